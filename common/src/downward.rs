@@ -1,0 +1,1 @@
+//! The downward-API file, as the kubelet writes a pod's annotations.

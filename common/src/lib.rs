@@ -1,0 +1,45 @@
+//! The words of kees's domain, as types: annotations and what they ask for, the paths at which
+//! values are stored, the values themselves, and the files that an application reads.
+//!
+//! Everything here is pure. Text is parsed once, at the edge, into these types; nothing downstream
+//! looks at text again. The contract is that of the original kees, kept unchanged, and of its
+//! additions described in `docs/annotations.md`.
+//!
+//! ```
+//! use kees_common::{Domain, Parsed, PlanSettings};
+//!
+//! let domain = Domain::default();
+//! let parsed = Parsed::from_annotations(
+//!     &domain,
+//!     [("secret.bsycorp.com/db-password", "kind=DYNAMIC,type=PASSWORD,size=256")],
+//! );
+//! assert!(parsed.faults.is_empty());
+//! assert_eq!(parsed.entries[0].name.as_str(), "db-password");
+//! ```
+
+pub mod annotation;
+pub mod downward;
+mod entry;
+mod fault;
+pub mod local;
+mod name;
+pub mod names;
+mod options;
+pub mod output;
+mod pairs;
+mod path;
+mod plan;
+mod secret;
+mod spec;
+mod store_name;
+
+pub use annotation::{Domain, Parsed};
+pub use entry::{Entry, Lease, Lookup, Resource, Secret, Source, StorageKey};
+pub use fault::{Fault, Problem, Warning};
+pub use name::{EntryName, Field};
+pub use options::{ContainerNames, FileMode, LocalMode, MountPath, Options, Order};
+pub use path::{PathProblem, StoragePath, StoragePrefix};
+pub use plan::{Generation, Item, Locator, Member, Plan, PlanSettings};
+pub use secret::SecretValue;
+pub use spec::{Generated, SecretType, Spec, UserId};
+pub use store_name::StoreName;

@@ -1,0 +1,1 @@
+//! Local mode's derivation: the same bytes for a name on every run and machine.

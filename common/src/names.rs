@@ -1,0 +1,164 @@
+//! Every annotation and environment variable by name, with what it means: the source of the
+//! reference in `docs/annotations.md`, which a test keeps equal to this file.
+
+/// A name with its meaning, for the reference.
+#[derive(Debug, Clone, Copy)]
+pub struct Documented {
+    /// The name: a variable, a key of a value, or an annotation without its domain.
+    pub name: &'static str,
+    /// What holds where it is absent; empty where there is no default.
+    pub default: &'static str,
+    /// The meaning, in Markdown.
+    pub meaning: &'static str,
+}
+
+macro_rules! documented {
+    ($(#[$outer:meta])* $list:ident: $($(#[doc = $doc:literal])+ $name:ident = $text:literal, $default:literal;)+) => {
+        $($(#[doc = $doc])+ pub const $name: &str = $text;)+
+
+        $(#[$outer])*
+        pub const $list: &[Documented] = &[
+            $(Documented { name: $text, default: $default, meaning: concat!($($doc),+) }),+
+        ];
+    };
+}
+
+/// Keys inside the value of an entry's annotation.
+pub mod keys {
+    use super::Documented;
+
+    documented! {
+        /// Every key, in the order of the reference.
+        ALL:
+        /// `DYNAMIC` (created where it is absent) or `REFERENCE` (only read); `INDEX` for a lease.
+        KIND = "kind", "";
+        /// `RSA`, `GPG`, `PASSWORD` or `RANDOM`. Needed for `DYNAMIC`; with a `REFERENCE` in Secrets Manager, `RSA` or `GPG` and a field read that member of a secret that a `DYNAMIC` entry made.
+        TYPE = "type", "";
+        /// Bits, needed for `DYNAMIC`. RSA: 2048 or 4096. GPG: 2048, 3072 or 4096. PASSWORD and RANDOM: 8 to 8192, of which an eighth, rounded down, is the number of characters or bytes.
+        SIZE = "size", "";
+        /// The path below the prefix, instead of the name. Not for `DYNAMIC` RSA, GPG and `api-key`. In Secrets Manager a `REFERENCE` or resource may give an ARN.
+        STORAGE_KEY = "storageKey", "the name";
+        /// The value in local mode, in base64.
+        LOCAL_MODE_VALUE = "localModeValue", "derived from the name";
+        /// The user id of a GPG key, `Name <address>`. Needed for `DYNAMIC` GPG.
+        USER_ID = "userId", "";
+        /// The store of this entry, one of those that the operator allows.
+        STORE = "store", "`init.DOMAIN/store`, else the operator's";
+        /// One member of a JSON object in Secrets Manager: its name, or a JSON Pointer when it begins with `/`. A string comes without its quotes, anything else as its JSON text.
+        PROPERTY = "property", "the whole value";
+        /// The version of a Secrets Manager secret by its stage, for example `AWSPREVIOUS`.
+        VERSION_STAGE = "versionStage", "`AWSCURRENT`";
+        /// The version of a Secrets Manager secret by its id.
+        VERSION_ID = "versionId", "";
+        /// Where a lease's numbers are stored, below `leases/`.
+        STORAGE_KEY_PREFIX = "storageKeyPrefix", "the name without its field";
+        /// The first number of a lease.
+        RANGE_START = "rangeStart", "";
+        /// The last number of a lease, itself included.
+        RANGE_END = "rangeEnd", "";
+    }
+}
+
+/// Annotations `init.DOMAIN/NAME`, by their names.
+pub mod init {
+    use super::Documented;
+
+    documented! {
+        /// Every `init.` annotation, in the order of the reference.
+        ALL:
+        /// `false`: the webhook leaves this pod alone.
+        INJECT = "inject", "`true`";
+        /// The prefix of every storage path.
+        STORAGE_PREFIX = "storage-prefix", "the policy's, else `/`";
+        /// `true`: no store at all; `remote-then-local`: the store, then the local value; anything else: the store.
+        LOCAL_MODE = "local-mode", "the store";
+        /// Where the files appear in the containers.
+        MOUNT_PATH = "mount-path", "`/bsycorp-init`";
+        /// Names, by comma, of the containers that get the files.
+        CONTAINERS = "containers", "all";
+        /// The place among the init containers: `first`, `last`, `before=NAME` or `after=NAME`.
+        ORDER = "order", "`first`";
+        /// Mode of the files, four octal digits.
+        FILE_MODE = "file-mode", "by owner, see [injection](injection.md)";
+        /// The pod's store, one of those that the operator allows.
+        STORE = "store", "the operator's";
+        /// `properties`, `env`, `json` or `files`.
+        FORMAT = "format", "`properties`";
+        /// Set by the webhook: its version.
+        INJECTED = "injected", "";
+    }
+}
+
+/// Environment variables of `kees-init`.
+pub mod env {
+    use super::Documented;
+
+    documented! {
+        /// Every variable, in the order of the reference.
+        ALL:
+        /// Names the DynamoDB table, `ENV_LABEL-kube-secret`. Needed where DynamoDB is used.
+        ENV_LABEL = "ENV_LABEL", "";
+        /// The pod's name. Needed with a lease.
+        POD_NAME = "POD_NAME", "";
+        /// The pod's namespace, for the tags of what is created.
+        POD_NAMESPACE = "POD_NAMESPACE", "";
+        /// The pod's uid.
+        POD_UID = "POD_UID", "";
+        /// The domain of the annotations.
+        ANNOTATION_DOMAIN = "ANNOTATION_DOMAIN", "bsycorp.com";
+        /// The downward-API file with the pod's annotations.
+        ANNOTATIONS_FILE = "ANNOTATIONS_FILE", "/podinfo/annotations";
+        /// Where the secrets are written.
+        SECRETS_FILE = "SECRETS_FILE", "/bsycorp-init/secrets.properties";
+        /// Where the resources are written.
+        RESOURCES_FILE = "RESOURCES_FILE", "/bsycorp-init/resources.properties";
+        /// Where the leases are written.
+        LEASES_FILE = "LEASES_FILE", "/bsycorp-init/leases.properties";
+        /// The folder for one file a resource.
+        RESOURCES_FILE_PATH = "RESOURCES_FILE_PATH", "/bsycorp-init";
+        /// The folder for one file a lease.
+        LEASES_FILE_PATH = "LEASES_FILE_PATH", "/bsycorp-init";
+        /// Seconds to pause before one more look at what is absent.
+        RETRY_DELAY = "RETRY_DELAY", "";
+        /// The AWS Region.
+        AWS_REGION = "AWS_REGION", "ap-southeast-2";
+        /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own.
+        AWS_ENDPOINT = "AWS_ENDPOINT", "";
+        /// The endpoint of STS.
+        AWS_STS_ENDPOINT = "AWS_STS_ENDPOINT", "";
+        /// Root certificates, PEM, instead of those that come with the program.
+        AWS_CA_BUNDLE = "AWS_CA_BUNDLE", "";
+        /// As `AWS_CA_BUNDLE`, which wins.
+        SSL_CERT_FILE = "SSL_CERT_FILE", "";
+        /// The pod's own AWS identity (IRSA), with `AWS_ROLE_ARN`.
+        AWS_WEB_IDENTITY_TOKEN_FILE = "AWS_WEB_IDENTITY_TOKEN_FILE", "";
+        /// Proxy for plain connections.
+        HTTP_PROXY = "HTTP_PROXY", "";
+        /// Proxy for TLS connections.
+        HTTPS_PROXY = "HTTPS_PROXY", "";
+        /// Hosts that are reached without the proxy.
+        NO_PROXY = "NO_PROXY", "";
+        /// The store: `dynamodb`, `secretsmanager` or `embedded`.
+        STORE = "STORE", "dynamodb";
+        /// The stores that annotations may choose, by comma.
+        STORES = "STORES", "`STORE` alone";
+        /// What happens to an absent `DYNAMIC` secret: `init` creates it, `creator` waits for it, `never` fails at once.
+        CREATE = "CREATE", "init";
+        /// Seconds that waiting for the stores may take in all.
+        TIMEOUT = "TIMEOUT", "60";
+        /// `properties`, `env`, `json` or `files`.
+        FORMAT = "FORMAT", "properties";
+        /// Mode of the files, four octal digits.
+        FILE_MODE = "FILE_MODE", "0444";
+        /// The prefix of every storage path; wins over the annotation.
+        STORAGE_PREFIX = "STORAGE_PREFIX", "";
+        /// `allow` or `deny`: whether the pod's `local-mode` is obeyed.
+        LOCAL_MODE = "LOCAL_MODE", "allow";
+        /// The SQLite file of the store `embedded`.
+        EMBEDDED_FILE = "EMBEDDED_FILE", "";
+        /// The KMS key for what is created in Secrets Manager.
+        KMS_KEY_ID = "KMS_KEY_ID", "the account's own";
+        /// The file for the cause of a failure.
+        TERMINATION_LOG = "TERMINATION_LOG", "/dev/termination-log";
+    }
+}

@@ -1,0 +1,173 @@
+//! The inside of an annotation's value: `k=v` pairs split at commas, each read as a line of a Java
+//! properties file, because that is how the original reads them.
+
+/// The pairs of `value`, in order.
+///
+/// Pairs are split at commas and line breaks. Inside one, blanks around the separator fall away,
+/// the separator is `=`, `:` or a blank, a backslash escapes, and a pair that begins with `#` or
+/// `!` is a comment. Blanks at the end of a value are dropped, which the original does not do.
+pub(crate) fn parse(value: &str) -> Result<Vec<(String, String)>, PairProblem> {
+    value
+        .split([',', '\n', '\r'])
+        .map(str::trim_start)
+        .filter(|pair| !pair.is_empty() && !pair.starts_with(['#', '!']))
+        .map(pair)
+        .collect()
+}
+
+fn pair(text: &str) -> Result<(String, String), PairProblem> {
+    let mut rest = text.chars();
+    let key = unescape(&mut rest, |c| is_blank(c) || c == '=' || c == ':')?;
+    let value = rest.as_str();
+    // The key may have ended at a blank with the real separator behind it.
+    let value = match value.strip_prefix(['=', ':']) {
+        Some(value) => value,
+        None => {
+            let value = value.trim_start_matches(is_blank);
+            value.strip_prefix(['=', ':']).unwrap_or(value)
+        }
+    };
+    let value = unescape(&mut value.trim_start_matches(is_blank).chars(), |_| false)?;
+    Ok((key, value))
+}
+
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\u{c}')
+}
+
+/// Reads up to the first unescaped character that `ends`, which stays in `rest`. Blanks at the end
+/// are dropped unless they were escaped.
+fn unescape(
+    rest: &mut std::str::Chars<'_>,
+    ends: impl Fn(char) -> bool,
+) -> Result<String, PairProblem> {
+    let mut text = String::with_capacity(rest.as_str().len());
+    let mut kept = 0;
+    loop {
+        let here = rest.clone();
+        match rest.next() {
+            None => break,
+            Some('\\') => {
+                text.push(escape(rest)?);
+                kept = text.len();
+            }
+            Some(c) if ends(c) => {
+                *rest = here;
+                break;
+            }
+            Some(c) => {
+                text.push(c);
+                if !is_blank(c) {
+                    kept = text.len();
+                }
+            }
+        }
+    }
+    text.truncate(kept);
+    Ok(text)
+}
+
+/// What stands behind a backslash.
+fn escape(rest: &mut std::str::Chars<'_>) -> Result<char, PairProblem> {
+    Ok(match rest.next().ok_or(PairProblem::LoneBackslash)? {
+        't' => '\t',
+        'n' => '\n',
+        'r' => '\r',
+        'f' => '\u{c}',
+        'u' => {
+            let first = utf16_unit(rest)?;
+            let mut units = vec![first];
+            if (0xd800..0xdc00).contains(&first) {
+                if rest.next() != Some('\\') || rest.next() != Some('u') {
+                    return Err(PairProblem::Unicode);
+                }
+                units.push(utf16_unit(rest)?);
+            }
+            char::decode_utf16(units).next().and_then(Result::ok).ok_or(PairProblem::Unicode)?
+        }
+        c => c,
+    })
+}
+
+fn utf16_unit(rest: &mut std::str::Chars<'_>) -> Result<u16, PairProblem> {
+    (0..4).try_fold(0, |unit, _| {
+        let digit = rest.next().and_then(|c| c.to_digit(16)).ok_or(PairProblem::Unicode)?;
+        Ok(unit << 4 | u16::try_from(digit).map_err(|_| PairProblem::Unicode)?)
+    })
+}
+
+/// A value that cannot be split into pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PairProblem {
+    /// A backslash with nothing behind it. A comma ends a pair even behind a backslash.
+    #[error("a backslash stands before a comma or at the end; a value cannot hold a comma, and a backslash is written '\\\\'")]
+    LoneBackslash,
+    /// `\u` without four hexadecimal digits, or half of a surrogate pair.
+    #[error("'\\u' must be followed by four hexadecimal digits that make a character")]
+    Unicode,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn one(value: &str) -> (String, String) {
+        let pairs = parse(value).unwrap();
+        assert_eq!(pairs.len(), 1, "{pairs:?}");
+        pairs.into_iter().next().unwrap()
+    }
+
+    #[rstest]
+    #[case("kind=DYNAMIC", "kind", "DYNAMIC")]
+    #[case("  kind = DYNAMIC  ", "kind", "DYNAMIC")]
+    #[case("kind:DYNAMIC", "kind", "DYNAMIC")]
+    #[case("kind DYNAMIC", "kind", "DYNAMIC")]
+    #[case("localModeValue=YQ==", "localModeValue", "YQ==")]
+    #[case("userId=a <b@c>", "userId", "a <b@c>")]
+    #[case(r"a\=b=c", "a=b", "c")]
+    #[case(r"a=b\ ", "a", "b ")]
+    #[case(r"a=\u00e4\t\\", "a", "ä\t\\")]
+    #[case(r"a=\ud83d\ude00", "a", "😀")]
+    #[case("a", "a", "")]
+    #[case("a= =b", "a", "=b")]
+    fn a_pair_is_a_line_of_a_java_properties_file(
+        #[case] text: &str,
+        #[case] key: &str,
+        #[case] value: &str,
+    ) {
+        assert_eq!(one(text), (key.to_owned(), value.to_owned()));
+    }
+
+    #[rstest]
+    #[case(r"a=b\", PairProblem::LoneBackslash)]
+    #[case(r"a=b\,c=d", PairProblem::LoneBackslash)]
+    #[case(r"a=\u12", PairProblem::Unicode)]
+    #[case(r"a=\ud83d", PairProblem::Unicode)]
+    #[case(r"a=\ud83d\u0041", PairProblem::Unicode)]
+    fn an_escape_that_says_nothing_is_refused(#[case] text: &str, #[case] problem: PairProblem) {
+        assert_eq!(parse(text), Err(problem));
+    }
+
+    #[test]
+    fn empty_pairs_and_comments_are_passed_over() {
+        assert_eq!(parse(",, #x=y, !z ,").unwrap(), []);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn plain_pairs_come_out_as_they_went_in(
+            pairs in prop::collection::vec(("[a-zA-Z]{1,8}", "[a-zA-Z0-9/+.@<>_-]{0,12}"), 0..6)
+        ) {
+            let text = pairs.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",");
+            prop_assert_eq!(parse(&text).unwrap(), pairs);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Where a value is stored: a prefix and, below it, a path.
+
+use std::{fmt, str::FromStr};
+
+/// The prefix of every storage path of a pod, from `init.DOMAIN/storage-prefix` or the operator.
+/// One trailing `/` is dropped when a path is joined, so `/` stands for the root.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StoragePrefix(String);
+
+impl StoragePrefix {
+    /// The prefix of a pod that names none: `/`.
+    pub fn root() -> Self {
+        Self("/".to_owned())
+    }
+
+    /// The prefix as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path of `suffix` under this prefix. It is joined first and then looked at, so a
+    /// segment that only the joining makes (an empty one, `..`) is found as well.
+    pub fn join(&self, suffix: &str) -> Result<StoragePath, PathProblem> {
+        format!("{}/{suffix}", self.trimmed()).parse()
+    }
+
+    /// Whether `other` is this prefix or below it, segment by segment: `/dev/team-a` does not
+    /// contain `/dev/team-ab`.
+    pub fn contains(&self, other: &Self) -> bool {
+        match other.trimmed().strip_prefix(self.trimmed()) {
+            Some(rest) => rest.is_empty() || rest.starts_with('/'),
+            None => false,
+        }
+    }
+
+    /// The prefix less one trailing `/`.
+    fn trimmed(&self) -> &str {
+        self.0.strip_suffix('/').unwrap_or(&self.0)
+    }
+}
+
+impl FromStr for StoragePrefix {
+    type Err = PathProblem;
+
+    fn from_str(text: &str) -> Result<Self, PathProblem> {
+        let prefix = Self(text.to_owned());
+        // Whatever is wrong with the prefix is wrong with each path below it.
+        prefix.join("x")?;
+        Ok(prefix)
+    }
+}
+
+impl fmt::Display for StoragePrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The full path of one stored value: a key of kees's table, the name of a secret, or an ARN.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoragePath(String);
+
+impl StoragePath {
+    /// The path as the store takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// An ARN, which stands for itself.
+    pub(crate) fn arn(arn: &str) -> Self {
+        Self(arn.to_owned())
+    }
+
+    /// Whether this path is an ARN rather than a path under the pod's prefix.
+    pub fn is_arn(&self) -> bool {
+        self.0.starts_with("arn:")
+    }
+}
+
+impl FromStr for StoragePath {
+    type Err = PathProblem;
+
+    fn from_str(text: &str) -> Result<Self, PathProblem> {
+        if text.len() > 2048 {
+            return Err(PathProblem::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(PathProblem::Control);
+        }
+        for segment in text.strip_prefix('/').unwrap_or(text).split('/') {
+            match segment {
+                "" => return Err(PathProblem::Empty),
+                "." | ".." => return Err(PathProblem::Dots),
+                _ => {}
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for StoragePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is wrong with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathProblem {
+    /// `a//b`, or nothing at all.
+    #[error("the path has an empty segment; write each segment once, between single slashes")]
+    Empty,
+    /// `.` or `..`.
+    #[error("the path has a '.' or '..' segment; write the path itself")]
+    Dots,
+    /// A control character.
+    #[error("the path has a control character")]
+    Control,
+    /// More than the 2,048 bytes of a DynamoDB partition key.
+    #[error("the path is longer than 2048 bytes, the most that DynamoDB takes as a key")]
+    TooLong,
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("/", "db", "/db")]
+    #[case("/dev/team", "db", "/dev/team/db")]
+    #[case("/dev/team/", "db", "/dev/team/db")]
+    #[case("dev", "a/b", "dev/a/b")]
+    #[case("", "db", "/db")]
+    fn a_path_is_the_prefix_less_one_slash_and_the_suffix(
+        #[case] prefix: &str,
+        #[case] suffix: &str,
+        #[case] path: &str,
+    ) {
+        let prefix: StoragePrefix = prefix.parse().unwrap();
+        assert_eq!(prefix.join(suffix).unwrap().as_str(), path);
+    }
+
+    #[rstest]
+    #[case("/dev", "../prod/db", PathProblem::Dots)]
+    #[case("/dev", "a/./b", PathProblem::Dots)]
+    #[case("/dev", "", PathProblem::Empty)]
+    #[case("/dev", "/db", PathProblem::Empty)]
+    #[case("/dev", "a//b", PathProblem::Empty)]
+    #[case("/dev", "a/", PathProblem::Empty)]
+    #[case("/dev", "a\nb", PathProblem::Control)]
+    fn a_path_is_looked_at_after_it_was_joined(
+        #[case] prefix: &str,
+        #[case] suffix: &str,
+        #[case] problem: PathProblem,
+    ) {
+        assert_eq!(prefix.parse::<StoragePrefix>().unwrap().join(suffix), Err(problem));
+    }
+
+    #[rstest]
+    #[case("//")]
+    #[case("/dev//")]
+    #[case("/dev/../prod")]
+    fn a_prefix_that_spoils_every_path_is_refused(#[case] prefix: &str) {
+        assert!(prefix.parse::<StoragePrefix>().is_err());
+    }
+
+    #[rstest]
+    #[case("/dev/team-a", "/dev/team-a", true)]
+    #[case("/dev/team-a", "/dev/team-a/", true)]
+    #[case("/dev/team-a", "/dev/team-a/x", true)]
+    #[case("/dev/team-a", "/dev/team-ab", false)]
+    #[case("/dev/team-a", "/dev", false)]
+    #[case("/", "/anything", true)]
+    fn a_prefix_contains_what_is_below_it_segment_by_segment(
+        #[case] outer: &str,
+        #[case] inner: &str,
+        #[case] contains: bool,
+    ) {
+        let (outer, inner): (StoragePrefix, StoragePrefix) =
+            (outer.parse().unwrap(), inner.parse().unwrap());
+        assert_eq!(outer.contains(&inner), contains);
+    }
+}

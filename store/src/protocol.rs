@@ -1,0 +1,1 @@
+//! Creating once: read, generate, create on condition, lose, read the winner's.
