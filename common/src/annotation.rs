@@ -51,10 +51,13 @@ impl FromStr for Domain {
 
     fn from_str(text: &str) -> Result<Self, InvalidDomain> {
         let label = |label: &str| {
-            let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+            let edge =
+                |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
             edge(label.bytes().next())
                 && edge(label.bytes().last())
-                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         // `resource.` and the domain must fit into the 253 characters of an annotation's prefix.
         if text.len() > 253 - "resource.".len() || !text.split('.').all(label) {
@@ -110,7 +113,9 @@ impl Parsed {
         let mut ours: Vec<_> = annotations
             .into_iter()
             .filter_map(|(key, value)| {
-                domain.split(key).map(|(word, name)| (key, word, name, value))
+                domain
+                    .split(key)
+                    .map(|(word, name)| (key, word, name, value))
             })
             .collect();
         ours.sort_unstable_by_key(|(key, ..)| *key);
@@ -141,11 +146,17 @@ pub(crate) struct Collector<'a> {
 
 impl Collector<'_> {
     pub(crate) fn fault(&mut self, problem: Problem) {
-        self.faults.push(Fault { annotation: self.annotation.to_owned(), problem });
+        self.faults.push(Fault {
+            annotation: self.annotation.to_owned(),
+            problem,
+        });
     }
 
     pub(crate) fn warn(&mut self, message: String) {
-        self.warnings.push(Warning { annotation: self.annotation.to_owned(), message });
+        self.warnings.push(Warning {
+            annotation: self.annotation.to_owned(),
+            message,
+        });
     }
 
     /// A value whose parse error says what would be right.
@@ -154,43 +165,67 @@ impl Collector<'_> {
         key: &'static str,
         value: &str,
     ) -> Option<T> {
-        value.parse().map_err(|right| self.fault(Problem::invalid(key, value, right))).ok()
+        value
+            .parse()
+            .map_err(|right| self.fault(Problem::invalid(key, value, right)))
+            .ok()
     }
 }
 
 /// One entry; `None` where anything is wrong with it, which `collect` then holds.
 fn entry(word: Word, name: &str, value: &str, collect: &mut Collector<'_>) -> Option<Entry> {
     let before = collect.faults.len();
-    let name = name.parse::<EntryName>().map_err(|e| collect.fault(Problem::Name(e))).ok();
-    let pairs = pairs::parse(value).map_err(|e| collect.fault(Problem::Pairs(e))).ok();
+    let name = name
+        .parse::<EntryName>()
+        .map_err(|e| collect.fault(Problem::Name(e)))
+        .ok();
+    let pairs = pairs::parse(value)
+        .map_err(|e| collect.fault(Problem::Pairs(e)))
+        .ok();
     let (name, mut pairs) = (name?, Pairs(pairs?));
 
     let local_value = pairs.take(keys::LOCAL_MODE_VALUE).and_then(|text| {
-        SecretValue::from_base64(&text).map_err(|_| collect.fault(Problem::LocalValue)).ok()
+        SecretValue::from_base64(&text)
+            .map_err(|_| collect.fault(Problem::LocalValue))
+            .ok()
     });
     let store = pairs.take(keys::STORE).and_then(|text| {
-        text.parse().map_err(|e| collect.fault(Problem::UnknownStore(e))).ok()
+        text.parse()
+            .map_err(|e| collect.fault(Problem::UnknownStore(e)))
+            .ok()
     });
     let source = match word {
         Word::Secret => secret(&name, &mut pairs, collect).map(Source::Secret),
         Word::Resource => {
             pairs.take(keys::KIND);
             pairs.take(keys::TYPE);
-            Some(Source::Resource(Resource { lookup: lookup(&mut pairs) }))
+            Some(Source::Resource(Resource {
+                lookup: lookup(&mut pairs),
+            }))
         }
         Word::Lease => lease(&name, &mut pairs, collect).map(Source::Lease),
         Word::Init => None,
     };
     for (key, _) in pairs.0 {
         let known = keys::ALL.iter().any(|k| k.name == key);
-        let what = if known { "has no effect here" } else { "is unknown" };
+        let what = if known {
+            "has no effect here"
+        } else {
+            "is unknown"
+        };
         let shown: String = key.chars().take(64).flat_map(char::escape_debug).collect();
         collect.warn(format!("the key '{shown}' {what}, ignored"));
     }
     if collect.faults.len() > before {
         return None;
     }
-    Some(Entry { annotation: collect.annotation.to_owned(), name, source: source?, store, local_value })
+    Some(Entry {
+        annotation: collect.annotation.to_owned(),
+        name,
+        source: source?,
+        store,
+        local_value,
+    })
 }
 
 fn secret(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<Secret> {
@@ -204,14 +239,25 @@ fn secret(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> O
                 .as_deref()
                 .and_then(|text| text.parse().ok())
                 .and_then(|t| field_of(t, name).ok().flatten().map(|field| (t, field)));
-            Some(Secret::Reference { lookup: lookup(pairs), member, local_spec: spec })
+            Some(Secret::Reference {
+                lookup: lookup(pairs),
+                member,
+                local_spec: spec,
+            })
         }
         Some(other) => {
-            collect.fault(Problem::invalid(keys::KIND, other, "use DYNAMIC or REFERENCE, in upper case"));
+            collect.fault(Problem::invalid(
+                keys::KIND,
+                other,
+                "use DYNAMIC or REFERENCE, in upper case",
+            ));
             None
         }
         None => {
-            collect.fault(Problem::Missing { key: keys::KIND, right: "use kind=DYNAMIC or kind=REFERENCE" });
+            collect.fault(Problem::Missing {
+                key: keys::KIND,
+                right: "use kind=DYNAMIC or kind=REFERENCE",
+            });
             None
         }
     }
@@ -226,28 +272,48 @@ fn dynamic(
     let storage_key = pairs.storage_key();
     let size = pairs.take(keys::SIZE);
     let Some(text) = secret_type else {
-        collect.fault(Problem::Missing { key: keys::TYPE, right: "use RSA, GPG, PASSWORD or RANDOM" });
+        collect.fault(Problem::Missing {
+            key: keys::TYPE,
+            right: "use RSA, GPG, PASSWORD or RANDOM",
+        });
         return None;
     };
     let Ok(secret_type) = text.parse::<SecretType>() else {
-        collect.fault(Problem::invalid(keys::TYPE, text, "use RSA, GPG, PASSWORD or RANDOM, in upper case"));
+        collect.fault(Problem::invalid(
+            keys::TYPE,
+            text,
+            "use RSA, GPG, PASSWORD or RANDOM, in upper case",
+        ));
         return None;
     };
     let field = field_of(secret_type, name).map_err(|what| {
-        collect.fault(Problem::Field { what, has: fields_of(secret_type) });
+        collect.fault(Problem::Field {
+            what,
+            has: fields_of(secret_type),
+        });
     });
     // A field of its own means that the generation has several values, each with its own path.
     let many = !matches!(field, Ok(None));
     if let Some(key) = &storage_key {
         if many {
-            let what = if secret_type == SecretType::Random { "api-key" } else { secret_type.as_str() };
+            let what = if secret_type == SecretType::Random {
+                "api-key"
+            } else {
+                secret_type.as_str()
+            };
             collect.fault(Problem::DynamicStorageKey(what.to_owned()));
         } else if key.as_str().is_empty() {
-            collect.fault(Problem::invalid(keys::STORAGE_KEY, "", "give the path below the prefix, or remove it"));
+            collect.fault(Problem::invalid(
+                keys::STORAGE_KEY,
+                "",
+                "give the path below the prefix, or remove it",
+            ));
         }
     }
     let bits = size_bits(secret_type, size.as_deref(), collect);
-    let user_id = (secret_type == SecretType::Gpg).then(|| pairs.take(keys::USER_ID)).flatten();
+    let user_id = (secret_type == SecretType::Gpg)
+        .then(|| pairs.take(keys::USER_ID))
+        .flatten();
     let spec = match secret_type {
         SecretType::Gpg => match user_id.as_deref() {
             None => {
@@ -258,7 +324,10 @@ fn dynamic(
                 None
             }
             Some(text) => match text.parse() {
-                Ok(user_id) => Some(Spec::Gpg { bits: bits?, user_id }),
+                Ok(user_id) => Some(Spec::Gpg {
+                    bits: bits?,
+                    user_id,
+                }),
                 Err(()) => {
                     collect.fault(Problem::invalid(
                         keys::USER_ID,
@@ -271,7 +340,11 @@ fn dynamic(
         },
         other => Some(plain_spec(other, bits?, many)),
     };
-    Some(Secret::Dynamic { spec: spec?, field: field.ok()?.unwrap_or(Field::Whole), storage_key })
+    Some(Secret::Dynamic {
+        spec: spec?,
+        field: field.ok()?.unwrap_or(Field::Whole),
+        storage_key,
+    })
 }
 
 /// A spec of anything but GPG.
@@ -294,7 +367,10 @@ fn reference_spec(name: &EntryName, secret_type: Option<&str>, pairs: &mut Pairs
     let bits = size?.parse().ok()?;
     check_bits(secret_type, bits).ok()?;
     Some(match secret_type {
-        SecretType::Gpg => Spec::Gpg { bits, user_id: user_id?.parse().ok()? },
+        SecretType::Gpg => Spec::Gpg {
+            bits,
+            user_id: user_id?.parse().ok()?,
+        },
         other => plain_spec(other, bits, many),
     })
 }
@@ -317,12 +393,23 @@ fn field_of(secret_type: SecretType, name: &EntryName) -> Result<Option<Field>, 
     Ok(Some(field))
 }
 
-fn size_bits(secret_type: SecretType, size: Option<&str>, collect: &mut Collector<'_>) -> Option<u16> {
+fn size_bits(
+    secret_type: SecretType,
+    size: Option<&str>,
+    collect: &mut Collector<'_>,
+) -> Option<u16> {
     let Some(text) = size else {
-        collect.fault(Problem::Missing { key: keys::SIZE, right: right_size(secret_type) });
+        collect.fault(Problem::Missing {
+            key: keys::SIZE,
+            right: right_size(secret_type),
+        });
         return None;
     };
-    match text.parse().map_err(|_| ()).and_then(|bits| check_bits(secret_type, bits).map(|()| bits)) {
+    match text
+        .parse()
+        .map_err(|_| ())
+        .and_then(|bits| check_bits(secret_type, bits).map(|()| bits))
+    {
         Ok(bits) => Some(bits),
         Err(()) => {
             collect.fault(Problem::invalid(keys::SIZE, text, right_size(secret_type)));
@@ -361,16 +448,32 @@ fn lookup(pairs: &mut Pairs) -> Lookup {
 fn lease(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<Lease> {
     match pairs.take(keys::KIND).as_deref() {
         Some("INDEX") => {}
-        Some(other) => collect.fault(Problem::invalid(keys::KIND, other, "a lease has kind=INDEX")),
-        None => collect.fault(Problem::Missing { key: keys::KIND, right: "a lease has kind=INDEX" }),
+        Some(other) => collect.fault(Problem::invalid(
+            keys::KIND,
+            other,
+            "a lease has kind=INDEX",
+        )),
+        None => collect.fault(Problem::Missing {
+            key: keys::KIND,
+            right: "a lease has kind=INDEX",
+        }),
     }
     let mut bound = |key: &'static str| -> Option<i32> {
         let Some(text) = pairs.take(key) else {
-            collect.fault(Problem::Missing { key, right: "a lease has rangeStart= and rangeEnd=, whole numbers" });
+            collect.fault(Problem::Missing {
+                key,
+                right: "a lease has rangeStart= and rangeEnd=, whole numbers",
+            });
             return None;
         };
         text.parse()
-            .map_err(|_| collect.fault(Problem::invalid(key, &text, "use a whole number of 32 bits")))
+            .map_err(|_| {
+                collect.fault(Problem::invalid(
+                    key,
+                    &text,
+                    "use a whole number of 32 bits",
+                ))
+            })
             .ok()
     };
     let (start, end) = (bound(keys::RANGE_START), bound(keys::RANGE_END));
@@ -382,8 +485,14 @@ fn lease(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Op
             format!("it must not be below rangeStart={start}"),
         ));
     }
-    let key_prefix = pairs.take(keys::STORAGE_KEY_PREFIX).unwrap_or_else(|| name.base().to_owned());
-    Some(Lease { key_prefix, start, end })
+    let key_prefix = pairs
+        .take(keys::STORAGE_KEY_PREFIX)
+        .unwrap_or_else(|| name.base().to_owned());
+    Some(Lease {
+        key_prefix,
+        start,
+        end,
+    })
 }
 
 /// The pairs of a value that nobody has asked for yet.

@@ -1,1 +1,361 @@
-//! The downward-API file, as the kubelet writes a pod's annotations.
+//! The downward-API file, as the kubelet writes a pod's annotations: one line an annotation,
+//! `key="value"`, sorted by key, the value quoted as Go's `strconv.Quote` does.
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    fmt::{self, Write as _},
+};
+
+/// The longest key that Kubernetes takes: a prefix of 253 characters, `/` and a name of 63.
+const LONGEST_KEY: usize = 253 + 1 + 63;
+
+/// The annotations in `text`, in the order of the file, every escape of Go undone.
+///
+/// The last line needs no newline, empty lines and an empty file are fine.
+///
+/// # Errors
+/// [`DownwardError`], which names the line and, where the key could be read, the key. It repeats
+/// nothing of a value.
+pub fn parse(text: &[u8]) -> Result<Vec<(String, String)>, DownwardError> {
+    let mut lines = BTreeMap::new();
+    let mut annotations = Vec::new();
+    for (line, text) in (1..).zip(text.split(|b| *b == b'\n')) {
+        if text.is_empty() {
+            continue;
+        }
+        let (key, value) = annotation(line, text)?;
+        match lines.entry(key.clone()) {
+            btree_map::Entry::Vacant(vacant) => vacant.insert(line),
+            btree_map::Entry::Occupied(first) => {
+                return Err(DownwardError::Duplicate {
+                    line,
+                    key,
+                    first: *first.get(),
+                });
+            }
+        };
+        annotations.push((key, value));
+    }
+    Ok(annotations)
+}
+
+/// The file that the kubelet writes for `annotations`: sorted by key, quoted, joined by newlines,
+/// none at the end. Of two values for one key the last one stands.
+///
+/// Which characters are escaped depends on the Unicode version: Go escapes what its own table
+/// calls unprintable, this function what the Rust library's does. A character that only the
+/// younger of the two knows is thus escaped by one and written as it is by the other; [`parse`]
+/// reads both.
+pub fn write<'a>(annotations: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let sorted: BTreeMap<_, _> = annotations.into_iter().collect();
+    let lines: Vec<_> = sorted
+        .into_iter()
+        .map(|(key, value)| format!("{key}={}", Quoted(value)))
+        .collect();
+    lines.join("\n")
+}
+
+fn annotation(line: usize, text: &[u8]) -> Result<(String, String), DownwardError> {
+    let mut halves = text.splitn(2, |b| *b == b'=');
+    let (Some(key), Some(value)) = (halves.next(), halves.next()) else {
+        return Err(DownwardError::Line { line });
+    };
+    let sound = |b: &u8| b.is_ascii_alphanumeric() || b"-_./".contains(b);
+    if key.is_empty() || key.len() > LONGEST_KEY || !key.iter().all(sound) {
+        return Err(DownwardError::Line { line });
+    }
+    let key: String = key.iter().copied().map(char::from).collect();
+    let inside = value
+        .strip_prefix(b"\"")
+        .and_then(|value| value.strip_suffix(b"\""));
+    let Some(inside) = inside else {
+        return Err(DownwardError::NotQuoted { line, key });
+    };
+    let Some(bytes) = unquote(inside) else {
+        return Err(DownwardError::Escape { line, key });
+    };
+    match String::from_utf8(bytes) {
+        Ok(value) => Ok((key, value)),
+        Err(_) => Err(DownwardError::NotText { line, key }),
+    }
+}
+
+/// What stands between two quotes, as Go's `strconv.Unquote` reads it; `None` where it is none.
+fn unquote(inside: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(inside.len());
+    let mut rest = inside;
+    while let Some((first, tail)) = rest.split_first() {
+        rest = match first {
+            b'"' => return None,
+            b'\\' => unescape(tail, &mut bytes)?,
+            plain => {
+                bytes.push(*plain);
+                tail
+            }
+        };
+    }
+    Some(bytes)
+}
+
+/// Appends what the escape at the head of `text`, less its backslash, stands for; returns the rest.
+fn unescape<'t>(text: &'t [u8], bytes: &mut Vec<u8>) -> Option<&'t [u8]> {
+    let (kind, tail) = text.split_first()?;
+    let byte = match kind {
+        b'a' => 0x07,
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'v' => 0x0b,
+        b'\\' | b'"' => *kind,
+        b'x' => {
+            bytes.push(u8::try_from(number(tail.get(..2)?, 16)?).ok()?);
+            return tail.get(2..);
+        }
+        b'0'..=b'7' => {
+            bytes.push(u8::try_from(number(text.get(..3)?, 8)?).ok()?);
+            return text.get(3..);
+        }
+        b'u' | b'U' => {
+            let digits = if *kind == b'u' { 4 } else { 8 };
+            let c = char::from_u32(number(tail.get(..digits)?, 16)?)?;
+            bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            return tail.get(digits..);
+        }
+        _ => return None,
+    };
+    bytes.push(byte);
+    Some(tail)
+}
+
+/// At most eight digits as a number.
+fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    digits.iter().try_fold(0, |number, digit| {
+        Some(number * radix + char::from(*digit).to_digit(radix)?)
+    })
+}
+
+/// Prints a text as Go's `strconv.Quote` does.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}"),
+                '\u{7}' => f.write_str("\\a"),
+                '\u{8}' => f.write_str("\\b"),
+                '\u{c}' => f.write_str("\\f"),
+                '\n' => f.write_str("\\n"),
+                '\r' => f.write_str("\\r"),
+                '\t' => f.write_str("\\t"),
+                '\u{b}' => f.write_str("\\v"),
+                c if is_printable(c) => f.write_char(c),
+                c if c.is_ascii() => write!(f, "\\x{:02x}", u32::from(c)),
+                '\0'..='\u{ffff}' => write!(f, "\\u{:04x}", u32::from(c)),
+                c => write!(f, "\\U{:08x}", u32::from(c)),
+            }?;
+        }
+        f.write_char('"')
+    }
+}
+
+/// Whether the Rust library prints `c` as it is. Its table leaves out the same categories of
+/// Unicode as Go's `IsPrint`: control, format, surrogate, private, unassigned, and every separator
+/// but the blank.
+fn is_printable(c: char) -> bool {
+    // Behind another character, so that a combining mark is not escaped for standing first.
+    let mut pair = String::from("a");
+    pair.push(c);
+    c.is_ascii_graphic() || c == ' ' || pair.escape_debug().count() == 2
+}
+
+/// What is wrong with a downward-API file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DownwardError {
+    /// A line without the key of an annotation before `=`.
+    #[error("line {line} is not key=\"value\" with the key of an annotation")]
+    Line {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A value without its quotes.
+    #[error("line {line}: the value of {key} does not stand in double quotes")]
+    NotQuoted {
+        /// The line, from 1.
+        line: usize,
+        /// The annotation.
+        key: String,
+    },
+    /// A backslash with something behind it that Go does not write, or a bare quote.
+    #[error(
+        "line {line}: the value of {key} has a quote or a backslash that is no escape of Go's %q"
+    )]
+    Escape {
+        /// The line, from 1.
+        line: usize,
+        /// The annotation.
+        key: String,
+    },
+    /// Bytes that are not UTF-8, which no annotation can hold.
+    #[error("line {line}: the value of {key} is not UTF-8 text")]
+    NotText {
+        /// The line, from 1.
+        line: usize,
+        /// The annotation.
+        key: String,
+    },
+    /// A key that stands on an earlier line as well.
+    #[error("line {line}: {key} stands on line {first} already")]
+    Duplicate {
+        /// The line, from 1.
+        line: usize,
+        /// The annotation.
+        key: String,
+        /// The line that has it first.
+        first: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn value(quoted: &str) -> Result<String, DownwardError> {
+        parse(format!("k={quoted}").as_bytes())
+            .map(|annotations| annotations.into_iter().next().unwrap().1)
+    }
+
+    #[test]
+    fn what_go_quotes_is_read_and_written_alike() {
+        let fixture = include_str!("../tests/fixtures/quoted.txt");
+        let mut invalid = 0;
+        for line in fixture.lines() {
+            let (hex, quoted) = line.split_once(' ').unwrap();
+            let bytes: Vec<u8> = (0..hex.len())
+                .step_by(2)
+                .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap())
+                .collect();
+            if let Ok(text) = String::from_utf8(bytes) {
+                assert_eq!(value(quoted), Ok(text.clone()), "{quoted}");
+                assert_eq!(write([("k", text.as_str())]), format!("k={quoted}"));
+            } else {
+                invalid += 1;
+                assert_eq!(
+                    value(quoted),
+                    Err(DownwardError::NotText {
+                        line: 1,
+                        key: "k".to_owned()
+                    }),
+                    "{quoted}"
+                );
+            }
+        }
+        assert!(invalid > 0 && fixture.lines().count() > 200 + invalid);
+    }
+
+    #[rstest]
+    #[case(r#""\101\x42\u0043\U00000044""#, "ABCD")]
+    #[case(r#""\303\xa4""#, "ä")]
+    #[case("\"raw\ttab\"", "raw\ttab")]
+    #[case(r#""a=\"b\"""#, "a=\"b\"")]
+    #[case(r#""""#, "")]
+    fn every_escape_of_go_is_undone(#[case] quoted: &str, #[case] text: &str) {
+        assert_eq!(value(quoted).as_deref(), Ok(text));
+    }
+
+    #[rstest]
+    #[case(r#""\q""#)]
+    #[case(r#""\'""#)]
+    #[case(r#""\""#)]
+    #[case(r#""\x4""#)]
+    #[case(r#""\x+4""#)]
+    #[case(r#""\400""#)]
+    #[case(r#""\18""#)]
+    #[case(r#""\ud800""#)]
+    #[case(r#""\U00110000""#)]
+    #[case(r#""\UFFFFFFFF""#)]
+    #[case(r#""a"b""#)]
+    fn what_go_would_not_write_is_refused(#[case] quoted: &str) {
+        assert_eq!(
+            value(quoted),
+            Err(DownwardError::Escape {
+                line: 1,
+                key: "k".to_owned()
+            })
+        );
+    }
+
+    #[rstest]
+    #[case("", "")]
+    #[case("=\"v\"", "line 1 is not key=\"value\" with the key of an annotation")]
+    #[case(
+        "a=\"v\"\ngarbage",
+        "line 2 is not key=\"value\" with the key of an annotation"
+    )]
+    #[case(
+        "a b=\"v\"",
+        "line 1 is not key=\"value\" with the key of an annotation"
+    )]
+    #[case("a=v", "line 1: the value of a does not stand in double quotes")]
+    #[case("a=\"", "line 1: the value of a does not stand in double quotes")]
+    #[case("a=\"v\" ", "line 1: the value of a does not stand in double quotes")]
+    #[case("a=\"1\"\nb=\"2\"\na=\"3\"", "line 3: a stands on line 1 already")]
+    fn an_error_names_the_line_and_the_key(#[case] file: &str, #[case] message: &str) {
+        let error = parse(file.as_bytes())
+            .err()
+            .map_or_else(String::new, |e| e.to_string());
+        assert_eq!(error, message);
+    }
+
+    #[test]
+    fn raw_bytes_that_are_not_text_are_refused() {
+        assert_eq!(
+            parse(b"k=\"\xff\""),
+            Err(DownwardError::NotText {
+                line: 1,
+                key: "k".to_owned()
+            })
+        );
+        assert_eq!(parse(b"\xff=\"v\""), Err(DownwardError::Line { line: 1 }));
+    }
+
+    #[test]
+    fn a_newline_at_the_end_changes_nothing() {
+        assert_eq!(parse(b"a=\"1\"\n"), parse(b"a=\"1\""));
+    }
+
+    #[test]
+    fn keys_are_sorted_and_the_last_value_of_a_key_stands() {
+        assert_eq!(
+            write([("b", "2"), ("a", "1"), ("b", "3")]),
+            "a=\"1\"\nb=\"3\""
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            annotations in prop::collection::btree_map("[a-z][a-zA-Z0-9_./-]{0,20}", any::<String>(), 0..6)
+        ) {
+            let file = write(annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+            let read = parse(file.as_bytes()).unwrap();
+            prop_assert_eq!(read, annotations.into_iter().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn nothing_panics(file in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&file);
+        }
+
+        #[test]
+        fn nothing_that_looks_like_a_value_panics(inside in r#"([\\"xuU0-9a-f]|.){0,40}"#) {
+            let _ = value(&format!("\"{inside}\""));
+        }
+    }
+}

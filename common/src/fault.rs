@@ -3,7 +3,10 @@
 use std::fmt;
 
 use crate::{
-    name::InvalidName, pairs::PairProblem, path::PathProblem, spec::SecretType,
+    name::InvalidName,
+    pairs::PairProblem,
+    path::PathProblem,
+    spec::SecretType,
     store_name::{StoreName, UnknownStore},
 };
 
@@ -67,7 +70,9 @@ pub enum Problem {
         right: String,
     },
     /// `localModeValue` cannot be decoded.
-    #[error("localModeValue is not standard base64; encode the value, for example with `base64 -w0`")]
+    #[error(
+        "localModeValue is not standard base64; encode the value, for example with `base64 -w0`"
+    )]
     LocalValue,
     /// RSA or GPG without a field, or with one that the type has not; `api-key` likewise.
     #[error("{what} has the fields {has}; name one of them at the end of the annotation's name")]
@@ -78,7 +83,9 @@ pub enum Problem {
         has: &'static str,
     },
     /// DYNAMIC RSA, GPG or `api-key` with `storageKey=`.
-    #[error("storageKey= cannot be used with a DYNAMIC {0}, whose fields need a path each; remove it")]
+    #[error(
+        "storageKey= cannot be used with a DYNAMIC {0}, whose fields need a path each; remove it"
+    )]
     DynamicStorageKey(String),
     /// An ARN where something would have to be created.
     #[error("an ARN as storageKey= cannot be used with kind=DYNAMIC; use kind=REFERENCE")]
@@ -132,7 +139,9 @@ pub enum Problem {
         allowed: String,
     },
     /// A key that only Secrets Manager understands, with another store.
-    #[error("{key}= works with the store secretsmanager alone, and this entry is in {store}; remove it or add store=secretsmanager")]
+    #[error(
+        "{key}= works with the store secretsmanager alone, and this entry is in {store}; remove it or add store=secretsmanager"
+    )]
     NeedsSecretsManager {
         /// `property`, `versionStage` or `versionId`.
         key: &'static str,
@@ -149,7 +158,9 @@ pub enum Problem {
     #[error("local mode has no value for it; add localModeValue= with the value in base64")]
     NoLocalValue,
     /// Local mode, where the operator does not allow it.
-    #[error("local mode is not allowed here; remove the annotation, or ask the operator to allow it")]
+    #[error(
+        "local mode is not allowed here; remove the annotation, or ask the operator to allow it"
+    )]
     LocalModeDenied,
 }
 
@@ -160,7 +171,11 @@ impl Problem {
         if shown.len() < value.len() {
             shown.push('…');
         }
-        Self::Invalid { key, value: shown.escape_debug().to_string(), right: right.into() }
+        Self::Invalid {
+            key,
+            value: shown.escape_debug().to_string(),
+            right: right.into(),
+        }
     }
 }
 

@@ -38,11 +38,17 @@ impl FromStr for EntryName {
         let bytes = text.as_bytes();
         let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
         let inner = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if bytes.len() > 63 || !edge(bytes.first()) || !edge(bytes.last()) || !bytes.iter().all(inner)
+        if bytes.len() > 63
+            || !edge(bytes.first())
+            || !edge(bytes.last())
+            || !bytes.iter().all(inner)
         {
             return Err(InvalidName);
         }
-        Ok(Self { whole: text.to_owned(), base_len: base(text).len() })
+        Ok(Self {
+            whole: text.to_owned(),
+            base_len: base(text).len(),
+        })
     }
 }
 
@@ -124,7 +130,10 @@ mod tests {
         #[case] field: Option<&str>,
     ) {
         let name: EntryName = text.parse().unwrap();
-        assert_eq!((name.base(), name.field(), name.as_str()), (base, field, text));
+        assert_eq!(
+            (name.base(), name.field(), name.as_str()),
+            (base, field, text)
+        );
     }
 
     #[rstest]

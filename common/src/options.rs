@@ -36,7 +36,10 @@ impl Options {
             init::STORAGE_PREFIX => match value.parse() {
                 Ok(prefix) => self.storage_prefix = Some(prefix),
                 Err(problem) => {
-                    collect.fault(Problem::Path { path: value.to_owned(), problem });
+                    collect.fault(Problem::Path {
+                        path: value.to_owned(),
+                        problem,
+                    });
                 }
             },
             init::LOCAL_MODE => self.local_mode = LocalMode::from_annotation(value),
@@ -107,13 +110,20 @@ impl FromStr for MountPath {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let right = || "use an absolute path such as /bsycorp-init, without '.', '..', ':' or empty segments".to_owned();
+        let right = || {
+            "use an absolute path such as /bsycorp-init, without '.', '..', ':' or empty segments"
+                .to_owned()
+        };
         let path = text.strip_suffix('/').unwrap_or(text);
         let sound = path.strip_prefix('/').is_some_and(|rest| {
             rest.split('/').all(|s| !matches!(s, "" | "." | ".."))
                 && !rest.contains(|c: char| c.is_control() || c == ':')
         });
-        if sound { Ok(Self(path.to_owned())) } else { Err(right()) }
+        if sound {
+            Ok(Self(path.to_owned()))
+        } else {
+            Err(right())
+        }
     }
 }
 
@@ -181,7 +191,10 @@ impl FromStr for Order {
             Some((word, name)) if word.trim() == "after" => named(Self::After, name),
             _ => None,
         }
-        .ok_or_else(|| "use first, last, before=NAME or after=NAME with the name of an init container".to_owned())
+        .ok_or_else(|| {
+            "use first, last, before=NAME or after=NAME with the name of an init container"
+                .to_owned()
+        })
     }
 }
 
@@ -219,7 +232,9 @@ impl FromStr for FileMode {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let right = || "use four octal digits such as 0400, 0440 or 0444: readable by the owner, writable by no one else, executable by no one".to_owned();
+        let right = || {
+            "use four octal digits such as 0400, 0440 or 0444: readable by the owner, writable by no one else, executable by no one".to_owned()
+        };
         if text.len() != 4 || !text.bytes().all(|b| (b'0'..=b'7').contains(&b)) {
             return Err(right());
         }
@@ -244,7 +259,9 @@ fn is_label(name: &str) -> bool {
     bytes.len() <= 63
         && edge(bytes.first())
         && edge(bytes.last())
-        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
 }
 
 #[cfg(test)]
@@ -279,7 +296,13 @@ mod tests {
     #[case("/a//b", None)]
     #[case("/a:b", None)]
     fn a_mount_path_is_absolute_and_plain(#[case] text: &str, #[case] path: Option<&str>) {
-        assert_eq!(text.parse::<MountPath>().ok().as_ref().map(MountPath::as_str), path);
+        assert_eq!(
+            text.parse::<MountPath>()
+                .ok()
+                .as_ref()
+                .map(MountPath::as_str),
+            path
+        );
     }
 
     #[rstest]

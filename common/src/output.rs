@@ -1,6 +1,10 @@
 //! The formats of the files that an application reads.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, collections::btree_map, fmt, str::FromStr};
+
+use zeroize::Zeroizing;
+
+use crate::{EntryName, SecretValue};
 
 /// How the values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -45,5 +49,300 @@ impl FromStr for Format {
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// The one file that lists `entries` in `format`, sorted by name and ended by a newline unless it
+/// is empty; `None` for [`Format::Files`], which has no such file: each value's bytes are written
+/// to a file named after its entry.
+///
+/// The names are those of one file, so each is there once. The buffer has its final size from the
+/// start: growing would leave unwiped copies behind.
+///
+/// # Errors
+/// [`OutputError`] for [`Format::Env`] alone, naming the entries and nothing of their values.
+pub fn render(
+    format: Format,
+    entries: &[(&EntryName, &SecretValue)],
+) -> Result<Option<Zeroizing<Vec<u8>>>, OutputError> {
+    let entries: BTreeMap<&str, &SecretValue> = entries
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
+    Ok(match format {
+        Format::Properties => Some(filled(|put| properties(&entries, put))),
+        Format::Env => {
+            let variables = variables(&entries)?;
+            Some(filled(|put| env(&variables, put)))
+        }
+        Format::Json => Some(filled(|put| json(&entries, put))),
+        Format::Files => None,
+    })
+}
+
+/// What `write` puts, in a buffer that never grew: it is measured first, then filled.
+fn filled(write: impl Fn(&mut dyn FnMut(&[u8]))) -> Zeroizing<Vec<u8>> {
+    let mut size = 0;
+    write(&mut |bytes| size += bytes.len());
+    let mut buffer = Zeroizing::new(Vec::with_capacity(size));
+    write(&mut |bytes| buffer.extend_from_slice(bytes));
+    buffer
+}
+
+fn properties(entries: &BTreeMap<&str, &SecretValue>, put: &mut dyn FnMut(&[u8])) {
+    for (name, value) in entries {
+        put(name.as_bytes());
+        put(b"=");
+        put(value.to_base64().as_bytes());
+        put(b"\n");
+    }
+}
+
+fn env(variables: &BTreeMap<String, &str>, put: &mut dyn FnMut(&[u8])) {
+    for (name, text) in variables {
+        put(name.as_bytes());
+        put(b"='");
+        // Nothing is special between single quotes but the quote itself.
+        for (i, part) in text.split('\'').enumerate() {
+            if i > 0 {
+                put(b"'\\''");
+            }
+            put(part.as_bytes());
+        }
+        put(b"'\n");
+    }
+}
+
+/// The names and texts of `env`; a name that is not the entry's own is sorted as it is written.
+fn variables<'a>(
+    entries: &BTreeMap<&'a str, &'a SecretValue>,
+) -> Result<BTreeMap<String, &'a str>, OutputError> {
+    let mut names = BTreeMap::new();
+    let mut variables = BTreeMap::new();
+    for (name, value) in entries {
+        let variable = variable_name(name);
+        match names.entry(variable.clone()) {
+            btree_map::Entry::Vacant(vacant) => vacant.insert(*name),
+            btree_map::Entry::Occupied(other) => {
+                let other = (*other.get()).to_owned();
+                return Err(OutputError::SameVariable {
+                    variable,
+                    name: (*name).to_owned(),
+                    other,
+                });
+            }
+        };
+        match value.expose_text() {
+            Some(text) if !text.contains('\0') => variables.insert(variable, text),
+            _ => {
+                return Err(OutputError::NotText {
+                    name: (*name).to_owned(),
+                });
+            }
+        };
+    }
+    Ok(variables)
+}
+
+/// `name` with `_` for what a POSIX shell takes in no name, and before a digit at its beginning.
+fn variable_name(name: &str) -> String {
+    let digit = name.starts_with(|c: char| c.is_ascii_digit());
+    let rest = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+    digit.then_some('_').into_iter().chain(rest).collect()
+}
+
+fn json(entries: &BTreeMap<&str, &SecretValue>, put: &mut dyn FnMut(&[u8])) {
+    put(b"{");
+    for (i, (name, value)) in entries.iter().enumerate() {
+        put(if i > 0 { b",\n  " } else { b"\n  " });
+        json_string(name, put);
+        put(b": ");
+        match value.expose_text() {
+            Some(text) => json_string(text, put),
+            None => json_string(&value.to_base64(), put),
+        }
+    }
+    put(if entries.is_empty() { b"}\n" } else { b"\n}\n" });
+}
+
+/// A JSON string (RFC 8259, section 7), piece by piece, so that no copy of it is made.
+fn json_string(text: &str, put: &mut dyn FnMut(&[u8])) {
+    put(b"\"");
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest
+        .iter()
+        .position(|b| *b < b' ' || matches!(b, b'"' | b'\\'))
+    {
+        let (plain, special) = rest.split_at(at);
+        put(plain);
+        match special[0] {
+            b'\n' => put(b"\\n"),
+            b'\r' => put(b"\\r"),
+            b'\t' => put(b"\\t"),
+            c @ (b'"' | b'\\') => put(&[b'\\', c]),
+            c => {
+                let hex = |digit: u8| b"0123456789abcdef"[usize::from(digit)];
+                put(&[b'\\', b'u', b'0', b'0', hex(c >> 4), hex(c & 0xf)]);
+            }
+        }
+        rest = &special[1..];
+    }
+    put(rest);
+    put(b"\"");
+}
+
+/// Entries that a format cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutputError {
+    /// Two names that become one shell variable.
+    #[error(
+        "{name} and {other} would both be the shell variable {variable}; rename one of them or use \
+         another format"
+    )]
+    SameVariable {
+        /// The variable.
+        variable: String,
+        /// The one entry.
+        name: String,
+        /// The other entry.
+        other: String,
+    },
+    /// A value that a shell variable cannot hold.
+    #[error(
+        "the value of {name} is not text (UTF-8 without NUL), which format env cannot hold; use \
+         another format"
+    )]
+    NotText {
+        /// The entry.
+        name: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn rendered(format: Format, entries: &[(&str, &[u8])]) -> Result<String, OutputError> {
+        let entries: Vec<(EntryName, SecretValue)> = entries
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), SecretValue::new(value.to_vec())))
+            .collect();
+        let entries: Vec<_> = entries.iter().map(|(name, value)| (name, value)).collect();
+        render(format, &entries).map(|file| String::from_utf8(file.unwrap().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn properties_are_base64_sorted_by_name() {
+        let file = rendered(
+            Format::Properties,
+            &[("b", b"\xff\0"), ("a.x_public", b"text")],
+        );
+        assert_eq!(file.unwrap(), "a.x_public=dGV4dA==\nb=/wA=\n");
+    }
+
+    #[test]
+    fn env_is_quoted_for_a_posix_shell() {
+        let file = rendered(
+            Format::Env,
+            &[("b.c-d", b"it's $HOME\n`x`"), ("1a", "ü".as_bytes())],
+        );
+        assert_eq!(file.unwrap(), "_1a='ü'\nb_c_d='it'\\''s $HOME\n`x`'\n");
+    }
+
+    #[test]
+    fn env_as_a_shell_reads_it_is_the_value() {
+        let value = "'\"$(false)\\ \n\t*'' ü;&|<>\u{1}";
+        let file = rendered(Format::Env, &[("a.b", value.as_bytes())]).unwrap();
+        let script = format!("{file}printf %s \"$a_b\"");
+        let shell = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(shell.stdout).unwrap(), value);
+    }
+
+    #[test]
+    fn two_names_that_become_one_variable_are_both_named() {
+        let error = rendered(Format::Env, &[("a.b", b"1"), ("a-b", b"2")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a.b and a-b would both be the shell variable a_b; rename one of them or use another \
+             format"
+        );
+    }
+
+    #[rstest]
+    #[case(b"\xffcanary")]
+    #[case(b"can\0ary")]
+    fn env_refuses_what_is_not_text_and_shows_nothing_of_it(#[case] value: &[u8]) {
+        let error = rendered(Format::Env, &[("a", value)]).unwrap_err();
+        assert_eq!(
+            error,
+            OutputError::NotText {
+                name: "a".to_owned()
+            }
+        );
+        assert!(!error.to_string().contains("canary"));
+    }
+
+    #[test]
+    fn json_is_one_object_with_base64_for_what_is_not_text() {
+        let file = rendered(
+            Format::Json,
+            &[("b", b"\xff"), ("a", b"1\"\\\n\x01\0 \xc3\xbc")],
+        );
+        assert_eq!(
+            file.unwrap(),
+            "{\n  \"a\": \"1\\\"\\\\\\n\\u0001\\u0000 ü\",\n  \"b\": \"/w==\"\n}\n"
+        );
+    }
+
+    #[rstest]
+    #[case(Format::Properties, "")]
+    #[case(Format::Env, "")]
+    #[case(Format::Json, "{}\n")]
+    fn no_entries_are_a_sound_file(#[case] format: Format, #[case] file: &str) {
+        assert_eq!(rendered(format, &[]).unwrap(), file);
+    }
+
+    #[test]
+    fn files_have_no_list() {
+        assert_eq!(render(Format::Files, &[]), Ok(None));
+    }
+
+    #[test]
+    fn a_format_prints_as_it_was_written() {
+        for format in Format::ALL {
+            assert_eq!(format.to_string().parse(), Ok(format));
+        }
+        assert!("Env".parse::<Format>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn json_reads_back(entries in prop::collection::btree_map("[a-z0-9]([a-zA-Z0-9._-]{0,9}[a-z0-9])?", any::<String>(), 0..6)) {
+            let list: Vec<_> = entries.iter().map(|(k, v)| (k.as_str(), v.as_bytes())).collect();
+            let file = rendered(Format::Json, &list).unwrap();
+            let read: BTreeMap<String, String> = serde_json::from_str(&file).unwrap();
+            prop_assert_eq!(read, entries);
+        }
+
+        #[test]
+        fn a_buffer_never_grows(value: Vec<u8>, text in "[^\0]*") {
+            let name: EntryName = "a".parse().unwrap();
+            let check = |format, value: SecretValue| {
+                let file = render(format, &[(&name, &value)]).unwrap().unwrap();
+                // A buffer that grew by doubling has room to spare.
+                assert_eq!(file.capacity(), file.len());
+            };
+            check(Format::Properties, SecretValue::new(value.clone()));
+            check(Format::Json, SecretValue::new(value));
+            check(Format::Env, SecretValue::new(text.into_bytes()));
+        }
     }
 }

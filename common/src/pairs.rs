@@ -18,15 +18,9 @@ pub(crate) fn parse(value: &str) -> Result<Vec<(String, String)>, PairProblem> {
 fn pair(text: &str) -> Result<(String, String), PairProblem> {
     let mut rest = text.chars();
     let key = unescape(&mut rest, |c| is_blank(c) || c == '=' || c == ':')?;
-    let value = rest.as_str();
     // The key may have ended at a blank with the real separator behind it.
-    let value = match value.strip_prefix(['=', ':']) {
-        Some(value) => value,
-        None => {
-            let value = value.trim_start_matches(is_blank);
-            value.strip_prefix(['=', ':']).unwrap_or(value)
-        }
-    };
+    let value = rest.as_str().trim_start_matches(is_blank);
+    let value = value.strip_prefix(['=', ':']).unwrap_or(value);
     let value = unescape(&mut value.trim_start_matches(is_blank).chars(), |_| false)?;
     Ok((key, value))
 }
@@ -83,7 +77,10 @@ fn escape(rest: &mut std::str::Chars<'_>) -> Result<char, PairProblem> {
                 }
                 units.push(utf16_unit(rest)?);
             }
-            char::decode_utf16(units).next().and_then(Result::ok).ok_or(PairProblem::Unicode)?
+            char::decode_utf16(units)
+                .next()
+                .and_then(Result::ok)
+                .ok_or(PairProblem::Unicode)?
         }
         c => c,
     })
@@ -91,7 +88,10 @@ fn escape(rest: &mut std::str::Chars<'_>) -> Result<char, PairProblem> {
 
 fn utf16_unit(rest: &mut std::str::Chars<'_>) -> Result<u16, PairProblem> {
     (0..4).try_fold(0, |unit, _| {
-        let digit = rest.next().and_then(|c| c.to_digit(16)).ok_or(PairProblem::Unicode)?;
+        let digit = rest
+            .next()
+            .and_then(|c| c.to_digit(16))
+            .ok_or(PairProblem::Unicode)?;
         Ok(unit << 4 | u16::try_from(digit).map_err(|_| PairProblem::Unicode)?)
     })
 }
@@ -100,7 +100,9 @@ fn utf16_unit(rest: &mut std::str::Chars<'_>) -> Result<u16, PairProblem> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PairProblem {
     /// A backslash with nothing behind it. A comma ends a pair even behind a backslash.
-    #[error("a backslash stands before a comma or at the end; a value cannot hold a comma, and a backslash is written '\\\\'")]
+    #[error(
+        "a backslash stands before a comma or at the end; a value cannot hold a comma, and a backslash is written '\\\\'"
+    )]
     LoneBackslash,
     /// `\u` without four hexadecimal digits, or half of a surrogate pair.
     #[error("'\\u' must be followed by four hexadecimal digits that make a character")]

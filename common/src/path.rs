@@ -155,7 +155,10 @@ mod tests {
         #[case] suffix: &str,
         #[case] problem: PathProblem,
     ) {
-        assert_eq!(prefix.parse::<StoragePrefix>().unwrap().join(suffix), Err(problem));
+        assert_eq!(
+            prefix.parse::<StoragePrefix>().unwrap().join(suffix),
+            Err(problem)
+        );
     }
 
     #[rstest]

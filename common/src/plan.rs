@@ -63,7 +63,9 @@ pub struct Locator {
 impl Locator {
     /// The name or ARN of the Secrets Manager secret that holds this value.
     pub fn secret_id(&self) -> &StoragePath {
-        self.member.as_ref().map_or(&self.path, |member| &member.secret)
+        self.member
+            .as_ref()
+            .map_or(&self.path, |member| &member.secret)
     }
 
     /// Whether the current version is asked for.
@@ -111,7 +113,10 @@ pub struct Generation {
 impl Generation {
     /// The path of one field.
     pub fn path_of(&self, field: Field) -> Option<&StoragePath> {
-        self.fields.iter().find(|(f, _)| *f == field).map(|(_, path)| path)
+        self.fields
+            .iter()
+            .find(|(f, _)| *f == field)
+            .map(|(_, path)| path)
     }
 }
 
@@ -131,10 +136,17 @@ impl Plan {
         };
         for (index, entry) in parsed.entries.iter().enumerate() {
             if let Err(problem) = planner.add(index, entry, &parsed.entries) {
-                planner.faults.push(Fault { annotation: entry.annotation.clone(), problem });
+                planner.faults.push(Fault {
+                    annotation: entry.annotation.clone(),
+                    problem,
+                });
             }
         }
-        if planner.faults.is_empty() { Ok(planner.plan) } else { Err(planner.faults) }
+        if planner.faults.is_empty() {
+            Ok(planner.plan)
+        } else {
+            Err(planner.faults)
+        }
     }
 }
 
@@ -154,11 +166,19 @@ impl Planner<'_> {
             Source::Secret(_) | Source::Resource(_) => self.store(entry)?,
         };
         let (locator, generation) = match &entry.source {
-            Source::Secret(Secret::Dynamic { spec, field, storage_key }) => {
-                let generation = self.generation(entry, store, spec, *field, storage_key.as_ref())?;
+            Source::Secret(Secret::Dynamic {
+                spec,
+                field,
+                storage_key,
+            }) => {
+                let generation =
+                    self.generation(entry, store, spec, *field, storage_key.as_ref())?;
                 let field = *field;
                 let locator = Locator {
-                    path: generation.path_of(field).unwrap_or(&generation.path).clone(),
+                    path: generation
+                        .path_of(field)
+                        .unwrap_or(&generation.path)
+                        .clone(),
                     member: (field != Field::Whole).then(|| Member {
                         secret: generation.path.clone(),
                         field,
@@ -171,15 +191,22 @@ impl Planner<'_> {
                 let at = self.settle(index, generation, all)?;
                 (locator, Some((at, field)))
             }
-            Source::Secret(Secret::Reference { lookup, member, .. }) => {
-                (self.lookup(entry, store, lookup, *member, entry.name.as_str())?, None)
-            }
-            Source::Resource(resource) => {
-                (self.lookup(entry, store, &resource.lookup, None, entry.name.base())?, None)
-            }
+            Source::Secret(Secret::Reference { lookup, member, .. }) => (
+                self.lookup(entry, store, lookup, *member, entry.name.as_str())?,
+                None,
+            ),
+            Source::Resource(resource) => (
+                self.lookup(entry, store, &resource.lookup, None, entry.name.base())?,
+                None,
+            ),
             Source::Lease(_) => return Ok(()),
         };
-        self.plan.items.push(Item { entry: index, store, locator, generation });
+        self.plan.items.push(Item {
+            entry: index,
+            store,
+            locator,
+            generation,
+        });
         Ok(())
     }
 
@@ -192,18 +219,29 @@ impl Planner<'_> {
         if !allowed.contains(&self.settings.store) {
             allowed.insert(0, self.settings.store);
         }
-        let allowed = allowed.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ");
+        let allowed = allowed
+            .iter()
+            .map(|s| s.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
         Err(Problem::StoreNotAllowed { store, allowed })
     }
 
     /// The path of `suffix`, sound for `store`.
     fn path(&self, store: StoreName, suffix: &str) -> Result<StoragePath, Problem> {
-        let path = self.settings.prefix.join(suffix).map_err(|problem| Problem::Path {
-            path: format!("{}/{suffix}", self.settings.prefix.as_str().trim_end_matches('/'))
+        let path = self
+            .settings
+            .prefix
+            .join(suffix)
+            .map_err(|problem| Problem::Path {
+                path: format!(
+                    "{}/{suffix}",
+                    self.settings.prefix.as_str().trim_end_matches('/')
+                )
                 .escape_debug()
                 .to_string(),
-            problem,
-        })?;
+                problem,
+            })?;
         if store == StoreName::SecretsManager && !is_secret_name(path.as_str()) {
             return Err(Problem::SecretName(path.as_str().to_owned()));
         }
@@ -219,7 +257,11 @@ impl Planner<'_> {
         storage_key: Option<&StorageKey>,
     ) -> Result<Generation, Problem> {
         // With several fields the name's own is left off; with one, it is just part of the name.
-        let name = if field == Field::Whole { entry.name.as_str() } else { entry.name.base() };
+        let name = if field == Field::Whole {
+            entry.name.as_str()
+        } else {
+            entry.name.base()
+        };
         if store == StoreName::SecretsManager && storage_key.is_some_and(StorageKey::is_arn) {
             return Err(Problem::DynamicArn);
         }
@@ -246,13 +288,22 @@ impl Planner<'_> {
     }
 
     /// Finds the generation among those that are planned, or adds it.
-    fn settle(&mut self, index: usize, generation: Generation, all: &[Entry]) -> Result<usize, Problem> {
+    fn settle(
+        &mut self,
+        index: usize,
+        generation: Generation,
+        all: &[Entry],
+    ) -> Result<usize, Problem> {
         let next = self.plan.generations.len();
         let mut at = next;
         // Secrets Manager keeps a generation under one name, a flat store each field under its own.
         let paths: Vec<_> = match generation.store {
             StoreName::SecretsManager => vec![generation.path.clone()],
-            _ => generation.fields.iter().map(|(_, path)| path.clone()).collect(),
+            _ => generation
+                .fields
+                .iter()
+                .map(|(_, path)| path.clone())
+                .collect(),
         };
         for path in paths {
             match self.owners.entry((generation.store, path.clone())) {
@@ -301,7 +352,10 @@ impl Planner<'_> {
             (keys::VERSION_STAGE, &lookup.version_stage),
             (keys::VERSION_ID, &lookup.version_id),
         ];
-        if let Some((key, _)) = asked.into_iter().find(|(_, v)| v.is_some() && !secrets_manager) {
+        if let Some((key, _)) = asked
+            .into_iter()
+            .find(|(_, v)| v.is_some() && !secrets_manager)
+        {
             return Err(Problem::NeedsSecretsManager { key, store });
         }
         let at = |suffix: &str| match &lookup.storage_key {
@@ -310,9 +364,11 @@ impl Planner<'_> {
             None => self.path(store, suffix),
         };
         let member = match member {
-            Some((secret_type, field)) if lookup.property.is_none() => {
-                Some(Member { secret: at(entry.name.base())?, field, secret_type })
-            }
+            Some((secret_type, field)) if lookup.property.is_none() => Some(Member {
+                secret: at(entry.name.base())?,
+                field,
+                secret_type,
+            }),
             _ => None,
         };
         Ok(Locator {
@@ -328,5 +384,7 @@ impl Planner<'_> {
 /// What Secrets Manager takes as the name of a secret (CreateSecret, API reference).
 fn is_secret_name(name: &str) -> bool {
     name.len() <= 512
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-".contains(&b))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-".contains(&b))
 }

@@ -25,7 +25,9 @@ impl SecretValue {
     pub fn from_base64(text: &str) -> Result<Self, NotBase64> {
         // Sized once: growing would leave unwiped copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 4 * 3 + 3));
-        STANDARD.decode_vec(text, &mut bytes).map_err(|_| NotBase64)?;
+        STANDARD
+            .decode_vec(text, &mut bytes)
+            .map_err(|_| NotBase64)?;
         Ok(Self(bytes))
     }
 

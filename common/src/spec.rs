@@ -64,10 +64,19 @@ impl FromStr for UserId {
         // `.+<.+>`: a '<' with something before it and something between it and the last '>'.
         let sound = text
             .strip_suffix('>')
-            .and_then(|head| head.char_indices().skip(1).find(|(_, c)| *c == '<').map(|(i, _)| head.len() > i + 1))
+            .and_then(|head| {
+                head.char_indices()
+                    .skip(1)
+                    .find(|(_, c)| *c == '<')
+                    .map(|(i, _)| head.len() > i + 1)
+            })
             .unwrap_or(false)
             && !text.chars().any(char::is_control);
-        if sound { Ok(Self(text.to_owned())) } else { Err(()) }
+        if sound {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(())
+        }
     }
 }
 
@@ -149,7 +158,10 @@ impl Generated {
 
     /// The value of `field`, if the generation has it.
     pub fn get(&self, field: Field) -> Option<&SecretValue> {
-        self.0.iter().find(|(f, _)| *f == field).map(|(_, value)| value)
+        self.0
+            .iter()
+            .find(|(f, _)| *f == field)
+            .map(|(_, value)| value)
     }
 
     /// Fields and values in order.
@@ -174,7 +186,10 @@ mod tests {
     #[case("user<a>b", false)]
     #[case("us\ner<a>", false)]
     #[case("<<b>", true)]
-    fn a_user_id_is_something_then_something_in_angle_brackets(#[case] text: &str, #[case] ok: bool) {
+    fn a_user_id_is_something_then_something_in_angle_brackets(
+        #[case] text: &str,
+        #[case] ok: bool,
+    ) {
         assert_eq!(text.parse::<UserId>().is_ok(), ok);
     }
 }

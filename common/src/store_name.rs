@@ -17,7 +17,12 @@ pub enum StoreName {
 
 impl StoreName {
     /// Every store, in the order in which messages list them.
-    pub const ALL: [Self; 4] = [Self::DynamoDb, Self::SecretsManager, Self::Embedded, Self::Memory];
+    pub const ALL: [Self; 4] = [
+        Self::DynamoDb,
+        Self::SecretsManager,
+        Self::Embedded,
+        Self::Memory,
+    ];
 
     /// The name in settings, annotations and messages.
     pub fn as_str(self) -> &'static str {
