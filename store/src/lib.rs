@@ -4,6 +4,8 @@
 //! one conformance suite says what that means. [`Store`] is the enum over the backends. The
 //! protocol that makes every reader agree lives in [`protocol`], above the backends.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 mod error;
 pub mod protocol;
 
@@ -32,7 +34,10 @@ pub trait Read {
 pub trait Create {
     /// Stores all values of `new` in one atomic write, on the condition that none of its names
     /// exists. Sending the same `new` again (same token) is not another write.
-    fn create(&self, new: &NewGeneration<'_>) -> impl Future<Output = Result<Creation, StoreError>> + Send;
+    fn create(
+        &self,
+        new: &NewGeneration<'_>,
+    ) -> impl Future<Output = Result<Creation, StoreError>> + Send;
 }
 
 /// A generation that has been made and not been stored yet.
@@ -68,4 +73,3 @@ pub enum Creation {
     /// A name exists: another writer was first, or half of a pair lies there.
     Exists,
 }
-

@@ -1,0 +1,88 @@
+//! What the operator settles about AWS.
+
+use std::{env, path::PathBuf};
+
+use aws_credential_types::Credentials;
+use kees_common::names::env as names;
+
+/// The Region of a deployment that names none.
+const DEFAULT_REGION: &str = "ap-southeast-2";
+
+/// Where AWS is and how it is reached.
+///
+/// The SDK reads its own variables beside these (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ROLE_ARN`,
+/// `AWS_PROFILE` …), as the AWS SDKs and Tools Reference Guide documents them.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `AWS_REGION`
+    pub region: String,
+    /// `AWS_ENDPOINT`: the URL of DynamoDB and Secrets Manager, instead of the Region's own. It
+    /// wins over the SDK's `AWS_ENDPOINT_URL` and its kin.
+    pub endpoint: Option<String>,
+    /// `AWS_STS_ENDPOINT`: the URL of STS, for the pod's web identity. It wins over
+    /// `AWS_ENDPOINT_URL_STS`.
+    pub sts_endpoint: Option<String>,
+    /// `AWS_CA_BUNDLE`: a PEM file with the root certificates to trust.
+    pub ca_bundle: Option<PathBuf>,
+    /// `SSL_CERT_FILE`: the same, where there is no `AWS_CA_BUNDLE`.
+    pub ssl_cert_file: Option<PathBuf>,
+    /// `HTTP_PROXY`: the proxy for `http://` endpoints.
+    pub http_proxy: Option<String>,
+    /// `HTTPS_PROXY`: the proxy for `https://` endpoints.
+    pub https_proxy: Option<String>,
+    /// `NO_PROXY`: hosts, by comma, that are reached directly. Link-local addresses always are:
+    /// they are the node's own services.
+    pub no_proxy: Option<String>,
+    /// An identity given outright, for tests and stand-ins. `None`: the pod's own.
+    pub credentials: Option<Credentials>,
+}
+
+impl Settings {
+    /// The settings that the process's environment holds. An empty variable counts as absent, and
+    /// the proxies are known by their lower-case names as well.
+    pub fn from_env() -> Self {
+        Self::from_lookup(|name| env::var(name).ok())
+    }
+
+    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let proxy = |name: &str| get(name).or_else(|| get(&name.to_ascii_lowercase()));
+        Self {
+            region: get(names::AWS_REGION).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+            endpoint: get(names::AWS_ENDPOINT),
+            sts_endpoint: get(names::AWS_STS_ENDPOINT),
+            ca_bundle: get(names::AWS_CA_BUNDLE).map(PathBuf::from),
+            ssl_cert_file: get(names::SSL_CERT_FILE).map(PathBuf::from),
+            http_proxy: proxy(names::HTTP_PROXY),
+            https_proxy: proxy(names::HTTPS_PROXY),
+            no_proxy: proxy(names::NO_PROXY),
+            credentials: None,
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::from_lookup(|_| None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_counts_as_absent() {
+        let settings = Settings::from_lookup(|name| (name == "AWS_REGION").then(String::new));
+        assert_eq!(settings.region, "ap-southeast-2");
+    }
+
+    #[test]
+    fn a_proxy_is_known_by_its_lower_case_name() {
+        let settings = Settings::from_lookup(|name| {
+            (name == "https_proxy").then(|| "http://proxy:3128".to_owned())
+        });
+        assert_eq!(settings.https_proxy.as_deref(), Some("http://proxy:3128"));
+        assert_eq!(settings.http_proxy, None);
+    }
+}

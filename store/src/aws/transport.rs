@@ -1,0 +1,331 @@
+//! The HTTP client under every AWS call, STS's included: one pool of connections, made when the
+//! first request needs it.
+//!
+//! What a request needs is read from its URL. `http://` costs no certificate, and link-local
+//! addresses (the EKS Pod Identity agent, the metadata service) are never reached through a proxy,
+//! which would be handed the pod's token.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_smithy_http_client::{
+    Connector,
+    proxy::ProxyConfig,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+        SharedHttpConnector,
+    },
+    orchestrator::HttpRequest,
+    result::ConnectorError,
+    runtime_components::RuntimeComponents,
+};
+use http::Uri;
+
+use super::{
+    cause::Cause,
+    settings::Settings,
+    trust::{self, Roots},
+};
+use crate::ErrorKind;
+
+/// Every connection of one run.
+#[derive(Debug, Clone)]
+pub(super) struct Transport(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    http_proxy: Option<String>,
+    https_proxy: Option<String>,
+    no_proxy: Option<String>,
+    operator_roots: Option<Roots>,
+    connectors: Mutex<HashMap<(Route, Timeouts), SharedHttpConnector>>,
+}
+
+/// What the connections to a host have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Route {
+    scheme: Scheme,
+    proxied: bool,
+    /// `None`: no TLS on the way.
+    roots: Option<Roots>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Timeouts {
+    connect: Option<Duration>,
+    read: Option<Duration>,
+}
+
+impl Transport {
+    /// The client for all services.
+    pub(super) fn shared(settings: &Settings) -> SharedHttpClient {
+        SharedHttpClient::new(Self::new(settings))
+    }
+
+    fn new(settings: &Settings) -> Self {
+        Self(Arc::new(Inner {
+            http_proxy: settings.http_proxy.clone(),
+            https_proxy: settings.https_proxy.clone(),
+            no_proxy: settings.no_proxy.clone(),
+            operator_roots: Roots::of_operator(settings),
+            connectors: Mutex::default(),
+        }))
+    }
+}
+
+impl HttpClient for Transport {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let timeouts = Timeouts {
+            connect: settings.connect_timeout(),
+            read: settings.read_timeout(),
+        };
+        SharedHttpConnector::new(ByUrl {
+            transport: self.clone(),
+            timeouts,
+        })
+    }
+}
+
+/// Sends each request through the connector that its URL asks for.
+#[derive(Debug)]
+struct ByUrl {
+    transport: Transport,
+    timeouts: Timeouts,
+}
+
+impl HttpConnector for ByUrl {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        match self.transport.0.connector(request.uri(), self.timeouts) {
+            Ok(connector) => connector.call(request),
+            Err(cause) => HttpConnectorFuture::ready(Err(ConnectorError::user(Box::new(cause)))),
+        }
+    }
+}
+
+impl Inner {
+    fn connector(&self, url: &str, timeouts: Timeouts) -> Result<SharedHttpConnector, Cause> {
+        let route = self.route(url)?;
+        let mut connectors = self
+            .connectors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(connector) = connectors.get(&(route.clone(), timeouts)) {
+            return Ok(connector.clone());
+        }
+        let connector = self.connect_by(&route, timeouts)?;
+        connectors.insert((route, timeouts), connector.clone());
+        Ok(connector)
+    }
+
+    fn route(&self, url: &str) -> Result<Route, Cause> {
+        let uri: Uri = url.parse().map_err(|error| {
+            setup(
+                format!("the endpoint {url} is not a URL: {error}"),
+                "AWS_ENDPOINT",
+            )
+        })?;
+        let host = uri.host().unwrap_or_default();
+        let scheme = if uri.scheme_str() == Some("https") {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
+        let proxy = self.proxy(scheme).filter(|_| !is_link_local(host));
+        let over_tls =
+            scheme == Scheme::Https || proxy.is_some_and(|url| url.starts_with("https:"));
+        let roots = || {
+            self.operator_roots
+                .clone()
+                .unwrap_or_else(|| Roots::of_host(host))
+        };
+        Ok(Route {
+            scheme,
+            proxied: proxy.is_some(),
+            roots: over_tls.then(roots),
+        })
+    }
+
+    fn proxy(&self, scheme: Scheme) -> Option<&str> {
+        match scheme {
+            Scheme::Http => self.http_proxy.as_deref(),
+            Scheme::Https => self.https_proxy.as_deref(),
+        }
+    }
+
+    fn connect_by(&self, route: &Route, timeouts: Timeouts) -> Result<SharedHttpConnector, Cause> {
+        let context = match &route.roots {
+            Some(roots) => roots.load()?,
+            None => trust::nothing()?,
+        };
+        let mut settings = HttpConnectorSettings::builder();
+        settings
+            .set_connect_timeout(timeouts.connect)
+            .set_read_timeout(timeouts.read);
+        let connector = Connector::builder()
+            .connector_settings(settings.build())
+            .proxy_config(self.proxy_config(route)?)
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .tls_context(context)
+            .build();
+        Ok(SharedHttpConnector::new(connector))
+    }
+
+    fn proxy_config(&self, route: &Route) -> Result<ProxyConfig, Cause> {
+        let Some(url) = self.proxy(route.scheme).filter(|_| route.proxied) else {
+            return Ok(ProxyConfig::disabled());
+        };
+        // A proxy that is given without a scheme speaks plain HTTP, as everywhere.
+        let url = if url.contains("://") {
+            url.to_owned()
+        } else {
+            format!("http://{url}")
+        };
+        let (variable, config) = match route.scheme {
+            Scheme::Http => ("HTTP_PROXY", ProxyConfig::http(url)),
+            Scheme::Https => ("HTTPS_PROXY", ProxyConfig::https(url)),
+        };
+        let config = config.map_err(|error| setup(format!("{variable}: {error}"), variable))?;
+        Ok(match &self.no_proxy {
+            Some(hosts) => config.no_proxy(hosts),
+            None => config,
+        })
+    }
+}
+
+/// Whether `host` is an address that only the node itself answers at.
+fn is_link_local(host: &str) -> bool {
+    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+        Ok(IpAddr::V4(v4)) => v4.is_link_local() || v4.is_loopback(),
+        // The metadata service and the EKS Pod Identity agent live at fd00:ec2::.
+        Ok(IpAddr::V6(v6)) => {
+            v6.is_unicast_link_local() || v6.is_loopback() || v6.segments()[..2] == [0xfd00, 0xec2]
+        }
+        Err(_) => false,
+    }
+}
+
+fn setup(message: String, variable: &str) -> Cause {
+    let remedy = format!("set {variable} right, a URL with scheme and host, or unset it");
+    Cause {
+        kind: ErrorKind::Setup,
+        code: None,
+        message,
+        remedy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn route(settings: &Settings, url: &str) -> Route {
+        Transport::new(settings).0.route(url).unwrap()
+    }
+
+    #[test]
+    fn a_plain_endpoint_loads_no_roots() {
+        let bundle = Some("/nowhere/bundle.pem".into());
+        let settings = Settings {
+            ca_bundle: bundle,
+            ..Settings::default()
+        };
+        let transport = Transport::new(&settings);
+        let timeouts = Timeouts {
+            connect: None,
+            read: None,
+        };
+        assert!(
+            transport
+                .0
+                .connector("http://localhost:8000/", timeouts)
+                .is_ok()
+        );
+        assert!(
+            transport
+                .0
+                .connector("https://localhost:8000/", timeouts)
+                .is_err()
+        );
+    }
+
+    #[rstest]
+    #[case("https://sts.eu-west-1.amazonaws.com/", Roots::Amazon)]
+    #[case("https://secretsmanager.eusc-de-east-1.amazonaws.eu/", Roots::Amazon)]
+    #[case("https://dynamodb.cn-north-1.amazonaws.com.cn/", Roots::Public)]
+    #[case("https://localstack.example.com/", Roots::Public)]
+    fn the_roots_are_those_of_the_host(#[case] url: &str, #[case] roots: Roots) {
+        assert_eq!(route(&Settings::default(), url).roots, Some(roots));
+    }
+
+    #[rstest]
+    #[case("http://169.254.170.23/v1/credentials", false)]
+    #[case("http://169.254.169.254/latest/api/token", false)]
+    #[case("http://[fd00:ec2::23]/v1/credentials", false)]
+    #[case("http://[::1]:8000/", false)]
+    #[case("http://dynamodb:8000/", true)]
+    fn what_the_node_itself_answers_is_not_asked_through_a_proxy(
+        #[case] url: &str,
+        #[case] proxied: bool,
+    ) {
+        let http_proxy = Some("http://proxy:3128".to_owned());
+        let settings = Settings {
+            http_proxy,
+            ..Settings::default()
+        };
+        assert_eq!(route(&settings, url).proxied, proxied);
+    }
+
+    #[test]
+    fn a_proxy_behind_tls_needs_roots_for_plain_endpoints_too() {
+        let http_proxy = Some("https://proxy:3128".to_owned());
+        let settings = Settings {
+            http_proxy,
+            ..Settings::default()
+        };
+        assert_eq!(
+            route(&settings, "http://dynamodb:8000/").roots,
+            Some(Roots::Public)
+        );
+    }
+
+    #[test]
+    fn a_proxy_that_is_no_url_is_an_error_that_names_the_variable() {
+        let https_proxy = Some("ftp://proxy".to_owned());
+        let transport = Transport::new(&Settings {
+            https_proxy,
+            ..Settings::default()
+        });
+        let timeouts = Timeouts {
+            connect: None,
+            read: None,
+        };
+        let cause = transport
+            .0
+            .connector("https://sts.amazonaws.com/", timeouts)
+            .unwrap_err();
+        assert!(
+            cause.message.starts_with("HTTPS_PROXY: "),
+            "{}",
+            cause.message
+        );
+    }
+}

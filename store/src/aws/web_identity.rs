@@ -1,0 +1,168 @@
+//! IRSA: the pod's ServiceAccount token, changed at STS for the credentials of a role.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use aws_config::SdkConfig;
+use aws_credential_types::{
+    Credentials,
+    provider::{self, ProvideCredentials, error::CredentialsError, future},
+};
+use aws_sdk_sts::operation::assume_role_with_web_identity::{
+    AssumeRoleWithWebIdentityError, AssumeRoleWithWebIdentityOutput,
+};
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use zeroize::Zeroizing;
+
+use super::{cause::Cause, classify::explain};
+use crate::ErrorKind;
+
+/// What CloudTrail shows as the session, where `AWS_ROLE_SESSION_NAME` says nothing else.
+const SESSION_NAME: &str = "kees";
+const ASSUME: &str = "sts:AssumeRoleWithWebIdentity";
+
+/// A role and the token that may assume it.
+#[derive(Debug)]
+pub(super) struct WebIdentity {
+    sts: aws_sdk_sts::Client,
+    role: String,
+    token_file: PathBuf,
+    session: Option<String>,
+}
+
+impl WebIdentity {
+    /// `endpoint` is that of STS, instead of the Region's own.
+    pub(super) fn new(
+        config: &SdkConfig,
+        endpoint: Option<&str>,
+        role: String,
+        token_file: PathBuf,
+        session: Option<String>,
+    ) -> Self {
+        let mut config = aws_sdk_sts::config::Builder::from(config);
+        config.set_credentials_provider(None);
+        if let Some(endpoint) = endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        let sts = aws_sdk_sts::Client::from_conf(config.build());
+        Self {
+            sts,
+            role,
+            token_file,
+            session,
+        }
+    }
+
+    async fn assume(&self) -> Result<Credentials, Cause> {
+        let token = read_token(&self.token_file)?;
+        let answer = self
+            .sts
+            .assume_role_with_web_identity()
+            .role_arn(&self.role)
+            .role_session_name(self.session.as_deref().unwrap_or(SESSION_NAME))
+            .web_identity_token(token.trim())
+            .send()
+            .await
+            .map_err(|error| self.refusal(&error))?;
+        to_credentials(answer)
+    }
+
+    fn refusal(&self, error: &SdkError<AssumeRoleWithWebIdentityError, HttpResponse>) -> Cause {
+        let (role, file) = (&self.role, self.token_file.display());
+        let cause = explain(error, ASSUME, role);
+        let (kind, what, remedy) = match error.code().unwrap_or_default() {
+            "AccessDenied" | "AccessDeniedException" => (
+                cause.kind.clone(),
+                format!("STS does not let this pod assume {role}"),
+                format!("let the trust policy of {role} allow {ASSUME} to the cluster's OIDC provider for this pod's ServiceAccount (system:serviceaccount:NAMESPACE:NAME)"),
+            ),
+            "ExpiredTokenException" => (
+                ErrorKind::Credentials,
+                format!("the web identity token in {file} has expired"),
+                "recreate the pod; if that does not help, see that the kubelet renews projected tokens and that the node's clock is right".to_owned(),
+            ),
+            "InvalidIdentityToken" | "IDPRejectedClaim" => (
+                ErrorKind::Credentials,
+                format!("STS does not accept the web identity token in {file}"),
+                "see that the account has an IAM OIDC provider for this cluster's issuer, with the audience sts.amazonaws.com".to_owned(),
+            ),
+            "ValidationError" => (
+                ErrorKind::Credentials,
+                format!("STS does not accept the request for {role}"),
+                "see that AWS_ROLE_ARN is the ARN of a role".to_owned(),
+            ),
+            "IDPCommunicationError" => {
+                (ErrorKind::Server, "STS could not ask the OIDC provider".to_owned(), cause.remedy)
+            }
+            _ => (cause.kind, "STS gave no credentials".to_owned(), cause.remedy),
+        };
+        Cause {
+            kind,
+            code: cause.code,
+            message: format!("{what}: {}", cause.message),
+            remedy,
+        }
+    }
+}
+
+impl ProvideCredentials for WebIdentity {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let assumed: provider::Result = self
+                .assume()
+                .await
+                .map_err(CredentialsError::provider_error);
+            assumed
+        })
+    }
+}
+
+fn read_token(file: &Path) -> Result<Zeroizing<String>, Cause> {
+    let token = fs::read_to_string(file).map(Zeroizing::new);
+    let wrong = match token {
+        Ok(token) if !token.trim().is_empty() => return Ok(token),
+        Ok(_) => "it is empty".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(credentials(
+        format!(
+            "the web identity token file {} cannot be used: {wrong}",
+            file.display()
+        ),
+        "see that the projected token is mounted into this container where AWS_WEB_IDENTITY_TOKEN_FILE says, readable to its user; recreate the pod if it is older than the annotation of its ServiceAccount",
+    ))
+}
+
+fn to_credentials(answer: AssumeRoleWithWebIdentityOutput) -> Result<Credentials, Cause> {
+    let unusable = || {
+        credentials(
+            "STS answered without usable credentials".to_owned(),
+            "see that AWS_STS_ENDPOINT is an STS",
+        )
+    };
+    let session = answer.credentials.ok_or_else(unusable)?;
+    let expiry = SystemTime::try_from(session.expiration).map_err(|_| unusable())?;
+    Ok(Credentials::builder()
+        .access_key_id(session.access_key_id)
+        .secret_access_key(session.secret_access_key)
+        .session_token(session.session_token)
+        .expiry(expiry)
+        .provider_name("WebIdentityToken")
+        .build())
+}
+
+fn credentials(message: String, remedy: &str) -> Cause {
+    Cause {
+        kind: ErrorKind::Credentials,
+        code: None,
+        message,
+        remedy: remedy.to_owned(),
+    }
+}
