@@ -1,1 +1,47 @@
-//! Nothing yet.
+//! The decision of kees's webhook: a pod and the operator's settings in; a patch, a denial or
+//! neither out. Nothing here reads a file, a clock or a socket.
+//!
+//! [`review()`] goes from the bytes of an `AdmissionReview` to the bytes of the one that answers it.
+//! [`decide()`] is the same decision on a pod alone. `docs/injection.md` is the contract.
+//!
+//! ```
+//! use kees_inject::{Decision, PodView, Settings, decide};
+//!
+//! let pod = PodView::from_json(
+//!     r#"{"metadata": {"annotations": {
+//!             "secret.bsycorp.com/db-password": "kind=DYNAMIC,type=PASSWORD,size=256"}},
+//!         "spec": {"containers": [{"name": "app", "image": "app:1"}]}}"#,
+//! )?;
+//! let settings = Settings::new("registry.example.com/kees-init:0.1.0");
+//! let Decision::Patch { operations, .. } = decide(&pod, "team-a", &settings) else {
+//!     panic!("the pod is annotated and sound");
+//! };
+//! assert!(operations.as_json().contains("kees-init:0.1.0"));
+//! # Ok::<(), kees_inject::InvalidPod>(())
+//! ```
+
+mod decide;
+mod env;
+mod fault;
+mod operations;
+mod pod;
+mod policy;
+mod quantity;
+mod reply;
+mod review;
+mod settings;
+mod template;
+
+pub use decide::{Decision, SkipReason, decide};
+pub use fault::Fault;
+pub use operations::Operations;
+pub use pod::{InvalidPod, PodView};
+pub use policy::{InvalidPolicy, Policy};
+pub use quantity::{InvalidQuantity, Quantity};
+pub use reply::{Outcome, Reply};
+pub use review::review;
+pub use settings::{
+    Amounts, InvalidExpression, InvalidPullPolicy, InvalidRunAs, PullPolicy, Resources, RunAs,
+    Settings, SettingsProblem, WiredImage,
+};
+pub use template::{InvalidTemplate, PrefixTemplate, Unfilled};
