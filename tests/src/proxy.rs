@@ -1,0 +1,496 @@
+//! A proxy that breaks calls, between a client and a store that speaks HTTP/1.1.
+//!
+//! It understands one request and one answer, no more, and breaks each call at most once, in one of
+//! the ways of [`Fault`]. What breaks is drawn from a seed, so that a run can be repeated as far as
+//! the processes around it allow.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Body, Frame, Incoming},
+    service::service_fn,
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo},
+};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use tokio::net::TcpListener;
+
+/// One way to break a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// The request is held back for a while and then carried out.
+    Delay,
+    /// The connection closes before the request is passed on.
+    CloseBefore,
+    /// The request is carried out and the connection closes instead of the answer.
+    CloseAfter,
+    /// The store's words for "too many requests", without passing the request on.
+    Throttle,
+    /// 500 or 503, without passing the request on.
+    ServerError,
+    /// The request is carried out, and its answer ends in the middle of the body.
+    Truncate,
+    /// The request is carried out and nothing is ever answered; the connection stays open.
+    Silence,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 7] = [
+        Self::Delay,
+        Self::CloseBefore,
+        Self::CloseAfter,
+        Self::Throttle,
+        Self::ServerError,
+        Self::Truncate,
+        Self::Silence,
+    ];
+
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delay => "delay",
+            Self::CloseBefore => "closed before",
+            Self::CloseAfter => "closed after",
+            Self::Throttle => "throttled",
+            Self::ServerError => "server error",
+            Self::Truncate => "truncated",
+            Self::Silence => "silence",
+        }
+    }
+}
+
+/// How often each fault happens: a share of all calls, from 0 to 1, at most 1 in all.
+#[derive(Debug, Clone, Default)]
+pub struct Rates(BTreeMap<Fault, f64>);
+
+impl Rates {
+    /// No faults.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Every fault equally often, `share` of all calls in all.
+    pub fn every(share: f64) -> Self {
+        let each = share / f64::from(u32::try_from(Fault::ALL.len()).unwrap_or(1));
+        Self(Fault::ALL.into_iter().map(|fault| (fault, each)).collect())
+    }
+
+    /// One fault at that rate.
+    pub fn only(fault: Fault, rate: f64) -> Self {
+        Self(BTreeMap::from([(fault, rate)]))
+    }
+
+    /// The fault that `draw`, between 0 and 1, falls on.
+    fn pick(&self, mut draw: f64) -> Option<Fault> {
+        for (fault, rate) in &self.0 {
+            if draw < *rate {
+                return Some(*fault);
+            }
+            draw -= rate;
+        }
+        None
+    }
+}
+
+/// A running proxy; it stops when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: SocketAddr,
+    rates: Rates,
+    delay: Duration,
+    breaking: AtomicBool,
+    dice: Mutex<StdRng>,
+    counts: Mutex<Counts>,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// What a proxy has seen and done.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Calls that came in.
+    pub calls: u64,
+    /// Calls that were broken, by the way.
+    pub faults: BTreeMap<Fault, u64>,
+}
+
+impl Counts {
+    /// Broken calls in all.
+    pub fn broken(&self) -> u64 {
+        self.faults.values().sum()
+    }
+}
+
+impl Proxy {
+    /// Listens on a free loopback port and passes calls on to `upstream`. `delay` is what
+    /// [`Fault::Delay`] waits, at most.
+    pub async fn start(
+        upstream: SocketAddr,
+        rates: Rates,
+        delay: Duration,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
+        if rates.0.values().sum::<f64>() > 1.0 {
+            bail!("the rates of all faults add up to more than every call");
+        }
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .context("the proxy cannot listen")?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            upstream,
+            rates,
+            delay,
+            breaking: AtomicBool::new(true),
+            dice: Mutex::new(StdRng::seed_from_u64(seed)),
+            counts: Mutex::default(),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self {
+            address,
+            shared,
+            accepting,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it listens, as an endpoint.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Breaks nothing from now on.
+    pub fn heal(&self) {
+        self.shared.breaking.store(false, Ordering::Relaxed);
+    }
+
+    /// What it has seen and done so far.
+    pub fn counts(&self) -> Counts {
+        self.shared
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let service = service_fn(move |request| call(Arc::clone(&shared), request));
+            // An error here is a connection that was broken on purpose, or a client that was killed.
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+/// The connection is to be closed without an answer; hyper closes it when a service fails.
+#[derive(Debug, thiserror::Error)]
+#[error("closed on purpose")]
+struct Closed;
+
+type Answer = Response<BoxBody<Bytes, Closed>>;
+
+async fn call(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer, Closed> {
+    // The whole request is taken in first, so that a fault never depends on how it arrived.
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
+    match shared.fault() {
+        None => shared.pass_on(head, body).await.map(whole),
+        Some(Fault::Delay) => {
+            let share = shared.roll();
+            tokio::time::sleep(shared.delay.mul_f64(share)).await;
+            shared.pass_on(head, body).await.map(whole)
+        }
+        Some(Fault::CloseBefore) => Err(Closed),
+        Some(Fault::CloseAfter) => {
+            shared.pass_on(head, body).await?;
+            Err(Closed)
+        }
+        Some(Fault::Throttle) => Ok(error(
+            StatusCode::BAD_REQUEST,
+            r#"{"__type":"com.amazonaws#ThrottlingException","message":"Rate exceeded"}"#,
+        )),
+        Some(Fault::ServerError) if shared.roll() < 0.5 => Ok(error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            r#"{"__type":"com.amazonaws#InternalServerError","message":"Internal server error"}"#,
+        )),
+        Some(Fault::ServerError) => Ok(error(StatusCode::SERVICE_UNAVAILABLE, "")),
+        Some(Fault::Truncate) => shared.pass_on(head, body).await.map(cut),
+        Some(Fault::Silence) => {
+            shared.pass_on(head, body).await?;
+            std::future::pending().await
+        }
+    }
+}
+
+impl Shared {
+    /// Counts a call and says how it is broken, if it is.
+    fn fault(&self) -> Option<Fault> {
+        let breaking = self.breaking.load(Ordering::Relaxed);
+        let fault = breaking.then(|| self.rates.pick(self.roll())).flatten();
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.calls += 1;
+        if let Some(fault) = fault {
+            *counts.faults.entry(fault).or_default() += 1;
+        }
+        fault
+    }
+
+    /// A number from 0 to 1.
+    fn roll(&self) -> f64 {
+        self.dice
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .random()
+    }
+
+    async fn pass_on(
+        &self,
+        head: hyper::http::request::Parts,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, Closed> {
+        let mut request = Request::from_parts(head, Full::new(body));
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
+        *request.uri_mut() = format!("http://{}{path}", self.upstream)
+            .parse()
+            .map_err(|_| Closed)?;
+        let answer = self.client.request(request).await.map_err(|_| Closed)?;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+fn whole(answer: Response<Bytes>) -> Answer {
+    answer.map(|body| {
+        Full::new(body)
+            .map_err(|never: Infallible| match never {})
+            .boxed()
+    })
+}
+
+fn error(status: StatusCode, body: &'static str) -> Answer {
+    let mut answer = Response::new(Bytes::from_static(body.as_bytes()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(
+        hyper::header::CONTENT_TYPE,
+        hyper::header::HeaderValue::from_static("application/x-amz-json-1.0"),
+    );
+    whole(answer)
+}
+
+/// The answer with its full length announced and half of its body sent.
+fn cut(answer: Response<Bytes>) -> Answer {
+    answer.map(|body| {
+        let half = body.slice(..body.len() / 2);
+        Cut {
+            announced: body.len() as u64,
+            left: vec![Poll::Pending, Poll::Ready(half)],
+        }
+        .boxed()
+    })
+}
+
+struct Cut {
+    announced: u64,
+    /// What is still to come, last first: the half, then a pause in which it is sent.
+    left: Vec<Poll<Bytes>>,
+}
+
+impl Body for Cut {
+    type Data = Bytes;
+    type Error = Closed;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
+        match self.left.pop() {
+            Some(Poll::Ready(half)) => Poll::Ready(Some(Ok(Frame::data(half)))),
+            Some(Poll::Pending) => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            None => Poll::Ready(Some(Err(Closed))),
+        }
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        hyper::body::SizeHint::with_exact(self.announced)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A store that counts what it carries out and always answers the same.
+    async fn store() -> (SocketAddr, Arc<std::sync::atomic::AtomicU64>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let carried_out = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let count = Arc::clone(&carried_out);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let count = Arc::clone(&count);
+                tokio::spawn(async move {
+                    let service = service_fn(move |_: Request<Incoming>| {
+                        count.fetch_add(1, Ordering::SeqCst);
+                        async {
+                            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("0123456789"))))
+                        }
+                    });
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        (address, carried_out)
+    }
+
+    /// What a client reads until the connection ends; `None` where nothing comes in time.
+    async fn ask(proxy: &Proxy) -> Option<String> {
+        let mut stream = tokio::net::TcpStream::connect(proxy.address())
+            .await
+            .unwrap();
+        stream
+            .write_all(
+                b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}",
+            )
+            .await
+            .unwrap();
+        let mut text = String::new();
+        tokio::time::timeout(Duration::from_millis(400), stream.read_to_string(&mut text))
+            .await
+            .ok()?
+            .unwrap();
+        Some(text)
+    }
+
+    #[rstest::rstest]
+    #[case(None, 1, Some("200 OK"), Some("0123456789"))]
+    #[case(Some(Fault::Delay), 1, Some("200 OK"), Some("0123456789"))]
+    #[case(Some(Fault::CloseBefore), 0, None, None)]
+    #[case(Some(Fault::CloseAfter), 1, None, None)]
+    #[case(
+        Some(Fault::Throttle),
+        0,
+        Some("400 Bad Request"),
+        Some("ThrottlingException")
+    )]
+    #[case(Some(Fault::ServerError), 0, Some("HTTP/1.1 50"), None)]
+    #[case(Some(Fault::Truncate), 1, Some("content-length: 10"), Some("01234"))]
+    #[tokio::test]
+    async fn each_fault_breaks_a_call_in_its_own_way(
+        #[case] fault: Option<Fault>,
+        #[case] carried_out: u64,
+        #[case] head: Option<&str>,
+        #[case] body: Option<&str>,
+    ) {
+        let (upstream, count) = store().await;
+        let rates = fault.map_or_else(Rates::none, |fault| Rates::only(fault, 1.0));
+        let proxy = Proxy::start(upstream, rates, Duration::from_millis(20), 1)
+            .await
+            .unwrap();
+        let text = ask(&proxy).await.unwrap();
+        match head {
+            Some(head) => assert!(text.contains(head), "{text}"),
+            None => assert_eq!(text, ""),
+        }
+        if let Some(body) = body {
+            assert!(text.contains(body), "{text}");
+            let whole = fault != Some(Fault::Truncate);
+            assert!(whole || text.ends_with(body), "{text}");
+        }
+        assert_eq!(count.load(Ordering::SeqCst), carried_out);
+        assert_eq!(proxy.counts().broken(), u64::from(fault.is_some()));
+    }
+
+    #[tokio::test]
+    async fn silence_carries_the_request_out_and_says_nothing() {
+        let (upstream, count) = store().await;
+        let rates = Rates::only(Fault::Silence, 1.0);
+        let proxy = Proxy::start(upstream, rates, Duration::ZERO, 1)
+            .await
+            .unwrap();
+        assert_eq!(ask(&proxy).await, None);
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_healed_proxy_breaks_nothing() {
+        let (upstream, _) = store().await;
+        let proxy = Proxy::start(upstream, Rates::every(1.0), Duration::ZERO, 1)
+            .await
+            .unwrap();
+        proxy.heal();
+        for _ in 0..20 {
+            assert!(ask(&proxy).await.unwrap().contains("200 OK"));
+        }
+        assert_eq!(proxy.counts().broken(), 0);
+    }
+
+    #[tokio::test]
+    async fn one_seed_breaks_the_same_calls() {
+        let (upstream, _) = store().await;
+        let mut runs = Vec::new();
+        for _ in 0..2 {
+            let rates = Rates::only(Fault::CloseBefore, 0.5);
+            let proxy = Proxy::start(upstream, rates, Duration::ZERO, 7)
+                .await
+                .unwrap();
+            let mut run = Vec::new();
+            for _ in 0..20 {
+                run.push(ask(&proxy).await.unwrap().is_empty());
+            }
+            runs.push(run);
+        }
+        assert_eq!(runs[0], runs[1]);
+        assert!(runs[0].contains(&true) && runs[0].contains(&false));
+    }
+}
