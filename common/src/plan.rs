@@ -1,13 +1,12 @@
 //! From entries to what is read and what is generated: every path joined and looked at, every
 //! value of one generation gathered, before a store is asked for anything.
 
-use std::collections::{BTreeMap, btree_map};
+mod planner;
+#[cfg(test)]
+mod tests;
 
 use crate::{
-    Entry, Field, Parsed, Secret, SecretType, Source, Spec, StoragePath, StoragePrefix, StoreName,
-    entry::{Lookup, StorageKey},
-    fault::{Fault, Problem},
-    names::keys,
+    Fault, Field, Layout, Parsed, SecretType, Spec, StoragePath, StoragePrefix, StoreName,
 };
 
 /// What the operator, or the environment, has settled before the annotations are looked at.
@@ -17,12 +16,18 @@ pub struct PlanSettings {
     pub prefix: StoragePrefix,
     /// The store of an entry that names none in a pod that names none.
     pub store: StoreName,
-    /// The stores that a pod and an entry may name.
+    /// The stores that a pod and an entry may name, beside `store`.
     pub allowed: Vec<StoreName>,
+    /// Whether the pod's `local-mode` is obeyed; where it is not, asking for it is a fault.
+    pub local_mode_allowed: bool,
+    /// The files that are written.
+    pub layout: Layout,
 }
 
 /// What is to be read, and what is to be generated where it is absent. Leases are not in it: they
-/// belong to no store that this version writes.
+/// belong to no store that this version writes. With `local-mode: "true"` nothing of it is asked
+/// for: each value is the entry's own or derived from its name ([`crate::local`]), and the plan
+/// says that the entries agree.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     /// One for each secret and resource, in the order of the entries.
@@ -104,8 +109,6 @@ pub struct Generation {
     pub spec: Spec,
     /// Each field with its own path, in the order of [`Spec::fields`]: the keys of kees's table.
     pub fields: Vec<(Field, StoragePath)>,
-    /// The name without its field, from which local mode derives.
-    pub name: String,
     /// The entries that read it, as indexes into [`Parsed::entries`]; at least one.
     pub entries: Vec<usize>,
 }
@@ -118,273 +121,41 @@ impl Generation {
             .find(|(f, _)| *f == field)
             .map(|(_, path)| path)
     }
+
+    /// Where the value of one field lies.
+    pub fn locator(&self, field: Field) -> Locator {
+        Locator {
+            path: self.path_of(field).unwrap_or(&self.path).clone(),
+            member: (field != Field::Whole).then(|| Member {
+                secret: self.path.clone(),
+                field,
+                secret_type: self.spec.secret_type(),
+            }),
+            property: None,
+            version_stage: None,
+            version_id: None,
+        }
+    }
 }
 
 impl Plan {
     /// Joins every path and gathers every generation.
     ///
     /// # Errors
-    /// Every fault there is: paths, stores that are not allowed, keys that a store does not
-    /// understand, two entries that ask for different things at one path.
+    /// Every fault there is, sorted by annotation: those of `parsed`, and what only shows beside
+    /// the settings and the other entries: paths, stores that are not allowed, keys that a store
+    /// does not understand, two entries that ask for different things at one path or would be
+    /// written to one file, leases outside local mode, local mode without a value to hand out or
+    /// where it is not allowed.
     pub fn new(parsed: &Parsed, settings: &PlanSettings) -> Result<Self, Vec<Fault>> {
-        let mut planner = Planner {
-            settings,
-            pod_store: parsed.options.store.unwrap_or(settings.store),
-            plan: Self::default(),
-            owners: BTreeMap::new(),
-            faults: Vec::new(),
-        };
-        for (index, entry) in parsed.entries.iter().enumerate() {
-            if let Err(problem) = planner.add(index, entry, &parsed.entries) {
-                planner.faults.push(Fault {
-                    annotation: entry.annotation.clone(),
-                    problem,
-                });
-            }
-        }
-        if planner.faults.is_empty() {
-            Ok(planner.plan)
+        let (plan, mut faults) = planner::plan(parsed, settings);
+        faults.extend_from_slice(&parsed.faults);
+        faults.extend(settings.layout.check(&parsed.entries));
+        faults.sort_by(|a, b| a.annotation.cmp(&b.annotation));
+        if faults.is_empty() {
+            Ok(plan)
         } else {
-            Err(planner.faults)
+            Err(faults)
         }
     }
-}
-
-struct Planner<'a> {
-    settings: &'a PlanSettings,
-    pod_store: StoreName,
-    plan: Plan,
-    /// Which generation each path of a store belongs to.
-    owners: BTreeMap<(StoreName, StoragePath), usize>,
-    faults: Vec<Fault>,
-}
-
-impl Planner<'_> {
-    fn add(&mut self, index: usize, entry: &Entry, all: &[Entry]) -> Result<(), Problem> {
-        let store = match &entry.source {
-            Source::Lease(_) => return Ok(()),
-            Source::Secret(_) | Source::Resource(_) => self.store(entry)?,
-        };
-        let (locator, generation) = match &entry.source {
-            Source::Secret(Secret::Dynamic {
-                spec,
-                field,
-                storage_key,
-            }) => {
-                let generation =
-                    self.generation(entry, store, spec, *field, storage_key.as_ref())?;
-                let field = *field;
-                let locator = Locator {
-                    path: generation
-                        .path_of(field)
-                        .unwrap_or(&generation.path)
-                        .clone(),
-                    member: (field != Field::Whole).then(|| Member {
-                        secret: generation.path.clone(),
-                        field,
-                        secret_type: spec.secret_type(),
-                    }),
-                    property: None,
-                    version_stage: None,
-                    version_id: None,
-                };
-                let at = self.settle(index, generation, all)?;
-                (locator, Some((at, field)))
-            }
-            Source::Secret(Secret::Reference { lookup, member, .. }) => (
-                self.lookup(entry, store, lookup, *member, entry.name.as_str())?,
-                None,
-            ),
-            Source::Resource(resource) => (
-                self.lookup(entry, store, &resource.lookup, None, entry.name.base())?,
-                None,
-            ),
-            Source::Lease(_) => return Ok(()),
-        };
-        self.plan.items.push(Item {
-            entry: index,
-            store,
-            locator,
-            generation,
-        });
-        Ok(())
-    }
-
-    fn store(&self, entry: &Entry) -> Result<StoreName, Problem> {
-        let store = entry.store.unwrap_or(self.pod_store);
-        if store == self.settings.store || self.settings.allowed.contains(&store) {
-            return Ok(store);
-        }
-        let mut allowed = self.settings.allowed.clone();
-        if !allowed.contains(&self.settings.store) {
-            allowed.insert(0, self.settings.store);
-        }
-        let allowed = allowed
-            .iter()
-            .map(|s| s.as_str())
-            .collect::<Vec<_>>()
-            .join(", ");
-        Err(Problem::StoreNotAllowed { store, allowed })
-    }
-
-    /// The path of `suffix`, sound for `store`.
-    fn path(&self, store: StoreName, suffix: &str) -> Result<StoragePath, Problem> {
-        let path = self
-            .settings
-            .prefix
-            .join(suffix)
-            .map_err(|problem| Problem::Path {
-                path: format!(
-                    "{}/{suffix}",
-                    self.settings.prefix.as_str().trim_end_matches('/')
-                )
-                .escape_debug()
-                .to_string(),
-                problem,
-            })?;
-        if store == StoreName::SecretsManager && !is_secret_name(path.as_str()) {
-            return Err(Problem::SecretName(path.as_str().to_owned()));
-        }
-        Ok(path)
-    }
-
-    fn generation(
-        &self,
-        entry: &Entry,
-        store: StoreName,
-        spec: &Spec,
-        field: Field,
-        storage_key: Option<&StorageKey>,
-    ) -> Result<Generation, Problem> {
-        // With several fields the name's own is left off; with one, it is just part of the name.
-        let name = if field == Field::Whole {
-            entry.name.as_str()
-        } else {
-            entry.name.base()
-        };
-        if store == StoreName::SecretsManager && storage_key.is_some_and(StorageKey::is_arn) {
-            return Err(Problem::DynamicArn);
-        }
-        let suffix = storage_key.map_or(name, StorageKey::as_str);
-        let fields = spec
-            .fields()
-            .iter()
-            .map(|field| {
-                let path = match field {
-                    Field::Whole => self.path(store, suffix),
-                    named => self.path(store, &format!("{suffix}_{named}")),
-                };
-                path.map(|path| (*field, path))
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Generation {
-            store,
-            path: self.path(store, suffix)?,
-            spec: spec.clone(),
-            fields,
-            name: entry.name.base().to_owned(),
-            entries: Vec::new(),
-        })
-    }
-
-    /// Finds the generation among those that are planned, or adds it.
-    fn settle(
-        &mut self,
-        index: usize,
-        generation: Generation,
-        all: &[Entry],
-    ) -> Result<usize, Problem> {
-        let next = self.plan.generations.len();
-        let mut at = next;
-        // Secrets Manager keeps a generation under one name, a flat store each field under its own.
-        let paths: Vec<_> = match generation.store {
-            StoreName::SecretsManager => vec![generation.path.clone()],
-            _ => generation
-                .fields
-                .iter()
-                .map(|(_, path)| path.clone())
-                .collect(),
-        };
-        for path in paths {
-            match self.owners.entry((generation.store, path.clone())) {
-                btree_map::Entry::Vacant(vacant) => {
-                    vacant.insert(next);
-                }
-                btree_map::Entry::Occupied(owner) => {
-                    let owner = *owner.get();
-                    let other = self.plan.generations.get(owner);
-                    if let Some(other) = other.filter(|other| other.spec != generation.spec) {
-                        return Err(Problem::Conflict {
-                            path: path.as_str().to_owned(),
-                            this: generation.spec.to_string(),
-                            other: other.spec.to_string(),
-                            by: other
-                                .entries
-                                .first()
-                                .and_then(|first| all.get(*first))
-                                .map_or_else(String::new, |entry| entry.annotation.clone()),
-                        });
-                    }
-                    at = owner;
-                }
-            }
-        }
-        if at == next {
-            self.plan.generations.push(generation);
-        }
-        if let Some(generation) = self.plan.generations.get_mut(at) {
-            generation.entries.push(index);
-        }
-        Ok(at)
-    }
-
-    fn lookup(
-        &self,
-        entry: &Entry,
-        store: StoreName,
-        lookup: &Lookup,
-        member: Option<(SecretType, Field)>,
-        name: &str,
-    ) -> Result<Locator, Problem> {
-        let secrets_manager = store == StoreName::SecretsManager;
-        let asked = [
-            (keys::PROPERTY, &lookup.property),
-            (keys::VERSION_STAGE, &lookup.version_stage),
-            (keys::VERSION_ID, &lookup.version_id),
-        ];
-        if let Some((key, _)) = asked
-            .into_iter()
-            .find(|(_, v)| v.is_some() && !secrets_manager)
-        {
-            return Err(Problem::NeedsSecretsManager { key, store });
-        }
-        let at = |suffix: &str| match &lookup.storage_key {
-            Some(key) if secrets_manager && key.is_arn() => Ok(StoragePath::arn(key.as_str())),
-            Some(key) => self.path(store, key.as_str()),
-            None => self.path(store, suffix),
-        };
-        let member = match member {
-            Some((secret_type, field)) if lookup.property.is_none() => Some(Member {
-                secret: at(entry.name.base())?,
-                field,
-                secret_type,
-            }),
-            _ => None,
-        };
-        Ok(Locator {
-            path: at(name)?,
-            member,
-            property: lookup.property.clone(),
-            version_stage: lookup.version_stage.clone(),
-            version_id: lookup.version_id.clone(),
-        })
-    }
-}
-
-/// What Secrets Manager takes as the name of a secret (CreateSecret, API reference).
-fn is_secret_name(name: &str) -> bool {
-    name.len() <= 512
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-".contains(&b))
 }

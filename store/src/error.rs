@@ -34,6 +34,9 @@ pub enum ErrorKind {
     Setup,
     /// What is stored is not what it should be: not base64, half a generation, wrong type.
     Malformed,
+    /// Something was written and is not there to be read: deleted since, or, in a store without
+    /// consistent reads, not shown in time.
+    Absent,
     /// Anything else, with the store's own code and text.
     Other,
 }

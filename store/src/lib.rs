@@ -6,23 +6,46 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod error;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod protocol;
+mod retry;
+#[cfg(feature = "secretsmanager")]
+pub mod secretsmanager;
+mod stores;
+mod token;
 
 pub use error::{ErrorKind, StoreError};
+pub use retry::{Backoff, Patience};
+pub use stores::{Settings, Store, Stores};
+pub use token::{IdempotencyToken, NoRandomness};
 
 use std::future::Future;
 
-use kees_common::{Generated, Generation, Locator, SecretValue};
+use kees_common::{Generated, Generation, Locator, SecretValue, StoragePath, StoreName};
 
 /// What one read found.
 pub type Found = Result<Option<SecretValue>, StoreError>;
 
 /// Reads values.
 pub trait Read {
+    /// Which store this is, for messages.
+    fn name(&self) -> StoreName;
+
+    /// Whether a read sees every write that was answered before it. Where not (Secrets Manager),
+    /// an absence after a lost race is waited out rather than believed.
+    fn is_consistent(&self) -> bool;
+
     /// The current values at `locators`, one answer for each and in their order, `None` where the
     /// store says that nothing is there. Each locator is asked for once, in as few calls as the
-    /// store allows. Consistent where the store has consistent reads.
+    /// store allows, and nothing is tried again. Consistent where the store has consistent reads.
     fn read(&self, locators: &[Locator]) -> impl Future<Output = Vec<Found>> + Send;
 
     /// The values at `locators` in one snapshot, for halves of a generation that a batch showed
@@ -33,7 +56,8 @@ pub trait Read {
 /// Creates generations.
 pub trait Create {
     /// Stores all values of `new` in one atomic write, on the condition that none of its names
-    /// exists. Sending the same `new` again (same token) is not another write.
+    /// exists. Sending the same `new` again (same token) is not another write. Nothing is tried
+    /// again.
     fn create(
         &self,
         new: &NewGeneration<'_>,
@@ -53,15 +77,27 @@ pub struct NewGeneration<'a> {
     pub namespace: Option<&'a str>,
 }
 
-/// One for each generation that is made: 128 random bits in hexadecimal, within the 36 characters
-/// of DynamoDB's `ClientRequestToken` and the 32 to 64 of Secrets Manager's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyToken(String);
-
-impl IdempotencyToken {
-    /// The token as a request carries it.
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl NewGeneration<'_> {
+    /// Each field's own path and value: what a flat store writes in one transaction.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`] where a field has no value; the write would not be whole.
+    pub fn items(&self) -> Result<Vec<(&StoragePath, &SecretValue)>, StoreError> {
+        self.generation
+            .fields
+            .iter()
+            .map(|(field, path)| {
+                let value = self.values.get(*field).filter(|value| !value.is_empty());
+                value.map(|value| (path, value)).ok_or_else(|| StoreError {
+                    kind: ErrorKind::Malformed,
+                    store: self.generation.store,
+                    path: Some(path.clone()),
+                    code: None,
+                    message: format!("nothing was generated for {path}"),
+                    remedy: "report this as a defect of kees".to_owned(),
+                })
+            })
+            .collect()
     }
 }
 

@@ -1,0 +1,274 @@
+//! One SQLite file, for laptops, tests and the README's first command.
+//!
+//! Several processes use it at once: each call is one transaction, and whoever finds the file
+//! locked waits in SQLite's own busy handler. The rollback journal is used rather than the
+//! write-ahead log: nothing stays beside the file when it is not in use, and it works on every file
+//! system that has locks.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use kees_common::{Locator, SecretValue, StoragePath, StoreName};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior,
+    ffi::ErrorCode, types::ValueRef,
+};
+
+use crate::{Create, Creation, ErrorKind, Found, NewGeneration, Read, StoreError};
+
+/// How long a call waits for another process's transaction. Those are short; what is still locked
+/// then is tried again as a throttled store is.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Made by whoever comes first; a file that has it already is left as it is.
+const SCHEMA: &str =
+    "CREATE TABLE IF NOT EXISTS kees_secret (name TEXT PRIMARY KEY, value BLOB NOT NULL)";
+
+/// A store in one file, which is opened, and made where it is missing, by the first call.
+#[derive(Debug, Clone)]
+pub struct Embedded(Arc<File>);
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Embedded {
+    /// The store in the file at `path`. Its folder must exist.
+    pub fn new(path: PathBuf) -> Self {
+        Self(Arc::new(File { path, connection: Mutex::new(None) }))
+    }
+
+    /// Runs `work` where it may block.
+    async fn with<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&File, &mut Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let file = Arc::clone(&self.0);
+        let joined = tokio::task::spawn_blocking(move || {
+            let mut connection = file.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let connection = match &mut *connection {
+                Some(connection) => connection,
+                none => none.insert(file.open()?),
+            };
+            work(&file, connection)
+        });
+        joined.await.unwrap_or_else(|stopped| {
+            Err(self.0.error(ErrorKind::Other, format!("the call was stopped: {stopped}"), ""))
+        })
+    }
+}
+
+impl Read for Embedded {
+    fn name(&self) -> StoreName {
+        StoreName::Embedded
+    }
+
+    fn is_consistent(&self) -> bool {
+        true
+    }
+
+    async fn read(&self, locators: &[Locator]) -> Vec<Found> {
+        let paths: Vec<StoragePath> = locators.iter().map(|at| at.path.clone()).collect();
+        let found = self.with(move |file, connection| file.read(connection, &paths)).await;
+        found.unwrap_or_else(|error| {
+            let about = |at: &Locator| StoreError { path: Some(at.path.clone()), ..error.clone() };
+            locators.iter().map(|at| Err(about(at))).collect()
+        })
+    }
+
+    async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
+        self.read(locators).await
+    }
+}
+
+impl Create for Embedded {
+    async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
+        let items = new.items()?;
+        let items: Vec<(StoragePath, SecretValue)> =
+            items.into_iter().map(|(path, value)| (path.clone(), value.clone())).collect();
+        let path = new.generation.path.clone();
+        let created = self.with(move |file, connection| file.create(connection, &items)).await;
+        created.map_err(|error| StoreError { path: Some(path), ..error })
+    }
+}
+
+impl File {
+    fn open(&self) -> Result<Connection, StoreError> {
+        self.make_private()?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let open = || {
+            let connection = Connection::open_with_flags(&self.path, flags)?;
+            connection.busy_timeout(BUSY)?;
+            connection.execute_batch(SCHEMA)?;
+            Ok(connection)
+        };
+        open().map_err(|error| self.explain(&error, "open"))
+    }
+
+    /// SQLite makes files that others may read; so the file is there, empty, before SQLite comes.
+    /// Its journal takes the file's mode.
+    fn make_private(&self) -> Result<(), StoreError> {
+        let made =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path);
+        match made {
+            Ok(_) => Ok(()),
+            // It may still be readable, which SQLite finds out.
+            Err(_) if self.path.exists() => Ok(()),
+            Err(error) => Err(self.cannot_make(&error)),
+        }
+    }
+
+    /// Reads all paths in one transaction, so in one snapshot.
+    fn read(
+        &self,
+        connection: &mut Connection,
+        paths: &[StoragePath],
+    ) -> Result<Vec<Found>, StoreError> {
+        let mut read = || {
+            let transaction = connection.transaction()?;
+            let mut select =
+                transaction.prepare_cached("SELECT value FROM kees_secret WHERE name = ?1")?;
+            paths
+                .iter()
+                .map(|path| {
+                    let found = select
+                        .query_row([path.as_str()], |row| Ok(self.value(path, row.get_ref(0)?)))
+                        .optional()?;
+                    Ok(found.map_or(Ok(None), |value| value.map(Some)))
+                })
+                .collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(|error| self.explain(&error, "read"))
+    }
+
+    /// What a row holds, which SQLite itself lets be of any type.
+    fn value(&self, path: &StoragePath, stored: ValueRef<'_>) -> Result<SecretValue, StoreError> {
+        match stored {
+            ValueRef::Blob(bytes) if !bytes.is_empty() => Ok(SecretValue::new(bytes.to_vec())),
+            ValueRef::Blob(_) => Err(self.malformed(path, "is empty")),
+            other => Err(self.malformed(path, &format!("is of type {}", other.data_type()))),
+        }
+    }
+
+    fn create(
+        &self,
+        connection: &mut Connection,
+        items: &[(StoragePath, SecretValue)],
+    ) -> Result<Creation, StoreError> {
+        let mut create = || {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if let Some(creation) = already_there(&transaction, items)? {
+                return Ok(creation);
+            }
+            for (path, value) in items {
+                transaction.execute(
+                    "INSERT INTO kees_secret (name, value) VALUES (?1, ?2)",
+                    (path.as_str(), value.expose()),
+                )?;
+            }
+            transaction.commit()?;
+            Ok(Creation::Created)
+        };
+        create().map_err(|error| self.explain(&error, "write"))
+    }
+
+    fn explain(&self, error: &rusqlite::Error, doing: &str) -> StoreError {
+        let (kind, remedy) = match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                (ErrorKind::Throttled, "let the process that holds the file's lock finish, or end it")
+            }
+            Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied) => {
+                return self.denied(doing, error.to_string());
+            }
+            Some(ErrorCode::DiskFull) => (ErrorKind::Setup, "make room on the file's disk"),
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => (
+                ErrorKind::Setup,
+                "let EMBEDDED_FILE name a file that kees made, or one that does not exist yet",
+            ),
+            Some(ErrorCode::CannotOpen) => {
+                (ErrorKind::Setup, "let EMBEDDED_FILE name a file in a folder that exists")
+            }
+            Some(ErrorCode::SystemIoFailure) => (ErrorKind::Setup, "check the file's disk"),
+            _ => (
+                ErrorKind::Setup,
+                "let EMBEDDED_FILE name a file that kees made, or one that does not exist yet",
+            ),
+        };
+        let mut explained = self.error(kind, error.to_string(), remedy);
+        explained.code = error.sqlite_error_code().map(|code| format!("{code:?}"));
+        explained
+    }
+
+    fn cannot_make(&self, error: &io::Error) -> StoreError {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            return self.denied("make", error.to_string());
+        }
+        let remedy = match error.kind() {
+            io::ErrorKind::StorageFull => "make room on the file's disk",
+            _ => "let EMBEDDED_FILE name a file in a folder that exists",
+        };
+        self.error(ErrorKind::Setup, error.to_string(), remedy)
+    }
+
+    fn denied(&self, doing: &str, message: String) -> StoreError {
+        let (action, resource) = (doing.to_owned(), self.path.display().to_string());
+        let remedy = "give this user the right to write the file and its folder";
+        self.error(ErrorKind::Denied { action, resource }, message, remedy)
+    }
+
+    fn malformed(&self, path: &StoragePath, how: &str) -> StoreError {
+        let remedy = "store its bytes as a BLOB, or delete its row so that kees makes it anew";
+        let mut error =
+            self.error(ErrorKind::Malformed, format!("the value of {path} {how}"), remedy);
+        error.path = Some(path.clone());
+        error
+    }
+
+    fn error(&self, kind: ErrorKind, message: String, remedy: &str) -> StoreError {
+        StoreError {
+            kind,
+            store: StoreName::Embedded,
+            path: None,
+            code: None,
+            message: format!("{}: {message}", self.path.display()),
+            remedy: remedy.to_owned(),
+        }
+    }
+}
+
+/// How a write ends that finds something under its names. What is there to the last bit is this
+/// same write, sent again: random values do not meet by chance.
+fn already_there(
+    transaction: &Transaction<'_>,
+    items: &[(StoragePath, SecretValue)],
+) -> rusqlite::Result<Option<Creation>> {
+    let mut select =
+        transaction.prepare_cached("SELECT value = ?2 FROM kees_secret WHERE name = ?1")?;
+    let mut same = 0;
+    let mut found = 0;
+    for (path, value) in items {
+        let equal: Option<bool> = select
+            .query_row((path.as_str(), value.expose()), |row| row.get(0))
+            .optional()?;
+        found += usize::from(equal.is_some());
+        same += usize::from(equal == Some(true));
+    }
+    Ok(match found {
+        0 => None,
+        _ if same == items.len() => Some(Creation::Created),
+        _ => Some(Creation::Exists),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! The memory of one process, for tests.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use kees_common::{Locator, SecretValue, StoragePath, StoreName};
+
+use crate::{Create, Creation, Found, NewGeneration, Read, StoreError};
+
+/// A store that ends with its process. All of it is one lock, so every read is a snapshot.
+#[derive(Debug, Default)]
+pub struct Memory {
+    values: Mutex<HashMap<StoragePath, SecretValue>>,
+}
+
+impl Memory {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a value there as something other than kees does: for REFERENCE entries, resources, and
+    /// the halves that a test wants to find. Replaces what is there.
+    pub fn put(&self, path: StoragePath, value: SecretValue) {
+        self.values().insert(path, value);
+    }
+
+    fn values(&self) -> MutexGuard<'_, HashMap<StoragePath, SecretValue>> {
+        // Nothing panics while it holds the lock half way through a change.
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read for Memory {
+    fn name(&self) -> StoreName {
+        StoreName::Memory
+    }
+
+    fn is_consistent(&self) -> bool {
+        true
+    }
+
+    async fn read(&self, locators: &[Locator]) -> Vec<Found> {
+        let values = self.values();
+        locators.iter().map(|at| Ok(values.get(&at.path).cloned())).collect()
+    }
+
+    async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
+        self.read(locators).await
+    }
+}
+
+impl Create for Memory {
+    async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
+        let items = new.items()?;
+        let mut values = self.values();
+        if items.iter().all(|(path, value)| values.get(*path) == Some(*value)) {
+            // Random values do not meet by chance: this is the same write again.
+            return Ok(Creation::Created);
+        }
+        if items.iter().any(|(path, _)| values.contains_key(*path)) {
+            return Ok(Creation::Exists);
+        }
+        values.extend(items.into_iter().map(|(path, value)| (path.clone(), value.clone())));
+        Ok(Creation::Created)
+    }
+}
