@@ -1,1 +1,50 @@
-//! Nothing yet.
+//! What the end-to-end tests stand on: a real node, DynamoDB Local, moto, and the project's own
+//! images in them.
+//!
+//! Everything here runs in the namespaces that `tests/cluster/isolate` makes, started by
+//! `tests/run`: servers listen on addresses that nothing outside can reach, and whatever is left
+//! running ends with them.
+
+mod cluster;
+mod dynamodb;
+mod eventually;
+mod kubectl;
+mod moto;
+mod namespace;
+mod paths;
+pub mod proxy;
+mod server;
+
+pub use cluster::Cluster;
+pub use dynamodb::DynamoDbLocal;
+pub use eventually::eventually;
+pub use kubectl::{Kubectl, Refused};
+pub use moto::Moto;
+pub use namespace::Namespace;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+use tokio::runtime::Runtime;
+
+/// The machine's address, as pods see it.
+pub const MACHINE: &str = "10.9.9.9";
+
+/// The Region of all stores.
+pub const REGION: &str = "ap-southeast-2";
+
+/// Waits for one of the AWS SDK's futures.
+pub fn wait<F: Future>(future: F) -> F::Output {
+    static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(Runtime::new);
+    match &*RUNTIME {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => unreachable!("no runtime without threads: {error}"),
+    }
+}
+
+/// A file or folder of `tests/`.
+pub fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}

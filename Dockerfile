@@ -1,0 +1,33 @@
+# Two images: docker build --target init, and --target webhook. Neither holds anything but one static program; the root
+# certificates are inside it. From programs that are built already, in a folder DIR with bin/:
+#   buildah --isolation chroot --storage-driver vfs build --build-context build=DIR --target init .
+
+FROM rust:1.95-bookworm AS build
+RUN apt-get update && apt-get install -y --no-install-recommends cmake clang && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+COPY . .
+# Linked statically (which needs --target, or build scripts would be too) and each on its own: a build of the whole
+# workspace would give both all features of all crates.
+RUN target=$(rustc --print host-tuple) && export RUSTFLAGS="-C target-feature=+crt-static" \
+ && cargo build --locked --profile dist --target "$target" -p kees-init --no-default-features --features dynamodb,secretsmanager \
+ && cargo build --locked --profile dist --target "$target" -p kees-webhook \
+ && mkdir /bin/static && cp target/"$target"/dist/kees-init target/"$target"/dist/kees-webhook /bin/static
+
+FROM scratch AS init
+COPY --from=build /bin/static/kees-init /kees-init
+USER 65532:65532
+ENTRYPOINT ["/kees-init"]
+LABEL org.opencontainers.image.title="kees-init" \
+      org.opencontainers.image.description="Reads a pod's annotations, creates or fetches its secrets, writes them into its memory volume" \
+      org.opencontainers.image.source="https://github.com/kees-secrets/kees" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+FROM scratch AS webhook
+COPY --from=build /bin/static/kees-webhook /kees-webhook
+USER 65532:65532
+EXPOSE 8443 8080
+ENTRYPOINT ["/kees-webhook"]
+LABEL org.opencontainers.image.title="kees-webhook" \
+      org.opencontainers.image.description="The mutating admission webhook of kees" \
+      org.opencontainers.image.source="https://github.com/kees-secrets/kees" \
+      org.opencontainers.image.licenses="Apache-2.0"

@@ -1,0 +1,25 @@
+//! Waiting for a condition, with a deadline.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use backon::{BlockingRetryable as _, ConstantBuilder};
+
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Tries `probe` until it succeeds; after `deadline` its last error is the answer.
+pub fn eventually<T>(
+    what: &str,
+    deadline: Duration,
+    probe: impl FnMut() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let attempts = deadline.as_millis().div_ceil(INTERVAL.as_millis());
+    probe
+        .retry(
+            ConstantBuilder::new()
+                .with_delay(INTERVAL)
+                .with_max_times(usize::try_from(attempts)?),
+        )
+        .call()
+        .with_context(|| format!("no {what} within {} s", deadline.as_secs()))
+}

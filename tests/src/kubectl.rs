@@ -1,0 +1,128 @@
+//! kubectl, as a user of the cluster runs it.
+
+use std::{
+    io::Write as _,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+/// A command that kubectl ended with an error, in kubectl's own words.
+#[derive(Debug)]
+pub struct Refused(pub String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// kubectl with the administrator's rights, in one namespace.
+#[derive(Debug, Clone)]
+pub struct Kubectl {
+    program: PathBuf,
+    kubeconfig: PathBuf,
+    namespace: String,
+}
+
+impl Kubectl {
+    pub(crate) fn new(program: PathBuf, kubeconfig: PathBuf) -> Self {
+        Self {
+            program,
+            kubeconfig,
+            namespace: "default".to_owned(),
+        }
+    }
+
+    /// The same in another namespace.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The namespace it works in.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Runs a command; its standard output. An error is [`Refused`].
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        self.run_with_input(arguments, "")
+    }
+
+    /// Applies manifests: YAML or JSON, any number of documents. What it prints, warnings included.
+    pub fn apply(&self, manifests: &str) -> anyhow::Result<String> {
+        self.run_with_input(&["apply", "-f", "-"], manifests)
+    }
+
+    /// One object, or a list of them.
+    pub fn get(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let json = self.run(&[&["get", "-o", "json"], arguments].concat())?;
+        serde_json::from_str(&json).context("kubectl's output")
+    }
+
+    /// Waits until `condition` (`condition=Ready`, `jsonpath={.status.phase}=Failed`, `delete`)
+    /// holds for `object` (`pod/web`).
+    pub fn wait_for(&self, object: &str, condition: &str) -> anyhow::Result<()> {
+        let result = self.run(&[
+            "wait",
+            object,
+            &format!("--for={condition}"),
+            "--timeout=90s",
+        ]);
+        let Err(error) = result else { return Ok(()) };
+        let described = self
+            .run(&["describe", object])
+            .unwrap_or_else(|error| error.to_string());
+        Err(error.context(described))
+    }
+
+    /// Runs a command in a pod's container; its output.
+    pub fn exec(&self, pod: &str, container: &str, command: &[&str]) -> anyhow::Result<String> {
+        self.run(&[&["exec", pod, "-c", container, "--"], command].concat())
+    }
+
+    fn run_with_input(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.output(arguments, input)?;
+        let stderr = String::from_utf8_lossy(&stderr);
+        if !status.success() {
+            return Err(Refused(stderr.into_owned()).into());
+        }
+        let warnings = if arguments.first() == Some(&"apply") {
+            stderr
+        } else {
+            "".into()
+        };
+        Ok(format!("{}{warnings}", String::from_utf8(stdout)?))
+    }
+
+    fn output(&self, arguments: &[&str], input: &str) -> anyhow::Result<Output> {
+        let mut child = Command::new(&self.program)
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig)
+            .args(["--namespace", &self.namespace])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start kubectl")?;
+        child
+            .stdin
+            .take()
+            .context("no pipe")?
+            .write_all(input.as_bytes())?;
+        Ok(child.wait_with_output()?)
+    }
+}
