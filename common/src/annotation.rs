@@ -1,99 +1,24 @@
 //! From a pod's annotations to entries: every fault is found, none stops the search.
 
-use std::{fmt, str::FromStr};
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::str::FromStr;
 
 use crate::{
-    Entry, EntryName, Field, Lease, Lookup, Options, Resource, Secret, SecretType, SecretValue,
-    Source, Spec,
-    fault::{Fault, Problem, Warning, fields_of},
+    Domain, Entry, EntryName, Lease, Lookup, Options, Resource, SecretValue, Source, StorageKey,
+    domain::Word,
+    fault::{Fault, Problem, Warning, shown},
     names::keys,
     pairs,
 };
 
-/// The domain of the annotations: a DNS name, lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Domain(String);
-
-impl Domain {
-    /// The domain as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The key of an `init.` annotation of this domain.
-    pub fn init(&self, name: &str) -> String {
-        format!("init.{}/{name}", self.0)
-    }
-
-    /// Splits a key of ours into its word (`secret`, `resource`, `lease` or `init`) and its name.
-    pub fn split<'k>(&self, key: &'k str) -> Option<(Word, &'k str)> {
-        let (prefix, name) = key.split_once('/')?;
-        let (word, domain) = prefix.split_once('.')?;
-        let word = match word {
-            "secret" => Word::Secret,
-            "resource" => Word::Resource,
-            "lease" => Word::Lease,
-            "init" => Word::Init,
-            _ => return None,
-        };
-        (domain == self.0).then_some((word, name))
-    }
-}
-
-impl Default for Domain {
-    fn default() -> Self {
-        Self("bsycorp.com".to_owned())
-    }
-}
-
-impl FromStr for Domain {
-    type Err = InvalidDomain;
-
-    fn from_str(text: &str) -> Result<Self, InvalidDomain> {
-        let label = |label: &str| {
-            let edge =
-                |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-            edge(label.bytes().next())
-                && edge(label.bytes().last())
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        };
-        // `resource.` and the domain must fit into the 253 characters of an annotation's prefix.
-        if text.len() > 253 - "resource.".len() || !text.split('.').all(label) {
-            return Err(InvalidDomain(text.to_owned()));
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Domain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A domain that no annotation can have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a domain; use lower-case letters, digits, '-' and '.', such as example.com")]
-pub struct InvalidDomain(String);
-
-/// The word that an annotation of ours begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
-    /// `secret.DOMAIN/`
-    Secret,
-    /// `resource.DOMAIN/`
-    Resource,
-    /// `lease.DOMAIN/`
-    Lease,
-    /// `init.DOMAIN/`
-    Init,
-}
-
 /// Everything that a pod's annotations say, with everything that is wrong with them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Parsed {
+    /// The domain that makes an annotation ours.
+    pub domain: Domain,
     /// The entries that are sound, sorted by annotation.
     pub entries: Vec<Entry>,
     /// The pod's `init.` annotations.
@@ -120,7 +45,10 @@ impl Parsed {
             .collect();
         ours.sort_unstable_by_key(|(key, ..)| *key);
 
-        let mut parsed = Self::default();
+        let mut parsed = Self {
+            domain: domain.clone(),
+            ..Self::default()
+        };
         for (key, word, name, value) in ours {
             let mut collect = Collector {
                 annotation: key,
@@ -184,43 +112,37 @@ fn entry(word: Word, name: &str, value: &str, collect: &mut Collector<'_>) -> Op
         .ok();
     let (name, mut pairs) = (name?, Pairs(pairs?));
 
-    let local_value = pairs.take(keys::LOCAL_MODE_VALUE).and_then(|text| {
-        SecretValue::from_base64(&text)
-            .map_err(|_| collect.fault(Problem::LocalValue))
-            .ok()
-    });
-    let store = pairs.take(keys::STORE).and_then(|text| {
-        text.parse()
-            .map_err(|e| collect.fault(Problem::UnknownStore(e)))
-            .ok()
-    });
     let source = match word {
-        Word::Secret => secret(&name, &mut pairs, collect).map(Source::Secret),
-        Word::Resource => {
-            pairs.take(keys::KIND);
-            pairs.take(keys::TYPE);
-            Some(Source::Resource(Resource {
-                lookup: lookup(&mut pairs),
-            }))
-        }
+        Word::Secret => secret::secret(&name, &mut pairs, collect).map(Source::Secret),
+        Word::Resource => Some(Source::Resource(resource(&mut pairs))),
         Word::Lease => lease(&name, &mut pairs, collect).map(Source::Lease),
         Word::Init => None,
     };
+    let stored = word != Word::Lease;
+    let (local_value, store) = if stored {
+        (local_value(&mut pairs, collect), store(&mut pairs, collect))
+    } else {
+        (None, None)
+    };
+    let sound = collect.faults.len() == before;
     for (key, _) in pairs.0 {
         let known = keys::ALL.iter().any(|k| k.name == key);
-        let what = if known {
-            "has no effect here"
-        } else {
-            "is unknown"
-        };
-        let shown: String = key.chars().take(64).flat_map(char::escape_debug).collect();
-        collect.warn(format!("the key '{shown}' {what}, ignored"));
+        // An entry at fault was not read to its end, so a known key may well have an effect.
+        if sound || !known {
+            let what = if known {
+                "has no effect here"
+            } else {
+                "is unknown"
+            };
+            collect.warn(format!("the key '{}' {what}, ignored", shown(&key)));
+        }
     }
-    if collect.faults.len() > before {
+    if !sound {
         return None;
     }
+    let annotation = collect.annotation.to_owned();
     Some(Entry {
-        annotation: collect.annotation.to_owned(),
+        annotation,
         name,
         source: source?,
         store,
@@ -228,211 +150,26 @@ fn entry(word: Word, name: &str, value: &str, collect: &mut Collector<'_>) -> Op
     })
 }
 
-fn secret(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<Secret> {
-    let kind = pairs.take(keys::KIND);
-    let secret_type = pairs.take(keys::TYPE);
-    match kind.as_deref() {
-        Some("DYNAMIC") => dynamic(name, secret_type.as_deref(), pairs, collect),
-        Some("REFERENCE") => {
-            let spec = reference_spec(name, secret_type.as_deref(), pairs);
-            let member = secret_type
-                .as_deref()
-                .and_then(|text| text.parse().ok())
-                .and_then(|t| field_of(t, name).ok().flatten().map(|field| (t, field)));
-            Some(Secret::Reference {
-                lookup: lookup(pairs),
-                member,
-                local_spec: spec,
-            })
-        }
-        Some(other) => {
-            collect.fault(Problem::invalid(
-                keys::KIND,
-                other,
-                "use DYNAMIC or REFERENCE, in upper case",
-            ));
-            None
-        }
-        None => {
-            collect.fault(Problem::Missing {
-                key: keys::KIND,
-                right: "use kind=DYNAMIC or kind=REFERENCE",
-            });
-            None
-        }
-    }
+fn local_value(pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<SecretValue> {
+    let text = pairs.take(keys::LOCAL_MODE_VALUE)?;
+    SecretValue::from_base64(&text)
+        .map_err(|_| collect.fault(Problem::LocalValue))
+        .ok()
 }
 
-fn dynamic(
-    name: &EntryName,
-    secret_type: Option<&str>,
-    pairs: &mut Pairs,
-    collect: &mut Collector<'_>,
-) -> Option<Secret> {
-    let storage_key = pairs.storage_key();
-    let size = pairs.take(keys::SIZE);
-    let Some(text) = secret_type else {
-        collect.fault(Problem::Missing {
-            key: keys::TYPE,
-            right: "use RSA, GPG, PASSWORD or RANDOM",
-        });
-        return None;
-    };
-    let Ok(secret_type) = text.parse::<SecretType>() else {
-        collect.fault(Problem::invalid(
-            keys::TYPE,
-            text,
-            "use RSA, GPG, PASSWORD or RANDOM, in upper case",
-        ));
-        return None;
-    };
-    let field = field_of(secret_type, name).map_err(|what| {
-        collect.fault(Problem::Field {
-            what,
-            has: fields_of(secret_type),
-        });
-    });
-    // A field of its own means that the generation has several values, each with its own path.
-    let many = !matches!(field, Ok(None));
-    if let Some(key) = &storage_key {
-        if many {
-            let what = if secret_type == SecretType::Random {
-                "api-key"
-            } else {
-                secret_type.as_str()
-            };
-            collect.fault(Problem::DynamicStorageKey(what.to_owned()));
-        } else if key.as_str().is_empty() {
-            collect.fault(Problem::invalid(
-                keys::STORAGE_KEY,
-                "",
-                "give the path below the prefix, or remove it",
-            ));
-        }
-    }
-    let bits = size_bits(secret_type, size.as_deref(), collect);
-    let user_id = (secret_type == SecretType::Gpg)
-        .then(|| pairs.take(keys::USER_ID))
-        .flatten();
-    let spec = match secret_type {
-        SecretType::Gpg => match user_id.as_deref() {
-            None => {
-                collect.fault(Problem::Missing {
-                    key: keys::USER_ID,
-                    right: "GPG needs a user id such as userId=Team A <team-a@example.com>",
-                });
-                None
-            }
-            Some(text) => match text.parse() {
-                Ok(user_id) => Some(Spec::Gpg {
-                    bits: bits?,
-                    user_id,
-                }),
-                Err(()) => {
-                    collect.fault(Problem::invalid(
-                        keys::USER_ID,
-                        text,
-                        "use a name and an address in angle brackets, such as Team A <team-a@example.com>",
-                    ));
-                    None
-                }
-            },
-        },
-        other => Some(plain_spec(other, bits?, many)),
-    };
-    Some(Secret::Dynamic {
-        spec: spec?,
-        field: field.ok()?.unwrap_or(Field::Whole),
-        storage_key,
-    })
+fn store(pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<crate::StoreName> {
+    let text = pairs.take(keys::STORE)?;
+    text.parse()
+        .map_err(|e| collect.fault(Problem::UnknownStore(e)))
+        .ok()
 }
 
-/// A spec of anything but GPG.
-fn plain_spec(secret_type: SecretType, bits: u16, many: bool) -> Spec {
-    match secret_type {
-        SecretType::Rsa => Spec::Rsa { bits },
-        SecretType::Random if many => Spec::ApiKey { bits },
-        SecretType::Random => Spec::Random { bits },
-        SecretType::Password | SecretType::Gpg => Spec::Password { bits },
-    }
-}
-
-/// What local mode may derive for a REFERENCE: the original derives a value from type and size
-/// where they are given. Nothing here is a fault, since a REFERENCE needs neither.
-fn reference_spec(name: &EntryName, secret_type: Option<&str>, pairs: &mut Pairs) -> Option<Spec> {
-    let size = pairs.take(keys::SIZE);
-    let user_id = pairs.take(keys::USER_ID);
-    let secret_type = secret_type?.parse::<SecretType>().ok()?;
-    let many = field_of(secret_type, name).ok()?.is_some();
-    let bits = size?.parse().ok()?;
-    check_bits(secret_type, bits).ok()?;
-    Some(match secret_type {
-        SecretType::Gpg => Spec::Gpg {
-            bits,
-            user_id: user_id?.parse().ok()?,
-        },
-        other => plain_spec(other, bits, many),
-    })
-}
-
-/// The field of `name` where its type has fields: `Ok(None)` where the value is the only one, and
-/// an error that names the type where it has fields and the name has none of them.
-fn field_of(secret_type: SecretType, name: &EntryName) -> Result<Option<Field>, String> {
-    let field = match (secret_type, name.field()) {
-        (SecretType::Rsa | SecretType::Gpg, Some("public")) => Field::Public,
-        (SecretType::Rsa | SecretType::Gpg, Some("private")) => Field::Private,
-        (SecretType::Gpg, Some("password")) => Field::Password,
-        (SecretType::Rsa | SecretType::Gpg, _) => return Err(secret_type.as_str().to_owned()),
-        (SecretType::Random, field) if name.base().starts_with("api-key") => match field {
-            Some("consumer") => Field::Consumer,
-            Some("provider") => Field::Provider,
-            _ => return Err("a RANDOM whose name begins with api-key".to_owned()),
-        },
-        (SecretType::Random | SecretType::Password, _) => return Ok(None),
-    };
-    Ok(Some(field))
-}
-
-fn size_bits(
-    secret_type: SecretType,
-    size: Option<&str>,
-    collect: &mut Collector<'_>,
-) -> Option<u16> {
-    let Some(text) = size else {
-        collect.fault(Problem::Missing {
-            key: keys::SIZE,
-            right: right_size(secret_type),
-        });
-        return None;
-    };
-    match text
-        .parse()
-        .map_err(|_| ())
-        .and_then(|bits| check_bits(secret_type, bits).map(|()| bits))
-    {
-        Ok(bits) => Some(bits),
-        Err(()) => {
-            collect.fault(Problem::invalid(keys::SIZE, text, right_size(secret_type)));
-            None
-        }
-    }
-}
-
-fn check_bits(secret_type: SecretType, bits: u16) -> Result<(), ()> {
-    let sound = match secret_type {
-        SecretType::Rsa => matches!(bits, 2048 | 4096),
-        SecretType::Gpg => matches!(bits, 2048 | 3072 | 4096),
-        SecretType::Password | SecretType::Random => (8..=8192).contains(&bits),
-    };
-    if sound { Ok(()) } else { Err(()) }
-}
-
-fn right_size(secret_type: SecretType) -> &'static str {
-    match secret_type {
-        SecretType::Rsa => "an RSA key has size=2048 or size=4096",
-        SecretType::Gpg => "a GPG key has size=2048, size=3072 or size=4096",
-        SecretType::Password => "a PASSWORD has a size of 8 to 8192 bits, a character for each 8",
-        SecretType::Random => "a RANDOM has a size of 8 to 8192 bits, a byte for each 8",
+fn resource(pairs: &mut Pairs) -> Resource {
+    // The original's examples give a resource both, and they mean nothing.
+    pairs.take(keys::KIND);
+    pairs.take(keys::TYPE);
+    Resource {
+        lookup: lookup(pairs),
     }
 }
 
@@ -446,53 +183,41 @@ fn lookup(pairs: &mut Pairs) -> Lookup {
 }
 
 fn lease(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<Lease> {
+    let right = "a lease has kind=INDEX";
     match pairs.take(keys::KIND).as_deref() {
         Some("INDEX") => {}
-        Some(other) => collect.fault(Problem::invalid(
-            keys::KIND,
-            other,
-            "a lease has kind=INDEX",
-        )),
+        Some(other) => collect.fault(Problem::invalid(keys::KIND, other, right)),
         None => collect.fault(Problem::Missing {
             key: keys::KIND,
-            right: "a lease has kind=INDEX",
+            right,
         }),
     }
-    let mut bound = |key: &'static str| -> Option<i32> {
-        let Some(text) = pairs.take(key) else {
-            collect.fault(Problem::Missing {
-                key,
-                right: "a lease has rangeStart= and rangeEnd=, whole numbers",
-            });
-            return None;
-        };
-        text.parse()
-            .map_err(|_| {
-                collect.fault(Problem::invalid(
-                    key,
-                    &text,
-                    "use a whole number of 32 bits",
-                ))
-            })
-            .ok()
-    };
-    let (start, end) = (bound(keys::RANGE_START), bound(keys::RANGE_END));
+    let key_prefix = pairs.take(keys::STORAGE_KEY_PREFIX);
+    let start = bound(keys::RANGE_START, pairs, collect);
+    let end = bound(keys::RANGE_END, pairs, collect);
     let (start, end) = (start?, end?);
     if start > end {
-        collect.fault(Problem::invalid(
-            keys::RANGE_END,
-            &end.to_string(),
-            format!("it must not be below rangeStart={start}"),
-        ));
+        let right = format!("it must not be below rangeStart={start}");
+        collect.fault(Problem::invalid(keys::RANGE_END, &end.to_string(), right));
     }
-    let key_prefix = pairs
-        .take(keys::STORAGE_KEY_PREFIX)
-        .unwrap_or_else(|| name.base().to_owned());
+    let key_prefix = key_prefix.unwrap_or_else(|| name.base().to_owned());
     Some(Lease {
         key_prefix,
         start,
         end,
     })
+}
+
+fn bound(key: &'static str, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<i32> {
+    let Some(text) = pairs.take(key) else {
+        let right = "a lease has rangeStart= and rangeEnd=, whole numbers";
+        collect.fault(Problem::Missing { key, right });
+        return None;
+    };
+    let right = "use a whole number of 32 bits";
+    text.parse()
+        .map_err(|_| collect.fault(Problem::invalid(key, &text, right)))
+        .ok()
 }
 
 /// The pairs of a value that nobody has asked for yet.
@@ -512,10 +237,7 @@ impl Pairs {
         found
     }
 
-    fn storage_key(&mut self) -> Option<crate::StorageKey> {
-        self.take(keys::STORAGE_KEY).map(|text| match text.parse() {
-            Ok(key) => key,
-            Err(never) => match never {},
-        })
+    fn storage_key(&mut self) -> Option<StorageKey> {
+        self.take(keys::STORAGE_KEY).map(StorageKey::from)
     }
 }

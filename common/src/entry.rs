@@ -1,8 +1,10 @@
 //! What one annotation asks for.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use crate::{EntryName, Field, SecretType, SecretValue, Spec, StoreName};
+use crate::{
+    EntryName, Field, SecretType, SecretValue, Spec, StoreName, names::keys, pairs::Printer,
+};
 
 /// One `secret.`, `resource.` or `lease.` annotation, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,11 +103,9 @@ impl StorageKey {
     }
 }
 
-impl FromStr for StorageKey {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
+impl From<String> for StorageKey {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 
@@ -123,5 +123,84 @@ impl Entry {
             Source::Resource(_) => "resource",
             Source::Lease(_) => "lease",
         }
+    }
+
+    /// The value of an annotation that parses into this entry, in its canonical form:
+    /// `kind=DYNAMIC,type=RSA,size=2048`. It is no `Display`, because it holds `localModeValue`.
+    pub fn annotation_value(&self) -> String {
+        let mut pairs = Printer::default();
+        match &self.source {
+            Source::Secret(secret) => secret.print(&mut pairs),
+            Source::Resource(resource) => resource.lookup.print(&mut pairs),
+            Source::Lease(lease) => lease.print(&mut pairs),
+        }
+        if let Some(store) = self.store {
+            pairs.pair(keys::STORE, store.as_str());
+        }
+        if let Some(value) = &self.local_value {
+            pairs.pair(keys::LOCAL_MODE_VALUE, &value.to_base64());
+        }
+        pairs.finish()
+    }
+}
+
+impl Secret {
+    fn print(&self, pairs: &mut Printer) {
+        match self {
+            Self::Dynamic {
+                spec,
+                field: _,
+                storage_key,
+            } => {
+                pairs.pair(keys::KIND, "DYNAMIC");
+                spec.print(pairs);
+                if let Some(key) = storage_key {
+                    pairs.pair(keys::STORAGE_KEY, key.as_str());
+                }
+            }
+            Self::Reference {
+                lookup,
+                member,
+                local_spec,
+            } => {
+                pairs.pair(keys::KIND, "REFERENCE");
+                match (local_spec, member) {
+                    (Some(spec), _) => spec.print(pairs),
+                    (None, Some((secret_type, _))) => {
+                        pairs.pair(keys::TYPE, secret_type.as_str());
+                    }
+                    (None, None) => {}
+                }
+                lookup.print(pairs);
+            }
+        }
+    }
+}
+
+impl Lookup {
+    fn print(&self, pairs: &mut Printer) {
+        let keys = [
+            (
+                keys::STORAGE_KEY,
+                self.storage_key.as_ref().map(StorageKey::as_str),
+            ),
+            (keys::PROPERTY, self.property.as_deref()),
+            (keys::VERSION_STAGE, self.version_stage.as_deref()),
+            (keys::VERSION_ID, self.version_id.as_deref()),
+        ];
+        for (key, value) in keys {
+            if let Some(value) = value {
+                pairs.pair(key, value);
+            }
+        }
+    }
+}
+
+impl Lease {
+    fn print(&self, pairs: &mut Printer) {
+        pairs.pair(keys::KIND, "INDEX");
+        pairs.pair(keys::STORAGE_KEY_PREFIX, &self.key_prefix);
+        pairs.pair(keys::RANGE_START, &self.start.to_string());
+        pairs.pair(keys::RANGE_END, &self.end.to_string());
     }
 }

@@ -21,7 +21,7 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.annotation, self.problem)
+        write!(f, "{}: {}", whole_key(&self.annotation), self.problem)
     }
 }
 
@@ -38,7 +38,7 @@ pub struct Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.annotation, self.message)
+        write!(f, "{}: {}", whole_key(&self.annotation), self.message)
     }
 }
 
@@ -77,7 +77,7 @@ pub enum Problem {
     /// RSA or GPG without a field, or with one that the type has not; `api-key` likewise.
     #[error("{what} has the fields {has}; name one of them at the end of the annotation's name")]
     Field {
-        /// The type, or `an api-key`.
+        /// The type, or the kind of name.
         what: String,
         /// The fields it has, `_public and _private`.
         has: &'static str,
@@ -116,6 +116,17 @@ pub enum Problem {
         this: String,
         /// What the other asks for.
         other: String,
+        /// The other annotation.
+        by: String,
+    },
+    /// Two entries of one list would be one shell variable.
+    #[error(
+        "as the shell variable {variable} it cannot be told from {by}; rename one of them or use \
+         another format"
+    )]
+    SameVariable {
+        /// The variable.
+        variable: String,
         /// The other annotation.
         by: String,
     },
@@ -166,17 +177,39 @@ pub enum Problem {
 
 impl Problem {
     pub(crate) fn invalid(key: &'static str, value: &str, right: impl Into<String>) -> Self {
-        // A message must stay readable whatever was written.
-        let mut shown: String = value.chars().take(64).collect();
-        if shown.len() < value.len() {
-            shown.push('…');
-        }
         Self::Invalid {
             key,
-            value: shown.escape_debug().to_string(),
+            value: shown(value),
             right: right.into(),
         }
     }
+
+    pub(crate) fn path(path: &str, problem: PathProblem) -> Self {
+        Self::Path {
+            path: shown(path),
+            problem,
+        }
+    }
+}
+
+/// What somebody wrote, cut and escaped so that a message stays one readable line.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(100)
+        .flat_map(char::escape_debug)
+        .collect();
+    if text.chars().nth(100).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The key of an annotation, as a message has it: whole where Kubernetes takes it, which is only
+/// found out after admission.
+fn whole_key(key: &str) -> String {
+    let sound = key.len() <= 317 && key.bytes().all(|b| b.is_ascii_graphic());
+    if sound { key.to_owned() } else { shown(key) }
 }
 
 /// The fields of a type, as messages list them.

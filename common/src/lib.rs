@@ -17,10 +17,12 @@
 //! assert_eq!(parsed.entries[0].name.as_str(), "db-password");
 //! ```
 
-pub mod annotation;
+mod annotation;
+mod domain;
 pub mod downward;
 mod entry;
 mod fault;
+mod layout;
 pub mod local;
 mod name;
 pub mod names;
@@ -33,13 +35,16 @@ mod secret;
 mod spec;
 mod store_name;
 
-pub use annotation::{Domain, Parsed};
+pub use annotation::Parsed;
+pub use domain::{Domain, InvalidDomain, Word};
 pub use entry::{Entry, Lease, Lookup, Resource, Secret, Source, StorageKey};
 pub use fault::{Fault, Problem, Warning};
-pub use name::{EntryName, Field};
+pub use layout::Layout;
+pub use name::{EntryName, Field, InvalidName};
 pub use options::{ContainerNames, FileMode, LocalMode, MountPath, Options, Order};
+pub use pairs::PairProblem;
 pub use path::{PathProblem, StoragePath, StoragePrefix};
 pub use plan::{Generation, Item, Locator, Member, Plan, PlanSettings};
-pub use secret::SecretValue;
+pub use secret::{NotBase64, SecretValue};
 pub use spec::{Generated, SecretType, Spec, UserId};
-pub use store_name::StoreName;
+pub use store_name::{StoreName, UnknownStore};

@@ -126,17 +126,17 @@ pub mod env {
         AWS_ENDPOINT = "AWS_ENDPOINT", "";
         /// The endpoint of STS.
         AWS_STS_ENDPOINT = "AWS_STS_ENDPOINT", "";
-        /// Root certificates, PEM, instead of those that come with the program.
+        /// A PEM file with root certificates, instead of those that come with the program.
         AWS_CA_BUNDLE = "AWS_CA_BUNDLE", "";
-        /// As `AWS_CA_BUNDLE`, which wins.
+        /// As `AWS_CA_BUNDLE`, which wins where both are set.
         SSL_CERT_FILE = "SSL_CERT_FILE", "";
         /// The pod's own AWS identity (IRSA), with `AWS_ROLE_ARN`.
         AWS_WEB_IDENTITY_TOKEN_FILE = "AWS_WEB_IDENTITY_TOKEN_FILE", "";
-        /// Proxy for plain connections.
+        /// Proxy for `http://` endpoints.
         HTTP_PROXY = "HTTP_PROXY", "";
-        /// Proxy for TLS connections.
+        /// Proxy for `https://` endpoints.
         HTTPS_PROXY = "HTTPS_PROXY", "";
-        /// Hosts that are reached without the proxy.
+        /// Hosts, by comma, that are reached without the proxy. Loopback and link-local addresses always are.
         NO_PROXY = "NO_PROXY", "";
         /// The store: `dynamodb`, `secretsmanager` or `embedded`.
         STORE = "STORE", "dynamodb";
@@ -160,5 +160,9 @@ pub mod env {
         KMS_KEY_ID = "KMS_KEY_ID", "the account's own";
         /// The file for the cause of a failure.
         TERMINATION_LOG = "TERMINATION_LOG", "/dev/termination-log";
+        /// What standard error tells: `error`, `warn`, `info` (one line about a sound run), `debug` or `trace`. Never a value.
+        LOG_LEVEL = "LOG_LEVEL", "info";
+        /// How standard error tells it: `text` or `json`.
+        LOG_FORMAT = "LOG_FORMAT", "text";
     }
 }

@@ -30,17 +30,14 @@ pub struct Options {
 impl Options {
     /// Takes in one `init.DOMAIN/NAME` annotation.
     pub(crate) fn read(&mut self, name: &str, value: &str, collect: &mut Collector<'_>) {
+        let whole = value;
         let value = value.trim();
         match name {
-            init::INJECT => self.opted_out = value == "false",
+            // To the letter, as the API server's match conditions compare it.
+            init::INJECT => self.opted_out = whole == "false",
             init::STORAGE_PREFIX => match value.parse() {
                 Ok(prefix) => self.storage_prefix = Some(prefix),
-                Err(problem) => {
-                    collect.fault(Problem::Path {
-                        path: value.to_owned(),
-                        problem,
-                    });
-                }
+                Err(problem) => collect.fault(Problem::path(value, problem)),
             },
             init::LOCAL_MODE => self.local_mode = LocalMode::from_annotation(value),
             init::MOUNT_PATH => self.mount_path = collect.parsed(init::MOUNT_PATH, value),

@@ -145,7 +145,7 @@ fn variables<'a>(
 }
 
 /// `name` with `_` for what a POSIX shell takes in no name, and before a digit at its beginning.
-fn variable_name(name: &str) -> String {
+pub(crate) fn variable_name(name: &str) -> String {
     let digit = name.starts_with(|c: char| c.is_ascii_digit());
     let rest = name
         .chars()

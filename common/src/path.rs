@@ -67,8 +67,9 @@ impl StoragePath {
     }
 
     /// An ARN, which stands for itself.
-    pub(crate) fn arn(arn: &str) -> Self {
-        Self(arn.to_owned())
+    pub(crate) fn arn(arn: &str) -> Result<Self, PathProblem> {
+        check_text(arn)?;
+        Ok(Self(arn.to_owned()))
     }
 
     /// Whether this path is an ARN rather than a path under the pod's prefix.
@@ -81,12 +82,7 @@ impl FromStr for StoragePath {
     type Err = PathProblem;
 
     fn from_str(text: &str) -> Result<Self, PathProblem> {
-        if text.len() > 2048 {
-            return Err(PathProblem::TooLong);
-        }
-        if text.chars().any(char::is_control) {
-            return Err(PathProblem::Control);
-        }
+        check_text(text)?;
         for segment in text.strip_prefix('/').unwrap_or(text).split('/') {
             match segment {
                 "" => return Err(PathProblem::Empty),
@@ -102,6 +98,16 @@ impl fmt::Display for StoragePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+fn check_text(text: &str) -> Result<(), PathProblem> {
+    if text.len() > 2048 {
+        return Err(PathProblem::TooLong);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(PathProblem::Control);
+    }
+    Ok(())
 }
 
 /// What is wrong with a path.

@@ -2,8 +2,19 @@
 
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use zeroize::Zeroizing;
+
+/// Standard base64: padding is written, and not asked for, as the original's decoder has it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// The raw bytes of one stored value.
 ///
@@ -18,23 +29,21 @@ impl SecretValue {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Decodes standard base64 with padding, the encoding of kees's table and files.
+    /// Decodes standard base64, the encoding of kees's table and files; padding may be missing.
     ///
     /// # Errors
     /// [`NotBase64`], which names no byte of the input.
     pub fn from_base64(text: &str) -> Result<Self, NotBase64> {
         // Sized once: growing would leave unwiped copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 4 * 3 + 3));
-        STANDARD
-            .decode_vec(text, &mut bytes)
-            .map_err(|_| NotBase64)?;
+        BASE64.decode_vec(text, &mut bytes).map_err(|_| NotBase64)?;
         Ok(Self(bytes))
     }
 
     /// The value as kees's table and files hold it: standard base64 with padding.
     pub fn to_base64(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(self.0.len().div_ceil(3) * 4));
-        STANDARD.encode_string(&*self.0, &mut text);
+        BASE64.encode_string(&*self.0, &mut text);
         text
     }
 
@@ -73,7 +82,7 @@ impl fmt::Debug for SecretValue {
 
 /// A text that should have been base64 and is not. It repeats nothing of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not standard base64 with padding")]
+#[error("not standard base64")]
 pub struct NotBase64;
 
 #[cfg(test)]
@@ -85,6 +94,15 @@ mod tests {
         let value = SecretValue::from_base64("AAEC/w==").unwrap();
         assert_eq!(value.expose(), [0, 1, 2, 255]);
         assert_eq!(*value.to_base64(), "AAEC/w==");
+    }
+
+    #[test]
+    fn padding_may_be_missing() {
+        assert_eq!(SecretValue::from_base64("YWI").unwrap().expose(), b"ab");
+        assert_eq!(SecretValue::from_base64("").unwrap().expose(), b"");
+        for wrong in ["Y", "YW I=", "YWI_", "YW=I"] {
+            assert!(SecretValue::from_base64(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

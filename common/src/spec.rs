@@ -2,12 +2,12 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{Field, SecretValue};
+use crate::{Field, SecretValue, names::keys, pairs::Printer};
 
 /// `type=` of a secret, upper case as the original has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SecretType {
-    /// A key pair: `_public` DER SubjectPublicKeyInfo, `_private` DER PKCS#8.
+    /// A key pair: `_public` DER `SubjectPublicKeyInfo`, `_private` DER PKCS#8.
     Rsa,
     /// A GPG key: `_public` and `_private` armored, `_password` the passphrase.
     Gpg,
@@ -135,14 +135,33 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// Size of the modulus, or of what an eighth of is the number of characters or bytes.
+    pub fn bits(&self) -> u16 {
+        match self {
+            Self::Rsa { bits }
+            | Self::Gpg { bits, .. }
+            | Self::Password { bits }
+            | Self::Random { bits }
+            | Self::ApiKey { bits } => *bits,
+        }
+    }
+
+    pub(crate) fn print(&self, pairs: &mut Printer) {
+        pairs.pair(keys::TYPE, self.secret_type().as_str());
+        pairs.pair(keys::SIZE, &self.bits().to_string());
+        if let Self::Gpg { user_id, .. } = self {
+            pairs.pair(keys::USER_ID, user_id.as_str());
+        }
+    }
+}
+
+/// As an annotation has it: `type=RSA,size=2048`.
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Rsa { bits }
-        | Self::Gpg { bits, .. }
-        | Self::Password { bits }
-        | Self::Random { bits }
-        | Self::ApiKey { bits }) = self;
-        write!(f, "type={},size={bits}", self.secret_type())
+        let mut pairs = Printer::default();
+        self.print(&mut pairs);
+        f.write_str(&pairs.finish())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::fault::shown;
+
 /// A store that a value can lie in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StoreName {
@@ -42,7 +44,7 @@ impl FromStr for StoreName {
         Self::ALL
             .into_iter()
             .find(|store| store.as_str() == text)
-            .ok_or_else(|| UnknownStore(text.to_owned()))
+            .ok_or_else(|| UnknownStore(shown(text)))
     }
 }
 

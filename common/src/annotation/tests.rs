@@ -1,0 +1,690 @@
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+use crate::{
+    Field, FileMode, LocalMode, Order, Secret, SecretType, Spec, StoreName, output::Format,
+};
+
+fn parse(key: &str, value: &str) -> Parsed {
+    Parsed::from_annotations(&"d".parse().unwrap(), [(key, value)])
+}
+
+/// The one entry of a sound annotation.
+fn sound(key: &str, value: &str) -> Entry {
+    let mut parsed = parse(key, value);
+    assert_eq!(parsed.faults, [], "{key}: {value}");
+    parsed.entries.pop().unwrap()
+}
+
+/// The one fault of an annotation, as a message has it.
+fn fault(key: &str, value: &str) -> String {
+    let parsed = parse(key, value);
+    assert_eq!(parsed.entries, [], "{key}: {value}");
+    let faults: Vec<_> = parsed
+        .faults
+        .iter()
+        .map(|fault| fault.problem.to_string())
+        .collect();
+    assert_eq!(faults.len(), 1, "{key}: {value}: {faults:?}");
+    faults.into_iter().next().unwrap()
+}
+
+fn warnings(key: &str, value: &str) -> Vec<String> {
+    parse(key, value)
+        .warnings
+        .into_iter()
+        .map(|warning| warning.message)
+        .collect()
+}
+
+fn gpg(bits: u16, user_id: &str) -> Spec {
+    Spec::Gpg {
+        bits,
+        user_id: user_id.parse().unwrap(),
+    }
+}
+
+#[rstest]
+#[case("signing.v1_public", "type=RSA,size=2048", Spec::Rsa { bits: 2048 }, Field::Public)]
+#[case("signing.v1_private", "type=RSA,size=4096", Spec::Rsa { bits: 4096 }, Field::Private)]
+#[case(
+    "k_public",
+    "type=GPG,size=2048,userId=a<b>",
+    gpg(2048, "a<b>"),
+    Field::Public
+)]
+#[case(
+    "k_private",
+    "type=GPG,size=3072,userId=a<b>",
+    gpg(3072, "a<b>"),
+    Field::Private
+)]
+#[case(
+    "k_password",
+    "type=GPG,size=4096,userId=Jö <ü@b>",
+    gpg(4096, "Jö <ü@b>"),
+    Field::Password
+)]
+#[case("pw", "type=PASSWORD,size=8", Spec::Password { bits: 8 }, Field::Whole)]
+#[case("pw_public", "type=PASSWORD,size=12", Spec::Password { bits: 12 }, Field::Whole)]
+#[case("r_anything", "type=RANDOM,size=8192", Spec::Random { bits: 8192 }, Field::Whole)]
+#[case("api-key.v1_consumer", "type=RANDOM,size=128", Spec::ApiKey { bits: 128 }, Field::Consumer)]
+#[case("api-key_provider", "type=RANDOM,size=128", Spec::ApiKey { bits: 128 }, Field::Provider)]
+#[case("my-api-key", "type=RANDOM,size=128", Spec::Random { bits: 128 }, Field::Whole)]
+#[case("api-key.v1", "type=PASSWORD,size=128", Spec::Password { bits: 128 }, Field::Whole)]
+fn a_dynamic_secret_is_a_spec_and_a_field(
+    #[case] name: &str,
+    #[case] value: &str,
+    #[case] spec: Spec,
+    #[case] field: Field,
+) {
+    let entry = sound(
+        &format!("secret.d/{name}"),
+        &format!("kind=DYNAMIC,{value}"),
+    );
+    assert_eq!(entry.name.as_str(), name);
+    assert_eq!(
+        entry.source,
+        Source::Secret(Secret::Dynamic {
+            spec,
+            field,
+            storage_key: None
+        })
+    );
+}
+
+#[rstest]
+#[case("kind=DYNAMIC,type=PASSWORD,size=64")]
+#[case(" kind = DYNAMIC , type : PASSWORD ,size\t64 ")]
+#[case("size=64,foo=bar,type=PASSWORD,kind=DYNAMIC,")]
+#[case("kind=REFERENCE,kind=DYNAMIC,type=PASSWORD,size=8,size=64")]
+#[case("kind=DYN\\u0041MIC,type=PASS\\WORD,size=64")]
+#[case("# a comment,kind=DYNAMIC\ntype=PASSWORD\r\nsize=64")]
+fn the_rules_of_java_properties_hold_inside_a_value(#[case] value: &str) {
+    let canonical = sound("secret.d/a", value).annotation_value();
+    assert_eq!(canonical, "kind=DYNAMIC,type=PASSWORD,size=64");
+}
+
+#[rstest]
+#[case("kind=REFERENCE", None, None)]
+#[case("kind=REFERENCE,type=PASSWORD", None, None)]
+#[case("kind=REFERENCE,type=PASSWORD,size=64", None, Some(Spec::Password { bits: 64 }))]
+#[case("kind=REFERENCE,type=PASSWORD,size=7", None, None)]
+#[case("kind=REFERENCE,type=RSA", Some((SecretType::Rsa, Field::Public)), None)]
+#[case(
+    "kind=REFERENCE,type=RSA,size=2048",
+    Some((SecretType::Rsa, Field::Public)),
+    Some(Spec::Rsa { bits: 2048 })
+)]
+#[case(
+    "kind=REFERENCE,type=GPG,size=2048,userId=a<b>",
+    Some((SecretType::Gpg, Field::Public)),
+    Some(gpg(2048, "a<b>"))
+)]
+#[case("kind=REFERENCE,type=GPG,size=2048", Some((SecretType::Gpg, Field::Public)), None)]
+fn a_reference_needs_no_type_and_makes_use_of_one(
+    #[case] value: &str,
+    #[case] member: Option<(SecretType, Field)>,
+    #[case] local_spec: Option<Spec>,
+) {
+    let entry = sound("secret.d/a_public", value);
+    let lookup = Lookup::default();
+    assert_eq!(
+        entry.source,
+        Source::Secret(Secret::Reference {
+            lookup,
+            member,
+            local_spec
+        })
+    );
+}
+
+#[test]
+fn a_reference_whose_name_has_no_field_of_its_type_is_a_whole_value() {
+    for (name, value, local) in [
+        ("a", "kind=REFERENCE,type=RSA,size=2048", None),
+        (
+            "api-key.v1",
+            "kind=REFERENCE,type=RANDOM,size=64",
+            Some(Spec::Random { bits: 64 }),
+        ),
+    ] {
+        let entry = sound(&format!("secret.d/{name}"), value);
+        let Source::Secret(Secret::Reference {
+            member, local_spec, ..
+        }) = entry.source
+        else {
+            panic!("{name} is no reference");
+        };
+        assert_eq!((member, local_spec), (None, local));
+    }
+}
+
+#[test]
+fn a_value_that_is_only_read_has_a_place_in_its_store() {
+    let value = "storageKey=other/key,property=/a~1b,versionStage=AWSPREVIOUS,versionId=7,\
+                 store=secretsmanager,localModeValue=dGV4dA==";
+    let lookup = Lookup {
+        storage_key: Some("other/key".to_owned().into()),
+        property: Some("/a~1b".to_owned()),
+        version_stage: Some("AWSPREVIOUS".to_owned()),
+        version_id: Some("7".to_owned()),
+    };
+    for key in ["resource.d/a", "secret.d/a"] {
+        let entry = sound(key, &format!("kind=REFERENCE,{value}"));
+        let (Source::Resource(Resource { lookup: read })
+        | Source::Secret(Secret::Reference { lookup: read, .. })) = entry.source
+        else {
+            panic!("{key} is not read");
+        };
+        assert_eq!(read, lookup);
+        assert_eq!(entry.store, Some(StoreName::SecretsManager));
+        assert_eq!(entry.local_value, Some(SecretValue::new(b"text".to_vec())));
+    }
+}
+
+#[test]
+fn a_resource_needs_nothing() {
+    let entry = sound("resource.d/db_url", "");
+    assert_eq!((entry.name.base(), entry.word()), ("db", "resource"));
+    assert_eq!(
+        warnings("resource.d/db_url", "kind=REFERENCE,type=RANDOM"),
+        [""; 0]
+    );
+}
+
+#[rstest]
+#[case("kind=INDEX,rangeStart=0,rangeEnd=0", "node", 0, 0)]
+#[case("kind=INDEX,rangeStart=-5,rangeEnd=+5", "node", -5, 5)]
+#[case("kind=INDEX,storageKeyPrefix=a/b,rangeStart=1,rangeEnd=9", "a/b", 1, 9)]
+fn a_lease_is_a_range(
+    #[case] value: &str,
+    #[case] key_prefix: &str,
+    #[case] start: i32,
+    #[case] end: i32,
+) {
+    let entry = sound("lease.d/node_id", value);
+    let key_prefix = key_prefix.to_owned();
+    assert_eq!(
+        entry.source,
+        Source::Lease(Lease {
+            key_prefix,
+            start,
+            end
+        })
+    );
+}
+
+#[rstest]
+#[case("", "kind= is missing; use kind=DYNAMIC or kind=REFERENCE")]
+#[case(
+    "kind=dynamic",
+    "kind=dynamic is wrong; use DYNAMIC or REFERENCE, in upper case"
+)]
+#[case(
+    "kind=INDEX",
+    "kind=INDEX is wrong; use DYNAMIC or REFERENCE, in upper case"
+)]
+#[case("kind=DYNAMIC", "type= is missing; use RSA, GPG, PASSWORD or RANDOM")]
+#[case(
+    "kind=DYNAMIC,type=rsa,size=2048",
+    "type=rsa is wrong; use RSA, GPG, PASSWORD or RANDOM, in upper case"
+)]
+#[case(
+    "kind=REFERENCE,type=rsa",
+    "type=rsa is wrong; use RSA, GPG, PASSWORD or RANDOM, in upper case"
+)]
+#[case(
+    "kind=DYNAMIC,type=PASSWORD",
+    "size= is missing; a PASSWORD has a size of 8 to 8192 bits, a character for each 8"
+)]
+#[case(
+    "kind=DYNAMIC,type=PASSWORD,size=7",
+    "size=7 is wrong; a PASSWORD has a size of 8 to 8192 bits, a character for each 8"
+)]
+#[case(
+    "kind=DYNAMIC,type=RANDOM,size=8193",
+    "size=8193 is wrong; a RANDOM has a size of 8 to 8192 bits, a byte for each 8"
+)]
+#[case(
+    "kind=DYNAMIC,type=RANDOM,size=99999",
+    "size=99999 is wrong; a RANDOM has a size of 8 to 8192 bits, a byte for each 8"
+)]
+#[case(
+    "kind=DYNAMIC,type=RANDOM,size=big",
+    "size=big is wrong; a RANDOM has a size of 8 to 8192 bits, a byte for each 8"
+)]
+#[case(
+    "kind=DYNAMIC,type=RSA,size=3072",
+    "size=3072 is wrong; an RSA key has size=2048 or size=4096"
+)]
+#[case(
+    "kind=DYNAMIC,type=GPG,size=1024,userId=a<b>",
+    "size=1024 is wrong; a GPG key has size=2048, size=3072 or size=4096"
+)]
+#[case(
+    "kind=DYNAMIC,type=GPG,size=2048",
+    "userId= is missing; GPG needs a user id such as userId=Team A <team-a@example.com>"
+)]
+#[case(
+    "kind=DYNAMIC,type=GPG,size=2048,userId=nobody",
+    "userId=nobody is wrong; use a name and an address in angle brackets, such as Team A \
+     <team-a@example.com>"
+)]
+#[case(
+    "kind=DYNAMIC,type=RSA,size=2048,storageKey=x",
+    "storageKey= cannot be used with a DYNAMIC RSA, whose fields need a path each; remove it"
+)]
+#[case(
+    "kind=DYNAMIC,type=PASSWORD,size=64,storageKey=",
+    "storageKey= is wrong; give the path below the prefix, or remove it"
+)]
+#[case(
+    "kind=REFERENCE,localModeValue=cGxhaW4!",
+    "localModeValue is not standard base64; encode the value, for example with `base64 -w0`"
+)]
+#[case(
+    "kind=REFERENCE,store=vault",
+    "'vault' is not a store; use dynamodb, secretsmanager or embedded"
+)]
+#[case(
+    "kind=REFERENCE,storageKey=a\\",
+    "a backslash stands before a comma or at the end; a value cannot hold a comma, and a \
+     backslash is written '\\\\'"
+)]
+fn a_secret_at_fault_says_what_would_be_right(#[case] value: &str, #[case] message: &str) {
+    assert_eq!(fault("secret.d/a_public", value), message);
+}
+
+#[rstest]
+#[case("a", "RSA", "RSA has the fields _public and _private")]
+#[case("a_password", "RSA", "RSA has the fields _public and _private")]
+#[case(
+    "a_consumer",
+    "GPG",
+    "GPG has the fields _public, _private and _password"
+)]
+#[case(
+    "api-key.v1",
+    "RANDOM",
+    "a RANDOM whose name begins with api-key has the fields _consumer and _provider"
+)]
+#[case(
+    "api-key.v1_public",
+    "RANDOM",
+    "a RANDOM whose name begins with api-key has the fields _consumer and _provider"
+)]
+fn a_field_that_its_type_has_not_is_refused(
+    #[case] name: &str,
+    #[case] secret_type: &str,
+    #[case] message: &str,
+) {
+    let value = format!("kind=DYNAMIC,type={secret_type},size=2048,userId=a<b>");
+    assert_eq!(
+        fault(&format!("secret.d/{name}"), &value),
+        format!("{message}; name one of them at the end of the annotation's name")
+    );
+}
+
+#[rstest]
+#[case("api-key_consumer", "RANDOM", "api-key")]
+#[case("a_private", "GPG", "GPG")]
+fn one_storage_key_cannot_hold_many_fields(
+    #[case] name: &str,
+    #[case] secret_type: &str,
+    #[case] what: &str,
+) {
+    let value = format!("kind=DYNAMIC,type={secret_type},size=2048,userId=a<b>,storageKey=x");
+    let message = fault(&format!("secret.d/{name}"), &value);
+    assert!(message.contains(&format!("a DYNAMIC {what},")), "{message}");
+}
+
+#[rstest]
+#[case("rangeStart=0,rangeEnd=1", "kind= is missing; a lease has kind=INDEX")]
+#[case(
+    "kind=DYNAMIC,rangeStart=0,rangeEnd=1",
+    "kind=DYNAMIC is wrong; a lease has kind=INDEX"
+)]
+#[case(
+    "kind=INDEX,rangeEnd=1",
+    "rangeStart= is missing; a lease has rangeStart= and rangeEnd=, whole numbers"
+)]
+#[case(
+    "kind=INDEX,rangeStart=0,rangeEnd=1.5",
+    "rangeEnd=1.5 is wrong; use a whole number of 32 bits"
+)]
+#[case(
+    "kind=INDEX,rangeStart=0,rangeEnd=2147483648",
+    "rangeEnd=2147483648 is wrong; use a whole number of 32 bits"
+)]
+#[case(
+    "kind=INDEX,rangeStart=5,rangeEnd=4",
+    "rangeEnd=4 is wrong; it must not be below rangeStart=5"
+)]
+fn a_lease_at_fault_says_what_would_be_right(#[case] value: &str, #[case] message: &str) {
+    assert_eq!(fault("lease.d/a", value), message);
+}
+
+#[test]
+fn every_fault_of_every_annotation_is_found() {
+    let parsed = Parsed::from_annotations(
+        &"d".parse().unwrap(),
+        [
+            ("secret.d/-", "kind=DYNAMIC,\\u"),
+            (
+                "secret.d/b",
+                "kind=DYNAMIC,type=GPG,size=1,userId=x,storageKey=y,localModeValue=!",
+            ),
+            ("secret.d/c", "kind=DYNAMIC,type=PASSWORD,size=64"),
+            ("lease.d/d", ""),
+            ("init.d/order", "middle"),
+            ("secret.other/e", "garbage"),
+        ],
+    );
+    let at: Vec<_> = parsed
+        .faults
+        .iter()
+        .map(|fault| fault.annotation.as_str())
+        .collect();
+    let expected = [
+        vec!["init.d/order"],
+        vec!["lease.d/d"; 3],
+        vec!["secret.d/-"; 2],
+        vec!["secret.d/b"; 5],
+    ]
+    .concat();
+    assert_eq!(at, expected);
+    assert_eq!(parsed.entries.len(), 1);
+    assert_eq!(parsed.warnings, []);
+}
+
+#[rstest]
+#[case("secret.d/a", "kind=REFERENCE,foo=bar", &["the key 'foo' is unknown, ignored"])]
+#[case("secret.d/a", "kind=reference,foo=bar,size=8", &["the key 'foo' is unknown, ignored"])]
+#[case("secret.d/a", "kind=REFERENCE,rangeEnd=1", &["the key 'rangeEnd' has no effect here, ignored"])]
+#[case(
+    "secret.d/a",
+    "kind=DYNAMIC,type=PASSWORD,size=64,userId=a<b>,property=x",
+    &["the key 'userId' has no effect here, ignored", "the key 'property' has no effect here, ignored"]
+)]
+#[case(
+    "lease.d/a",
+    "kind=INDEX,rangeStart=0,rangeEnd=1,store=memory,localModeValue=YQ==",
+    &["the key 'store' has no effect here, ignored", "the key 'localModeValue' has no effect here, ignored"]
+)]
+#[case("resource.d/a", "\\u001b\\n=x", &["the key '\\u{1b}\\n' is unknown, ignored"])]
+#[case("init.d/storage-prefx", "x", &["unknown, ignored"])]
+fn what_has_no_effect_is_a_warning(
+    #[case] key: &str,
+    #[case] value: &str,
+    #[case] expected: &[&str],
+) {
+    assert_eq!(warnings(key, value), expected);
+}
+
+#[test]
+fn options_are_read() {
+    let options = [
+        ("init.d/inject", "false"),
+        ("init.d/storage-prefix", "/dev/team-a"),
+        ("init.d/local-mode", " remote-then-local"),
+        ("init.d/mount-path", "/secrets/"),
+        ("init.d/containers", "app, sidecar"),
+        ("init.d/order", "after=istio-init"),
+        ("init.d/file-mode", "0440"),
+        ("init.d/store", "secretsmanager"),
+        ("init.d/format", "json"),
+        ("init.d/injected", "0.1.0"),
+    ];
+    let parsed = Parsed::from_annotations(&"d".parse().unwrap(), options);
+    assert_eq!(
+        (&parsed.faults[..], &parsed.warnings[..]),
+        (&[][..], &[][..])
+    );
+    let Options {
+        opted_out,
+        storage_prefix,
+        local_mode,
+        mount_path,
+        containers,
+        order,
+        file_mode,
+        store,
+        format,
+    } = parsed.options;
+    assert!(opted_out);
+    assert_eq!(storage_prefix.unwrap().as_str(), "/dev/team-a");
+    assert_eq!(local_mode, LocalMode::RemoteThenLocal);
+    assert_eq!(mount_path.unwrap().as_str(), "/secrets");
+    assert_eq!(
+        containers.unwrap().iter().collect::<Vec<_>>(),
+        ["app", "sidecar"]
+    );
+    assert_eq!(order, Order::After("istio-init".to_owned()));
+    assert_eq!(file_mode, Some(FileMode::GROUP));
+    assert_eq!(store, Some(StoreName::SecretsManager));
+    assert_eq!(format, Some(Format::Json));
+}
+
+#[rstest]
+#[case("true", LocalMode::On)]
+#[case("remote-then-local", LocalMode::RemoteThenLocal)]
+#[case("false", LocalMode::Off)]
+#[case("TRUE", LocalMode::Off)]
+#[case("", LocalMode::Off)]
+fn local_mode_is_two_words_and_anything_else_is_the_store(
+    #[case] value: &str,
+    #[case] mode: LocalMode,
+) {
+    assert_eq!(parse("init.d/local-mode", value).options.local_mode, mode);
+}
+
+#[rstest]
+#[case("true")]
+#[case("False")]
+#[case(" false")]
+fn only_the_word_false_opts_out(#[case] value: &str) {
+    assert!(!parse("init.d/inject", value).options.opted_out);
+}
+
+#[rstest]
+#[case(
+    "storage-prefix",
+    "/a/../b",
+    "/a/../b: the path has a '.' or '..' segment; write the path itself"
+)]
+#[case("storage-prefix", "/a\nb", "/a\\nb: the path has a control character")]
+#[case(
+    "store",
+    "s3",
+    "'s3' is not a store; use dynamodb, secretsmanager or embedded"
+)]
+#[case(
+    "format",
+    "yaml",
+    "format=yaml is wrong; use properties, env, json or files"
+)]
+#[case(
+    "mount-path",
+    "secrets",
+    "mount-path=secrets is wrong; use an absolute path such as /bsycorp-init, without '.', '..', \
+     ':' or empty segments"
+)]
+#[case(
+    "containers",
+    "app,,b",
+    "containers=app,,b is wrong; use the names of containers of this pod, separated by commas"
+)]
+#[case(
+    "order",
+    "before",
+    "order=before is wrong; use first, last, before=NAME or after=NAME with the name of an init \
+     container"
+)]
+#[case(
+    "file-mode",
+    "0777",
+    "file-mode=0777 is wrong; use four octal digits such as 0400, 0440 or 0444: readable by the \
+     owner, writable by no one else, executable by no one"
+)]
+fn an_option_at_fault_says_what_would_be_right(
+    #[case] name: &str,
+    #[case] value: &str,
+    #[case] message: &str,
+) {
+    assert_eq!(fault(&format!("init.d/{name}"), value), message);
+}
+
+#[test]
+fn a_message_stays_one_short_line() {
+    let key = format!("secret.d/{}", "x\n".repeat(1000));
+    let value = format!("kind={}\u{1b}", "y".repeat(100_000));
+    let parsed = parse(&key, &value);
+    for fault in parsed
+        .faults
+        .iter()
+        .chain(&parse("secret.d/a", &value).faults)
+    {
+        let message = fault.to_string();
+        assert!(
+            message.len() < 500 && !message.contains(char::is_control),
+            "{message}"
+        );
+    }
+    let parsed = parse("init.d/storage-prefix", &format!("/{}", "z".repeat(10_000)));
+    assert!(parsed.faults[0].to_string().len() < 300);
+}
+
+#[test]
+fn no_message_repeats_a_local_value() {
+    for key in ["secret.d/a", "resource.d/a", "lease.d/a"] {
+        let parsed = parse(key, "kind=REFERENCE,localModeValue=canary_,foo");
+        assert!(!format!("{:?} {:?}", parsed.faults, parsed.warnings).contains("canary"));
+    }
+    let entry = sound("resource.d/a", "localModeValue=Y2FuYXJ5");
+    let debug = format!("{entry:?}");
+    assert!(
+        !debug.contains("canary") && !debug.contains("Y2FuYXJ5"),
+        "{debug}"
+    );
+}
+
+#[rstest]
+#[case("secret.d/a_public", "kind=DYNAMIC,type=RSA,size=2048")]
+#[case(
+    "secret.d/a_password",
+    "kind=DYNAMIC,type=GPG,size=4096,userId=A\\u002c B <a@b>"
+)]
+#[case(
+    "secret.d/a",
+    "kind=DYNAMIC,type=PASSWORD,size=64,storageKey=\\ x\\\\y\\ ,store=embedded"
+)]
+#[case("secret.d/a", "kind=REFERENCE")]
+#[case(
+    "secret.d/a",
+    "kind=REFERENCE,type=RANDOM,size=8,storageKey=k,property=\\n,localModeValue=YQ=="
+)]
+#[case(
+    "secret.d/a_private",
+    "kind=REFERENCE,type=RSA,versionStage=S,versionId=I"
+)]
+#[case("resource.d/a", "storageKey=k")]
+#[case("resource.d/a", "")]
+#[case("lease.d/a", "kind=INDEX,storageKeyPrefix=a,rangeStart=0,rangeEnd=9")]
+fn a_canonical_value_prints_as_it_was_written(#[case] key: &str, #[case] value: &str) {
+    assert_eq!(sound(key, value).annotation_value(), value);
+}
+
+/// Texts, names and sizes of every kind an annotation may hold.
+fn any_entry() -> impl Strategy<Value = Entry> {
+    let name = "(api-key)?[a-z][a-z.-]{0,6}[a-z](_(public|private|password|consumer|provider))?";
+    let text = prop_oneof![any::<String>(), "[a-z/ ,=:\\\\]{0,8}"];
+    let lookup = [
+        text.clone()
+            .prop_map(|text| (keys::STORAGE_KEY, text))
+            .boxed(),
+        text.clone().prop_map(|text| (keys::PROPERTY, text)).boxed(),
+        text.clone()
+            .prop_map(|text| (keys::VERSION_STAGE, text))
+            .boxed(),
+        text.clone()
+            .prop_map(|text| (keys::VERSION_ID, text))
+            .boxed(),
+        text.prop_map(|text| (keys::STORAGE_KEY_PREFIX, text))
+            .boxed(),
+        "[a-z, ]{1,4}<[a-z@, ]{1,4}>"
+            .prop_map(|text| (keys::USER_ID, text))
+            .boxed(),
+        prop::sample::select(vec!["RSA", "GPG", "PASSWORD", "RANDOM"])
+            .prop_map(|text| (keys::TYPE, text.to_owned()))
+            .boxed(),
+        prop::sample::select(vec!["8", "128", "2048", "3072", "4096"])
+            .prop_map(|text| (keys::SIZE, text.to_owned()))
+            .boxed(),
+        prop::sample::select(StoreName::ALL.to_vec())
+            .prop_map(|store| (keys::STORE, store.to_string()))
+            .boxed(),
+        any::<Vec<u8>>()
+            .prop_map(|bytes| {
+                (
+                    keys::LOCAL_MODE_VALUE,
+                    SecretValue::new(bytes).to_base64().to_string(),
+                )
+            })
+            .boxed(),
+        any::<i32>()
+            .prop_map(|start| (keys::RANGE_START, start.to_string()))
+            .boxed(),
+        any::<i32>()
+            .prop_map(|end| (keys::RANGE_END, end.to_string()))
+            .boxed(),
+    ];
+    let pairs = lookup
+        .map(|pair| prop::option::weighted(0.7, pair))
+        .to_vec();
+    let kind = prop::sample::select(vec![
+        ("secret", "DYNAMIC"),
+        ("secret", "REFERENCE"),
+        ("resource", ""),
+        ("lease", "INDEX"),
+    ]);
+    (kind, name, pairs).prop_filter_map("at fault", |((word, kind), name, pairs)| {
+        let mut printer = pairs::Printer::default();
+        printer.pair(keys::KIND, kind);
+        for (key, value) in pairs.into_iter().flatten() {
+            printer.pair(key, &value);
+        }
+        parse(&format!("{word}.d/{name}"), &printer.finish())
+            .entries
+            .pop()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_global_rejects: 100_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_an_entry_prints_parses_into_it(entry in any_entry()) {
+        let value = entry.annotation_value();
+        let parsed = parse(&entry.annotation, &value);
+        prop_assert_eq!((parsed.faults, parsed.warnings), (vec![], vec![]));
+        prop_assert_eq!(parsed.entries, [entry]);
+    }
+
+    #[test]
+    fn any_value_is_read_or_refused(
+        word in "secret|resource|lease|init",
+        name in "[a-zA-Z0-9_.-]{0,70}|storage-prefix|order|file-mode|mount-path|containers|.*",
+        value in r"((kind|type|size|userId|rangeStart|storageKey)[=: ]?|DYNAMIC|RSA|GPG|[,\\u0-9<>]|.){0,30}",
+    ) {
+        let parsed = parse(&format!("{word}.d/{name}"), &value);
+        // Something came of it, whatever it was.
+        if word != "init" {
+            prop_assert_eq!(parsed.entries.is_empty(), !parsed.faults.is_empty());
+        }
+        for fault in parsed.faults {
+            prop_assert!(!fault.to_string().contains(char::is_control));
+        }
+    }
+}

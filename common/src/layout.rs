@@ -1,0 +1,216 @@
+//! Which file each entry is written to, and which entries cannot stand beside one another.
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    Entry, MountPath, Source,
+    fault::{Fault, Problem},
+    output::{Format, variable_name},
+};
+
+/// The files of a pod: three lists, and files that hold the value of one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// How lists are written; [`Format::Files`] has none.
+    pub format: Format,
+    /// The list of secrets. Its folder takes the secrets' own files with [`Format::Files`].
+    pub secrets: PathBuf,
+    /// The list of resources.
+    pub resources: PathBuf,
+    /// The list of leases.
+    pub leases: PathBuf,
+    /// The folder for each resource's own file.
+    pub resources_folder: PathBuf,
+    /// The folder for each lease's own file.
+    pub leases_folder: PathBuf,
+}
+
+impl Layout {
+    /// All files in one folder, under the names of the original.
+    pub fn under(folder: &MountPath, format: Format) -> Self {
+        let folder = Path::new(folder.as_str());
+        Self {
+            format,
+            secrets: folder.join("secrets.properties"),
+            resources: folder.join("resources.properties"),
+            leases: folder.join("leases.properties"),
+            resources_folder: folder.to_owned(),
+            leases_folder: folder.to_owned(),
+        }
+    }
+
+    /// The file of `entry` alone, which holds its raw bytes: each resource and lease has one, a
+    /// secret with [`Format::Files`].
+    pub fn own_file(&self, entry: &Entry) -> Option<PathBuf> {
+        let folder = match entry.source {
+            Source::Resource(_) => &self.resources_folder,
+            Source::Lease(_) => &self.leases_folder,
+            Source::Secret(_) if self.format == Format::Files => {
+                self.secrets.parent().unwrap_or(Path::new(""))
+            }
+            Source::Secret(_) => return None,
+        };
+        Some(folder.join(entry.name.as_str()))
+    }
+
+    /// Entries that would be written over one another, or over a list, and entries of one list
+    /// that would become one shell variable.
+    pub fn check(&self, entries: &[Entry]) -> Vec<Fault> {
+        let mut faults = self.shared_files(entries);
+        if self.format == Format::Env {
+            faults.extend(shared_variables(entries));
+        }
+        faults
+    }
+
+    fn shared_files(&self, entries: &[Entry]) -> Vec<Fault> {
+        let mut taken = BTreeMap::new();
+        if self.format != Format::Files {
+            taken.insert(self.secrets.clone(), "the list of secrets");
+            taken.insert(self.resources.clone(), "the list of resources");
+            taken.insert(self.leases.clone(), "the list of leases");
+        }
+        let mut faults = Vec::new();
+        for entry in entries {
+            let Some(file) = self.own_file(entry) else {
+                continue;
+            };
+            match taken.entry(file) {
+                btree_map::Entry::Vacant(vacant) => {
+                    vacant.insert(&entry.annotation);
+                }
+                btree_map::Entry::Occupied(other) => faults.push(Fault {
+                    annotation: entry.annotation.clone(),
+                    problem: Problem::SameFile {
+                        file: other.key().display().to_string(),
+                        by: (*other.get()).to_owned(),
+                    },
+                }),
+            }
+        }
+        faults
+    }
+}
+
+fn shared_variables(entries: &[Entry]) -> Vec<Fault> {
+    let mut taken = BTreeMap::new();
+    let mut faults = Vec::new();
+    for entry in entries {
+        match taken.entry((entry.word(), variable_name(entry.name.as_str()))) {
+            btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(&entry.annotation);
+            }
+            btree_map::Entry::Occupied(other) => faults.push(Fault {
+                annotation: entry.annotation.clone(),
+                problem: Problem::SameVariable {
+                    variable: other.key().1.clone(),
+                    by: (*other.get()).clone(),
+                },
+            }),
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::{Domain, Parsed};
+
+    /// Each annotation at fault and the other that its message names.
+    fn faults(layout: &Layout, annotations: &[&str]) -> Vec<(String, String)> {
+        let domain: Domain = "d".parse().unwrap();
+        let value = |key: &str| match key.split('.').next() {
+            Some("secret") => "kind=REFERENCE",
+            Some("lease") => "kind=INDEX,rangeStart=0,rangeEnd=9",
+            _ => "",
+        };
+        let parsed =
+            Parsed::from_annotations(&domain, annotations.iter().map(|key| (*key, value(key))));
+        assert_eq!(
+            (parsed.entries.len(), parsed.faults),
+            (annotations.len(), vec![])
+        );
+        layout
+            .check(&parsed.entries)
+            .into_iter()
+            .map(|fault| match fault.problem {
+                Problem::SameFile { by, .. } | Problem::SameVariable { by, .. } => {
+                    (fault.annotation, by)
+                }
+                other => panic!("{other}"),
+            })
+            .collect()
+    }
+
+    #[rstest]
+    #[case(Format::Properties, &["lease.d/a", "resource.d/a"], Some(("resource.d/a", "lease.d/a")))]
+    #[case(Format::Properties, &["resource.d/a", "secret.d/a"], None)]
+    #[case(Format::Files, &["resource.d/a", "secret.d/a"], Some(("secret.d/a", "resource.d/a")))]
+    #[case(Format::Files, &["lease.d/a", "secret.d/a"], Some(("secret.d/a", "lease.d/a")))]
+    #[case(
+        Format::Json,
+        &["resource.d/secrets.properties"],
+        Some(("resource.d/secrets.properties", "the list of secrets"))
+    )]
+    #[case(
+        Format::Properties,
+        &["lease.d/resources.properties"],
+        Some(("lease.d/resources.properties", "the list of resources"))
+    )]
+    #[case(
+        Format::Env,
+        &["resource.d/leases.properties"],
+        Some(("resource.d/leases.properties", "the list of leases"))
+    )]
+    #[case(Format::Files, &["secret.d/secrets.properties"], None)]
+    #[case(Format::Properties, &["secret.d/secrets.properties"], None)]
+    #[case(Format::Env, &["secret.d/a-b", "secret.d/a.b"], Some(("secret.d/a.b", "secret.d/a-b")))]
+    #[case(Format::Env, &["resource.d/a-b", "secret.d/a.b"], None)]
+    #[case(Format::Json, &["secret.d/a-b", "secret.d/a.b"], None)]
+    fn entries_that_would_be_one_file_or_variable_are_refused(
+        #[case] format: Format,
+        #[case] annotations: &[&str],
+        #[case] fault: Option<(&str, &str)>,
+    ) {
+        let layout = Layout::under(&MountPath::default(), format);
+        let expected: Vec<_> = fault
+            .into_iter()
+            .map(|(at, by)| (at.to_owned(), by.to_owned()))
+            .collect();
+        assert_eq!(faults(&layout, annotations), expected);
+    }
+
+    #[test]
+    fn folders_apart_keep_one_name_apart() {
+        let layout = Layout {
+            resources_folder: "/r/".into(),
+            leases_folder: "/l".into(),
+            ..Layout::under(&MountPath::default(), Format::Properties)
+        };
+        assert_eq!(faults(&layout, &["lease.d/a", "resource.d/a"]), []);
+        let layout = Layout {
+            leases_folder: "/r".into(),
+            ..layout
+        };
+        assert_eq!(faults(&layout, &["lease.d/a", "resource.d/a"]).len(), 1);
+    }
+
+    #[test]
+    fn a_message_names_the_file_and_the_other() {
+        let domain: Domain = "d".parse().unwrap();
+        let lease = "kind=INDEX,rangeStart=0,rangeEnd=9";
+        let parsed =
+            Parsed::from_annotations(&domain, [("resource.d/a", ""), ("lease.d/a", lease)]);
+        let layout = Layout::under(&MountPath::default(), Format::Properties);
+        assert_eq!(
+            layout.check(&parsed.entries)[0].to_string(),
+            "resource.d/a: its file /bsycorp-init/a is also that of lease.d/a; rename one of them"
+        );
+    }
+}
