@@ -1,1 +1,446 @@
+use rstest::rstest;
 
+use super::*;
+use crate::{MountPath, output::Format};
+
+fn settings(store: StoreName) -> PlanSettings {
+    PlanSettings {
+        prefix: "/dev/team".parse().unwrap(),
+        store,
+        allowed: vec![StoreName::DynamoDb, StoreName::SecretsManager],
+        local_mode_allowed: true,
+        layout: Layout::under(&MountPath::default(), Format::Properties),
+    }
+}
+
+fn parsed(annotations: &[(&str, &str)]) -> Parsed {
+    Parsed::from_annotations(&"d".parse().unwrap(), annotations.iter().copied())
+}
+
+fn planned(store: StoreName, annotations: &[(&str, &str)]) -> Plan {
+    Plan::new(&parsed(annotations), &settings(store)).unwrap()
+}
+
+/// The faults as messages have them.
+fn faults(settings: &PlanSettings, annotations: &[(&str, &str)]) -> Vec<String> {
+    let faults = Plan::new(&parsed(annotations), settings)
+        .err()
+        .unwrap_or_default();
+    faults.iter().map(ToString::to_string).collect()
+}
+
+const RSA: &str = "kind=DYNAMIC,type=RSA,size=2048";
+const PASSWORD: &str = "kind=DYNAMIC,type=PASSWORD,size=128";
+const API_KEY: &str = "kind=DYNAMIC,type=RANDOM,size=128";
+const LEASE: &str = "kind=INDEX,rangeStart=0,rangeEnd=9";
+
+#[rstest]
+#[case("secret.d/pw", PASSWORD, "/dev/team/pw")]
+#[case("secret.d/pw_a", PASSWORD, "/dev/team/pw_a")]
+#[case(
+    "secret.d/pw",
+    "kind=DYNAMIC,type=PASSWORD,size=128,storageKey=a/b",
+    "/dev/team/a/b"
+)]
+#[case("secret.d/k_public", RSA, "/dev/team/k_public")]
+#[case("secret.d/api-key_provider", API_KEY, "/dev/team/api-key_provider")]
+#[case("secret.d/ref_a", "kind=REFERENCE", "/dev/team/ref_a")]
+#[case(
+    "secret.d/ref_a",
+    "kind=REFERENCE,storageKey=other/key",
+    "/dev/team/other/key"
+)]
+#[case("secret.d/ref", "kind=REFERENCE,storageKey=arn:x", "/dev/team/arn:x")]
+#[case("resource.d/db_url", "", "/dev/team/db")]
+#[case("resource.d/db_url", "storageKey=url", "/dev/team/url")]
+fn a_value_lies_where_the_original_puts_it(
+    #[case] key: &str,
+    #[case] value: &str,
+    #[case] path: &str,
+) {
+    let plan = planned(StoreName::DynamoDb, &[(key, value)]);
+    assert_eq!(plan.items[0].locator.path.as_str(), path);
+    assert_eq!(plan.items[0].store, StoreName::DynamoDb);
+}
+
+#[test]
+fn the_halves_of_a_pair_are_one_generation() {
+    let annotations = [
+        ("secret.d/k_private", RSA),
+        ("secret.d/k_public", RSA),
+        ("secret.d/l_public", RSA),
+        ("secret.d/pw", PASSWORD),
+    ];
+    let plan = planned(StoreName::DynamoDb, &annotations);
+    let generations: Vec<_> = plan
+        .generations
+        .iter()
+        .map(|g| {
+            let fields: Vec<_> = g
+                .fields
+                .iter()
+                .map(|(f, path)| (*f, path.as_str()))
+                .collect();
+            (g.path.as_str(), fields, &g.entries[..])
+        })
+        .collect();
+    assert_eq!(
+        generations,
+        [
+            (
+                "/dev/team/k",
+                vec![
+                    (Field::Public, "/dev/team/k_public"),
+                    (Field::Private, "/dev/team/k_private")
+                ],
+                &[0, 1][..]
+            ),
+            (
+                "/dev/team/l",
+                vec![
+                    (Field::Public, "/dev/team/l_public"),
+                    (Field::Private, "/dev/team/l_private")
+                ],
+                &[2]
+            ),
+            ("/dev/team/pw", vec![(Field::Whole, "/dev/team/pw")], &[3]),
+        ]
+    );
+    let of: Vec<_> = plan.items.iter().map(|item| item.generation).collect();
+    assert_eq!(
+        of,
+        [
+            Some((0, Field::Private)),
+            Some((0, Field::Public)),
+            Some((1, Field::Public)),
+            Some((2, Field::Whole))
+        ]
+    );
+}
+
+#[test]
+fn two_entries_with_one_storage_key_are_one_generation() {
+    let shared = "kind=DYNAMIC,type=PASSWORD,size=128,storageKey=shared";
+    let plan = planned(
+        StoreName::DynamoDb,
+        &[("secret.d/a", shared), ("secret.d/b", shared)],
+    );
+    assert_eq!(plan.generations.len(), 1);
+    assert_eq!(plan.generations[0].entries, [0, 1]);
+}
+
+#[test]
+fn secrets_manager_keeps_a_generation_in_one_secret() {
+    let annotations = [
+        ("secret.d/k_public", RSA),
+        ("secret.d/api-key_consumer", API_KEY),
+        ("secret.d/pw", PASSWORD),
+    ];
+    let plan = planned(StoreName::SecretsManager, &annotations);
+    let ids: Vec<_> = plan
+        .items
+        .iter()
+        .map(|item| {
+            let member = item
+                .locator
+                .member
+                .as_ref()
+                .map(|m| (m.field, m.is_base64()));
+            (item.locator.secret_id().as_str(), member)
+        })
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            ("/dev/team/api-key", Some((Field::Consumer, true))),
+            ("/dev/team/k", Some((Field::Public, true))),
+            ("/dev/team/pw", None),
+        ]
+    );
+}
+
+#[rstest]
+#[case(
+    "type=RSA,storageKey=other/signing",
+    "/dev/team/other/signing",
+    Some(Field::Public)
+)]
+#[case("type=GPG", "/dev/team/partner", Some(Field::Public))]
+#[case("type=RSA,storageKey=arn:aws:x", "arn:aws:x", Some(Field::Public))]
+#[case("type=RSA,property=p", "/dev/team/partner_public", None)]
+#[case("type=PASSWORD", "/dev/team/partner_public", None)]
+#[case("storageKey=arn:aws:x", "arn:aws:x", None)]
+fn a_reference_in_secrets_manager_is_a_secret_or_a_member_of_one(
+    #[case] value: &str,
+    #[case] id: &str,
+    #[case] field: Option<Field>,
+) {
+    let value = format!("kind=REFERENCE,{value}");
+    let plan = planned(
+        StoreName::SecretsManager,
+        &[("secret.d/partner_public", &value)],
+    );
+    let locator = &plan.items[0].locator;
+    assert_eq!(locator.secret_id().as_str(), id);
+    assert_eq!(locator.member.as_ref().map(|member| member.field), field);
+}
+
+#[test]
+fn an_api_key_that_is_only_read_is_a_whole_secret() {
+    let value = "kind=REFERENCE,type=RANDOM,size=64";
+    let plan = planned(
+        StoreName::SecretsManager,
+        &[("secret.d/api-key.x_consumer", value)],
+    );
+    assert_eq!(
+        plan.items[0].locator.secret_id().as_str(),
+        "/dev/team/api-key.x_consumer"
+    );
+}
+
+#[test]
+fn an_entry_says_which_version_it_wants() {
+    let value = "kind=REFERENCE,property=p,versionStage=AWSPREVIOUS,versionId=7";
+    let plan = planned(
+        StoreName::SecretsManager,
+        &[("secret.d/a", value), ("secret.d/b", PASSWORD)],
+    );
+    let Locator {
+        property,
+        version_stage,
+        version_id,
+        ..
+    } = &plan.items[0].locator;
+    assert_eq!(
+        [
+            property.as_deref(),
+            version_stage.as_deref(),
+            version_id.as_deref()
+        ],
+        [Some("p"), Some("AWSPREVIOUS"), Some("7")]
+    );
+    let current: Vec<_> = plan
+        .items
+        .iter()
+        .map(|item| item.locator.is_current())
+        .collect();
+    assert_eq!(current, [false, true]);
+}
+
+#[test]
+fn the_store_is_the_entrys_then_the_pods_then_the_operators() {
+    let with = |store: &str| format!("kind=REFERENCE,store={store}");
+    let annotations = [
+        ("secret.d/a", "kind=REFERENCE"),
+        ("secret.d/b", &with("dynamodb")),
+    ];
+    let stores = |annotations: &[(&str, &str)]| -> Vec<_> {
+        planned(StoreName::Embedded, annotations)
+            .items
+            .iter()
+            .map(|item| item.store)
+            .collect()
+    };
+    assert_eq!(
+        stores(&annotations),
+        [StoreName::Embedded, StoreName::DynamoDb]
+    );
+    let pod = [&annotations[..], &[("init.d/store", "secretsmanager")]].concat();
+    assert_eq!(
+        stores(&pod),
+        [StoreName::SecretsManager, StoreName::DynamoDb]
+    );
+}
+
+#[rstest]
+#[case(
+    &[("init.d/store", "memory"), ("secret.d/a", PASSWORD)],
+    "init.d/store: store memory is not allowed here; allowed: embedded, dynamodb, secretsmanager"
+)]
+#[case(
+    &[("secret.d/a", "kind=REFERENCE,store=memory")],
+    "secret.d/a: store memory is not allowed here; allowed: embedded, dynamodb, secretsmanager"
+)]
+#[case(
+    &[("secret.d/a", "kind=REFERENCE,store=dynamodb,property=p")],
+    "secret.d/a: property= works with the store secretsmanager alone, and this entry is in \
+     dynamodb; remove it or add store=secretsmanager"
+)]
+#[case(
+    &[("resource.d/a", "versionId=p")],
+    "resource.d/a: versionId= works with the store secretsmanager alone, and this entry is in \
+     embedded; remove it or add store=secretsmanager"
+)]
+#[case(
+    &[("resource.d/a", "storageKey=../prod/db")],
+    "resource.d/a: /dev/team/../prod/db: the path has a '.' or '..' segment; write the path itself"
+)]
+#[case(
+    &[("resource.d/a", "storageKey=")],
+    "resource.d/a: /dev/team/: the path has an empty segment; write each segment once, between \
+     single slashes"
+)]
+#[case(
+    &[("init.d/local-mode", "true"), ("lease.d/a", "kind=INDEX,rangeStart=0,rangeEnd=9,storageKeyPrefix=a//b")],
+    "lease.d/a: /dev/team/leases/a//b.0: the path has an empty segment; write each segment once, \
+     between single slashes"
+)]
+#[case(
+    &[("secret.d/a", "kind=REFERENCE,store=secretsmanager,storageKey=a b")],
+    "secret.d/a: /dev/team/a b cannot be the name of a secret in Secrets Manager; use 1 to 512 \
+     letters, digits and /_+=.@-"
+)]
+#[case(
+    &[("secret.d/a", "kind=REFERENCE,store=secretsmanager,storageKey=arn:\\u0007")],
+    "secret.d/a: arn:\\u{7}: the path has a control character"
+)]
+#[case(
+    &[("secret.d/a", "kind=DYNAMIC,type=PASSWORD,size=128,store=secretsmanager,storageKey=arn:x")],
+    "secret.d/a: an ARN as storageKey= cannot be used with kind=DYNAMIC; use kind=REFERENCE"
+)]
+#[case(
+    &[("secret.d/k_private", RSA), ("secret.d/k_public", "kind=DYNAMIC,type=RSA,size=4096")],
+    "secret.d/k_public: /dev/team/k_public is asked for as type=RSA,size=4096 here and as \
+     type=RSA,size=2048 by secret.d/k_private; give one of them another name or storageKey="
+)]
+#[case(
+    &[
+        ("secret.d/k_private", "kind=DYNAMIC,type=GPG,size=2048,userId=a<b>"),
+        ("secret.d/k_public", "kind=DYNAMIC,type=GPG,size=2048,userId=a<c>"),
+    ],
+    "secret.d/k_public: /dev/team/k_public is asked for as type=GPG,size=2048,userId=a<c> here and \
+     as type=GPG,size=2048,userId=a<b> by secret.d/k_private; give one of them another name or \
+     storageKey="
+)]
+#[case(
+    &[
+        ("secret.d/a", "kind=DYNAMIC,type=PASSWORD,size=128,storageKey=k_public"),
+        ("secret.d/k_private", RSA),
+    ],
+    "secret.d/k_private: /dev/team/k_public is asked for as type=RSA,size=2048 here and as \
+     type=PASSWORD,size=128 by secret.d/a; give one of them another name or storageKey="
+)]
+#[case(
+    &[("lease.d/a", LEASE)],
+    "lease.d/a: leases from a store need kees's creator, which this version does not have yet; use \
+     init.d/local-mode: \"true\" or remove the lease"
+)]
+#[case(
+    &[("lease.d/a", LEASE), ("init.d/local-mode", "remote-then-local")],
+    "lease.d/a: leases from a store need kees's creator, which this version does not have yet; use \
+     init.d/local-mode: \"true\" or remove the lease"
+)]
+#[case(
+    &[("resource.d/a", ""), ("init.d/local-mode", "true")],
+    "resource.d/a: local mode has no value for it; add localModeValue= with the value in base64"
+)]
+#[case(
+    &[("secret.d/a", "kind=REFERENCE,type=PASSWORD"), ("init.d/local-mode", "true")],
+    "secret.d/a: local mode has no value for it; add localModeValue= with the value in base64"
+)]
+#[case(
+    &[("resource.d/secrets.properties", "")],
+    "resource.d/secrets.properties: its file /bsycorp-init/secrets.properties is also that of the \
+     list of secrets; rename one of them"
+)]
+fn what_only_shows_beside_the_settings_is_a_fault(
+    #[case] annotations: &[(&str, &str)],
+    #[case] message: &str,
+) {
+    assert_eq!(
+        faults(&settings(StoreName::Embedded), annotations),
+        [message]
+    );
+}
+
+#[rstest]
+#[case("resource.d/a", "localModeValue=YQ==")]
+#[case("secret.d/a", "kind=REFERENCE,localModeValue=YQ==")]
+#[case("secret.d/a", "kind=REFERENCE,type=PASSWORD,size=64")]
+#[case("secret.d/a", PASSWORD)]
+#[case("lease.d/a", LEASE)]
+#[case("resource.d/a", "localModeValue=YQ==,store=memory,property=p")]
+fn local_mode_takes_what_has_a_value_of_its_own(#[case] key: &str, #[case] value: &str) {
+    let annotations = [(key, value), ("init.d/local-mode", "true")];
+    assert_eq!(
+        faults(&settings(StoreName::DynamoDb), &annotations),
+        [""; 0]
+    );
+}
+
+#[test]
+fn remote_then_local_may_find_in_the_store_what_has_no_local_value() {
+    let annotations = [
+        ("resource.d/a", ""),
+        ("init.d/local-mode", "remote-then-local"),
+    ];
+    assert_eq!(
+        faults(&settings(StoreName::DynamoDb), &annotations),
+        [""; 0]
+    );
+}
+
+#[rstest]
+#[case("true", true)]
+#[case("remote-then-local", true)]
+#[case("false", false)]
+fn local_mode_is_refused_where_the_operator_does_not_allow_it(
+    #[case] value: &str,
+    #[case] refused: bool,
+) {
+    let settings = PlanSettings {
+        local_mode_allowed: false,
+        ..settings(StoreName::DynamoDb)
+    };
+    let annotations = [("secret.d/a", PASSWORD), ("init.d/local-mode", value)];
+    let expected = "init.d/local-mode: local mode is not allowed here; remove the annotation, or \
+                    ask the operator to allow it";
+    assert_eq!(
+        faults(&settings, &annotations),
+        &[expected][..usize::from(refused)]
+    );
+}
+
+#[test]
+fn a_conflict_leaves_no_trace_in_the_faults_of_others() {
+    let password = "kind=DYNAMIC,type=PASSWORD,size=128,storageKey=k_private";
+    let annotations = [
+        ("secret.d/a", password),
+        ("secret.d/k_public", RSA),
+        ("secret.d/l", PASSWORD),
+        (
+            "secret.d/m",
+            "kind=DYNAMIC,type=RANDOM,size=64,storageKey=k_public",
+        ),
+    ];
+    let faults = faults(&settings(StoreName::DynamoDb), &annotations);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].starts_with("secret.d/k_public: /dev/team/k_private is asked for"));
+}
+
+#[test]
+fn faults_of_the_grammar_and_of_the_plan_come_together_sorted() {
+    let annotations = [
+        ("secret.d/c", "kind=REFERENCE,store=memory"),
+        ("secret.d/b", "kind=nothing"),
+        ("resource.d/a", ""),
+        ("lease.d/a", LEASE),
+        ("init.d/local-mode", "true"),
+        ("init.d/file-mode", "1"),
+    ];
+    let faults = Plan::new(&parsed(&annotations), &settings(StoreName::DynamoDb)).unwrap_err();
+    let at: Vec<_> = faults
+        .iter()
+        .map(|fault| fault.annotation.as_str())
+        .collect();
+    assert_eq!(
+        at,
+        [
+            "init.d/file-mode",
+            "resource.d/a",
+            "resource.d/a",
+            "secret.d/b",
+            "secret.d/c"
+        ]
+    );
+}
