@@ -1,0 +1,146 @@
+//! Makes what is absent, on all cores, and stores each generation as soon as it is made, so that a
+//! run that is stopped half-way gets further the next time.
+
+use std::{cmp::Reverse, collections::BTreeMap, thread};
+
+use futures_util::{StreamExt as _, stream};
+use kees_common::{Generated, Spec};
+use kees_generate::GenerateError;
+use kees_store::{
+    Create, ErrorKind, IdempotencyToken, NewGeneration, Patience, Read, StoreError,
+    protocol::{self, Outcome},
+};
+
+use crate::{
+    EntryProblem, Origin, Progress, Sources,
+    slots::{OpenGeneration, Slots},
+};
+
+/// The most writes under way at a time; the stores' own quotas are not much wider.
+const WRITES: usize = 16;
+
+/// Generations that this run may not create, by their index, with the store's refusal.
+pub(crate) type Refusals = BTreeMap<usize, StoreError>;
+
+/// Generates every open generation and stores it, or reads what another writer stored first. One
+/// whose creation is denied stays open, for somebody else to create.
+pub(crate) async fn create_absent(
+    stores: &impl Sources,
+    namespace: Option<&str>,
+    slots: &mut Slots<'_>,
+    patience: &mut Patience,
+    progress: &dyn Progress,
+) -> Refusals {
+    let mut absent = slots.open_generations();
+    // The longest first, so that no core is idle while another makes the last big key.
+    absent.sort_by_key(|open| Reverse(effort(&open.generation.spec)));
+    progress.generating(absent.len());
+    let begun = *patience;
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut created = stream::iter(absent)
+        .map(|open| async move {
+            let made = generate(&open.generation.spec).await;
+            progress.generated(&open.generation.spec);
+            (open, made)
+        })
+        .buffer_unordered(cores)
+        .map(|(open, made)| async move {
+            let mut patience = begun;
+            let outcome = match (made, stores.get(open.generation.store)) {
+                (Ok(values), Some(store)) => {
+                    store_one(store, &open, &values, namespace, &mut patience)
+                        .await
+                        .map(Some)
+                }
+                (Ok(_), None) => Ok(None),
+                (Err(error), _) => Err(EntryProblem::Generate(error)),
+            };
+            (open, outcome, patience)
+        })
+        .buffer_unordered(WRITES);
+
+    let mut refusals = Refusals::new();
+    while let Some((open, outcome, left)) = created.next().await {
+        *patience = left.min(*patience);
+        match outcome {
+            Ok(Some(Outcome { values, created })) => {
+                let origin = if created {
+                    Origin::Created
+                } else {
+                    Origin::Found
+                };
+                slots.fill(&open, &values, origin);
+            }
+            Ok(None) => {}
+            Err(EntryProblem::Store(error)) if matches!(error.kind, ErrorKind::Denied { .. }) => {
+                tracing::warn!(
+                    path = %open.generation.path,
+                    %error,
+                    "creating is denied; waiting for somebody else to create it"
+                );
+                refusals.insert(open.index, error);
+            }
+            Err(problem) => fail(slots, &open, problem),
+        }
+    }
+    refusals
+}
+
+async fn store_one<S: Read + Create>(
+    store: &S,
+    open: &OpenGeneration<'_>,
+    values: &Generated,
+    namespace: Option<&str>,
+    patience: &mut Patience,
+) -> Result<Outcome, EntryProblem> {
+    let token = IdempotencyToken::random().map_err(|_| GenerateError::Random)?;
+    let new = NewGeneration {
+        generation: open.generation,
+        values,
+        token,
+        namespace,
+    };
+    let outcome = protocol::create_once(store, &new, &open.named, patience).await?;
+    tracing::debug!(path = %open.generation.path, created = outcome.created, "stored");
+    Ok(outcome)
+}
+
+/// Every entry of the generation has the same problem.
+fn fail(slots: &mut Slots<'_>, open: &OpenGeneration<'_>, problem: EntryProblem) {
+    match problem {
+        EntryProblem::Store(error) => {
+            slots.fail_all(open, || EntryProblem::Store(error.clone()));
+        }
+        other => {
+            let mut problem = Some(other);
+            for (at, _) in &open.items {
+                if let Some(problem) = problem.take() {
+                    slots.fail(*at, problem);
+                }
+            }
+        }
+    }
+}
+
+/// Makes one generation; a key on a thread of its own, so that the stores are served meanwhile.
+async fn generate(spec: &Spec) -> Result<Generated, GenerateError> {
+    if effort(spec) == 0 {
+        return kees_generate::generate(spec);
+    }
+    let owned = spec.clone();
+    let made = tokio::task::spawn_blocking(move || kees_generate::generate(&owned)).await;
+    made.unwrap_or_else(|error| {
+        Err(GenerateError::Key {
+            what: spec.secret_type().as_str(),
+            why: error.to_string(),
+        })
+    })
+}
+
+/// How long a generation takes, roughly, beside others: the size of its key.
+fn effort(spec: &Spec) -> u16 {
+    match spec {
+        Spec::Rsa { bits } | Spec::Gpg { bits, .. } => *bits,
+        Spec::Password { .. } | Spec::Random { .. } | Spec::ApiKey { .. } => 0,
+    }
+}

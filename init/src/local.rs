@@ -1,0 +1,50 @@
+//! Local mode: values that need no store, the same on every run and machine.
+
+use std::collections::HashMap;
+
+use kees_common::{Entry, Field, Generated, Secret, SecretValue, Source, Spec, local};
+
+use crate::{Cause, Request};
+
+/// Derives values; those of one generation together, once.
+#[derive(Debug, Default)]
+pub(crate) struct Derivation(HashMap<(Spec, String), Generated>);
+
+impl Derivation {
+    /// The local value of `entry`: its `localModeValue`, or what its name gives. `None` where it
+    /// has neither.
+    pub(crate) fn value(
+        &mut self,
+        entry: &Entry,
+        request: &Request,
+    ) -> Result<Option<SecretValue>, Cause> {
+        if let Some(value) = &entry.local_value {
+            return Ok(Some(value.clone()));
+        }
+        let (spec, field) = match &entry.source {
+            Source::Secret(Secret::Dynamic { spec, field, .. }) => (spec, *field),
+            Source::Secret(Secret::Reference {
+                local_spec: Some(spec),
+                member,
+                ..
+            }) => (spec, member.map_or(Field::Whole, |(_, field)| field)),
+            Source::Lease(lease) => {
+                let pod = request.pod_name.as_deref().unwrap_or_default();
+                let index = local::lease_index(lease, request.prefix.as_str(), pod);
+                return Ok(Some(SecretValue::new(index.to_string().into_bytes())));
+            }
+            Source::Secret(Secret::Reference { .. }) | Source::Resource(_) => return Ok(None),
+        };
+        let key = (spec.clone(), entry.name.base().to_owned());
+        if !self.0.contains_key(&key) {
+            let made = kees_generate::local::derive(spec, entry.name.base()).map_err(|source| {
+                Cause::Derivation {
+                    annotation: entry.annotation.clone(),
+                    source,
+                }
+            })?;
+            self.0.insert(key.clone(), made);
+        }
+        Ok(self.0.get(&key).and_then(|made| made.get(field)).cloned())
+    }
+}

@@ -1,0 +1,63 @@
+//! What standard error tells.
+
+use std::{
+    io::{self, IsTerminal as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use kees_common::Spec;
+use kees_init::{
+    Progress,
+    settings::{LogFormat, LogLevel, LogSettings},
+};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+/// Sends events of this project to standard error. Those of libraries are left out, whatever the
+/// level: the AWS SDK writes whole answers of DynamoDB into its own, values included.
+pub(crate) fn start(settings: &LogSettings) {
+    let level = match settings.log_level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let ours =
+        ["kees_common", "kees_generate", "kees_init", "kees_store"].map(|name| (name, level));
+    let filter = Targets::new().with_targets(ours);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal());
+    let registry = tracing_subscriber::registry().with(filter);
+    match settings.log_format {
+        LogFormat::Text => registry.with(layer.without_time()).init(),
+        LogFormat::Json => registry.with(layer.json()).init(),
+    }
+}
+
+/// The steps of a run, as events.
+#[derive(Debug, Default)]
+pub(crate) struct Steps {
+    waiting: AtomicBool,
+}
+
+impl Progress for Steps {
+    fn generating(&self, count: usize) {
+        tracing::debug!(count, "generating what is absent");
+    }
+
+    fn generated(&self, spec: &Spec) {
+        tracing::debug!(%spec, "generated");
+    }
+
+    fn waiting(&self, count: usize) {
+        // Once: the looks that follow are the same.
+        if !self.waiting.swap(true, Ordering::Relaxed) {
+            tracing::info!(count, "waiting for values that are absent");
+        }
+    }
+}

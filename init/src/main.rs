@@ -1,0 +1,95 @@
+//! `kees-init`: one run at the start of a pod.
+
+mod log;
+mod process;
+
+use std::{
+    alloc::System,
+    env,
+    fs::OpenOptions,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use kees_common::names;
+use kees_init::{Cause, Failure, Report, Request, Settings};
+use kees_store::Stores;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Overwrites memory when it is freed: the buffers of the AWS SDK and of TLS hold values too, and
+/// nothing else reaches them.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
+
+fn main() -> ExitCode {
+    let dumps = process::forbid_core_dumps();
+    let settings = match Settings::read(env::args_os()) {
+        Ok(settings) => settings,
+        Err(usage) if usage.is_help => {
+            // A reader that is gone needs no help.
+            let _ = writeln!(io::stdout(), "{}", usage.message);
+            return ExitCode::SUCCESS;
+        }
+        Err(usage) => {
+            log::start(&Settings::default().log);
+            let path = env::var_os(names::env::TERMINATION_LOG).map(PathBuf::from);
+            let path = path.unwrap_or_else(|| Settings::default().log.termination_log);
+            return failed(&Cause::from(usage).into(), &path);
+        }
+    };
+    log::start(&settings.log);
+    if let Err(error) = dumps {
+        tracing::warn!(%error, "core dumps cannot be switched off");
+    }
+    match process::until_stopped(work(&settings)) {
+        Ok(Some(Ok(report))) => {
+            tracing::info!(
+                pod = settings.pod.pod_name.as_deref(),
+                namespace = settings.pod.pod_namespace.as_deref(),
+                uid = settings.pod.pod_uid.as_deref(),
+                "{}",
+                report.summary()
+            );
+            ExitCode::SUCCESS
+        }
+        Ok(Some(Err(failure))) => failed(&failure, &settings.log.termination_log),
+        Ok(None) => {
+            tracing::warn!("stopped by a signal; nothing was written");
+            ExitCode::from(process::STOPPED)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the runtime cannot be started");
+            ExitCode::from(process::OS_ERROR)
+        }
+    }
+}
+
+async fn work(settings: &Settings) -> Result<Report, Failure> {
+    let request = Request::read(settings)?;
+    for warning in request.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let stores = Stores::open(request.stores(), &settings.stores())
+        .await
+        .map_err(Cause::Store)?;
+    kees_init::run(&request, &stores, &log::Steps::default()).await
+}
+
+/// Says what is wrong, everywhere where somebody may look for it.
+fn failed(failure: &Failure, termination_log: &Path) -> ExitCode {
+    for cause in failure.causes() {
+        tracing::error!("{}", cause.line());
+    }
+    tracing::error!("{}", failure.summary());
+    // The kubelet has made the file; where it is not, nobody reads it.
+    let written = OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(termination_log)
+        .and_then(|mut file| file.write_all(failure.termination_message().as_bytes()));
+    if let Err(error) = written {
+        tracing::debug!(%error, file = %termination_log.display(), "no termination message");
+    }
+    ExitCode::from(failure.exit().code())
+}

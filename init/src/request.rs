@@ -1,0 +1,249 @@
+//! What a pod asks for, whole: every annotation parsed, every path joined, every file found a place,
+//! before a store is asked for anything. Everything that is wrong is found at once.
+
+use std::{collections::BTreeSet, fmt, fs, time::Duration};
+
+use kees_common::{
+    Entry, FileMode, Layout, LocalMode, Options, Parsed, Plan, PlanSettings, Source, StoragePrefix,
+    StoreName, Warning, downward,
+    names::{env, init},
+};
+
+use crate::{
+    Cause, Failure, files,
+    settings::{
+        CreatePolicy, LocalModePolicy, OutputSettings, PodSettings, Settings, StorageSettings,
+    },
+};
+
+/// A pod's annotations and the operator's settings, put together and found sound.
+#[derive(Debug)]
+pub struct Request {
+    /// Sorted by annotation.
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) plan: Plan,
+    pub(crate) layout: Layout,
+    pub(crate) file_mode: FileMode,
+    pub(crate) local_mode: LocalMode,
+    pub(crate) prefix: StoragePrefix,
+    /// There is one where there is a lease.
+    pub(crate) pod_name: Option<String>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) create: CreatePolicy,
+    pub(crate) timeout: Duration,
+    pub(crate) retry_delay: Option<Duration>,
+    warnings: Vec<Warning>,
+}
+
+impl Request {
+    /// Reads and parses the annotations file of `settings`.
+    ///
+    /// # Errors
+    /// As [`Request::parse`]; exit 64 where the file cannot be read.
+    pub fn read(settings: &Settings) -> Result<Self, Failure> {
+        let path = &settings.pod.annotations_file;
+        let annotations = fs::read(path).map_err(|source| Cause::NoAnnotations {
+            path: path.clone(),
+            source,
+        })?;
+        Self::parse(settings, &annotations)
+    }
+
+    /// Parses the annotations as the kubelet's downward-API file holds them.
+    ///
+    /// # Errors
+    /// [`Failure`] with every fault there is; exit 65, or 64 where the settings are at fault.
+    pub fn parse(settings: &Settings, annotations: &[u8]) -> Result<Self, Failure> {
+        let annotations = downward::parse(annotations).map_err(Cause::from)?;
+        let pairs = annotations
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
+        Self::new(settings, pairs)
+    }
+
+    /// Parses annotations that are key and value already.
+    ///
+    /// # Errors
+    /// As [`Request::parse`].
+    pub fn new<'a>(
+        settings: &Settings,
+        annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Failure> {
+        let PodSettings {
+            annotation_domain,
+            pod_name,
+            pod_namespace,
+            ..
+        } = &settings.pod;
+        let StorageSettings {
+            create,
+            timeout,
+            retry_delay,
+            ..
+        } = &settings.storage;
+
+        let parsed = Parsed::from_annotations(annotation_domain, annotations);
+        let plan_settings = plan_settings(settings, &parsed.options);
+        let PlanSettings { prefix, layout, .. } = &plan_settings;
+        let mut causes = files::check(layout);
+        let plan = Plan::new(&parsed, &plan_settings).unwrap_or_else(|faults| {
+            causes.extend(faults.into_iter().map(Cause::from));
+            Plan::default()
+        });
+        let mut request = Self {
+            plan,
+            layout: layout.clone(),
+            file_mode: file_mode(settings, &parsed.options),
+            local_mode: parsed.options.local_mode,
+            prefix: prefix.clone(),
+            pod_name: pod_name.clone(),
+            namespace: pod_namespace.clone(),
+            create: *create,
+            timeout: *timeout,
+            retry_delay: *retry_delay,
+            warnings: parsed.warnings,
+            entries: parsed.entries,
+        };
+        causes.extend(request.missing_settings(settings));
+        Failure::check(causes)?;
+        request
+            .warnings
+            .extend(overruled(&parsed.options, settings));
+        Ok(request)
+    }
+
+    /// The stores that will be asked; none in local mode.
+    pub fn stores(&self) -> BTreeSet<StoreName> {
+        match self.local_mode {
+            LocalMode::On => BTreeSet::new(),
+            LocalMode::Off | LocalMode::RemoteThenLocal => {
+                self.plan.items.iter().map(|item| item.store).collect()
+            }
+        }
+    }
+
+    /// What has no effect, annotation by annotation.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The variables that are needed only by what this pod asks for.
+    fn missing_settings(&self, settings: &Settings) -> Vec<Cause> {
+        let stores = self.stores();
+        let has_lease = self
+            .entries
+            .iter()
+            .any(|entry| matches!(entry.source, Source::Lease(_)));
+        let needed = [
+            (
+                env::ENV_LABEL,
+                stores.contains(&StoreName::DynamoDb) && settings.aws.env_label.is_none(),
+                "is missing; the DynamoDB table is ENV_LABEL-kube-secret",
+            ),
+            (
+                env::EMBEDDED_FILE,
+                stores.contains(&StoreName::Embedded) && settings.storage.embedded_file.is_none(),
+                "is missing; name the SQLite file of the store embedded",
+            ),
+            (
+                env::POD_NAME,
+                has_lease && self.pod_name.is_none(),
+                "is missing; a lease belongs to a pod by its metadata.name",
+            ),
+        ];
+        needed
+            .into_iter()
+            .filter(|(_, is_missing, _)| *is_missing)
+            .map(|(variable, _, problem)| Cause::Setting {
+                variable,
+                problem: problem.to_owned(),
+            })
+            .collect()
+    }
+}
+
+/// Where operator and pod meet: environment wins over annotation, except for the store.
+fn plan_settings(settings: &Settings, options: &Options) -> PlanSettings {
+    let StorageSettings {
+        store,
+        stores,
+        storage_prefix,
+        local_mode,
+        ..
+    } = &settings.storage;
+    let OutputSettings {
+        secrets_file,
+        resources_file,
+        leases_file,
+        resources_file_path,
+        leases_file_path,
+        format,
+        file_mode: _,
+    } = &settings.output;
+    let prefix = storage_prefix.as_ref().or(options.storage_prefix.as_ref());
+    PlanSettings {
+        prefix: prefix.cloned().unwrap_or_else(StoragePrefix::root),
+        store: *store,
+        allowed: stores.clone(),
+        local_mode_allowed: *local_mode == LocalModePolicy::Allow,
+        layout: Layout {
+            format: format.or(options.format).unwrap_or_default(),
+            secrets: secrets_file.clone(),
+            resources: resources_file.clone(),
+            leases: leases_file.clone(),
+            resources_folder: resources_file_path.clone(),
+            leases_folder: leases_file_path.clone(),
+        },
+    }
+}
+
+fn file_mode(settings: &Settings, options: &Options) -> FileMode {
+    settings
+        .output
+        .file_mode
+        .or(options.file_mode)
+        .unwrap_or(FileMode::ALL)
+}
+
+/// Annotations that the environment wins over.
+fn overruled(options: &Options, settings: &Settings) -> Vec<Warning> {
+    let OutputSettings {
+        format, file_mode, ..
+    } = &settings.output;
+    let prefix = &settings.storage.storage_prefix;
+    let verdicts = [
+        (
+            init::STORAGE_PREFIX,
+            env::STORAGE_PREFIX,
+            winner(prefix.as_ref(), options.storage_prefix.as_ref()),
+        ),
+        (
+            init::FORMAT,
+            env::FORMAT,
+            winner(format.as_ref(), options.format.as_ref()),
+        ),
+        (
+            init::FILE_MODE,
+            env::FILE_MODE,
+            winner(file_mode.as_ref(), options.file_mode.as_ref()),
+        ),
+    ];
+    verdicts
+        .into_iter()
+        .filter_map(|(name, variable, winner)| {
+            let message = format!("has no effect: {variable} is {}", winner?);
+            Some(Warning {
+                annotation: settings.pod.annotation_domain.init(name),
+                message,
+            })
+        })
+        .collect()
+}
+
+/// The operator's value, where the pod's is another.
+fn winner<T: PartialEq + fmt::Display>(operator: Option<&T>, pod: Option<&T>) -> Option<String> {
+    match (operator, pod) {
+        (Some(operator), Some(pod)) if operator != pod => Some(operator.to_string()),
+        _ => None,
+    }
+}

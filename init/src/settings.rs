@@ -1,0 +1,541 @@
+//! What the operator settles: every flag with its environment variable, checked as it is read.
+//!
+//! Environment wins over annotation, so a value that both can give is an `Option` here, and its
+//! default stands where the two meet ([`crate::Request`]).
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{
+    Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum,
+    builder::Resettable,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use kees_common::{
+    Domain, FileMode, StoragePrefix, StoreName,
+    names::env::{
+        ANNOTATION_DOMAIN, ANNOTATIONS_FILE, AWS_CA_BUNDLE, AWS_ENDPOINT, AWS_REGION,
+        AWS_STS_ENDPOINT, CREATE, EMBEDDED_FILE, ENV_LABEL, FILE_MODE, FORMAT, KMS_KEY_ID,
+        LEASES_FILE, LEASES_FILE_PATH, LOCAL_MODE, LOG_FORMAT, LOG_LEVEL, POD_NAME, POD_NAMESPACE,
+        POD_UID, RESOURCES_FILE, RESOURCES_FILE_PATH, RETRY_DELAY, SECRETS_FILE, SSL_CERT_FILE,
+        STORAGE_PREFIX, STORE, STORES, TERMINATION_LOG, TIMEOUT,
+    },
+    output::Format,
+};
+
+const AFTER_HELP: &str = "\
+A variable that is empty counts as absent. Identity and proxies are the AWS SDK's and its variables:
+AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_PROFILE,
+AWS_ENDPOINT_URL_DYNAMODB, HTTP_PROXY, HTTPS_PROXY, NO_PROXY and so on.
+
+Exit status:
+  0   all written
+  64  wrong usage or environment
+  65  an annotation is wrong, or a stored value is not what its annotation says
+  69  a store could not be reached or kept failing until the deadline
+  73  a file could not be written
+  75  something stayed absent until the deadline
+  77  denied
+
+Example, without any store:
+  printf '%s' 'init.bsycorp.com/local-mode=\"true\"
+  secret.bsycorp.com/db-password=\"kind=DYNAMIC,type=PASSWORD,size=128\"' > annotations
+  ANNOTATIONS_FILE=annotations SECRETS_FILE=out/secrets.properties \\
+  RESOURCES_FILE=out/resources.properties LEASES_FILE=out/leases.properties \\
+  RESOURCES_FILE_PATH=out LEASES_FILE_PATH=out kees-init";
+
+/// Reads a pod's annotations, creates or fetches what they name, and writes it all to files, or
+/// nothing.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "kees-init", version, after_long_help = AFTER_HELP)]
+pub struct Settings {
+    /// The pod.
+    #[command(flatten)]
+    pub pod: PodSettings,
+    /// What is written, and where.
+    #[command(flatten)]
+    pub output: OutputSettings,
+    /// Where values come from.
+    #[command(flatten)]
+    pub storage: StorageSettings,
+    /// AWS.
+    #[command(flatten)]
+    pub aws: AwsSettings,
+    /// What the run says about itself.
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+/// The pod and its annotations.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Pod")]
+pub struct PodSettings {
+    /// The downward-API file with the pod's annotations
+    #[arg(long, env = ANNOTATIONS_FILE, value_name = "FILE", default_value = "/podinfo/annotations")]
+    pub annotations_file: PathBuf,
+    /// The domain of the annotations
+    #[arg(long, env = ANNOTATION_DOMAIN, value_name = "DOMAIN", default_value = "bsycorp.com")]
+    pub annotation_domain: Domain,
+    /// The pod's name, needed with a lease
+    #[arg(long, env = POD_NAME, value_name = "NAME")]
+    pub pod_name: Option<String>,
+    /// The pod's namespace, for the tags of what is created
+    #[arg(long, env = POD_NAMESPACE, value_name = "NAME")]
+    pub pod_namespace: Option<String>,
+    /// The pod's uid, for the log
+    #[arg(long, env = POD_UID, value_name = "UID")]
+    pub pod_uid: Option<String>,
+}
+
+/// The files.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Files")]
+pub struct OutputSettings {
+    /// Where the secrets are listed; its folder takes their files with the format `files`
+    #[arg(long, env = SECRETS_FILE, value_name = "FILE", default_value = "/bsycorp-init/secrets.properties")]
+    pub secrets_file: PathBuf,
+    /// Where the resources are listed
+    #[arg(long, env = RESOURCES_FILE, value_name = "FILE", default_value = "/bsycorp-init/resources.properties")]
+    pub resources_file: PathBuf,
+    /// Where the leases are listed
+    #[arg(long, env = LEASES_FILE, value_name = "FILE", default_value = "/bsycorp-init/leases.properties")]
+    pub leases_file: PathBuf,
+    /// The folder for one file a resource, its decoded value
+    #[arg(long, env = RESOURCES_FILE_PATH, value_name = "FOLDER", default_value = "/bsycorp-init")]
+    pub resources_file_path: PathBuf,
+    /// The folder for one file a lease, its number
+    #[arg(long, env = LEASES_FILE_PATH, value_name = "FOLDER", default_value = "/bsycorp-init")]
+    pub leases_file_path: PathBuf,
+    /// How the lists are written: properties, env, json, or files (one a secret, and no lists)
+    /// [default: the pod's, else properties]
+    #[arg(long, env = FORMAT, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Mode of the files, four octal digits [default: the pod's, else 0444]
+    #[arg(long, env = FILE_MODE, value_name = "MODE")]
+    pub file_mode: Option<FileMode>,
+}
+
+/// The stores, and how they are used.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Stores")]
+pub struct StorageSettings {
+    /// The store: dynamodb, secretsmanager or embedded
+    #[arg(long, env = STORE, value_name = "STORE", default_value = "dynamodb")]
+    pub store: StoreName,
+    /// The stores that annotations may choose, by comma [default: the one of --store alone]
+    #[arg(long, env = STORES, value_name = "STORE,…", value_delimiter = ',', value_parser = store_name)]
+    pub stores: Vec<StoreName>,
+    /// The prefix of every storage path [default: the pod's, else /]
+    #[arg(long, env = STORAGE_PREFIX, value_name = "PREFIX")]
+    pub storage_prefix: Option<StoragePrefix>,
+    /// Whether the pod's local-mode is obeyed
+    #[arg(long, env = LOCAL_MODE, value_enum, default_value_t)]
+    pub local_mode: LocalModePolicy,
+    /// What happens to an absent DYNAMIC secret: init creates it, creator waits for it, never fails
+    /// at once
+    #[arg(long, env = CREATE, value_enum, default_value_t)]
+    pub create: CreatePolicy,
+    /// Seconds that waiting for the stores may take in all; generating is not counted
+    #[arg(long, env = TIMEOUT, value_name = "SECONDS", default_value = "60", value_parser = timeout)]
+    pub timeout: Duration,
+    /// Seconds to pause before one more look at what is absent [default: growing, up to 5]
+    #[arg(long, env = RETRY_DELAY, value_name = "SECONDS", value_parser = seconds)]
+    pub retry_delay: Option<Duration>,
+    /// The SQLite file of the store embedded
+    #[arg(long, env = EMBEDDED_FILE, value_name = "FILE")]
+    pub embedded_file: Option<PathBuf>,
+}
+
+/// AWS, as far as it is not the SDK's own to read.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "AWS")]
+pub struct AwsSettings {
+    /// Names the DynamoDB table, ENV_LABEL-kube-secret; needed where DynamoDB is used
+    #[arg(long, env = ENV_LABEL, value_name = "LABEL")]
+    pub env_label: Option<String>,
+    /// The KMS key for what is created in Secrets Manager [default: the account's own]
+    #[arg(long, env = KMS_KEY_ID, value_name = "KEY")]
+    pub kms_key_id: Option<String>,
+    /// The Region [default: ap-southeast-2]
+    #[arg(long, env = AWS_REGION, value_name = "REGION")]
+    pub aws_region: Option<String>,
+    /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own
+    #[arg(long, env = AWS_ENDPOINT, value_name = "URL")]
+    pub aws_endpoint: Option<String>,
+    /// The endpoint of STS
+    #[arg(long, env = AWS_STS_ENDPOINT, value_name = "URL")]
+    pub aws_sts_endpoint: Option<String>,
+    /// Root certificates, PEM, instead of those that come with the program
+    #[arg(long, env = AWS_CA_BUNDLE, value_name = "FILE")]
+    pub aws_ca_bundle: Option<PathBuf>,
+    /// As --aws-ca-bundle, which wins
+    #[arg(long, env = SSL_CERT_FILE, value_name = "FILE")]
+    pub ssl_cert_file: Option<PathBuf>,
+}
+
+/// Standard error and the termination message.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogSettings {
+    /// What standard error tells
+    #[arg(long, env = LOG_LEVEL, value_enum, default_value_t)]
+    pub log_level: LogLevel,
+    /// How standard error tells it
+    #[arg(long, env = LOG_FORMAT, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// The file for the cause of a failure, which `kubectl describe pod` shows
+    #[arg(long, env = TERMINATION_LOG, value_name = "FILE", default_value = DEFAULT_TERMINATION_LOG)]
+    pub termination_log: PathBuf,
+}
+
+/// Where the kubelet looks for a container's last words, unless the pod says otherwise.
+const DEFAULT_TERMINATION_LOG: &str = "/dev/termination-log";
+
+/// `LOCAL_MODE`: whether the pod's `local-mode` is obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LocalModePolicy {
+    /// As the pod says: the default of a pod that was wired by hand.
+    #[default]
+    Allow,
+    /// A pod that asks for it is at fault.
+    Deny,
+}
+
+/// `CREATE`: what happens to an absent DYNAMIC secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum CreatePolicy {
+    /// It is generated and stored.
+    #[default]
+    Init,
+    /// It is waited for: something else creates it.
+    Creator,
+    /// It is an error at once.
+    Never,
+}
+
+/// `LOG_LEVEL`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogLevel {
+    /// Failures alone.
+    Error,
+    /// What has no effect or went another way, too.
+    Warn,
+    /// One line about the whole run, too.
+    #[default]
+    Info,
+    /// Each step.
+    Debug,
+    /// Each call.
+    Trace,
+}
+
+/// `LOG_FORMAT`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Settings {
+    /// The settings of `arguments` (the first is the program's name) and, where a flag is not
+    /// among them, of the process's environment.
+    ///
+    /// # Errors
+    /// [`UsageError`]; also where `--help` or `--version` asks for a text and nothing else.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
+        // An empty variable is what a template without a value leaves behind.
+        let mut command = Self::command().mut_args(|argument| {
+            let empty = argument
+                .get_env()
+                .is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
+            if empty {
+                argument.env(Resettable::Reset)
+            } else {
+                argument
+            }
+        });
+        command
+            .try_get_matches_from_mut(arguments)
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .map_err(|error| UsageError::new(&error, &command))
+    }
+}
+
+impl Settings {
+    /// What the stores need to know of this.
+    pub fn stores(&self) -> kees_store::Settings {
+        let AwsSettings {
+            env_label,
+            kms_key_id,
+            ..
+        } = &self.aws;
+        let mut stores = kees_store::Settings::default();
+        stores.env_label.clone_from(env_label);
+        stores.kms_key_id.clone_from(kms_key_id);
+        stores.embedded_file.clone_from(&self.storage.embedded_file);
+        #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
+        {
+            stores.aws = self.aws.settings();
+        }
+        stores
+    }
+}
+
+#[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
+impl AwsSettings {
+    /// These, and for the rest what the process's environment says.
+    fn settings(&self) -> kees_store::aws::Settings {
+        let Self {
+            env_label: _,
+            kms_key_id: _,
+            aws_region,
+            aws_endpoint,
+            aws_sts_endpoint,
+            aws_ca_bundle,
+            ssl_cert_file,
+        } = self.clone();
+        let environment = kees_store::aws::Settings::from_env();
+        kees_store::aws::Settings {
+            region: aws_region.unwrap_or(environment.region),
+            endpoint: aws_endpoint.or(environment.endpoint),
+            sts_endpoint: aws_sts_endpoint.or(environment.sts_endpoint),
+            ca_bundle: aws_ca_bundle.or(environment.ca_bundle),
+            ssl_cert_file: ssl_cert_file.or(environment.ssl_cert_file),
+            ..environment
+        }
+    }
+}
+
+/// Arguments or environment that cannot be understood, or a request for help.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct UsageError {
+    /// What is wrong, naming the flag and its variable; or the help that was asked for.
+    pub message: String,
+    /// Whether it is no mistake but `--help` or `--version`.
+    pub is_help: bool,
+}
+
+impl UsageError {
+    fn new(error: &clap::Error, command: &clap::Command) -> Self {
+        let is_help = matches!(
+            error.kind(),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+        );
+        let message = wrong_value(error, command).unwrap_or_else(|| {
+            error
+                .render()
+                .to_string()
+                .trim_end()
+                .trim_start_matches("error: ")
+                .to_owned()
+        });
+        Self { message, is_help }
+    }
+}
+
+/// A value that a parser refused, with the variable it most likely came from.
+fn wrong_value(error: &clap::Error, command: &clap::Command) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text),
+        _ => None,
+    };
+    let (flag, value) = (
+        text(ContextKind::InvalidArg)?,
+        text(ContextKind::InvalidValue)?,
+    );
+    let argument = command
+        .get_arguments()
+        .find(|argument| argument.to_string() == *flag)?;
+    let variable = argument.get_env()?.to_string_lossy();
+    let long = argument.get_long()?;
+    let right = match (
+        error.get(ContextKind::ValidValue),
+        std::error::Error::source(error),
+    ) {
+        (Some(ContextValue::Strings(words)), _) => format!("use {}", words.join(", ")),
+        (_, Some(source)) => source.to_string(),
+        _ => return None,
+    };
+    Some(format!(
+        "{variable} (--{long}) is '{}': {right}",
+        value.escape_debug()
+    ))
+}
+
+impl OutputSettings {
+    /// Every file in `folder`, under the original's names.
+    pub fn within(folder: &Path) -> Self {
+        Self {
+            secrets_file: folder.join("secrets.properties"),
+            resources_file: folder.join("resources.properties"),
+            leases_file: folder.join("leases.properties"),
+            resources_file_path: folder.to_owned(),
+            leases_file_path: folder.to_owned(),
+            format: None,
+            file_mode: None,
+        }
+    }
+}
+
+/// What holds where neither a flag nor a variable says otherwise.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            pod: PodSettings {
+                annotations_file: PathBuf::from("/podinfo/annotations"),
+                annotation_domain: Domain::default(),
+                pod_name: None,
+                pod_namespace: None,
+                pod_uid: None,
+            },
+            output: OutputSettings::within(Path::new("/bsycorp-init")),
+            storage: StorageSettings {
+                store: StoreName::DynamoDb,
+                stores: Vec::new(),
+                storage_prefix: None,
+                local_mode: LocalModePolicy::default(),
+                create: CreatePolicy::default(),
+                timeout: Duration::from_mins(1),
+                retry_delay: None,
+                embedded_file: None,
+            },
+            aws: AwsSettings::default(),
+            log: LogSettings {
+                log_level: LogLevel::default(),
+                log_format: LogFormat::default(),
+                termination_log: PathBuf::from(DEFAULT_TERMINATION_LOG),
+            },
+        }
+    }
+}
+
+fn store_name(text: &str) -> Result<StoreName, kees_common::UnknownStore> {
+    text.trim().parse()
+}
+
+/// At most a day, so that arithmetic on it cannot overflow.
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds: f64 = text
+        .trim()
+        .parse()
+        .map_err(|_| "use a number of seconds, such as 60")?;
+    if (0.0..=86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("use a number of seconds from 0 to 86400")
+    }
+}
+
+/// Nothing can be asked of a store in no time.
+fn timeout(text: &str) -> Result<Duration, &'static str> {
+    seconds(text).and_then(|timeout| {
+        if timeout.is_zero() {
+            Err("use a number of seconds above 0")
+        } else {
+            Ok(timeout)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use kees_common::names;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Settings, UsageError> {
+        Settings::read(["kees-init"].iter().chain(arguments).map(OsString::from))
+    }
+
+    #[test]
+    fn clap_accepts_the_definition() {
+        Settings::command().debug_assert();
+    }
+
+    #[test]
+    fn every_documented_variable_has_a_flag_with_the_documented_default() {
+        // The SDK reads these itself.
+        let sdk = [
+            names::env::AWS_WEB_IDENTITY_TOKEN_FILE,
+            names::env::HTTP_PROXY,
+            names::env::HTTPS_PROXY,
+            names::env::NO_PROXY,
+        ];
+        let command = Settings::command();
+        for variable in names::env::ALL.iter().filter(|v| !sdk.contains(&v.name)) {
+            let argument = command
+                .get_arguments()
+                .find(|argument| argument.get_env().is_some_and(|env| env == variable.name))
+                .unwrap_or_else(|| panic!("{} has no flag", variable.name));
+            let documented = variable.default.trim_matches('`');
+            if let [default] = argument.get_default_values() {
+                assert_eq!(documented, default.to_str().unwrap(), "{}", variable.name);
+            } else if !documented.is_empty() {
+                // What only holds after the annotations had their say stands in the help.
+                let help = argument.get_help().unwrap().to_string();
+                let last = documented.split([' ', '`']).next_back().unwrap();
+                assert!(
+                    help.contains(last) || help.contains("default"),
+                    "{}: {help}",
+                    variable.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_default_is_what_no_argument_and_no_variable_give() {
+        let mut command = Settings::command().mut_args(|argument| argument.env(Resettable::Reset));
+        let matches = command.try_get_matches_from_mut(["kees-init"]).unwrap();
+        let read = Settings::from_arg_matches(&matches).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{:?}", Settings::default()));
+    }
+
+    #[rstest]
+    #[case(&["--timeout", "soon"], "TIMEOUT (--timeout) is 'soon': use a number of seconds, such as 60")]
+    #[case(&["--timeout", "1e9"], "use a number of seconds from 0 to 86400")]
+    #[case(&["--timeout", "0"], "use a number of seconds above 0")]
+    #[case(&["--store", "s3"], "STORE (--store) is 's3': 's3' is not a store; use dynamodb, secretsmanager or embedded")]
+    #[case(&["--stores", "embedded,s3"], "STORES (--stores) is")]
+    #[case(&["--create", "maybe"], "CREATE (--create) is 'maybe': use init, creator, never")]
+    #[case(&["--local-mode", "yes"], "use allow, deny")]
+    #[case(&["--format", "xml"], "FORMAT (--format) is 'xml': use properties, env, json or files")]
+    #[case(&["--file-mode", "0777"], "FILE_MODE (--file-mode) is '0777'")]
+    #[case(&["--storage-prefix", "/a/../b"], "STORAGE_PREFIX (--storage-prefix) is '/a/../b'")]
+    #[case(&["--annotation-domain", "A B"], "ANNOTATION_DOMAIN (--annotation-domain) is 'A B'")]
+    #[case(&["surplus"], "unexpected argument 'surplus'")]
+    fn a_wrong_value_is_named_with_its_variable_and_what_would_be_right(
+        #[case] arguments: &[&str],
+        #[case] message: &str,
+    ) {
+        let error = read(arguments).unwrap_err();
+        assert!(error.message.contains(message), "{}", error.message);
+        assert!(!error.is_help);
+    }
+
+    #[test]
+    fn stores_are_listed_by_comma_with_or_without_blanks() {
+        let settings = read(&["--stores", "dynamodb, secretsmanager"]).unwrap();
+        assert_eq!(
+            settings.storage.stores,
+            [StoreName::DynamoDb, StoreName::SecretsManager]
+        );
+    }
+
+    #[test]
+    fn help_is_no_mistake() {
+        let help = read(&["--help"]).unwrap_err();
+        assert!(help.is_help);
+        for word in ["SECRETS_FILE", "Exit status", "77", "Example"] {
+            assert!(help.message.contains(word), "{word}");
+        }
+    }
+}
