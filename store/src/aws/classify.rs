@@ -40,6 +40,7 @@ where
 }
 
 /// An error that AWS told inside an answer (an item of a batch) rather than as the answer.
+#[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
 pub(crate) fn classify_code(code: &str, message: &str, call: &Call<'_>) -> StoreError {
     let answer = Answer {
         code: Some(code),
@@ -231,7 +232,8 @@ fn is_about_time(message: &str) -> bool {
 fn denied(message: &str, action: &str, resource: &str) -> (ErrorKind, String) {
     // IAM's own words name the action and the resource, and better than we can.
     let named_action = after(message, "is not authorized to perform: ");
-    let named_resource = after(message, "on resource: ");
+    let named_resource =
+        after(message, "on resource: ").filter(|resource| resource.starts_with("arn:"));
     let by_kms = named_action.is_some_and(|action| action.starts_with("kms:"))
         || (named_action.is_none() && message.contains("KMS"));
     let (action, resource) = if by_kms {

@@ -8,10 +8,14 @@ mod cause;
 mod classify;
 mod identity;
 mod settings;
+#[cfg(test)]
+pub(crate) mod stub;
 mod transport;
 mod trust;
 mod web_identity;
 
+#[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
+pub(crate) use classify::classify_code;
 pub use classify::{Call, classify};
 pub use settings::Settings;
 

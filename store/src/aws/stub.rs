@@ -1,0 +1,132 @@
+//! AWS at HTTP level, for tests: answers that AWS documents and its stand-ins do not give.
+
+use std::sync::{Arc, Mutex};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::{body::SdkBody, retry::RetryConfig};
+use serde_json::Value;
+
+use super::Aws;
+
+/// What was asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// `GetSecretValue`: the operation in `X-Amz-Target`; empty for STS.
+    pub(crate) operation: String,
+    /// The body, where it is JSON.
+    pub(crate) body: Value,
+}
+
+/// What is answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// A status and a body, JSON or not.
+    Http(u16, String),
+    /// No answer at all.
+    Failure(ConnectorError),
+}
+
+impl Answer {
+    /// Success.
+    pub(crate) fn ok(body: &Value) -> Self {
+        Self::Http(200, body.to_string())
+    }
+
+    /// A refusal in the JSON protocol of DynamoDB and Secrets Manager.
+    pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Self {
+        Self::Http(
+            status,
+            serde_json::json!({"__type": code, "message": message}).to_string(),
+        )
+    }
+}
+
+type Answers = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
+
+/// A service that answers as it is told, and remembers what it was asked.
+#[derive(Clone)]
+pub(crate) struct Stub {
+    answers: Answers,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl std::fmt::Debug for Stub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stub")
+    }
+}
+
+impl Stub {
+    pub(crate) fn new(answers: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self {
+            answers: Arc::new(answers),
+            asked: Arc::default(),
+        }
+    }
+
+    /// Every request so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// The operations so far, in order.
+    pub(crate) fn operations(&self) -> Vec<String> {
+        self.asked()
+            .into_iter()
+            .map(|asked| asked.operation)
+            .collect()
+    }
+
+    /// The SDK's configuration with this stub at the other end.
+    pub(crate) fn config(&self) -> SdkConfig {
+        let connector = SharedHttpConnector::new(self.clone());
+        let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "stub");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .retry_config(RetryConfig::disabled())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build()
+    }
+
+    /// The clients of it.
+    pub(crate) fn aws(&self) -> Aws {
+        Aws {
+            config: self.config(),
+            endpoint: None,
+        }
+    }
+}
+
+impl HttpConnector for Stub {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let asked = Asked {
+            operation: target.rsplit('.').next().unwrap_or_default().to_owned(),
+            body: request
+                .body()
+                .bytes()
+                .and_then(|body| serde_json::from_slice(body).ok())
+                .unwrap_or_default(),
+        };
+        let answer = (self.answers)(&asked);
+        self.asked.lock().unwrap().push(asked);
+        HttpConnectorFuture::ready(match answer {
+            Answer::Http(status, body) => Ok(HttpResponse::new(
+                StatusCode::try_from(status).unwrap(),
+                SdkBody::from(body),
+            )),
+            Answer::Failure(error) => Err(error),
+        })
+    }
+}
