@@ -1,8 +1,11 @@
-//! The decision.
+//! The decision: which pods are left alone, which are refused, and what is done to the others.
 
-use kees_common::Warning;
+use kees_common::{Domain, Parsed, Word, names::init};
 
-use crate::{Fault, Operations, PodView, Settings};
+use crate::{
+    Fault, Operations, PodView, Settings, grant::Grant, names, patch::Injection,
+    placement::Placement,
+};
 
 /// What is to be done with a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,21 +15,21 @@ pub enum Decision {
         /// Why.
         reason: SkipReason,
         /// What the author should know.
-        warnings: Vec<Warning>,
+        warnings: Vec<String>,
     },
     /// Refuse it.
     Deny {
         /// Everything that is wrong, at least one thing.
         faults: Vec<Fault>,
         /// What has no effect.
-        warnings: Vec<Warning>,
+        warnings: Vec<String>,
     },
     /// Change it; no operations where it is already as it should be.
     Patch {
         /// The changes.
         operations: Operations,
         /// What has no effect.
-        warnings: Vec<Warning>,
+        warnings: Vec<String>,
     },
 }
 
@@ -61,7 +64,114 @@ impl SkipReason {
     }
 }
 
-/// Decides on the creation of `pod` in `namespace`.
-pub fn decide(_pod: &PodView<'_>, _namespace: &str, _settings: &Settings) -> Decision {
-    Decision::Skip { reason: SkipReason::NotAnnotated, warnings: Vec::new() }
+/// Decides on the creation of `pod` in `namespace`, which for a bare pod may stand in the request
+/// alone.
+pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &Settings) -> Decision {
+    if let Some(reason) = skip_reason(pod, &settings.domain) {
+        let warnings = match reason {
+            SkipReason::Windows => {
+                vec!["kees has no init container for Windows: nothing was injected".to_owned()]
+            }
+            _ => Vec::new(),
+        };
+        return Decision::Skip { reason, warnings };
+    }
+    let standing = Standing::of(pod, settings);
+    let parsed = Parsed::from_annotations(&settings.domain, pod.annotations());
+    let mut warnings: Vec<String> = parsed.warnings.iter().map(ToString::to_string).collect();
+    let mut faults = Vec::new();
+
+    let grant = Grant::new(pod, namespace, settings, &parsed, standing, &mut faults);
+    if let Standing::WiredByHand(_) = standing {
+        return if faults.is_empty() {
+            Decision::Skip {
+                reason: SkipReason::WiredByHand,
+                warnings,
+            }
+        } else {
+            Decision::Deny { faults, warnings }
+        };
+    }
+    let placement = Placement::new(
+        pod,
+        &parsed.options,
+        &settings.domain,
+        standing,
+        &mut faults,
+    );
+    match (grant, placement) {
+        (Some(grant), Some(placement)) if faults.is_empty() => {
+            let injection = Injection::new(pod, &parsed.options, settings, grant, placement);
+            warnings.extend(injection.unreadable());
+            match injection.operations() {
+                Ok(operations) => Decision::Patch {
+                    operations,
+                    warnings,
+                },
+                Err(faults) => Decision::Deny { faults, warnings },
+            }
+        }
+        _ => Decision::Deny { faults, warnings },
+    }
+}
+
+fn skip_reason(pod: &PodView<'_>, domain: &Domain) -> Option<SkipReason> {
+    let entry = |(key, _): (&str, &str)| {
+        matches!(
+            domain.split(key),
+            Some((Word::Secret | Word::Resource | Word::Lease, _))
+        )
+    };
+    let windows = |os: Option<&str>| os == Some("windows");
+    // The words are compared exactly, as the `matchConditions` do.
+    if !pod.annotations().any(entry) {
+        Some(SkipReason::NotAnnotated)
+    } else if pod.annotation(&domain.init(init::INJECT)) == Some("false") {
+        Some(SkipReason::OptedOut)
+    } else if pod.annotation("kubernetes.io/config.mirror").is_some() {
+        Some(SkipReason::Mirror)
+    } else if windows(pod.spec.os.name.as_deref()) || windows(pod.spec.node_selector.os.as_deref())
+    {
+        Some(SkipReason::Windows)
+    } else {
+        None
+    }
+}
+
+/// How an init container of kees's stands in the pod already, by its index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// None does.
+    Absent,
+    /// Ours, from an earlier call or an injected manifest.
+    Injected(usize),
+    /// The author's own.
+    WiredByHand(usize),
+}
+
+impl Standing {
+    fn of(pod: &PodView<'_>, settings: &Settings) -> Self {
+        let containers = || pod.spec.init_containers.iter();
+        let ours =
+            containers().position(|c| &*c.name == names::CONTAINER && c.mounts(names::SECRETS));
+        let wired = || {
+            containers().position(|c| {
+                c.image
+                    .as_deref()
+                    .is_some_and(|image| settings.wired_image.matches(image))
+            })
+        };
+        match ours {
+            Some(index) => Self::Injected(index),
+            None => wired().map_or(Self::Absent, Self::WiredByHand),
+        }
+    }
+
+    /// The index of our own container.
+    pub(crate) fn injected(self) -> Option<usize> {
+        match self {
+            Self::Injected(index) => Some(index),
+            Self::Absent | Self::WiredByHand(_) => None,
+        }
+    }
 }

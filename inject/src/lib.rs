@@ -20,20 +20,31 @@
 //! # Ok::<(), kees_inject::InvalidPod>(())
 //! ```
 
+mod container;
 mod decide;
+mod difference;
 mod env;
 mod fault;
+mod grant;
+mod identity;
+mod json;
+mod names;
 mod operations;
+mod owner;
+mod patch;
+mod placement;
 mod pod;
 mod policy;
+mod quality;
 mod quantity;
 mod reply;
 mod review;
 mod settings;
 mod template;
+mod uid;
 
 pub use decide::{Decision, SkipReason, decide};
-pub use fault::Fault;
+pub use fault::{Fault, Place, PodProblem};
 pub use operations::Operations;
 pub use pod::{InvalidPod, PodView};
 pub use policy::{InvalidPolicy, Policy};

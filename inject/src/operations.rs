@@ -1,16 +1,31 @@
-//! JSON patch operations (RFC 6902), written straight into a buffer.
+//! JSON patch operations (RFC 6902), in the order in which they are applied.
+
+use crate::json::JsonWriter;
 
 /// A JSON patch.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operations {
-    json: String,
+    json: JsonWriter,
     count: usize,
 }
 
 impl Operations {
+    /// Writes a patch.
+    pub(crate) fn write(operations: impl FnOnce(&mut OperationWriter<'_>)) -> Self {
+        let mut json = JsonWriter::with_capacity(4096);
+        let mut count = 0;
+        json.array(|json| {
+            operations(&mut OperationWriter {
+                json,
+                count: &mut count,
+            });
+        });
+        Self { json, count }
+    }
+
     /// The patch: a JSON array of operations.
     pub fn as_json(&self) -> &str {
-        if self.count == 0 { "[]" } else { &self.json }
+        self.json.as_str()
     }
 
     /// How many operations there are.
@@ -22,4 +37,38 @@ impl Operations {
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
+}
+
+/// Adds operations to a patch.
+pub(crate) struct OperationWriter<'a> {
+    json: &'a mut JsonWriter,
+    count: &'a mut usize,
+}
+
+impl OperationWriter<'_> {
+    pub(crate) fn add(&mut self, path: &str, value: impl FnOnce(&mut JsonWriter)) {
+        self.operation("add", path, |json| value(json.key("value")));
+    }
+
+    pub(crate) fn replace(&mut self, path: &str, value: impl FnOnce(&mut JsonWriter)) {
+        self.operation("replace", path, |json| value(json.key("value")));
+    }
+
+    pub(crate) fn relocate(&mut self, from: &str, path: &str) {
+        self.operation("move", path, |json| json.member("from", from));
+    }
+
+    fn operation(&mut self, word: &str, path: &str, rest: impl FnOnce(&mut JsonWriter)) {
+        *self.count += 1;
+        self.json.object(|json| {
+            json.member("op", word);
+            json.member("path", path);
+            rest(json);
+        });
+    }
+}
+
+/// A key as a segment of a JSON pointer (RFC 6901).
+pub(crate) fn pointer_segment(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }

@@ -1,14 +1,24 @@
-//! What the decision reads of a pod.
+//! What the decision reads of a pod: a view that borrows from its JSON and passes over all else.
 
-use serde::Deserialize;
+use std::{borrow::Cow, fmt, ops::Deref};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny, MapAccess, Visitor},
+};
 
 /// What the decision reads of a pod, borrowed from its JSON. Fields that nothing is decided on
-/// are passed over.
+/// are passed over; `null` counts as absent, as Kubernetes has it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct PodView<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) metadata: Metadata<'a>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) spec: Spec<'a>,
+    /// The JSON that all of this was read from.
     #[serde(skip)]
-    source: &'a str,
+    pub(crate) source: &'a str,
 }
 
 impl<'a> PodView<'a> {
@@ -18,9 +28,306 @@ impl<'a> PodView<'a> {
         pod.source = json;
         Ok(pod)
     }
+
+    /// `metadata.namespace`, which a bare pod's request may lack.
+    pub fn namespace(&self) -> Option<&str> {
+        self.metadata
+            .namespace
+            .as_deref()
+            .filter(|name| !name.is_empty())
+    }
+
+    /// The name of the pod's service account.
+    pub(crate) fn service_account(&self) -> &str {
+        [&self.spec.service_account_name, &self.spec.service_account]
+            .into_iter()
+            .filter_map(Option::as_deref)
+            .find(|name| !name.is_empty())
+            .unwrap_or("default")
+    }
+
+    /// The value of an annotation.
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations()
+            .find(|(k, _)| *k == key)
+            .map(|(_, value)| value)
+    }
+
+    /// All annotations.
+    pub(crate) fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.metadata
+            .annotations
+            .0
+            .iter()
+            .map(|(key, value)| (&**key, &**value))
+    }
 }
 
 /// Text that is no pod.
 #[derive(Debug, thiserror::Error)]
 #[error("not a pod: {0}")]
 pub struct InvalidPod(#[from] serde_json::Error);
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Metadata<'a> {
+    #[serde(borrow)]
+    pub(crate) namespace: Option<Text<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) annotations: Annotations<'a>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Spec<'a> {
+    #[serde(borrow)]
+    pub(crate) service_account_name: Option<Text<'a>>,
+    /// The deprecated name of the same.
+    #[serde(borrow)]
+    pub(crate) service_account: Option<Text<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) volumes: Vec<Named<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) init_containers: Vec<ContainerView<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) containers: Vec<ContainerView<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) ephemeral_containers: Vec<Named<'a>>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) security_context: SecurityView,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) resources: ResourcesView<'a>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) os: Os<'a>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) node_selector: NodeSelector<'a>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Named<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Os<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Option<Text<'a>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NodeSelector<'a> {
+    #[serde(borrow, rename = "kubernetes.io/os")]
+    pub(crate) os: Option<Text<'a>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ContainerView<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) image: Option<Text<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) env: Vec<VariableView<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) volume_mounts: Vec<MountView<'a>>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) security_context: SecurityView,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) resources: ResourcesView<'a>,
+}
+
+impl ContainerView<'_> {
+    /// Whether the container mounts the volume of that name.
+    pub(crate) fn mounts(&self, volume: &str) -> bool {
+        self.volume_mounts
+            .iter()
+            .any(|mount| &*mount.name == volume)
+    }
+
+    /// The literal value of a variable.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        // Where a name stands twice, the last one counts.
+        let variable = self
+            .env
+            .iter()
+            .rev()
+            .find(|variable| &*variable.name == name)?;
+        variable.value.as_deref().filter(|value| !value.is_empty())
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct VariableView<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) value: Option<Text<'a>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct MountView<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) mount_path: Text<'a>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) read_only: bool,
+    /// Whether anything but a plain mount of the whole volume is asked for.
+    #[serde(rename = "subPath")]
+    pub(crate) sub_path: Option<IgnoredAny>,
+    #[serde(rename = "subPathExpr")]
+    pub(crate) sub_path_expr: Option<IgnoredAny>,
+}
+
+impl MountView<'_> {
+    /// Whether the whole volume is mounted at `path`, to be read alone.
+    pub(crate) fn is_plain(&self, path: &str) -> bool {
+        self.read_only
+            && &*self.mount_path == path
+            && self.sub_path.is_none()
+            && self.sub_path_expr.is_none()
+    }
+}
+
+/// Of a container, or of the pod (which alone has an `fsGroup`).
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct SecurityView {
+    pub(crate) run_as_user: Option<i64>,
+    pub(crate) run_as_group: Option<i64>,
+    pub(crate) fs_group: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ResourcesView<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) requests: AmountsView<'a>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub(crate) limits: AmountsView<'a>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AmountsView<'a> {
+    #[serde(borrow)]
+    pub(crate) cpu: Option<Amount<'a>>,
+    #[serde(borrow)]
+    pub(crate) memory: Option<Amount<'a>>,
+}
+
+/// A quantity as it stands in the pod: text, or in a manifest a bare number.
+#[derive(Debug, Clone)]
+pub(crate) struct Amount<'a>(pub(crate) Text<'a>);
+
+/// The pod's annotations in their order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Annotations<'a>(Vec<(Text<'a>, Text<'a>)>);
+
+/// Text that is borrowed wherever the JSON has no escape in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Owned(text.to_owned())))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Amount<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AmountVisitor;
+
+        impl<'de> Visitor<'de> for AmountVisitor {
+            type Value = Amount<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a quantity such as 10m or 64Mi")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Amount<'de>, E> {
+                TextVisitor.visit_borrowed_str(text).map(Amount)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount<'de>, E> {
+                TextVisitor.visit_str(text).map(Amount)
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Amount<'de>, E> {
+                self.visit_str(&number.to_string())
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Amount<'de>, E> {
+                self.visit_str(&number.to_string())
+            }
+        }
+
+        deserializer.deserialize_any(AmountVisitor)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnnotationsVisitor;
+
+        impl<'de> Visitor<'de> for AnnotationsVisitor {
+            type Value = Annotations<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut annotations = Vec::with_capacity(map.size_hint().unwrap_or(16));
+                while let Some((key, value)) = map.next_entry::<_, Option<Text<'de>>>()? {
+                    annotations.push((key, value.unwrap_or_default()));
+                }
+                Ok(Annotations(annotations))
+            }
+        }
+
+        deserializer.deserialize_map(AnnotationsVisitor)
+    }
+}
+
+/// `null` is what is absent.
+pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}

@@ -20,14 +20,22 @@ impl Policy {
     /// What holds without a policy file: the pod's prefix is taken as it is, local mode is off,
     /// and there are no ARNs.
     pub fn absent() -> Self {
-        Self { rules: vec![Rule::anywhere()] }
+        Self {
+            rules: vec![Rule::anywhere()],
+        }
     }
 
     /// What holds on a laptop, where nobody is kept from anything: the pod's prefix is taken as
     /// it is, local mode is allowed, and so is every ARN.
     pub fn laptop() -> Self {
         let references = Patterns(Pattern::new("*").into_iter().collect());
-        Self { rules: vec![Rule { local_mode: true, references, ..Rule::anywhere() }] }
+        Self {
+            rules: vec![Rule {
+                local_mode: true,
+                references,
+                ..Rule::anywhere()
+            }],
+        }
     }
 
     /// The rule for pods of `owner`.
@@ -49,7 +57,9 @@ impl Policy {
 
     /// Every store that a rule names.
     pub(crate) fn stores(&self) -> impl Iterator<Item = StoreName> {
-        self.rules.iter().flat_map(|rule| rule.stores.iter().flatten().copied())
+        self.rules
+            .iter()
+            .flat_map(|rule| rule.stores.iter().flatten().copied())
     }
 }
 
@@ -62,7 +72,9 @@ impl FromStr for Policy {
         if file.rules.is_empty() {
             return Err(InvalidPolicy::NoRules);
         }
-        Ok(Self { rules: file.rules.into_iter().map(Rule::from).collect() })
+        Ok(Self {
+            rules: file.rules.into_iter().map(Rule::from).collect(),
+        })
     }
 }
 
@@ -119,7 +131,9 @@ impl From<RuleFile> for Rule {
         Self {
             namespaces: file.namespaces,
             service_accounts: file.service_accounts,
-            storage: file.storage_prefix.map_or(Storage::Nowhere, Storage::Prefix),
+            storage: file
+                .storage_prefix
+                .map_or(Storage::Nowhere, Storage::Prefix),
             stores: file.stores,
             local_mode: file.local_mode,
             create: file.create,
@@ -197,7 +211,9 @@ struct RuleFile {
 fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Patterns, D::Error> {
     let patterns = Patterns::deserialize(deserializer)?;
     if patterns.0.is_empty() {
-        return Err(de::Error::custom("an empty list matches nothing; name at least one, or '*'"));
+        return Err(de::Error::custom(
+            "an empty list matches nothing; name at least one, or '*'",
+        ));
     }
     Ok(patterns)
 }
@@ -207,7 +223,10 @@ fn some_at_least_one<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Patterns>
 }
 
 fn template<'de, D: Deserializer<'de>>(d: D) -> Result<Option<PrefixTemplate>, D::Error> {
-    String::deserialize(d)?.parse().map(Some).map_err(de::Error::custom)
+    String::deserialize(d)?
+        .parse()
+        .map(Some)
+        .map_err(de::Error::custom)
 }
 
 fn stores<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<StoreName>>, D::Error> {
@@ -216,7 +235,9 @@ fn stores<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Store
         .map(|name| name.parse().map_err(de::Error::custom))
         .collect::<Result<Vec<_>, _>>()?;
     if stores.is_empty() {
-        return Err(de::Error::custom("an empty list allows no store; name at least one"));
+        return Err(de::Error::custom(
+            "an empty list allows no store; name at least one",
+        ));
     }
     Ok(Some(stores))
 }

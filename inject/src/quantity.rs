@@ -16,12 +16,18 @@ pub struct Quantity {
 impl Quantity {
     /// `n` thousandths: `10m`.
     pub fn milli(n: u16) -> Self {
-        Self { text: format!("{n}m"), nanos: u128::from(n) * 1_000_000 }
+        Self {
+            text: format!("{n}m"),
+            nanos: u128::from(n) * 1_000_000,
+        }
     }
 
     /// `n` times 2^20: `64Mi`.
     pub fn mebi(n: u16) -> Self {
-        Self { text: format!("{n}Mi"), nanos: (u128::from(n) << 20) * 1_000_000_000 }
+        Self {
+            text: format!("{n}Mi"),
+            nanos: (u128::from(n) << 20) * 1_000_000_000,
+        }
     }
 
     /// The quantity as it was written.
@@ -35,7 +41,10 @@ impl FromStr for Quantity {
 
     fn from_str(text: &str) -> Result<Self, InvalidQuantity> {
         let nanos = nanos(text).ok_or_else(|| InvalidQuantity(text.escape_debug().to_string()))?;
-        Ok(Self { text: text.to_owned(), nanos })
+        Ok(Self {
+            text: text.to_owned(),
+            nanos,
+        })
     }
 }
 
@@ -53,6 +62,18 @@ impl PartialEq for Quantity {
 
 impl Eq for Quantity {}
 
+impl PartialOrd for Quantity {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Quantity {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.nanos.cmp(&other.nanos)
+    }
+}
+
 impl Serialize for Quantity {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)
@@ -61,7 +82,9 @@ impl Serialize for Quantity {
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -74,7 +97,9 @@ pub struct InvalidQuantity(String);
 /// quantity or is negative.
 pub(crate) fn nanos(text: &str) -> Option<u128> {
     let text = text.strip_prefix('+').unwrap_or(text);
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
@@ -83,11 +108,18 @@ pub(crate) fn nanos(text: &str) -> Option<u128> {
     let (factor, exponent) = unit(suffix)?;
     // The digits as one whole number of `10^-fraction.len()`; what is beyond u128 is as good as
     // the largest number there is.
-    let digits = whole.bytes().chain(fraction.bytes()).fold(0u128, |sum, digit| {
-        sum.saturating_mul(10).saturating_add(u128::from(digit - b'0'))
-    });
+    let digits = whole
+        .bytes()
+        .chain(fraction.bytes())
+        .fold(0u128, |sum, digit| {
+            sum.saturating_mul(10)
+                .saturating_add(u128::from(digit - b'0'))
+        });
     let fraction = i32::try_from(fraction.len()).ok()?;
-    Some(scale(digits.saturating_mul(factor), exponent.saturating_add(9).saturating_sub(fraction)))
+    Some(scale(
+        digits.saturating_mul(factor),
+        exponent.saturating_add(9).saturating_sub(fraction),
+    ))
 }
 
 /// A suffix as a factor and a power of ten.
@@ -118,7 +150,9 @@ fn unit(suffix: &str) -> Option<(u128, i32)> {
 fn scale(number: u128, exponent: i32) -> u128 {
     let power = 10u128.checked_pow(exponent.unsigned_abs());
     if exponent >= 0 {
-        power.map_or(if number == 0 { 0 } else { u128::MAX }, |power| number.saturating_mul(power))
+        power.map_or(if number == 0 { 0 } else { u128::MAX }, |power| {
+            number.saturating_mul(power)
+        })
     } else {
         power.map_or(u128::from(number > 0), |power| number.div_ceil(power))
     }
@@ -144,7 +178,10 @@ mod tests {
     #[case("0", "0Mi")]
     #[case("1.5Gi", "1536Mi")]
     fn quantities_are_equal_by_value(#[case] one: &str, #[case] other: &str) {
-        assert_eq!(one.parse::<Quantity>().unwrap(), other.parse::<Quantity>().unwrap());
+        assert_eq!(
+            one.parse::<Quantity>().unwrap(),
+            other.parse::<Quantity>().unwrap()
+        );
     }
 
     #[rstest]

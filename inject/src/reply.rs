@@ -1,6 +1,9 @@
-//! The answer to a review.
+//! The answer to a review: an `AdmissionReview` of `admission.k8s.io/v1`.
 
-use crate::SkipReason;
+use crate::{Decision, Fault, SkipReason, json::JsonWriter, uid};
+
+/// The version of the reviews that are understood.
+pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
 
 /// The answer, with what may be logged and counted of it: never a value or a patch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,13 +51,164 @@ impl Outcome {
 impl Reply {
     /// Refuses a body that cannot be read, with code 400. `body` may be all of it or its
     /// beginning: the uid is taken from there if it can be found.
-    pub fn malformed(_body: &[u8], _message: &str) -> Self {
+    pub fn malformed(body: &[u8], message: &str) -> Self {
+        Self::refused(API_VERSION, &uid::find(body).unwrap_or_default(), message)
+    }
+
+    /// Refuses a review that cannot be answered otherwise, with code 400.
+    pub(crate) fn refused(api_version: &str, uid: &str, message: &str) -> Self {
+        let json = response(api_version, uid, false, |json| {
+            json.key("status").object(|json| {
+                json.member("status", "Failure");
+                json.member("message", &one_line(message));
+                json.member("reason", "BadRequest");
+                json.key("code").raw("400");
+            });
+        });
         Self {
-            json: Vec::new(),
+            json,
             outcome: Outcome::Malformed,
             faults: 0,
             warnings: 0,
             namespace: None,
         }
     }
+
+    /// Answers the request of that uid.
+    pub(crate) fn new(uid: &str, namespace: &str, decision: &Decision) -> Self {
+        let (outcome, faults, warnings) = match decision {
+            Decision::Skip { reason, warnings } => (Outcome::Skipped(*reason), 0, warnings),
+            Decision::Deny { faults, warnings } => (Outcome::Denied, faults.len(), warnings),
+            Decision::Patch {
+                operations,
+                warnings,
+            } if operations.is_empty() => (Outcome::Unchanged, 0, warnings),
+            Decision::Patch { warnings, .. } => (Outcome::Patched, 0, warnings),
+        };
+        let warnings = shortened(warnings);
+        let allowed = outcome != Outcome::Denied;
+        let json = response(API_VERSION, uid, allowed, |json| {
+            match decision {
+                Decision::Deny { faults, .. } => write_denial(json.key("status"), faults),
+                Decision::Patch { operations, .. } if !operations.is_empty() => {
+                    json.member("patchType", "JSONPatch");
+                    json.key("patch").base64(operations.as_json().as_bytes());
+                }
+                Decision::Patch { .. } | Decision::Skip { .. } => {}
+            }
+            if !warnings.is_empty() {
+                json.key("warnings").array(|json| {
+                    for warning in &warnings {
+                        json.string(warning);
+                    }
+                });
+            }
+        });
+        Self {
+            json,
+            outcome,
+            faults,
+            warnings: warnings.len(),
+            namespace: Some(namespace.to_owned()),
+        }
+    }
+}
+
+fn response(
+    api_version: &str,
+    uid: &str,
+    allowed: bool,
+    rest: impl FnOnce(&mut JsonWriter),
+) -> Vec<u8> {
+    let mut json = JsonWriter::with_capacity(8192);
+    json.object(|json| {
+        json.member("apiVersion", api_version);
+        json.member("kind", "AdmissionReview");
+        json.key("response").object(|json| {
+            json.member("uid", uid);
+            json.key("allowed").bool(allowed);
+            rest(json);
+        });
+    });
+    json.into_bytes()
+}
+
+/// The status of a denial. Its reason is `Forbidden`: with `Invalid`, kubectl leaves out which
+/// webhook it was.
+fn write_denial(json: &mut JsonWriter, faults: &[Fault]) {
+    json.object(|json| {
+        json.member("status", "Failure");
+        json.member("message", &denial(faults));
+        json.member("reason", "Forbidden");
+        json.key("details").object(|json| {
+            json.key("causes").array(|json| {
+                for fault in faults {
+                    json.object(|json| {
+                        json.member("reason", "FieldValueInvalid");
+                        json.member("message", &one_line(&fault.problem().to_string()));
+                        json.member("field", &one_line(&fault.field()));
+                    });
+                }
+            });
+        });
+        json.key("code").raw("403");
+    });
+}
+
+/// Every fault in one line: of a controller's pod, an event shows no more than the beginning.
+pub(crate) fn denial(faults: &[Fault]) -> String {
+    if let [fault] = faults {
+        return one_line(&fault.to_string());
+    }
+    let mut message = format!("{} faults: ", faults.len());
+    for (index, fault) in faults.iter().enumerate() {
+        let separator = if index == 0 { "" } else { "; " };
+        message.extend([separator, &format!("({}) {fault}", index + 1)]);
+    }
+    one_line(&message)
+}
+
+/// A text without line breaks and other control characters.
+fn one_line(text: &str) -> String {
+    if !text.contains(char::is_control) {
+        return text.to_owned();
+    }
+    let mut line = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// What the API server passes on: it cuts warnings of more than 256 characters, and all of those
+/// that go beyond 4,096 together (`AdmissionResponse.warnings`).
+fn shortened(warnings: &[String]) -> Vec<String> {
+    const EACH: usize = 256;
+    const TOTAL: usize = 4096 - EACH;
+    let mut shortened = Vec::new();
+    let mut total = 0;
+    for (index, warning) in warnings.iter().enumerate() {
+        let mut line = one_line(warning);
+        if line.len() > EACH {
+            let end = (0..=EACH - '…'.len_utf8())
+                .rev()
+                .find(|end| line.is_char_boundary(*end));
+            line.truncate(end.unwrap_or_default());
+            line.push('…');
+        }
+        total += line.len();
+        if total > TOTAL {
+            shortened.push(format!(
+                "{} more warnings; see `kees lint`",
+                warnings.len() - index
+            ));
+            break;
+        }
+        shortened.push(line);
+    }
+    shortened
 }

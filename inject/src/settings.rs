@@ -66,7 +66,11 @@ impl Settings {
     pub fn problems(&self) -> Vec<SettingsProblem> {
         let mut problems = Vec::new();
         let stores = || std::iter::once(self.store).chain(self.stores.iter().copied());
-        let given = |name: &str| self.init_env.get(name).is_some_and(|value| !value.is_empty());
+        let given = |name: &str| {
+            self.init_env
+                .get(name)
+                .is_some_and(|value| !value.is_empty())
+        };
         if self.init_image.trim().is_empty() {
             problems.push(SettingsProblem::NoImage);
         }
@@ -77,7 +81,9 @@ impl Settings {
             if DECIDED.contains(&name.as_str()) {
                 problems.push(SettingsProblem::Decided(name.clone()));
             } else if !is_variable(name) {
-                problems.push(SettingsProblem::NotAVariable(name.escape_debug().to_string()));
+                problems.push(SettingsProblem::NotAVariable(
+                    name.escape_debug().to_string(),
+                ));
             }
         }
         if self.policy.uses_cluster() && self.cluster.is_none() {
@@ -206,7 +212,7 @@ fn is_kees_init(image: &str) -> bool {
 pub enum RunAs {
     /// This uid and gid; never 0.
     Uid(u32),
-    /// None is named: the namespace's own rules choose (OpenShift).
+    /// None is named: the namespace's own rules choose (`OpenShift`).
     Unset,
 }
 
@@ -259,8 +265,14 @@ impl Default for Resources {
     /// Requests 10m CPU and 16Mi, limit 64Mi, no CPU limit.
     fn default() -> Self {
         Self {
-            requests: Amounts { cpu: Some(Quantity::milli(10)), memory: Some(Quantity::mebi(16)) },
-            limits: Amounts { cpu: None, memory: Some(Quantity::mebi(64)) },
+            requests: Amounts {
+                cpu: Some(Quantity::milli(10)),
+                memory: Some(Quantity::mebi(16)),
+            },
+            limits: Amounts {
+                cpu: None,
+                memory: Some(Quantity::mebi(64)),
+            },
         }
     }
 }

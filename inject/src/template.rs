@@ -67,7 +67,11 @@ impl Hole {
             Self::ServiceAccount => owner.service_account,
         };
         // The API server checks names after the webhook; a slash or dots must not pass here.
-        if is_subdomain(value) { Ok(value) } else { Err(Unfilled::NotAName(value.to_owned())) }
+        if is_subdomain(value) {
+            Ok(value)
+        } else {
+            Err(Unfilled::NotAName(value.to_owned()))
+        }
     }
 }
 
@@ -77,7 +81,9 @@ fn is_subdomain(name: &str) -> bool {
         let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         edge(label.bytes().next())
             && edge(label.bytes().last())
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     name.len() <= 253 && name.split('.').all(label)
 }
@@ -121,9 +127,15 @@ impl FromStr for PrefixTemplate {
                 return Err(InvalidTemplate::Shared);
             }
         }
-        let template = Self { text: text.to_owned(), parts };
-        let example =
-            Owner { cluster: Some("cluster"), namespace: "namespace", service_account: "account" };
+        let template = Self {
+            text: text.to_owned(),
+            parts,
+        };
+        let example = Owner {
+            cluster: Some("cluster"),
+            namespace: "namespace",
+            service_account: "account",
+        };
         match template.fill(example) {
             Err(Unfilled::Path(problem)) => Err(InvalidTemplate::Path(problem)),
             _ => Ok(template),
@@ -165,7 +177,11 @@ mod tests {
     use super::*;
 
     fn owner<'a>(namespace: &'a str, service_account: &'a str) -> Owner<'a> {
-        Owner { cluster: Some("dev"), namespace, service_account }
+        Owner {
+            cluster: Some("dev"),
+            namespace,
+            service_account,
+        }
     }
 
     #[rstest]
@@ -176,7 +192,10 @@ mod tests {
     #[case("{namespace}", "team-a")]
     fn a_template_is_filled_in(#[case] template: &str, #[case] prefix: &str) {
         let template: PrefixTemplate = template.parse().unwrap();
-        assert_eq!(template.fill(owner("team-a", "web")).unwrap().as_str(), prefix);
+        assert_eq!(
+            template.fill(owner("team-a", "web")).unwrap().as_str(),
+            prefix
+        );
     }
 
     #[rstest]

@@ -1,0 +1,345 @@
+//! Where the init container stands, who gets the files, and which names and paths are in the way.
+
+use std::collections::BTreeSet;
+
+use kees_common::{Domain, MountPath, Options, Order, names::init};
+
+use crate::{
+    Fault, PodView,
+    decide::Standing,
+    fault::{Place, PodProblem},
+    names,
+    pod::{ContainerView, MountView},
+};
+
+/// A pod in which everything of ours has its place.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    /// The index of our container, where it is there already.
+    pub(crate) injected: Option<usize>,
+    /// The index that it should have among the init containers.
+    pub(crate) position: usize,
+    /// The containers that get the files.
+    pub(crate) targets: Vec<Target>,
+}
+
+/// A container that gets the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Which list it is in.
+    pub(crate) list: List,
+    /// Its index in the list as it is.
+    pub(crate) index: usize,
+}
+
+/// A list of containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum List {
+    /// `spec.containers`
+    App,
+    /// `spec.initContainers`
+    Init,
+}
+
+impl List {
+    /// The name of the list in `spec`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::App => "containers",
+            Self::Init => "initContainers",
+        }
+    }
+}
+
+impl Target {
+    pub(crate) fn container<'p, 'a>(self, pod: &'p PodView<'a>) -> Option<&'p ContainerView<'a>> {
+        match self.list {
+            List::App => pod.spec.containers.get(self.index),
+            List::Init => pod.spec.init_containers.get(self.index),
+        }
+    }
+}
+
+impl Placement {
+    /// Finds the places; what is in the way is added to `faults`.
+    pub(crate) fn new(
+        pod: &PodView<'_>,
+        options: &Options,
+        domain: &Domain,
+        standing: Standing,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Self> {
+        let injected = standing.injected();
+        let mut placer = Placer {
+            pod,
+            options,
+            domain,
+            injected,
+            faults,
+        };
+        placer.names();
+        let position = placer.position()?;
+        let targets = placer.targets(position);
+        placer.mounts(&targets);
+        placer.paths(&targets);
+        Some(Self {
+            injected,
+            position,
+            targets,
+        })
+    }
+}
+
+struct Placer<'a> {
+    pod: &'a PodView<'a>,
+    options: &'a Options,
+    domain: &'a Domain,
+    injected: Option<usize>,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl<'a> Placer<'a> {
+    /// The init containers but ours, each with its index in the list as it is.
+    fn others(&self) -> impl Iterator<Item = (usize, &'a ContainerView<'a>)> + use<'a> {
+        let injected = self.injected;
+        self.pod
+            .spec
+            .init_containers
+            .iter()
+            .enumerate()
+            .filter(move |(i, _)| Some(*i) != injected)
+    }
+
+    /// All containers but ours.
+    fn all(&self) -> impl Iterator<Item = (Target, &'a ContainerView<'a>)> + use<'a> {
+        let app = self.pod.spec.containers.iter().enumerate();
+        let app = app.map(|(index, c)| {
+            (
+                Target {
+                    list: List::App,
+                    index,
+                },
+                c,
+            )
+        });
+        let init = self.others().map(|(index, c)| {
+            (
+                Target {
+                    list: List::Init,
+                    index,
+                },
+                c,
+            )
+        });
+        app.chain(init)
+    }
+
+    /// Our names belong to us. Where our container is there already, so are our volumes, which
+    /// are looked at when they are compared.
+    fn names(&mut self) {
+        let spec = &self.pod.spec;
+        let all = self.all();
+        let mut taken = |list: &str, name: &str| {
+            let place = Place::Field(format!("spec.{list}[{name}]"));
+            let problem = PodProblem::NameTaken {
+                name: name.to_owned(),
+            };
+            self.faults.push(Fault::at(place, problem));
+        };
+        for (target, container) in all {
+            if &*container.name == names::CONTAINER {
+                taken(target.list.as_str(), names::CONTAINER);
+            }
+        }
+        if spec
+            .ephemeral_containers
+            .iter()
+            .any(|c| &*c.name == names::CONTAINER)
+        {
+            taken("ephemeralContainers", names::CONTAINER);
+        }
+        if self.injected.is_none() {
+            for volume in &spec.volumes {
+                if names::VOLUMES.contains(&&*volume.name) {
+                    taken("volumes", &volume.name);
+                }
+            }
+        }
+    }
+
+    /// The index of our container among the others.
+    fn position(&mut self) -> Option<usize> {
+        let find = |wanted: &str| self.others().position(|(_, c)| &*c.name == wanted);
+        let (found, wanted) = match &self.options.order {
+            Order::First => return Some(0),
+            Order::Last => return Some(self.others().count()),
+            Order::Before(name) => (find(name), name),
+            Order::After(name) => (find(name).map(|at| at + 1), name),
+        };
+        if found.is_none() {
+            self.fault(
+                init::ORDER,
+                PodProblem::NoInitContainer {
+                    name: wanted.clone(),
+                },
+            );
+        }
+        found
+    }
+
+    /// Who gets the files: those that the pod names, else all that come after our container. Once
+    /// our container is there, it is decided who that is: those that have the mount.
+    fn targets(&mut self, position: usize) -> Vec<Target> {
+        let Some(named) = &self.options.containers else {
+            let after = |target: Target| target.list == List::App || target.index >= position;
+            return match self.injected {
+                None => self
+                    .all()
+                    .filter(|(t, _)| after(*t))
+                    .map(|(t, _)| t)
+                    .collect(),
+                Some(_) => self
+                    .all()
+                    .filter(|(_, c)| c.mounts(names::SECRETS))
+                    .map(|(t, _)| t)
+                    .collect(),
+            };
+        };
+        let mut missing: BTreeSet<&str> = named.iter().collect();
+        let named = missing.clone();
+        let mut targets = Vec::new();
+        for (target, container) in self.pod.spec.containers.iter().enumerate() {
+            if named.contains(&*container.name) {
+                missing.remove(&*container.name);
+                targets.push(Target {
+                    list: List::App,
+                    index: target,
+                });
+            }
+        }
+        for (rank, (index, container)) in self.others().enumerate() {
+            if named.contains(&*container.name) {
+                missing.remove(&*container.name);
+                if rank < position {
+                    let name = container.name.to_string();
+                    let order = self.domain.init(init::ORDER);
+                    self.fault(init::CONTAINERS, PodProblem::RunsBefore { name, order });
+                }
+                targets.push(Target {
+                    list: List::Init,
+                    index,
+                });
+            }
+        }
+        for name in missing {
+            self.fault(
+                init::CONTAINERS,
+                PodProblem::NoContainer {
+                    name: name.to_owned(),
+                },
+            );
+        }
+        targets
+    }
+
+    /// Our volumes are mounted by us alone, once in each container.
+    fn mounts(&mut self, targets: &[Target]) {
+        // Targets come in the order of `all`.
+        let mut targets = targets.iter().peekable();
+        for (target, container) in self.all() {
+            let is_target = targets.next_if(|t| **t == target).is_some();
+            let may = usize::from(is_target && self.injected.is_some());
+            let count = |volume: &str| {
+                container
+                    .volume_mounts
+                    .iter()
+                    .filter(|mount| &*mount.name == volume)
+                    .count()
+            };
+            for volume in names::VOLUMES {
+                if count(volume) > if volume == names::SECRETS { may } else { 0 } {
+                    let place = format!("spec.{}[{}]", target.list.as_str(), &*container.name);
+                    let problem = PodProblem::MountTaken {
+                        volume: volume.to_owned(),
+                    };
+                    self.faults.push(Fault::at(Place::Field(place), problem));
+                }
+            }
+        }
+    }
+
+    /// Nothing else may be mounted where the files appear, or below it: our volume is read-only
+    /// there, so the container runtime could not make the folder for it.
+    fn paths(&mut self, targets: &[Target]) {
+        let default = MountPath::default();
+        let path = self
+            .options
+            .mount_path
+            .as_ref()
+            .unwrap_or(&default)
+            .as_str();
+        if segments(path)
+            .next()
+            .is_some_and(|top| ["proc", "sys", "dev"].contains(&top))
+        {
+            self.fault(
+                init::MOUNT_PATH,
+                PodProblem::PathReserved {
+                    path: path.to_owned(),
+                },
+            );
+        }
+        let taken = |container: &str, mount: &MountView<'_>| PodProblem::PathTaken {
+            path: path.to_owned(),
+            container: container.to_owned(),
+            volume: mount.name.to_string(),
+            at: mount.mount_path.to_string(),
+        };
+        let mut problems = Vec::new();
+        for container in targets
+            .iter()
+            .filter_map(|target| target.container(self.pod))
+        {
+            for mount in &container.volume_mounts {
+                if &*mount.name != names::SECRETS && is_at_or_below(&mount.mount_path, path) {
+                    problems.push(taken(&container.name, mount));
+                }
+            }
+        }
+        // Our own container has mounts of its own, and none may hide another.
+        for (volume, at) in [
+            (names::PODINFO, names::PODINFO_PATH),
+            (names::NO_TOKEN, names::TOKEN_PATH),
+        ] {
+            if is_at_or_below(at, path) || is_at_or_below(path, at) {
+                problems.push(PodProblem::PathTaken {
+                    path: path.to_owned(),
+                    container: names::CONTAINER.to_owned(),
+                    volume: volume.to_owned(),
+                    at: at.to_owned(),
+                });
+            }
+        }
+        for problem in problems {
+            self.fault(init::MOUNT_PATH, problem);
+        }
+    }
+
+    fn fault(&mut self, annotation: &str, problem: PodProblem) {
+        self.faults.push(Fault::at(
+            Place::Annotation(self.domain.init(annotation)),
+            problem,
+        ));
+    }
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/')
+        .filter(|segment| !matches!(*segment, "" | "."))
+}
+
+/// Whether `path` is `folder` or lies in it.
+pub(crate) fn is_at_or_below(path: &str, folder: &str) -> bool {
+    let mut path = segments(path);
+    segments(folder).all(|segment| path.next() == Some(segment))
+}
