@@ -75,7 +75,7 @@ pub mod init {
         /// Where the files appear in the containers.
         MOUNT_PATH = "mount-path", "`/bsycorp-init`";
         /// Names, by comma, of the containers that get the files.
-        CONTAINERS = "containers", "all";
+        CONTAINERS = "containers", "all of them";
         /// The place among the init containers: `first`, `last`, `before=NAME` or `after=NAME`.
         ORDER = "order", "`first`";
         /// Mode of the files, four octal digits.

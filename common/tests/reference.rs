@@ -1,0 +1,249 @@
+//! Keeps `docs/annotations.md` equal to the code: its marked regions are rendered from the names and
+//! the parser, its examples are parsed.
+//!
+//! `KEES_BLESS=1 cargo test -p kees-common --test reference` writes the regions anew.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "all of this is a test")]
+
+use std::{collections::BTreeMap, fs};
+
+use kees_common::{
+    Domain, EntryName, Layout, MountPath, Parsed, Plan, PlanSettings, SecretValue, StoragePrefix,
+    StoreName,
+    names::{Documented, env, init, keys},
+    output::{self, Format},
+};
+
+const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/annotations.md");
+
+#[test]
+fn the_reference_says_what_the_code_does() {
+    let written = fs::read_to_string(REFERENCE).unwrap();
+    let regions = [
+        ("keys", names("key", keys::ALL)),
+        ("options", names("option", init::ALL)),
+        ("environment", names("variable", env::ALL)),
+        ("formats", formats()),
+        ("refused", refused()),
+    ];
+    let rendered = regions
+        .iter()
+        .fold(written.clone(), |text, (name, content)| {
+            replaced(&text, name, content)
+        });
+    if std::env::var_os("KEES_BLESS").is_some() {
+        fs::write(REFERENCE, &rendered).unwrap();
+    } else {
+        assert!(
+            written == rendered,
+            "docs/annotations.md is not what the code says; run KEES_BLESS=1 cargo test -p \
+             kees-common --test reference, and look at what it changed\n{rendered}"
+        );
+    }
+}
+
+#[test]
+fn every_example_is_sound() {
+    let reference = fs::read_to_string(REFERENCE).unwrap();
+    let examples: Vec<_> = reference
+        .split("<!-- example -->\n```yaml\n")
+        .skip(1)
+        .map(|rest| rest.split_once("```").unwrap().0)
+        .collect();
+    assert_eq!(
+        examples.len(),
+        reference.matches("```yaml").count(),
+        "an example is not marked"
+    );
+    for example in examples {
+        let annotations: BTreeMap<String, String> = serde_saphyr::from_str(example).unwrap();
+        let parsed = parsed(annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        assert_eq!(parsed.warnings, [], "{example}");
+        assert_eq!(Plan::new(&parsed, &settings()).err(), None, "{example}");
+        let entries = annotations
+            .keys()
+            .filter(|key| !key.starts_with("init."))
+            .count();
+        assert_eq!(parsed.entries.len(), entries, "{example}");
+    }
+}
+
+#[test]
+fn every_variable_and_key_is_there_once() {
+    for list in [keys::ALL, init::ALL, env::ALL] {
+        let mut names: Vec<_> = list.iter().map(|documented| documented.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), list.len());
+        assert!(
+            list.iter()
+                .all(|documented| documented.meaning.trim().ends_with('.'))
+        );
+    }
+}
+
+fn replaced(text: &str, name: &str, content: &str) -> String {
+    let (start, end) = (
+        format!("<!-- {name} -->\n"),
+        format!("<!-- end of {name} -->\n"),
+    );
+    let (before, rest) = text
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("no {start}"));
+    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));
+    format!("{before}{start}{content}{end}{after}")
+}
+
+fn names(heading: &str, list: &[Documented]) -> String {
+    let head = format!("| {heading} | default | meaning |\n| --- | --- | --- |\n");
+    let row = |Documented {
+                   name,
+                   default,
+                   meaning,
+               }: &Documented| {
+        let words = default.is_empty() || default.contains([' ', '`']);
+        let default = if words {
+            (*default).to_owned()
+        } else {
+            format!("`{default}`")
+        };
+        format!("| `{name}` | {default} | {} |\n", meaning.trim())
+    };
+    head + &list.iter().map(row).collect::<String>()
+}
+
+fn formats() -> String {
+    let entries: [(EntryName, SecretValue); 2] = [
+        (
+            "db-password".parse().unwrap(),
+            SecretValue::new(b"it's 8ekD64eU".to_vec()),
+        ),
+        (
+            "session-key".parse().unwrap(),
+            SecretValue::new(vec![0, 159, 146, 150]),
+        ),
+    ];
+    let mut lists = Vec::new();
+    for format in Format::ALL {
+        // The shell takes no bytes that are not text.
+        let shown = if format == Format::Env {
+            &entries[..1]
+        } else {
+            &entries[..]
+        };
+        let shown: Vec<_> = shown.iter().map(|(name, value)| (name, value)).collect();
+        if let Some(list) = output::render(format, &shown).unwrap() {
+            let list = std::str::from_utf8(&list).unwrap();
+            lists.push(format!("`{format}`:\n\n```\n{list}```\n"));
+        }
+    }
+    lists.join("\n")
+}
+
+/// Each fault beside an annotation that has it, as messages have it.
+fn refused() -> String {
+    let pods: &[&[(&str, &str)]] = &[
+        &[("secret.bsycorp.com/db", "kind=dynamic")],
+        &[("secret.bsycorp.com/db", "kind=DYNAMIC,type=PASSWORD")],
+        &[("secret.bsycorp.com/db", "kind=DYNAMIC,type=PASSWORD,size=4")],
+        &[("secret.bsycorp.com/key", "kind=DYNAMIC,type=RSA,size=2048")],
+        &[(
+            "secret.bsycorp.com/key_public",
+            "kind=DYNAMIC,type=RSA,size=1024",
+        )],
+        &[(
+            "secret.bsycorp.com/key_public",
+            "kind=DYNAMIC,type=RSA,size=2048,storageKey=k",
+        )],
+        &[(
+            "secret.bsycorp.com/key_public",
+            "kind=DYNAMIC,type=GPG,size=2048",
+        )],
+        &[(
+            "secret.bsycorp.com/key_public",
+            "kind=DYNAMIC,type=GPG,size=2048,userId=me",
+        )],
+        &[(
+            "secret.bsycorp.com/api-key.v1",
+            "kind=DYNAMIC,type=RANDOM,size=128",
+        )],
+        &[
+            (
+                "secret.bsycorp.com/key_private",
+                "kind=DYNAMIC,type=RSA,size=2048",
+            ),
+            (
+                "secret.bsycorp.com/key_public",
+                "kind=DYNAMIC,type=RSA,size=4096",
+            ),
+        ],
+        &[(
+            "secret.bsycorp.com/db",
+            "kind=REFERENCE,localModeValue=plain!",
+        )],
+        &[("secret.bsycorp.com/db", "kind=REFERENCE,storageKey=a\\")],
+        &[("secret.bsycorp.com/db", "kind=REFERENCE,property=password")],
+        &[("secret.bsycorp.com/db", "kind=REFERENCE,store=embedded")],
+        &[(
+            "secret.bsycorp.com/db",
+            "kind=DYNAMIC,type=PASSWORD,size=128,store=secretsmanager,storageKey=arn:aws:x",
+        )],
+        &[("resource.bsycorp.com/db", "storageKey=../prod/db")],
+        &[(
+            "resource.bsycorp.com/db",
+            "storageKey=a b,store=secretsmanager",
+        )],
+        &[("resource.bsycorp.com/secrets.properties", "")],
+        &[
+            ("init.bsycorp.com/local-mode", "true"),
+            ("resource.bsycorp.com/db", ""),
+        ],
+        &[
+            ("init.bsycorp.com/local-mode", "true"),
+            (
+                "lease.bsycorp.com/node",
+                "kind=INDEX,rangeStart=9,rangeEnd=0",
+            ),
+        ],
+        &[(
+            "lease.bsycorp.com/node",
+            "kind=INDEX,rangeStart=0,rangeEnd=9",
+        )],
+        &[("init.bsycorp.com/store", "vault")],
+        &[("init.bsycorp.com/file-mode", "0777")],
+        &[("init.bsycorp.com/storage-prefix", "/dev/../prod")],
+    ];
+    let row = |pod: &&[(&str, &str)]| {
+        let faults = Plan::new(&parsed(pod.iter().copied()), &settings()).unwrap_err();
+        let [fault] = &faults[..] else {
+            panic!("{pod:?}: {faults:?}")
+        };
+        let value = pod
+            .iter()
+            .find(|(key, _)| *key == fault.annotation)
+            .unwrap()
+            .1;
+        let key = fault.annotation.replace("bsycorp.com", "DOMAIN");
+        let problem = fault.problem.to_string().replace("bsycorp.com", "DOMAIN");
+        format!(
+            "| `{key}: \"{value}\"` | {} |\n",
+            problem.replace('<', "\\<")
+        )
+    };
+    let head = "| annotation | what is said of it |\n| --- | --- |\n";
+    head.to_owned() + &pods.iter().map(row).collect::<String>()
+}
+
+fn parsed<'a>(annotations: impl IntoIterator<Item = (&'a str, &'a str)>) -> Parsed {
+    Parsed::from_annotations(&Domain::default(), annotations)
+}
+
+fn settings() -> PlanSettings {
+    PlanSettings {
+        prefix: StoragePrefix::root(),
+        store: StoreName::DynamoDb,
+        allowed: vec![StoreName::SecretsManager],
+        local_mode_allowed: true,
+        layout: Layout::under(&MountPath::default(), Format::Properties),
+    }
+}
