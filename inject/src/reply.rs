@@ -18,6 +18,8 @@ pub struct Reply {
     pub warnings: usize,
     /// The namespace of the request, where it could be read.
     pub namespace: Option<String>,
+    /// The uid of the request, which the API server's audit log has too, where it could be read.
+    pub uid: Option<String>,
 }
 
 /// What became of a request.
@@ -71,6 +73,7 @@ impl Reply {
             faults: 0,
             warnings: 0,
             namespace: None,
+            uid: (!uid.is_empty()).then(|| uid.to_owned()),
         }
     }
 
@@ -110,6 +113,7 @@ impl Reply {
             faults,
             warnings: warnings.len(),
             namespace: Some(namespace.to_owned()),
+            uid: Some(uid.to_owned()),
         }
     }
 }
