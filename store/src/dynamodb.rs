@@ -16,10 +16,7 @@ use aws_sdk_dynamodb::{
 use futures_util::{StreamExt as _, future::join_all, stream};
 use kees_common::{Locator, StoragePath, StoreName};
 
-use crate::{
-    Create, Creation, ErrorKind, Found, NewGeneration, Read, StoreError,
-    aws::Aws,
-};
+use crate::{Create, Creation, ErrorKind, Found, NewGeneration, Read, StoreError, aws::Aws};
 use item::{Item, NAME};
 
 /// The most keys that one `BatchGetItem` or `TransactGetItems` takes (DynamoDB API reference).
@@ -103,7 +100,11 @@ impl Create for DynamoDb {
 /// The paths that were asked for, each once.
 fn distinct(locators: &[Locator]) -> Vec<&StoragePath> {
     let mut seen = std::collections::HashSet::with_capacity(locators.len());
-    locators.iter().map(|locator| &locator.path).filter(|path| seen.insert(*path)).collect()
+    locators
+        .iter()
+        .map(|locator| &locator.path)
+        .filter(|path| seen.insert(*path))
+        .collect()
 }
 
 type ByPath<'a> = HashMap<&'a StoragePath, Found>;
@@ -111,11 +112,17 @@ type ByPath<'a> = HashMap<&'a StoragePath, Found>;
 /// An answer for each locator, in order.
 fn answers(locators: &[Locator], found: &ByPath<'_>) -> Vec<Found> {
     let nothing = Ok(None);
-    locators.iter().map(|locator| found.get(&locator.path).unwrap_or(&nothing).clone()).collect()
+    locators
+        .iter()
+        .map(|locator| found.get(&locator.path).unwrap_or(&nothing).clone())
+        .collect()
 }
 
 fn all<'a>(paths: &[&'a StoragePath], error: &StoreError) -> ByPath<'a> {
-    let about = |path: &StoragePath| StoreError { path: Some(path.clone()), ..error.clone() };
+    let about = |path: &StoragePath| StoreError {
+        path: Some(path.clone()),
+        ..error.clone()
+    };
     paths.iter().map(|path| (*path, Err(about(path)))).collect()
 }
 
@@ -162,15 +169,26 @@ impl DynamoDb {
             .consistent_read(true)
             .build()
             .map_err(|error| self.unbuilt(&error))?;
-        let answer = self.client.batch_get_item().request_items(&self.table, keys).send().await;
+        let answer = self
+            .client
+            .batch_get_item()
+            .request_items(&self.table, keys)
+            .send()
+            .await;
         let mut answer = answer.map_err(|error| self.refused(&error, BATCH_GET, None))?;
 
         let unprocessed = answer.unprocessed_keys.take().unwrap_or_default();
-        let unprocessed = unprocessed.get(&self.table).map_or(&[][..], KeysAndAttributes::keys);
-        let (unprocessed, processed): (Vec<_>, Vec<_>) =
-            paths.iter().partition(|path| unprocessed.iter().any(|key| item::is_named(key, path)));
+        let unprocessed = unprocessed
+            .get(&self.table)
+            .map_or(&[][..], KeysAndAttributes::keys);
+        let (unprocessed, processed): (Vec<_>, Vec<_>) = paths
+            .iter()
+            .partition(|path| unprocessed.iter().any(|key| item::is_named(key, path)));
 
-        let items = answer.responses.take().and_then(|mut tables| tables.remove(&self.table));
+        let items = answer
+            .responses
+            .take()
+            .and_then(|mut tables| tables.remove(&self.table));
         let mut items: HashMap<String, Item> = items
             .unwrap_or_default()
             .into_iter()
@@ -188,9 +206,14 @@ impl DynamoDb {
 
     /// One `GetItem` for each, so that each denial is named.
     async fn get_each<'a>(&self, paths: &[&'a StoragePath]) -> ByPath<'a> {
-        let gets: Vec<_> =
-            paths.iter().map(|path| async { (*path, self.get(path).await) }).collect();
-        stream::iter(gets).buffer_unordered(SIDE_BY_SIDE).collect().await
+        let gets: Vec<_> = paths
+            .iter()
+            .map(|path| async { (*path, self.get(path).await) })
+            .collect();
+        stream::iter(gets)
+            .buffer_unordered(SIDE_BY_SIDE)
+            .collect()
+            .await
     }
 
     async fn get(&self, path: &StoragePath) -> Found {
@@ -220,17 +243,21 @@ impl DynamoDb {
         }
     }
 
-    async fn transact_get<'a>(
-        &self,
-        paths: &[&'a StoragePath],
-    ) -> Result<ByPath<'a>, StoreError> {
+    async fn transact_get<'a>(&self, paths: &[&'a StoragePath]) -> Result<ByPath<'a>, StoreError> {
         let get = |path: &&StoragePath| {
-            let get = Get::builder().table_name(&self.table).set_key(Some(item::key(path)));
+            let get = Get::builder()
+                .table_name(&self.table)
+                .set_key(Some(item::key(path)));
             let get = get.build().map_err(|error| self.unbuilt(&error))?;
             Ok(TransactGetItem::builder().get(get).build())
         };
         let gets: Vec<_> = paths.iter().map(get).collect::<Result<_, StoreError>>()?;
-        let answer = self.client.transact_get_items().set_transact_items(Some(gets)).send().await;
+        let answer = self
+            .client
+            .transact_get_items()
+            .set_transact_items(Some(gets))
+            .send()
+            .await;
         let mut answer = answer.map_err(|error| self.read_canceled(&error, paths))?;
         // One response for each get, in their order; empty where there is no item.
         let responses = answer.responses.as_mut().map(mem::take).unwrap_or_default();

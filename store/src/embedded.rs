@@ -30,6 +30,9 @@ const BUSY: Duration = Duration::from_secs(5);
 const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS kees_secret (name TEXT PRIMARY KEY, value BLOB NOT NULL)";
 
+const MAKE_ROOM: &str = "make room on the file's disk";
+const NO_FOLDER: &str = "let EMBEDDED_FILE name a file in a folder that exists";
+
 /// A store in one file, which is opened, and made where it is missing, by the first call.
 #[derive(Debug, Clone)]
 pub struct Embedded(Arc<File>);
@@ -43,7 +46,10 @@ struct File {
 impl Embedded {
     /// The store in the file at `path`. Its folder must exist.
     pub fn new(path: PathBuf) -> Self {
-        Self(Arc::new(File { path, connection: Mutex::new(None) }))
+        Self(Arc::new(File {
+            path,
+            connection: Mutex::new(None),
+        }))
     }
 
     /// Runs `work` where it may block.
@@ -54,7 +60,10 @@ impl Embedded {
     {
         let file = Arc::clone(&self.0);
         let joined = tokio::task::spawn_blocking(move || {
-            let mut connection = file.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut connection = file
+                .connection
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             let connection = match &mut *connection {
                 Some(connection) => connection,
                 none => none.insert(file.open()?),
@@ -62,7 +71,11 @@ impl Embedded {
             work(&file, connection)
         });
         joined.await.unwrap_or_else(|stopped| {
-            Err(self.0.error(ErrorKind::Other, format!("the call was stopped: {stopped}"), ""))
+            Err(self.0.error(
+                ErrorKind::Other,
+                &format!("the call was stopped: {stopped}"),
+                "start again",
+            ))
         })
     }
 }
@@ -78,9 +91,14 @@ impl Read for Embedded {
 
     async fn read(&self, locators: &[Locator]) -> Vec<Found> {
         let paths: Vec<StoragePath> = locators.iter().map(|at| at.path.clone()).collect();
-        let found = self.with(move |file, connection| file.read(connection, &paths)).await;
+        let found = self
+            .with(move |file, connection| file.read(connection, &paths))
+            .await;
         found.unwrap_or_else(|error| {
-            let about = |at: &Locator| StoreError { path: Some(at.path.clone()), ..error.clone() };
+            let about = |at: &Locator| StoreError {
+                path: Some(at.path.clone()),
+                ..error.clone()
+            };
             locators.iter().map(|at| Err(about(at))).collect()
         })
     }
@@ -93,11 +111,18 @@ impl Read for Embedded {
 impl Create for Embedded {
     async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
         let items = new.items()?;
-        let items: Vec<(StoragePath, SecretValue)> =
-            items.into_iter().map(|(path, value)| (path.clone(), value.clone())).collect();
+        let items: Vec<(StoragePath, SecretValue)> = items
+            .into_iter()
+            .map(|(path, value)| (path.clone(), value.clone()))
+            .collect();
         let path = new.generation.path.clone();
-        let created = self.with(move |file, connection| file.create(connection, &items)).await;
-        created.map_err(|error| StoreError { path: Some(path), ..error })
+        let created = self
+            .with(move |file, connection| file.create(connection, &items))
+            .await;
+        created.map_err(|error| StoreError {
+            path: Some(path),
+            ..error
+        })
     }
 }
 
@@ -117,8 +142,12 @@ impl File {
     /// SQLite makes files that others may read; so the file is there, empty, before SQLite comes.
     /// Its journal takes the file's mode.
     fn make_private(&self) -> Result<(), StoreError> {
-        let made =
-            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path);
+        let made = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path);
         match made {
             Ok(_) => Ok(()),
             // It may still be readable, which SQLite finds out.
@@ -183,44 +212,40 @@ impl File {
     }
 
     fn explain(&self, error: &rusqlite::Error, doing: &str) -> StoreError {
-        let (kind, remedy) = match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                (ErrorKind::Throttled, "let the process that holds the file's lock finish, or end it")
-            }
-            Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied) => {
-                return self.denied(doing, error.to_string());
-            }
-            Some(ErrorCode::DiskFull) => (ErrorKind::Setup, "make room on the file's disk"),
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => (
-                ErrorKind::Setup,
-                "let EMBEDDED_FILE name a file that kees made, or one that does not exist yet",
+        let message = error.to_string();
+        let mut explained = match error.sqlite_error_code() {
+            Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => self.denied(doing, &message),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => self.error(
+                ErrorKind::Throttled,
+                &message,
+                "let the process that holds the file's lock finish, or end it",
             ),
-            Some(ErrorCode::CannotOpen) => {
-                (ErrorKind::Setup, "let EMBEDDED_FILE name a file in a folder that exists")
+            Some(ErrorCode::DiskFull) => self.error(ErrorKind::Setup, &message, MAKE_ROOM),
+            Some(ErrorCode::CannotOpen) => self.error(ErrorKind::Setup, &message, NO_FOLDER),
+            Some(ErrorCode::SystemIoFailure) => {
+                self.error(ErrorKind::Setup, &message, "check the file's disk")
             }
-            Some(ErrorCode::SystemIoFailure) => (ErrorKind::Setup, "check the file's disk"),
-            _ => (
+            // Not a database, a corrupt one, one with other tables.
+            _ => self.error(
                 ErrorKind::Setup,
+                &message,
                 "let EMBEDDED_FILE name a file that kees made, or one that does not exist yet",
             ),
         };
-        let mut explained = self.error(kind, error.to_string(), remedy);
         explained.code = error.sqlite_error_code().map(|code| format!("{code:?}"));
         explained
     }
 
     fn cannot_make(&self, error: &io::Error) -> StoreError {
-        if error.kind() == io::ErrorKind::PermissionDenied {
-            return self.denied("make", error.to_string());
+        let message = error.to_string();
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => self.denied("make", &message),
+            io::ErrorKind::StorageFull => self.error(ErrorKind::Setup, &message, MAKE_ROOM),
+            _ => self.error(ErrorKind::Setup, &message, NO_FOLDER),
         }
-        let remedy = match error.kind() {
-            io::ErrorKind::StorageFull => "make room on the file's disk",
-            _ => "let EMBEDDED_FILE name a file in a folder that exists",
-        };
-        self.error(ErrorKind::Setup, error.to_string(), remedy)
     }
 
-    fn denied(&self, doing: &str, message: String) -> StoreError {
+    fn denied(&self, doing: &str, message: &str) -> StoreError {
         let (action, resource) = (doing.to_owned(), self.path.display().to_string());
         let remedy = "give this user the right to write the file and its folder";
         self.error(ErrorKind::Denied { action, resource }, message, remedy)
@@ -228,13 +253,16 @@ impl File {
 
     fn malformed(&self, path: &StoragePath, how: &str) -> StoreError {
         let remedy = "store its bytes as a BLOB, or delete its row so that kees makes it anew";
-        let mut error =
-            self.error(ErrorKind::Malformed, format!("the value of {path} {how}"), remedy);
+        let mut error = self.error(
+            ErrorKind::Malformed,
+            &format!("the value of {path} {how}"),
+            remedy,
+        );
         error.path = Some(path.clone());
         error
     }
 
-    fn error(&self, kind: ErrorKind, message: String, remedy: &str) -> StoreError {
+    fn error(&self, kind: ErrorKind, message: &str, remedy: &str) -> StoreError {
         StoreError {
             kind,
             store: StoreName::Embedded,

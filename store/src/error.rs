@@ -42,7 +42,7 @@ pub enum ErrorKind {
 }
 
 /// A store's answer that is no value and no absence.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {
     /// What kind of failure.

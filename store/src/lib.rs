@@ -6,7 +6,7 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
-#[cfg(feature = "conformance")]
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
@@ -15,6 +15,8 @@ pub mod embedded;
 mod error;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(test)]
+mod model;
 pub mod protocol;
 mod retry;
 #[cfg(feature = "secretsmanager")]

@@ -27,6 +27,33 @@ impl Memory {
         self.values().insert(path, value);
     }
 
+    /// What lies at `path`.
+    pub fn get(&self, path: &StoragePath) -> Option<SecretValue> {
+        self.values().get(path).cloned()
+    }
+
+    /// The whole of [`Create::create`], which waits for nothing.
+    pub(crate) fn insert(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
+        let items = new.items()?;
+        let mut values = self.values();
+        if items
+            .iter()
+            .all(|(path, value)| values.get(*path) == Some(*value))
+        {
+            // Random values do not meet by chance: this is the same write again.
+            return Ok(Creation::Created);
+        }
+        if items.iter().any(|(path, _)| values.contains_key(*path)) {
+            return Ok(Creation::Exists);
+        }
+        values.extend(
+            items
+                .into_iter()
+                .map(|(path, value)| (path.clone(), value.clone())),
+        );
+        Ok(Creation::Created)
+    }
+
     fn values(&self) -> MutexGuard<'_, HashMap<StoragePath, SecretValue>> {
         // Nothing panics while it holds the lock half way through a change.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
@@ -44,7 +71,10 @@ impl Read for Memory {
 
     async fn read(&self, locators: &[Locator]) -> Vec<Found> {
         let values = self.values();
-        locators.iter().map(|at| Ok(values.get(&at.path).cloned())).collect()
+        locators
+            .iter()
+            .map(|at| Ok(values.get(&at.path).cloned()))
+            .collect()
     }
 
     async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
@@ -54,16 +84,22 @@ impl Read for Memory {
 
 impl Create for Memory {
     async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
-        let items = new.items()?;
-        let mut values = self.values();
-        if items.iter().all(|(path, value)| values.get(*path) == Some(*value)) {
-            // Random values do not meet by chance: this is the same write again.
-            return Ok(Creation::Created);
-        }
-        if items.iter().any(|(path, _)| values.contains_key(*path)) {
-            return Ok(Creation::Exists);
-        }
-        values.extend(items.into_iter().map(|(path, value)| (path.clone(), value.clone())));
-        Ok(Creation::Created)
+        self.insert(new)
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::Fixture;
+
+    fn memory() -> Fixture<Memory> {
+        Fixture {
+            clients: vec![Memory::new()],
+            largest: 300_000,
+            is_flat: true,
+        }
+    }
+
+    crate::conformance_tests!(crate::conformance::block_on, memory());
 }

@@ -45,12 +45,17 @@ pub async fn read_all<S: Read>(
     locators: &[Locator],
     patience: &mut Patience,
 ) -> Vec<Found> {
-    let mut answers: Vec<Found> = locators.iter().map(|at| Err(no_answer(store, Some(at)))).collect();
+    let mut answers: Vec<Found> = locators
+        .iter()
+        .map(|at| Err(no_answer(store, Some(at))))
+        .collect();
     let mut open: Vec<usize> = (0..locators.len()).collect();
     let mut backoff = Backoff::default();
     while !open.is_empty() {
         let asked: Vec<Locator> = open.iter().map(|at| locators[*at].clone()).collect();
-        let Some(found) = patience.wait(store.read(&asked)).await else { break };
+        let Some(found) = patience.wait(store.read(&asked)).await else {
+            break;
+        };
         for (at, found) in open.iter().zip(found) {
             answers[*at] = found;
         }
@@ -107,8 +112,9 @@ pub async fn create_once<S: Read + Create>(
     loop {
         match read_together(store, named, patience).await? {
             Sight::Whole(values) => {
-                let created =
-                    values.iter().all(|(field, value)| new.values.get(*field) == Some(value));
+                let created = values
+                    .iter()
+                    .all(|(field, value)| new.values.get(*field) == Some(value));
                 return Ok(Outcome { values, created });
             }
             Sight::Half { missing } => return Err(half(store, new.generation, &missing)),
@@ -221,13 +227,24 @@ fn no_answer<S: Read>(store: &S, locator: Option<&Locator>) -> StoreError {
 fn half<S: Read>(store: &S, generation: &Generation, missing: &[Field]) -> StoreError {
     let paths: Vec<&str> = missing
         .iter()
-        .map(|field| generation.path_of(*field).unwrap_or(&generation.path).as_str())
+        .map(|field| {
+            generation
+                .path_of(*field)
+                .unwrap_or(&generation.path)
+                .as_str()
+        })
         .collect();
-    let (verb, paths) = (if paths.len() == 1 { "is" } else { "are" }, paths.join(" and "));
+    let (verb, paths) = (
+        if paths.len() == 1 { "is" } else { "are" },
+        paths.join(" and "),
+    );
     StoreError {
         kind: ErrorKind::Malformed,
         store: store.name(),
-        path: missing.first().and_then(|field| generation.path_of(*field)).cloned(),
+        path: missing
+            .first()
+            .and_then(|field| generation.path_of(*field))
+            .cloned(),
         code: None,
         message: format!(
             "half a generation: {paths} {verb} missing while another part of {} is stored",
@@ -253,7 +270,10 @@ fn vanished<S: Read>(store: &S, generation: &Generation, creation: Creation) -> 
         )
     } else {
         (
-            format!("{} was {by} and is not shown by the store yet", generation.path),
+            format!(
+                "{} was {by} and is not shown by the store yet",
+                generation.path
+            ),
             "start again: the store shows a new secret to all readers only after a while",
         )
     };
@@ -266,3 +286,6 @@ fn vanished<S: Read>(store: &S, generation: &Generation, creation: Creation) -> 
         remedy: remedy.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

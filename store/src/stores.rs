@@ -151,7 +151,10 @@ impl<'a> Opening<'a> {
             #[cfg(feature = "secretsmanager")]
             StoreName::SecretsManager => {
                 let key = self.settings.kms_key_id.clone();
-                Ok(Store::SecretsManager(SecretsManager::new(self.aws().await, key)))
+                Ok(Store::SecretsManager(SecretsManager::new(
+                    self.aws().await,
+                    key,
+                )))
             }
             #[cfg(feature = "embedded")]
             StoreName::Embedded => {
@@ -161,7 +164,10 @@ impl<'a> Opening<'a> {
             }
             #[cfg(feature = "memory")]
             StoreName::Memory => Ok(Store::Memory(Memory::new())),
-            #[allow(unreachable_patterns, reason = "with every feature on, nothing is left")]
+            #[allow(
+                unreachable_patterns,
+                reason = "with every feature on, nothing is left"
+            )]
             _ => Err(setup(
                 name,
                 format!("this program is built without the {name} store"),
@@ -182,11 +188,22 @@ impl<'a> Opening<'a> {
 
 #[cfg(any(feature = "dynamodb", feature = "embedded"))]
 fn needs(store: StoreName, variable: &str) -> StoreError {
-    setup(store, format!("the {store} store needs {variable}"), format!("set {variable}"))
+    setup(
+        store,
+        format!("the {store} store needs {variable}"),
+        format!("set {variable}"),
+    )
 }
 
 fn setup(store: StoreName, message: String, remedy: String) -> StoreError {
-    StoreError { kind: ErrorKind::Setup, store, path: None, code: None, message, remedy }
+    StoreError {
+        kind: ErrorKind::Setup,
+        store,
+        path: None,
+        code: None,
+        message,
+        remedy,
+    }
 }
 
 #[cfg(test)]
@@ -197,7 +214,10 @@ mod tests {
     async fn a_run_has_the_stores_that_it_uses_and_each_once() {
         let names = [StoreName::Memory, StoreName::Memory];
         let stores = Stores::open(names, &Settings::default()).await.unwrap();
-        assert_eq!(stores.get(StoreName::Memory).map(Read::name), Some(StoreName::Memory));
+        assert_eq!(
+            stores.get(StoreName::Memory).map(Read::name),
+            Some(StoreName::Memory)
+        );
         assert!(stores.get(StoreName::Embedded).is_none());
         assert_eq!(stores.0.len(), 1);
     }
@@ -207,7 +227,9 @@ mod tests {
     #[case(StoreName::Embedded, "EMBEDDED_FILE")]
     #[tokio::test]
     async fn a_missing_setting_is_named(#[case] store: StoreName, #[case] variable: &str) {
-        let error = Stores::open([store], &Settings::default()).await.unwrap_err();
+        let error = Stores::open([store], &Settings::default())
+            .await
+            .unwrap_err();
         assert_eq!((error.kind, error.store), (ErrorKind::Setup, store));
         assert!(error.message.contains(variable), "{}", error.message);
     }

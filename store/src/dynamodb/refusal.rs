@@ -59,7 +59,10 @@ impl DynamoDb {
             return Err(whole);
         };
         let reasons = canceled.cancellation_reasons();
-        if reasons.iter().any(|reason| reason.code() == Some("ConditionalCheckFailed")) {
+        if reasons
+            .iter()
+            .any(|reason| reason.code() == Some("ConditionalCheckFailed"))
+        {
             return Ok(Creation::Exists);
         }
         let paths: Vec<_> = generation.fields.iter().map(|(_, path)| path).collect();
@@ -113,7 +116,10 @@ impl DynamoDb {
             store: StoreName::DynamoDb,
             path: None,
             code: None,
-            message: format!("the table {} left all keys of a batch unprocessed", self.table),
+            message: format!(
+                "the table {} left all keys of a batch unprocessed",
+                self.table
+            ),
             remedy: String::new(),
         })
     }
@@ -125,7 +131,10 @@ impl DynamoDb {
             store: StoreName::DynamoDb,
             path: None,
             code: None,
-            message: format!("no request for the table {} could be built: {error}", self.table),
+            message: format!(
+                "no request for the table {} could be built: {error}",
+                self.table
+            ),
             remedy: "report this as a defect of kees".to_owned(),
         }
     }
@@ -146,7 +155,10 @@ impl DynamoDb {
             region if region.starts_with("us-gov-") => "aws-us-gov",
             _ => "aws",
         };
-        format!("arn:{partition}:dynamodb:{}:*:table/{}", self.region, self.table)
+        format!(
+            "arn:{partition}:dynamodb:{}:*:table/{}",
+            self.region, self.table
+        )
     }
 
     fn no_table(&self, refused: StoreError) -> StoreError {
@@ -179,9 +191,14 @@ impl DynamoDb {
 /// … in the item", "Type mismatch for key …").
 fn is_about_keys(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    ["match the schema", "required keys", "missing the key", "mismatch for key"]
-        .iter()
-        .any(|words| message.contains(words))
+    [
+        "match the schema",
+        "required keys",
+        "missing the key",
+        "mismatch for key",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 fn contended(refused: StoreError) -> StoreError {

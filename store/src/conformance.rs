@@ -1,0 +1,497 @@
+//! What every backend is held to: the cases that each of them passes, in this crate's tests and,
+//! against servers, in others'.
+//!
+//! ```ignore
+//! kees_store::conformance_tests!(block_on, fixture());
+//! ```
+//!
+//! makes a `#[test]` of each case: `fixture()` is evaluated anew for each, and `block_on` runs its
+//! future. Cases use names of their own, so they may share a store and run side by side.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a case that cannot go on has failed"
+)]
+
+use std::{collections::HashSet, time::Duration};
+
+use futures_util::future::join_all;
+use kees_common::{Field, Generated, Generation, Locator, SecretValue, Spec, StoragePath};
+
+use crate::{
+    Create, Creation, ErrorKind, IdempotencyToken, NewGeneration, Patience, Read,
+    protocol::{Named, create_once, read_all, settle},
+};
+
+/// A `#[test]` for each case. See [`conformance`](crate::conformance).
+#[macro_export]
+macro_rules! conformance_tests {
+    ($block_on:expr, $fixture:expr) => {
+        $crate::conformance_tests! {
+            @ $block_on, $fixture,
+            an_absent_value_is_none
+            an_empty_list_has_no_answers
+            a_created_generation_reads_back_equal
+            a_reference_reads_what_lies_at_its_path
+            names_are_told_apart_to_the_letter
+            any_bytes_and_any_text_come_back
+            the_largest_value_comes_back
+            a_long_list_is_answered_in_order
+            what_exists_is_not_overwritten
+            a_repeated_request_is_one_write
+            all_fields_are_written_or_none
+            half_a_pair_is_refused
+            one_field_is_enough_to_create_all
+            of_many_writers_one_wins_and_all_agree
+        }
+    };
+    (@ $block_on:expr, $fixture:expr, $($case:ident)*) => {
+        $(
+            #[test]
+            fn $case() {
+                $block_on(async { $crate::conformance::$case(&$fixture).await });
+            }
+        )*
+    };
+}
+
+/// A backend to be tested.
+#[derive(Debug)]
+pub struct Fixture<S> {
+    /// Clients of the same data, at least one; several, where a store has them, make the races
+    /// real.
+    pub clients: Vec<S>,
+    /// The most bytes that one value may have there.
+    pub largest: usize,
+    /// Whether each field has a name of its own, so that halves can lie there.
+    pub is_flat: bool,
+}
+
+impl<S: Read + Create> Fixture<S> {
+    fn store(&self) -> &S {
+        self.clients.first().expect("a fixture has a client")
+    }
+
+    /// One that did not write what the first one wrote, where there are several.
+    fn other(&self) -> &S {
+        self.clients.last().expect("a fixture has a client")
+    }
+}
+
+/// Runs a case of this crate's own backends.
+#[cfg(test)]
+pub(crate) fn block_on<F: Future>(case: F) -> F::Output {
+    tokio::runtime::Runtime::new().unwrap().block_on(case)
+}
+
+/// Enough for a store on the same machine under load.
+fn patience() -> Patience {
+    Patience::new(Duration::from_mins(1))
+}
+
+/// A path that no other case and no other run has.
+fn unique(name: &str) -> StoragePath {
+    let run = IdempotencyToken::random().unwrap();
+    format!("/conformance/{}/{name}", run.as_str())
+        .parse()
+        .unwrap()
+}
+
+fn generation<S: Read>(store: &S, spec: Spec) -> Generation {
+    at(store, unique("secret"), spec)
+}
+
+fn at<S: Read>(store: &S, path: StoragePath, spec: Spec) -> Generation {
+    let path_of = |field: &Field| match field {
+        Field::Whole => path.clone(),
+        named => format!("{path}_{named}").parse().unwrap(),
+    };
+    Generation {
+        store: store.name(),
+        fields: spec
+            .fields()
+            .iter()
+            .map(|field| (*field, path_of(field)))
+            .collect(),
+        spec,
+        entries: vec![0],
+        path,
+    }
+}
+
+fn named(generation: &Generation) -> Vec<(Field, Locator)> {
+    generation
+        .fields
+        .iter()
+        .map(|(field, _)| (*field, generation.locator(*field)))
+        .collect()
+}
+
+fn locators(named: &Named) -> Vec<Locator> {
+    named.iter().map(|(_, locator)| locator.clone()).collect()
+}
+
+/// Values that tell which writer made them.
+fn made_by(writer: &str, spec: &Spec) -> Generated {
+    let value = |field: &Field| SecretValue::new(format!("{writer}-{field}").into_bytes());
+    Generated::new(
+        spec.fields()
+            .iter()
+            .map(|field| (*field, value(field)))
+            .collect(),
+    )
+}
+
+fn new<'a>(generation: &'a Generation, values: &'a Generated) -> NewGeneration<'a> {
+    let token = IdempotencyToken::random().unwrap();
+    NewGeneration {
+        generation,
+        values,
+        token,
+        namespace: Some("team-a"),
+    }
+}
+
+/// Stores and says how it ended.
+async fn create<S: Create>(store: &S, generation: &Generation, values: &Generated) -> Creation {
+    store.create(&new(generation, values)).await.unwrap()
+}
+
+async fn read<S: Read>(store: &S, locators: &[Locator]) -> Vec<Option<SecretValue>> {
+    let found = read_all(store, locators, &mut patience()).await;
+    found.into_iter().map(|found| found.unwrap()).collect()
+}
+
+/// Every field through `store`, in a batch and in a snapshot, is what was stored.
+async fn assert_stored<S: Read>(store: &S, generation: &Generation, values: &Generated) {
+    let locators = locators(&named(generation));
+    let stored: Vec<_> = values
+        .iter()
+        .map(|(_, value)| Some(value.clone()))
+        .collect();
+    assert_eq!(read(store, &locators).await, stored, "{generation:?}");
+    let together = store.read_together(&locators).await;
+    let together: Vec<_> = together.into_iter().map(|found| found.unwrap()).collect();
+    assert_eq!(together, stored, "{generation:?}");
+}
+
+const RSA: Spec = Spec::Rsa { bits: 2048 };
+const PASSWORD: Spec = Spec::Password { bits: 256 };
+const RANDOM: Spec = Spec::Random { bits: 256 };
+const API_KEY: Spec = Spec::ApiKey { bits: 256 };
+
+fn gpg() -> Spec {
+    Spec::Gpg {
+        bits: 2048,
+        user_id: "Jörg <j@example.com>".parse().unwrap(),
+    }
+}
+
+/// What was never stored is told absent, alone and in a snapshot.
+pub async fn an_absent_value_is_none<S: Read + Create>(fixture: &Fixture<S>) {
+    let store = fixture.store();
+    for spec in [RSA, PASSWORD] {
+        let locators = locators(&named(&generation(store, spec)));
+        let nothing = vec![None; locators.len()];
+        assert_eq!(read(store, &locators).await, nothing);
+        let together: Result<Vec<_>, _> =
+            store.read_together(&locators).await.into_iter().collect();
+        assert_eq!(together.unwrap(), nothing);
+    }
+}
+
+/// Nothing asked, nothing answered.
+pub async fn an_empty_list_has_no_answers<S: Read + Create>(fixture: &Fixture<S>) {
+    assert!(fixture.store().read(&[]).await.is_empty());
+    assert!(fixture.store().read_together(&[]).await.is_empty());
+}
+
+/// Every kind of generation, read by another client than the one that stored it.
+pub async fn a_created_generation_reads_back_equal<S: Read + Create>(fixture: &Fixture<S>) {
+    for spec in [RSA, gpg(), PASSWORD, RANDOM, API_KEY] {
+        let generation = generation(fixture.store(), spec);
+        let values = made_by("one", &generation.spec);
+        assert_eq!(
+            create(fixture.store(), &generation, &values).await,
+            Creation::Created
+        );
+        assert_stored(fixture.other(), &generation, &values).await;
+    }
+}
+
+/// A path without a field, as a REFERENCE or a resource names it.
+pub async fn a_reference_reads_what_lies_at_its_path<S: Read + Create>(fixture: &Fixture<S>) {
+    let generation = generation(fixture.store(), PASSWORD);
+    let values = made_by("one", &PASSWORD);
+    create(fixture.store(), &generation, &values).await;
+    let reference = Locator {
+        path: generation.path.clone(),
+        member: None,
+        property: None,
+        version_stage: None,
+        version_id: None,
+    };
+    let found = read(fixture.other(), &[reference]).await;
+    assert_eq!(found, [values.get(Field::Whole).cloned()]);
+}
+
+/// Names that are nearly the same are other names.
+pub async fn names_are_told_apart_to_the_letter<S: Read + Create>(fixture: &Fixture<S>) {
+    let store = fixture.store();
+    let first = at(store, unique("secret"), PASSWORD);
+    create(store, &first, &made_by("one", &PASSWORD)).await;
+    for (from, to) in [
+        ("/secret", "/Secret"),
+        ("/secret", "/secret_"),
+        ("/secret", "/secre"),
+    ] {
+        let path = first.path.as_str().replace(from, to).parse().unwrap();
+        let second = at(store, path, PASSWORD);
+        assert_eq!(
+            read(store, &[second.locator(Field::Whole)]).await,
+            [None],
+            "{}",
+            second.path
+        );
+        let values = made_by("two", &PASSWORD);
+        assert_eq!(create(store, &second, &values).await, Creation::Created);
+        assert_stored(store, &second, &values).await;
+    }
+    assert_stored(store, &first, &made_by("one", &PASSWORD)).await;
+}
+
+/// Bytes that are no text, where the values are bytes, and text that needs escaping somewhere.
+pub async fn any_bytes_and_any_text_come_back<S: Read + Create>(fixture: &Fixture<S>) {
+    let bytes = SecretValue::new((0..=255).collect());
+    let text = "\"{}\\/\u{0}\n\r\t'$`%ü\u{1F511}\u{FEFF} ";
+    let text = SecretValue::new(text.as_bytes().to_vec());
+    let zero = SecretValue::new(vec![0]);
+    let blank = SecretValue::new(b" ".to_vec());
+    for (spec, values) in [
+        (RANDOM, vec![(Field::Whole, bytes.clone())]),
+        (RANDOM, vec![(Field::Whole, zero.clone())]),
+        (PASSWORD, vec![(Field::Whole, text.clone())]),
+        (PASSWORD, vec![(Field::Whole, blank.clone())]),
+        (
+            RSA,
+            vec![(Field::Public, bytes.clone()), (Field::Private, zero)],
+        ),
+        (
+            API_KEY,
+            vec![(Field::Consumer, bytes.clone()), (Field::Provider, bytes)],
+        ),
+        (
+            gpg(),
+            vec![
+                (Field::Public, text.clone()),
+                (Field::Private, blank),
+                (Field::Password, text),
+            ],
+        ),
+    ] {
+        let generation = generation(fixture.store(), spec);
+        let values = Generated::new(values);
+        assert_eq!(
+            create(fixture.store(), &generation, &values).await,
+            Creation::Created
+        );
+        assert_stored(fixture.other(), &generation, &values).await;
+    }
+}
+
+/// As large as the fixture says that a value may be.
+pub async fn the_largest_value_comes_back<S: Read + Create>(fixture: &Fixture<S>) {
+    let generation = generation(fixture.store(), RANDOM);
+    let bytes = (0..=250).cycle().take(fixture.largest).collect();
+    let values = Generated::new(vec![(Field::Whole, SecretValue::new(bytes))]);
+    assert_eq!(
+        create(fixture.store(), &generation, &values).await,
+        Creation::Created
+    );
+    assert_stored(fixture.other(), &generation, &values).await;
+}
+
+/// More than any batch takes, some of it there, some not, some asked for twice.
+pub async fn a_long_list_is_answered_in_order<S: Read + Create>(fixture: &Fixture<S>) {
+    let store = fixture.store();
+    let folder = unique("list");
+    let mut locators = Vec::new();
+    let mut expected = Vec::new();
+    for nth in 0..250 {
+        // Every fourth is the one of 50 places before.
+        let nth = if nth % 4 == 3 && nth >= 50 {
+            nth - 50
+        } else {
+            nth
+        };
+        let generation = at(store, format!("{folder}/{nth}").parse().unwrap(), PASSWORD);
+        let values = made_by(&nth.to_string(), &PASSWORD);
+        if nth % 10 == 1 {
+            // The same again is the same write, or there already.
+            create(store, &generation, &values).await;
+            expected.push(values.get(Field::Whole).cloned());
+        } else {
+            expected.push(None);
+        }
+        locators.push(generation.locator(Field::Whole));
+    }
+    assert!(locators.iter().collect::<HashSet<_>>().len() < 250);
+    assert_eq!(read(fixture.other(), &locators).await, expected);
+}
+
+/// A second generation under the same names changes nothing.
+pub async fn what_exists_is_not_overwritten<S: Read + Create>(fixture: &Fixture<S>) {
+    for spec in [RSA, gpg(), PASSWORD, RANDOM, API_KEY] {
+        let generation = generation(fixture.store(), spec);
+        let first = made_by("one", &generation.spec);
+        assert_eq!(
+            create(fixture.store(), &generation, &first).await,
+            Creation::Created
+        );
+        let second = made_by("two", &generation.spec);
+        assert_eq!(
+            create(fixture.other(), &generation, &second).await,
+            Creation::Exists
+        );
+        assert_stored(fixture.store(), &generation, &first).await;
+    }
+}
+
+/// An answer was lost and the request is sent again: it is answered as the first one was.
+pub async fn a_repeated_request_is_one_write<S: Read + Create>(fixture: &Fixture<S>) {
+    for spec in [RSA, PASSWORD, RANDOM] {
+        let generation = generation(fixture.store(), spec);
+        let values = made_by("one", &generation.spec);
+        let new = new(&generation, &values);
+        assert_eq!(
+            fixture.store().create(&new).await.unwrap(),
+            Creation::Created
+        );
+        assert_eq!(
+            fixture.store().create(&new).await.unwrap(),
+            Creation::Created
+        );
+        assert_eq!(
+            fixture.other().create(&new).await.unwrap(),
+            Creation::Created
+        );
+        assert_stored(fixture.other(), &generation, &values).await;
+    }
+}
+
+/// Any one of a generation's names that exists keeps all of it from being written.
+pub async fn all_fields_are_written_or_none<S: Read + Create>(fixture: &Fixture<S>) {
+    if !fixture.is_flat {
+        return;
+    }
+    let store = fixture.store();
+    for occupied in [Field::Public, Field::Private, Field::Password] {
+        let generation = generation(store, gpg());
+        let before = at(store, generation.path_of(occupied).unwrap().clone(), RANDOM);
+        let lying_there = made_by("other", &RANDOM);
+        create(store, &before, &lying_there).await;
+
+        let values = made_by("one", &generation.spec);
+        assert_eq!(create(store, &generation, &values).await, Creation::Exists);
+        let found = read(fixture.other(), &locators(&named(&generation))).await;
+        for ((field, _), found) in generation.fields.iter().zip(found) {
+            let expected = lying_there.get(Field::Whole).filter(|_| *field == occupied);
+            assert_eq!(found.as_ref(), expected, "{field} beside {occupied}");
+        }
+    }
+}
+
+/// The original kees can leave one half of a pair: it is never completed, and never handed out to
+/// a pod that names both halves or the missing one.
+pub async fn half_a_pair_is_refused<S: Read + Create>(fixture: &Fixture<S>) {
+    if !fixture.is_flat {
+        return;
+    }
+    let store = fixture.store();
+    for (left_behind, missing) in [
+        (Field::Public, Field::Private),
+        (Field::Private, Field::Public),
+    ] {
+        let generation = generation(store, RSA);
+        let before = at(
+            store,
+            generation.path_of(left_behind).unwrap().clone(),
+            RANDOM,
+        );
+        create(store, &before, &made_by("original", &RANDOM)).await;
+
+        let both = named(&generation);
+        let found = read(store, &locators(&both)).await;
+        let error = settle(store, &generation, &both, found, &mut patience())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Malformed);
+        assert_eq!(error.path.as_ref(), generation.path_of(missing));
+
+        let values = made_by("one", &RSA);
+        for named in [both, vec![(missing, generation.locator(missing))]] {
+            let new = new(&generation, &values);
+            let error = create_once(store, &new, &named, &mut patience())
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Malformed);
+            assert_eq!(error.path.as_ref(), generation.path_of(missing));
+        }
+        assert_eq!(read(store, &[generation.locator(missing)]).await, [None]);
+    }
+}
+
+/// A pod that names one half creates both, and reads that one alone.
+pub async fn one_field_is_enough_to_create_all<S: Read + Create>(fixture: &Fixture<S>) {
+    let generation = generation(fixture.store(), RSA);
+    let values = made_by("one", &RSA);
+    let public = [(Field::Public, generation.locator(Field::Public))];
+    let new = new(&generation, &values);
+    let outcome = create_once(fixture.store(), &new, &public, &mut patience())
+        .await
+        .unwrap();
+    assert!(outcome.created);
+    assert_eq!(
+        outcome.values,
+        [(Field::Public, values.get(Field::Public).unwrap().clone())]
+    );
+    assert_stored(fixture.other(), &generation, &values).await;
+}
+
+/// Whoever loses has what the winner stored, and so has every reader.
+pub async fn of_many_writers_one_wins_and_all_agree<S: Read + Create>(fixture: &Fixture<S>) {
+    const WRITERS: usize = 16;
+    for spec in [RSA, PASSWORD, gpg()] {
+        let generation = generation(fixture.store(), spec);
+        let named = named(&generation);
+        let made: Vec<_> = (0..WRITERS)
+            .map(|nth| made_by(&format!("writer {nth}"), &generation.spec))
+            .collect();
+        let race = fixture
+            .clients
+            .iter()
+            .cycle()
+            .zip(&made)
+            .map(|(store, values)| {
+                let (new, named) = (new(&generation, values), &named);
+                async move {
+                    create_once(store, &new, named, &mut patience())
+                        .await
+                        .unwrap()
+                }
+            });
+        let outcomes = join_all(race).await;
+
+        let winners: Vec<_> = (0..WRITERS).filter(|nth| outcomes[*nth].created).collect();
+        let [winner] = winners[..] else {
+            panic!("{} writers won", winners.len())
+        };
+        for outcome in &outcomes {
+            assert_eq!(outcome.values, outcomes[winner].values);
+        }
+        assert_stored(fixture.other(), &generation, &made[winner]).await;
+    }
+}
