@@ -1,0 +1,200 @@
+//! The certificate, from two PEM files to what a connection is accepted with.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::NoServerSessionStorage,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::{
+    WebhookError, health,
+    metrics::Watched,
+    reload::{Contents, Source},
+};
+
+/// Where the certificate and its key are.
+#[derive(Debug, Clone)]
+pub struct CertificateFiles {
+    /// The chain, PEM, leaf first.
+    pub cert: PathBuf,
+    /// The leaf's private key, PEM.
+    pub key: PathBuf,
+}
+
+/// A certificate in use.
+#[derive(Debug, Clone)]
+pub(crate) struct Certificate {
+    /// What a connection is accepted with.
+    pub(crate) config: Arc<ServerConfig>,
+    /// The end of the leaf's validity, in seconds since 1970.
+    pub(crate) expires: i64,
+}
+
+impl Source for CertificateFiles {
+    type Loaded = Certificate;
+
+    const WATCHED: Watched = Watched::Certificate;
+
+    fn paths(&self) -> Vec<&Path> {
+        vec![&self.cert, &self.key]
+    }
+
+    fn load(&self, contents: &Contents) -> Result<Certificate, WebhookError> {
+        let (cert, key) = (&contents[0], &contents[1]);
+        let chain = self.chain(cert)?;
+        let expires = self.check_dates(&chain[0])?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|source| WebhookError::Pem {
+            path: self.key.clone(),
+            expected: "private key",
+            source,
+        })?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let pair =
+            CertifiedKey::from_der(chain, key, &provider).map_err(|source| WebhookError::Pair {
+                cert: self.cert.clone(),
+                key: self.key.clone(),
+                source,
+            })?;
+        Ok(Certificate {
+            config: Arc::new(server_config(pair, provider)?),
+            expires,
+        })
+    }
+}
+
+impl CertificateFiles {
+    /// At least one certificate.
+    fn chain(&self, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, WebhookError> {
+        let failed = |source| WebhookError::Pem {
+            path: self.cert.clone(),
+            expected: "certificate",
+            source,
+        };
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
+            .collect::<Result<_, _>>()
+            .map_err(failed)?;
+        if chain.is_empty() {
+            return Err(failed(rustls::pki_types::pem::Error::NoItemsFound));
+        }
+        Ok(chain)
+    }
+
+    /// The leaf must be valid now; returns when it ends, in seconds since 1970.
+    fn check_dates(&self, leaf: &CertificateDer<'_>) -> Result<i64, WebhookError> {
+        let (_, leaf) =
+            X509Certificate::from_der(leaf).map_err(|error| WebhookError::Certificate {
+                path: self.cert.clone(),
+                reason: error.to_string(),
+            })?;
+        let validity = leaf.validity();
+        let (from, to) = (
+            validity.not_before.timestamp(),
+            validity.not_after.timestamp(),
+        );
+        if (from..=to).contains(&health::now()) {
+            return Ok(to);
+        }
+        Err(WebhookError::NotValidNow {
+            path: self.cert.clone(),
+            not_before: validity.not_before.to_string(),
+            not_after: validity.not_after.to_string(),
+        })
+    }
+}
+
+/// TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1. A configuration of its own for each certificate: the
+/// tickets of one do not resume under the next, so a resumed session never outlives a certificate
+/// that was replaced.
+fn server_config(
+    pair: CertifiedKey,
+    provider: Arc<CryptoProvider>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 1;
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    struct Pem {
+        cert: String,
+        key: String,
+    }
+
+    fn pem(years: std::ops::Range<i32>) -> Pem {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["kees".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(years.start, 1, 1);
+        params.not_after = date_time_ymd(years.end, 1, 1);
+        Pem {
+            cert: params.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
+    fn load(cert: &str, key: &str) -> Result<Certificate, WebhookError> {
+        let files = CertificateFiles {
+            cert: "tls.crt".into(),
+            key: "tls.key".into(),
+        };
+        files.load(&vec![
+            Zeroizing::new(cert.as_bytes().to_vec()),
+            Zeroizing::new(key.as_bytes().to_vec()),
+        ])
+    }
+
+    #[test]
+    fn a_pair_that_belongs_together_is_taken_with_its_expiry() {
+        let pem = pem(2020..2120);
+        // 2120-01-01T00:00:00Z
+        assert_eq!(load(&pem.cert, &pem.key).unwrap().expires, 4_733_510_400);
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let error = load(&pem(2020..2120).cert, &pem(2020..2120).key).unwrap_err();
+        insta::assert_snapshot!(error, @"the key in tls.key does not serve the certificate in tls.crt");
+    }
+
+    #[test]
+    fn an_expired_certificate_is_refused() {
+        let pem = pem(2000..2001);
+        let error = load(&pem.cert, &pem.key).unwrap_err();
+        insta::assert_snapshot!(error, @"the certificate in tls.crt is valid from Jan  1 00:00:00 2000 +00:00 to Jan  1 00:00:00 2001 +00:00, which is not now; renew it, or set the clock");
+    }
+
+    #[test]
+    fn a_certificate_of_the_future_is_refused() {
+        let pem = pem(2110..2120);
+        assert!(matches!(
+            load(&pem.cert, &pem.key),
+            Err(WebhookError::NotValidNow { .. })
+        ));
+    }
+
+    #[test]
+    fn files_that_are_empty_are_named() {
+        let pem = pem(2020..2120);
+        insta::assert_snapshot!(load("", &pem.key).unwrap_err(), @"tls.crt holds no certificate in PEM");
+        insta::assert_snapshot!(load(&pem.cert, "").unwrap_err(), @"tls.key holds no private key in PEM");
+    }
+}

@@ -1,0 +1,225 @@
+//! The real program: how it starts, how it ends, and what it says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::process::Output;
+
+use hyper::StatusCode;
+use rstest::rstest;
+use rustls::pki_types::CertificateDer;
+use serde_json::{Value, json};
+use support::{
+    Certificates, Client, Http, PATIENCE, Program, admin, eventually, faulty_review, metric,
+    program, review, sound_review, tls,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+#[tokio::test]
+async fn sigterm_is_not_ready_first_then_answers_what_is_under_way_and_ends() {
+    let (certificates, certificate) = Certificates::new();
+    let program = Program::start(
+        &certificates,
+        &["--drain-delay", "3", "--drain-timeout", "30"],
+    );
+    let mut half = tls(program.address, Http::One, &certificate).await.unwrap();
+    let body = sound_review();
+    let (first, rest) = body.split_at(body.len() / 2);
+    let head = format!(
+        "POST /mutate HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    half.write_all(&[head.as_bytes(), first].concat())
+        .await
+        .unwrap();
+    eventually("the request is under way", || async {
+        let under_way = metric(program.admin, "kees_webhook_requests_in_flight").await;
+        (under_way > 0.5).then_some(())
+    })
+    .await;
+
+    program.terminate();
+    eventually("it is not ready", || async {
+        let (status, text) = admin(program.admin, "/readyz").await.unwrap();
+        (status == StatusCode::SERVICE_UNAVAILABLE).then(|| assert_eq!(text, "draining\n"))
+    })
+    .await;
+    assert_eq!(
+        admin(program.admin, "/healthz").await.unwrap().0,
+        StatusCode::OK
+    );
+    assert_taken(&program, &certificate).await;
+    eventually("nothing new is accepted", || async {
+        tls(program.address, Http::One, &certificate).await.err()
+    })
+    .await;
+
+    half.write_all(rest).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, half.read_to_string(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let (status, log) = program.end().await;
+    assert!(status.success(), "{status} {log:?}");
+    assert!(
+        log.last().unwrap().contains("\"message\":\"ended\""),
+        "{log:?}"
+    );
+}
+
+/// Requests that come while it drains are still answered.
+async fn assert_taken(program: &Program, certificate: &CertificateDer<'static>) {
+    let mut late = Client::connect(program.address, Http::Two, certificate)
+        .await
+        .unwrap();
+    assert_eq!(late.mutate(sound_review()).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn no_value_is_in_the_log_or_the_metrics() {
+    const CANARY: &str = "canary-3f9b";
+    const CANARY_BASE64: &str = "Y2FuYXJ5LTNmOWI";
+    let (certificates, certificate) = Certificates::new();
+    let env = format!("TOKEN={CANARY}");
+    let flags = [
+        "--log-level",
+        "trace",
+        "--init-env",
+        &env,
+        "--drain-delay",
+        "0",
+    ];
+    let program = Program::start(&certificates, &flags);
+    let mut client = Client::connect(program.address, Http::Two, &certificate)
+        .await
+        .unwrap();
+
+    let sound = format!("kind=DYNAMIC,type=PASSWORD,size=256,localModeValue={CANARY_BASE64}");
+    let (_, answer) = client
+        .mutate(review(&json!({"secret.bsycorp.com/a": sound})))
+        .await;
+    assert_eq!(answer["response"]["allowed"], true, "{answer}");
+    let faulty = format!("kind=DYNAMIC,type=PASSWORD,localModeValue={CANARY_BASE64},x={CANARY}");
+    let (_, answer) = client
+        .mutate(review(&json!({"secret.bsycorp.com/a": faulty})))
+        .await;
+    assert_eq!(answer["response"]["allowed"], false, "{answer}");
+    let mut truncated = review(&json!({"secret.bsycorp.com/a": sound}));
+    truncated.truncate(truncated.len() - 9);
+    client.mutate(truncated).await;
+    let (_, metrics) = admin(program.admin, "/metrics").await.unwrap();
+
+    program.terminate();
+    let (status, log) = program.end().await;
+    assert!(status.success());
+    let log = log.join("\n");
+    for outcome in ["patched", "denied", "malformed"] {
+        assert!(
+            log.contains(&format!("\"outcome\":\"{outcome}\"")),
+            "{outcome} in {log}"
+        );
+        assert!(
+            metrics.contains(&format!("outcome=\"{outcome}\"")),
+            "{outcome} in {metrics}"
+        );
+    }
+    for (name, text) in [("log", log), ("metrics", metrics)] {
+        for value in [CANARY, CANARY_BASE64, "PASSWORD", "kees-podinfo"] {
+            assert!(!text.contains(value), "{value} is in the {name}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_pod_is_logged_with_its_namespace_and_a_count() {
+    let (certificates, certificate) = Certificates::new();
+    let program = Program::start(&certificates, &["--drain-delay", "0"]);
+    let mut client = Client::connect(program.address, Http::One, &certificate)
+        .await
+        .unwrap();
+    client.mutate(sound_review()).await;
+    client.mutate(faulty_review()).await;
+    program.terminate();
+    let (_, log) = program.end().await;
+    let reviews: Vec<Value> = log
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["message"] == "review")
+        .collect();
+    let [denied] = &reviews[..] else {
+        panic!("{log:?}")
+    };
+    assert_eq!(denied["outcome"], "denied");
+    assert_eq!(denied["namespace"], "team-a");
+    assert_eq!(denied["faults"], 1);
+    assert_eq!(denied["level"], "INFO");
+}
+
+#[tokio::test]
+async fn a_server_without_a_policy_says_so_once() {
+    let (certificates, _) = Certificates::new();
+    let program = Program::start(&certificates, &["--drain-delay", "0"]);
+    program.terminate();
+    let (_, log) = program.end().await;
+    let said: Vec<_> = log
+        .iter()
+        .filter(|line| line.contains("no policy file"))
+        .collect();
+    assert_eq!(said.len(), 1, "{log:?}");
+}
+
+#[rstest]
+#[case::no_flags(&[], 64, "--tls-cert <FILE>")]
+#[case::unknown_flag(&["--nonsense"], 64, "unexpected argument '--nonsense'")]
+#[case::no_label(&["--env-label", ""], 64, "the store dynamodb needs --env-label")]
+#[case::store(&["--store", "vault"], 64, "'vault' is not a store")]
+#[case::root(&["--run-as", "0"], 64, "'0' is not a uid to run as")]
+#[case::variable(&["--init-env", "A"], 64, "use NAME=VALUE")]
+#[case::decided(&["--init-env", "STORE=memory"], 64, "cannot set STORE")]
+#[case::policy(&["--policy", "policy.yaml"], 64, "the policy file policy.yaml cannot be used: the policy has no rules")]
+#[case::no_policy(&["--policy", "absent.yaml"], 64, "cannot read absent.yaml: No such file")]
+#[case::key(&["--tls-key", "tls.crt"], 64, "tls.crt holds no private key in PEM")]
+#[case::address(&["--listen", "192.0.2.1:1"], 1, "cannot listen on 192.0.2.1:1")]
+fn what_is_wrong_at_start_is_said(
+    #[case] flags: &[&str],
+    #[case] status: i32,
+    #[case] message: &str,
+) {
+    let (certificates, _) = Certificates::new();
+    certificates.put("policy.yaml", "rules: []");
+    let mut command = program();
+    command.current_dir(certificates.path());
+    if !flags.is_empty() {
+        for (name, value) in [
+            ("TLS_CERT", "tls.crt"),
+            ("TLS_KEY", "tls.key"),
+            ("INIT_IMAGE", "kees-init:0.1.0"),
+            ("ENV_LABEL", "dev"),
+            ("LISTEN", "127.0.0.1:0"),
+            ("ADMIN_LISTEN", "127.0.0.1:0"),
+        ] {
+            command.env(name, value);
+        }
+    }
+    let Output {
+        status: ended,
+        stderr,
+        ..
+    } = command.args(flags).output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(stderr.contains(message), "{stderr}");
+    assert_eq!(ended.code(), Some(status), "{stderr}");
+}
+
+#[test]
+fn help_is_no_failure() {
+    let Output { status, stdout, .. } = program().arg("--help").output().unwrap();
+    assert!(status.success());
+    assert!(String::from_utf8(stdout).unwrap().contains("--init-image"));
+}

@@ -1,0 +1,110 @@
+//! A certificate that is renewed while connections are open.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use hyper::StatusCode;
+use rstest::rstest;
+use support::{Certificates, Client, Http, Running, eventually, metric, sound_review};
+
+const REFUSED: &str = "kees_webhook_reloads_total{file=\"certificate\",result=\"refused\"}";
+
+#[rstest]
+#[tokio::test]
+async fn an_open_connection_stays_and_a_new_one_sees_the_new_certificate(
+    #[values(Http::One, Http::Two)] http: Http,
+) {
+    let (certificates, old) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let mut open = Client::connect(server.address, http, &old).await.unwrap();
+    assert_eq!(open.certificate, old);
+    assert_eq!(open.mutate(sound_review()).await.0, StatusCode::OK);
+
+    let new = certificates.renew();
+    let mut fresh = eventually("the new certificate is served", || async {
+        Client::connect(server.address, http, &new).await.ok()
+    })
+    .await;
+    assert_eq!(fresh.certificate, new);
+    assert_eq!(fresh.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(open.mutate(sound_review()).await.0, StatusCode::OK);
+    server.stop().await;
+}
+
+#[rstest]
+#[case::a_key_of_another("tls.key", foreign_key())]
+#[case::no_key("tls.key", String::new())]
+#[case::no_certificate("tls.crt", "not PEM".to_owned())]
+#[case::an_expired_certificate("tls.crt", expired())]
+#[tokio::test]
+async fn what_cannot_be_served_is_counted_and_the_last_good_pair_stays(
+    #[case] file: &str,
+    #[case] content: String,
+) {
+    let (certificates, good) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    certificates.put(file, content);
+    eventually("it is refused", || async {
+        (metric(server.admin, REFUSED).await > 0.5).then_some(())
+    })
+    .await;
+    let mut client = Client::connect(server.address, Http::Two, &good)
+        .await
+        .unwrap();
+    assert_eq!(client.mutate(sound_review()).await.0, StatusCode::OK);
+
+    let new = certificates.renew();
+    eventually("a good pair is taken again", || async {
+        Client::connect(server.address, Http::Two, &new).await.ok()
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_away_for_a_moment_is_no_failure_for_clients() {
+    let (certificates, good) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    std::fs::remove_file(certificates.path().join("tls.crt")).unwrap();
+    eventually("it is refused", || async {
+        (metric(server.admin, REFUSED).await > 0.5).then_some(())
+    })
+    .await;
+    assert!(
+        Client::connect(server.address, Http::Two, &good)
+            .await
+            .is_ok()
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_expiry_is_a_metric() {
+    let (certificates, _) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let expiry = "kees_webhook_certificate_expiry_timestamp_seconds";
+    // rcgen's default: 4096-01-01.
+    assert_eq!(
+        metric(server.admin, expiry).await.to_string(),
+        "67090118400"
+    );
+    server.stop().await;
+}
+
+fn foreign_key() -> String {
+    rcgen::KeyPair::generate().unwrap().serialize_pem()
+}
+
+fn expired() -> String {
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    params
+        .self_signed(&rcgen::KeyPair::generate().unwrap())
+        .unwrap()
+        .pem()
+}

@@ -1,0 +1,309 @@
+//! The server in this process, over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use hyper::{Request, StatusCode};
+use kees_webhook::{Limits, router::BODY_LIMIT};
+use rstest::rstest;
+use serde_json::json;
+use support::{
+    Certificates, Client, Http, PATIENCE, Running, admin, eventually, metric, review, sound_review,
+    tls,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+#[rstest]
+#[tokio::test]
+async fn reviews_are_answered_one_after_the_other_on_one_connection(
+    #[values(Http::One, Http::Two)] http: Http,
+) {
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let mut client = Client::connect(server.address, http, &certificate)
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        let (status, review) = client.mutate(sound_review()).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(review["response"]["allowed"], true);
+    }
+    let counted = "kees_webhook_requests_total{outcome=\"patched\",reason=\"\"}";
+    assert_eq!(metric(server.admin, counted).await.to_string(), "3");
+    assert_eq!(
+        metric(server.admin, "kees_webhook_connections")
+            .await
+            .to_string(),
+        "1"
+    );
+    server.stop().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_body_that_is_too_long_is_answered_over_the_wire(
+    #[values(Http::One, Http::Two)] http: Http,
+) {
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let mut client = Client::connect(server.address, http, &certificate)
+        .await
+        .unwrap();
+    let (status, review) = client.mutate(vec![b' '; BODY_LIMIT + 1]).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(review["response"]["status"]["code"], 400);
+    // The connection is still good.
+    assert_eq!(
+        client.mutate(sound_review()).await.1["response"]["allowed"],
+        true
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_admin_port_says_that_it_lives_and_is_ready() {
+    let (certificates, _) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    for path in ["/healthz", "/readyz"] {
+        let answer = admin(server.admin, path).await.unwrap();
+        assert_eq!(answer, (StatusCode::OK, "ok\n".to_owned()));
+    }
+    assert_eq!(
+        admin(server.admin, "/mutate").await.unwrap().0,
+        StatusCode::NOT_FOUND
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_without_requests_is_closed_after_a_while() {
+    let (certificates, certificate) = Certificates::new();
+    let limits = Limits {
+        idle_timeout: Duration::from_millis(50),
+        ..quick()
+    };
+    let server = Running::start_with(&certificates, None, limits).await;
+    // One that said what it speaks, and one that never says anything.
+    let client = Client::connect(server.address, Http::Two, &certificate)
+        .await
+        .unwrap();
+    let mut silent = tls(server.address, Http::One, &certificate).await.unwrap();
+    tokio::time::timeout(PATIENCE, client.task)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    let read = tokio::time::timeout(PATIENCE, silent.read(&mut [0]))
+        .await
+        .unwrap();
+    assert!(matches!(read, Ok(0) | Err(_)));
+    eventually("no connection is open", || async {
+        (metric(server.admin, "kees_webhook_connections").await < 0.5).then_some(())
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_given_up_and_counted() {
+    let (certificates, _) = Certificates::new();
+    let limits = Limits {
+        handshake_timeout: Duration::from_millis(50),
+        ..quick()
+    };
+    let server = Running::start_with(&certificates, None, limits).await;
+    let mut stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let read = tokio::time::timeout(PATIENCE, stream.read(&mut [0]))
+        .await
+        .unwrap();
+    assert!(matches!(read, Ok(0) | Err(_)));
+    eventually("it is counted", || async {
+        let failures = metric(server.admin, "kees_webhook_tls_handshake_failures_total").await;
+        (failures > 0.5).then_some(())
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn more_connections_than_the_limit_wait_for_their_turn() {
+    let (certificates, certificate) = Certificates::new();
+    let limits = Limits {
+        max_connections: 1,
+        ..quick()
+    };
+    let server = Running::start_with(&certificates, None, limits).await;
+    let first = Client::connect(server.address, Http::Two, &certificate)
+        .await
+        .unwrap();
+    let second = Client::connect(server.address, Http::Two, &certificate);
+    let mut second = std::pin::pin!(second);
+    tokio::select! {
+        biased;
+        _ = second.as_mut() => panic!("served beyond the limit"),
+        () = served_many_others(&server) => {}
+    }
+    drop(first);
+    let mut second = tokio::time::timeout(PATIENCE, second)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(second.mutate(sound_review()).await.0, StatusCode::OK);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn ending_answers_what_is_under_way_and_closes_what_is_idle() {
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let idle = Client::connect(server.address, Http::Two, &certificate)
+        .await
+        .unwrap();
+    let mut half = HalfSent::start(&server, &certificate).await;
+    let ended = tokio::spawn(server.stop());
+    tokio::time::timeout(PATIENCE, idle.task)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert!(!ended.is_finished());
+    let answer = half.finish().await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    ended.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_policy_is_obeyed_and_a_broken_one_is_not() {
+    let (certificates, certificate) = Certificates::new();
+    let rules = |namespace: &str| {
+        format!("rules:\n- namespaces: [{namespace}]\n  storagePrefix: /dev/{{namespace}}\n")
+    };
+    let policy = certificates.put("policy.yaml", rules("team-a"));
+    let server = Running::start(&certificates, Some(policy)).await;
+    let mut client = Client::connect(server.address, Http::Two, &certificate)
+        .await
+        .unwrap();
+    assert_eq!(
+        client.mutate(sound_review()).await.1["response"]["allowed"],
+        true
+    );
+
+    certificates.put("policy.yaml", rules("team-b"));
+    let taken = "kees_webhook_reloads_total{file=\"policy\",result=\"taken\"}";
+    eventually("the policy is taken", || async {
+        (metric(server.admin, taken).await > 0.5).then_some(())
+    })
+    .await;
+    assert_eq!(
+        client.mutate(sound_review()).await.1["response"]["allowed"],
+        false
+    );
+
+    certificates.put("policy.yaml", "rules: 1");
+    let refused = "kees_webhook_reloads_total{file=\"policy\",result=\"refused\"}";
+    eventually("the policy is refused", || async {
+        (metric(server.admin, refused).await > 0.5).then_some(())
+    })
+    .await;
+    assert_eq!(
+        client.mutate(sound_review()).await.1["response"]["allowed"],
+        false
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn requests_of_a_pod_that_is_not_ours_are_counted_by_their_reason() {
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let mut client = Client::connect(server.address, Http::One, &certificate)
+        .await
+        .unwrap();
+    let (_, answer) = client
+        .mutate(review(&json!({"example.com/other": "x"})))
+        .await;
+    assert_eq!(answer["response"]["allowed"], true);
+    let skipped = "kees_webhook_requests_total{outcome=\"skipped\",reason=\"not_annotated\"}";
+    assert_eq!(metric(server.admin, skipped).await.to_string(), "1");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn get_is_not_allowed() {
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let mut client = Client::connect(server.address, Http::One, &certificate)
+        .await
+        .unwrap();
+    let request = Request::get("/mutate")
+        .header("host", "localhost")
+        .body(<_>::default());
+    let response = client.send(request.unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    server.stop().await;
+}
+
+/// Time for more than what is held up to happen: requests that are not.
+async fn served_many_others(server: &Running) {
+    for _ in 0..50 {
+        let open = metric(server.admin, "kees_webhook_connections").await;
+        assert_eq!(open.to_string(), "1");
+    }
+}
+
+fn quick() -> Limits {
+    Limits {
+        drain_delay: Duration::ZERO,
+        ..Limits::default()
+    }
+}
+
+/// An HTTP/1.1 request of which the server has only the first half of the body.
+struct HalfSent {
+    stream: tokio_rustls::client::TlsStream<tokio::net::TcpStream>,
+    rest: Vec<u8>,
+}
+
+impl HalfSent {
+    async fn start(
+        server: &Running,
+        certificate: &rustls::pki_types::CertificateDer<'static>,
+    ) -> Self {
+        let mut stream = tls(server.address, Http::One, certificate).await.unwrap();
+        let mut request = sound_review();
+        let rest = request.split_off(request.len() / 2);
+        let length = request.len() + rest.len();
+        let head = format!(
+            "POST /mutate HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&request).await.unwrap();
+        eventually("the request is under way", || async {
+            let under_way = metric(server.admin, "kees_webhook_requests_in_flight").await;
+            (under_way > 0.5).then_some(())
+        })
+        .await;
+        Self { stream, rest }
+    }
+
+    /// Sends the rest, and reads until the server closes.
+    async fn finish(&mut self) -> String {
+        self.stream.write_all(&self.rest).await.unwrap();
+        let mut answer = Vec::new();
+        tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut answer))
+            .await
+            .unwrap()
+            .unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+}

@@ -1,0 +1,402 @@
+//! Certificates, reviews, a client, and the server in this process or as the real program.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test program uses its part of it"
+)]
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use kees_inject::Settings;
+use kees_webhook::{CertificateFiles, Config, Limits, PolicyFile, Server, Stop};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName},
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle as Task};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// How long a condition may take to come true on a machine that is busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` gives something.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut condition: impl FnMut() -> F,
+) -> T {
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    let search = async {
+        loop {
+            ticks.tick().await;
+            if let Some(found) = condition().await {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, search)
+        .await
+        .unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+/// A folder with `tls.crt` and `tls.key`.
+pub struct Certificates {
+    folder: tempfile::TempDir,
+}
+
+impl Certificates {
+    pub fn new() -> (Self, CertificateDer<'static>) {
+        let certificates = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let certificate = certificates.renew();
+        (certificates, certificate)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn files(&self) -> CertificateFiles {
+        CertificateFiles {
+            cert: self.path().join("tls.crt"),
+            key: self.path().join("tls.key"),
+        }
+    }
+
+    /// Puts a new pair in place, and returns its certificate.
+    pub fn renew(&self) -> CertificateDer<'static> {
+        let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        self.put("tls.key", pair.signing_key.serialize_pem());
+        self.put("tls.crt", pair.cert.pem());
+        pair.cert.der().clone()
+    }
+
+    /// Replaces a file at once, as a kubelet does.
+    pub fn put(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let (beside, path) = (self.path().join("beside"), self.path().join(name));
+        std::fs::write(&beside, text).unwrap();
+        std::fs::rename(&beside, &path).unwrap();
+        path
+    }
+}
+
+/// What the client offers by ALPN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    One,
+    Two,
+}
+
+/// One connection of a client.
+pub struct Client {
+    sender: Sender,
+    /// What the server showed in the handshake.
+    pub certificate: CertificateDer<'static>,
+    pub task: Task<hyper::Result<()>>,
+}
+
+enum Sender {
+    One(http1::SendRequest<Full<Bytes>>),
+    Two(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Client {
+    /// Connects, trusting one certificate alone.
+    pub async fn connect(
+        address: SocketAddr,
+        http: Http,
+        trusted: &CertificateDer<'static>,
+    ) -> std::io::Result<Self> {
+        let stream = tls(address, http, trusted).await?;
+        let session = stream.get_ref().1;
+        let certificate = session.peer_certificates().unwrap()[0].clone().into_owned();
+        let chosen = session.alpn_protocol().map(<[u8]>::to_vec);
+        let io = TokioIo::new(stream);
+        let (sender, task) = match http {
+            Http::One => {
+                assert_eq!(chosen.as_deref(), Some(&b"http/1.1"[..]));
+                let (sender, connection) = http1::handshake(io).await.unwrap();
+                (Sender::One(sender), tokio::spawn(connection))
+            }
+            Http::Two => {
+                assert_eq!(chosen.as_deref(), Some(&b"h2"[..]));
+                let (sender, connection) =
+                    http2::handshake(TokioExecutor::new(), io).await.unwrap();
+                (Sender::Two(sender), tokio::spawn(connection))
+            }
+        };
+        Ok(Self {
+            sender,
+            certificate,
+            task,
+        })
+    }
+
+    pub async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> hyper::Result<Response<Incoming>> {
+        match &mut self.sender {
+            Sender::One(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+            Sender::Two(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+        }
+    }
+
+    /// Posts a body to `/mutate` and returns the status and the answer.
+    pub async fn mutate(&mut self, body: impl Into<Bytes>) -> (StatusCode, Value) {
+        let response = self.send(post(body)).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+}
+
+/// A TLS connection that trusts one certificate alone.
+pub async fn tls(
+    address: SocketAddr,
+    http: Http,
+    trusted: &CertificateDer<'static>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![match http {
+        Http::One => b"http/1.1".to_vec(),
+        Http::Two => b"h2".to_vec(),
+    }];
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+}
+
+/// `POST /mutate`, as the API server sends it.
+pub fn post(body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    Request::post("https://localhost/mutate?timeout=3s")
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .body(Full::new(body.into()))
+        .unwrap()
+}
+
+/// A GET to the admin port: status and text.
+pub async fn admin(address: SocketAddr, path: &str) -> std::io::Result<(StatusCode, String)> {
+    let io = TokioIo::new(TcpStream::connect(address).await?);
+    let (mut sender, connection) = http1::handshake(io).await.map_err(std::io::Error::other)?;
+    let task = tokio::spawn(connection);
+    let request = Request::get(path)
+        .header("host", "localhost")
+        .body(Full::<Bytes>::default());
+    let response = sender
+        .send_request(request.unwrap())
+        .await
+        .map_err(std::io::Error::other)?;
+    let status = response.status();
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map_err(std::io::Error::other)?
+        .to_bytes();
+    task.abort();
+    Ok((status, String::from_utf8(body.to_vec()).unwrap()))
+}
+
+/// The number behind a metric's name and labels; 0 where it has not been counted yet.
+pub async fn metric(address: SocketAddr, name: &str) -> f64 {
+    let (_, text) = admin(address, "/metrics").await.unwrap();
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+        .map_or(0.0, |number| number.parse().unwrap())
+}
+
+/// A review of a pod's creation in namespace `team-a`.
+pub fn review(annotations: &Value) -> Vec<u8> {
+    json!({
+        "kind": "AdmissionReview",
+        "apiVersion": "admission.k8s.io/v1",
+        "request": {
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "namespace": "team-a",
+            "operation": "CREATE",
+            "object": {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "web", "namespace": "team-a", "annotations": annotations},
+                "spec": {"containers": [{"name": "web", "image": "busybox:1"}]}
+            },
+            "oldObject": null,
+            "dryRun": false
+        }
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// A review of a sound pod.
+pub fn sound_review() -> Vec<u8> {
+    review(&json!({"secret.bsycorp.com/db-password": "kind=DYNAMIC,type=PASSWORD,size=256"}))
+}
+
+/// A review of a pod with one fault.
+pub fn faulty_review() -> Vec<u8> {
+    review(&json!({"secret.bsycorp.com/db-password": "kind=DYNAMIC,type=PASSWORD"}))
+}
+
+/// A server in this process, on free ports.
+pub struct Running {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    stop: Option<oneshot::Sender<Stop>>,
+    task: Task<()>,
+}
+
+impl Running {
+    pub async fn start(certificates: &Certificates, policy: Option<PathBuf>) -> Self {
+        let limits = Limits {
+            drain_delay: Duration::ZERO,
+            drain_timeout: PATIENCE,
+            ..Limits::default()
+        };
+        Self::start_with(certificates, policy, limits).await
+    }
+
+    pub async fn start_with(
+        certificates: &Certificates,
+        policy: Option<PathBuf>,
+        limits: Limits,
+    ) -> Self {
+        let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let mut settings = Settings::new("registry.example.com/kees-init:0.1.0");
+        settings
+            .init_env
+            .insert("ENV_LABEL".to_owned(), "dev".to_owned());
+        let config = Config {
+            listen: free,
+            admin_listen: free,
+            certificate: certificates.files(),
+            policy: policy.map(PolicyFile::new),
+            reload_interval: Duration::from_millis(10),
+            limits,
+            settings,
+        };
+        let server = Server::bind(config).await.unwrap();
+        let (address, admin) = (server.address().unwrap(), server.admin_address().unwrap());
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(server.run(async move { stopped.await.unwrap_or(Stop::Now) }));
+        Self {
+            address,
+            admin,
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    /// Ends the server, and waits for it.
+    pub async fn stop(mut self) {
+        self.stop.take().unwrap().send(Stop::Drain).unwrap();
+        tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+}
+
+/// The real program, on free ports.
+pub struct Program {
+    child: Child,
+    log: Option<JoinHandle<Vec<String>>>,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+impl Program {
+    pub fn start(certificates: &Certificates, flags: &[&str]) -> Self {
+        let CertificateFiles { cert, key } = certificates.files();
+        let mut child = program()
+            .arg("--tls-cert")
+            .arg(cert)
+            .arg("--tls-key")
+            .arg(key)
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["--init-image", "kees-init:0.1.0", "--env-label", "dev"])
+            .args(["--log-format", "json"])
+            .args(flags)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let serving: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(serving["message"], "serving", "{serving}");
+        let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
+        let (address, admin) = (address("listen"), address("admin_listen"));
+        let log = std::thread::spawn(move || lines.map(Result::unwrap).collect());
+        Self {
+            child,
+            log: Some(log),
+            address,
+            admin,
+        }
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Waits for the end: the exit status, and every line that was logged after the first.
+    pub async fn end(mut self) -> (ExitStatus, Vec<String>) {
+        let status = eventually("the program ends", || {
+            let status = self.child.try_wait().unwrap();
+            async move { status }
+        })
+        .await;
+        (status, self.log.take().unwrap().join().unwrap())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // A failure means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The real program, with nothing of this process's environment.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kees-webhook"));
+    command.env_clear();
+    command
+}
