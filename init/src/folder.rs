@@ -2,6 +2,7 @@
 //! list of what earlier runs wrote, so that a later one can remove what nothing names any more.
 
 use std::{
+    cell::Cell,
     collections::BTreeSet,
     ffi::{OsStr, OsString},
     fs::File,
@@ -98,6 +99,7 @@ impl Folder {
             folder: self,
             temporary,
             name: name.to_owned(),
+            is_placed: Cell::new(false),
         };
         let mut file = File::from(file);
         file.write_all(content).map_err(fail)?;
@@ -193,6 +195,7 @@ pub(crate) struct Staged<'a> {
     folder: &'a Folder,
     temporary: OsString,
     name: OsString,
+    is_placed: Cell<bool>,
 }
 
 impl Staged<'_> {
@@ -200,7 +203,9 @@ impl Staged<'_> {
     pub(crate) fn put_in_place(&self) -> Result<(), WriteError> {
         let handle = &self.folder.handle;
         fs::renameat(handle, &self.temporary, handle, &self.name)
-            .map_err(|errno| self.folder.file_error(&self.name, errno.into()))
+            .map_err(|errno| self.folder.file_error(&self.name, errno.into()))?;
+        self.is_placed.set(true);
+        Ok(())
     }
 
     /// Removes the file from its own name again, because another one could not be put in place.
@@ -213,13 +218,11 @@ impl Staged<'_> {
 
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        // Absent once it has been put in place.
-        match fs::unlinkat(&self.folder.handle, &self.temporary, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => tracing::error!(
-                error = %self.folder.file_error(&self.temporary, errno.into()),
-                "a temporary file cannot be removed"
-            ),
+        if self.is_placed.get() {
+            return;
+        }
+        if let Err(error) = self.folder.remove(&self.temporary) {
+            tracing::error!(%error, "a temporary file cannot be removed");
         }
     }
 }

@@ -3,6 +3,9 @@
 //! Environment wins over annotation, so a value that both can give is an `Option` here, and its
 //! default stands where the two meet ([`crate::Request`]).
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
@@ -442,100 +445,4 @@ fn timeout(text: &str) -> Result<Duration, &'static str> {
             Ok(timeout)
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use kees_common::names;
-    use rstest::rstest;
-
-    use super::*;
-
-    fn read(arguments: &[&str]) -> Result<Settings, UsageError> {
-        Settings::read(["kees-init"].iter().chain(arguments).map(OsString::from))
-    }
-
-    #[test]
-    fn clap_accepts_the_definition() {
-        Settings::command().debug_assert();
-    }
-
-    #[test]
-    fn every_documented_variable_has_a_flag_with_the_documented_default() {
-        // The SDK reads these itself.
-        let sdk = [
-            names::env::AWS_WEB_IDENTITY_TOKEN_FILE,
-            names::env::HTTP_PROXY,
-            names::env::HTTPS_PROXY,
-            names::env::NO_PROXY,
-        ];
-        let command = Settings::command();
-        for variable in names::env::ALL.iter().filter(|v| !sdk.contains(&v.name)) {
-            let argument = command
-                .get_arguments()
-                .find(|argument| argument.get_env().is_some_and(|env| env == variable.name))
-                .unwrap_or_else(|| panic!("{} has no flag", variable.name));
-            let documented = variable.default.trim_matches('`');
-            if let [default] = argument.get_default_values() {
-                assert_eq!(documented, default.to_str().unwrap(), "{}", variable.name);
-            } else if !documented.is_empty() {
-                // What only holds after the annotations had their say stands in the help.
-                let help = argument.get_help().unwrap().to_string();
-                let last = documented.split([' ', '`']).next_back().unwrap();
-                assert!(
-                    help.contains(last) || help.contains("default"),
-                    "{}: {help}",
-                    variable.name
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn the_default_is_what_no_argument_and_no_variable_give() {
-        let mut command = Settings::command().mut_args(|argument| argument.env(Resettable::Reset));
-        let matches = command.try_get_matches_from_mut(["kees-init"]).unwrap();
-        let read = Settings::from_arg_matches(&matches).unwrap();
-        assert_eq!(format!("{read:?}"), format!("{:?}", Settings::default()));
-    }
-
-    #[rstest]
-    #[case(&["--timeout", "soon"], "TIMEOUT (--timeout) is 'soon': use a number of seconds, such as 60")]
-    #[case(&["--timeout", "1e9"], "use a number of seconds from 0 to 86400")]
-    #[case(&["--timeout", "0"], "use a number of seconds above 0")]
-    #[case(&["--store", "s3"], "STORE (--store) is 's3': 's3' is not a store; use dynamodb, secretsmanager or embedded")]
-    #[case(&["--stores", "embedded,s3"], "STORES (--stores) is")]
-    #[case(&["--create", "maybe"], "CREATE (--create) is 'maybe': use init, creator, never")]
-    #[case(&["--local-mode", "yes"], "use allow, deny")]
-    #[case(&["--format", "xml"], "FORMAT (--format) is 'xml': use properties, env, json or files")]
-    #[case(&["--file-mode", "0777"], "FILE_MODE (--file-mode) is '0777'")]
-    #[case(&["--storage-prefix", "/a/../b"], "STORAGE_PREFIX (--storage-prefix) is '/a/../b'")]
-    #[case(&["--annotation-domain", "A B"], "ANNOTATION_DOMAIN (--annotation-domain) is 'A B'")]
-    #[case(&["surplus"], "unexpected argument 'surplus'")]
-    fn a_wrong_value_is_named_with_its_variable_and_what_would_be_right(
-        #[case] arguments: &[&str],
-        #[case] message: &str,
-    ) {
-        let error = read(arguments).unwrap_err();
-        assert!(error.message.contains(message), "{}", error.message);
-        assert!(!error.is_help);
-    }
-
-    #[test]
-    fn stores_are_listed_by_comma_with_or_without_blanks() {
-        let settings = read(&["--stores", "dynamodb, secretsmanager"]).unwrap();
-        assert_eq!(
-            settings.storage.stores,
-            [StoreName::DynamoDb, StoreName::SecretsManager]
-        );
-    }
-
-    #[test]
-    fn help_is_no_mistake() {
-        let help = read(&["--help"]).unwrap_err();
-        assert!(help.is_help);
-        for word in ["SECRETS_FILE", "Exit status", "77", "Example"] {
-            assert!(help.message.contains(word), "{word}");
-        }
-    }
 }

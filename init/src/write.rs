@@ -3,6 +3,9 @@
 //! Old and new files stand side by side until the last new one is complete, so a volume that is
 //! too small for both is found out before anything is replaced.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map},
     ffi::{OsStr, OsString},

@@ -1,0 +1,91 @@
+//! No value is ever seen anywhere but in its file: a canary is planted in every value, and what a
+//! run says in any way is searched for it.
+
+use kees_common::SecretValue;
+use kees_init::{Failure, Report};
+
+use crate::pod::{Pod, Scripted};
+
+const CANARY: &str = "canary-in-the-coal-mine";
+
+/// The canary and its encodings.
+fn traces() -> [String; 3] {
+    let value = SecretValue::new(CANARY.as_bytes().to_vec());
+    let hexadecimal = CANARY.bytes().map(|b| format!("{b:02x}")).collect();
+    [
+        CANARY.to_owned(),
+        value.to_base64().to_string(),
+        hexadecimal,
+    ]
+}
+
+/// Whether a text gives the canary away.
+pub(crate) fn sings(text: &str) -> bool {
+    traces().iter().any(|trace| text.contains(trace.as_str()))
+        || text.contains(&format!("{:?}", CANARY.as_bytes()))
+}
+
+fn said(result: &Result<Report, Failure>) -> String {
+    match result {
+        Ok(report) => format!("{report:?} {}", report.summary()),
+        Err(failure) => {
+            format!(
+                "{failure:?} {failure} {} {}",
+                failure.summary(),
+                failure.termination_message()
+            )
+        }
+    }
+}
+
+#[test]
+fn a_canary_is_heard() {
+    let value = SecretValue::new(CANARY.as_bytes().to_vec());
+    assert!(sings(&format!("x{CANARY}")));
+    assert!(sings(&value.to_base64()));
+    assert!(sings(&format!("{:?}", value.expose())));
+    assert!(!sings(&format!("{value:?}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn neither_a_report_nor_a_failure_shows_a_value() {
+    let [_, base64, _] = traces();
+    let local = format!("kind=REFERENCE,localModeValue={base64}");
+    let not_base64 = format!("kind=REFERENCE,localModeValue={CANARY}");
+    let wrong = format!("kind=DYNAMIC,type=RSA,size=1024,localModeValue={base64}");
+    let rsa = "kind=DYNAMIC,type=RSA,size=2048";
+    let runs: [&[(&str, &str)]; 8] = [
+        &[("secret/a", "kind=REFERENCE"), ("resource/a", "")],
+        &[
+            ("init/format", "env"),
+            ("secret/a", "kind=REFERENCE"),
+            ("secret/binary", "kind=REFERENCE"),
+        ],
+        // Stored, but no key.
+        &[("secret/tls_public", rsa), ("secret/tls_private", rsa)],
+        // Half a pair.
+        &[("secret/half_public", rsa), ("secret/half_private", rsa)],
+        &[("init/local-mode", "true"), ("secret/a", &local)],
+        &[("init/local-mode", "true"), ("secret/a", &not_base64)],
+        &[("secret/a_public", &wrong)],
+        &[
+            ("secret/a", "kind=REFERENCE"),
+            ("secret/absent", "kind=REFERENCE"),
+        ],
+    ];
+    let mut succeeded = 0;
+    for annotations in runs {
+        let (pod, stores) = (Pod::new(), Scripted::default());
+        for path in ["/a", "/tls_public", "/tls_private", "/half_public"] {
+            stores.put(path, CANARY);
+        }
+        stores.put("/binary", [CANARY.as_bytes(), &[0xff]].concat());
+        let result = pod.run(annotations, &stores).await;
+        assert!(!sings(&said(&result)), "{annotations:?}: {}", said(&result));
+        succeeded += usize::from(result.is_ok());
+    }
+    assert_eq!(
+        succeeded, 2,
+        "the others are refused, each for its own reason"
+    );
+}

@@ -1,0 +1,220 @@
+//! A pod for tests, and a store that can be told to fail.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use kees_common::{Locator, SecretValue, StoreName, downward};
+use kees_init::{Failure, Report, Request, Settings, Sources, run, settings::OutputSettings};
+use kees_store::{
+    Create, Creation, ErrorKind, Found, NewGeneration, Read, StoreError, memory::Memory,
+};
+use tempfile::TempDir;
+
+/// A pod with a volume of its own.
+pub(crate) struct Pod {
+    pub(crate) settings: Settings,
+    volume: TempDir,
+}
+
+impl Pod {
+    /// A pod whose store is the memory of the test.
+    pub(crate) fn new() -> Self {
+        let volume = TempDir::new().unwrap();
+        let mut settings = Settings {
+            output: OutputSettings::within(volume.path()),
+            ..Settings::default()
+        };
+        settings.storage.store = StoreName::Memory;
+        settings.pod.pod_name = Some("web-0".to_owned());
+        settings.pod.pod_namespace = Some("team-a".to_owned());
+        Self { settings, volume }
+    }
+
+    /// One run with these annotations, each without the domain: `secret/db` is
+    /// `secret.bsycorp.com/db`.
+    pub(crate) async fn run(
+        &self,
+        annotations: &[(&str, &str)],
+        stores: &impl Sources,
+    ) -> Result<Report, Failure> {
+        run(&self.request(annotations)?, stores, &()).await
+    }
+
+    pub(crate) fn request(&self, annotations: &[(&str, &str)]) -> Result<Request, Failure> {
+        Request::parse(&self.settings, annotations_file(annotations).as_bytes())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.volume.path().join(name)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    /// Every file of the volume but the record of a run, by name.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.volume.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != ".kees")
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The lines of a list in the format `properties`, decoded.
+    pub(crate) fn list(&self, name: &str) -> BTreeMap<String, SecretValue> {
+        let decode = |line: &str| {
+            let (name, value) = line.split_once('=').unwrap();
+            (name.to_owned(), SecretValue::from_base64(value).unwrap())
+        };
+        self.read(name).lines().map(decode).collect()
+    }
+}
+
+/// The annotations as the kubelet writes them, with two of its own.
+pub(crate) fn annotations_file(annotations: &[(&str, &str)]) -> String {
+    let ours = annotations.iter().map(|(key, value)| {
+        let (word, name) = key.split_once('/').unwrap();
+        (format!("{word}.bsycorp.com/{name}"), (*value).to_owned())
+    });
+    let kubelet = [
+        ("kubernetes.io/config.seen", "2024-01-01T00:00:00Z"),
+        ("kubernetes.io/config.source", "api"),
+    ];
+    let all: Vec<(String, String)> = ours
+        .chain(kubelet.map(|(k, v)| (k.to_owned(), v.to_owned())))
+        .collect();
+    downward::write(
+        all.iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    )
+}
+
+/// The memory store, which can be told to fail, and counts.
+#[derive(Default)]
+pub(crate) struct Scripted {
+    pub(crate) memory: Memory,
+    /// What every read answers.
+    pub(crate) reading: Option<ErrorKind>,
+    /// What every creation answers.
+    pub(crate) creating: Option<ErrorKind>,
+    /// What somebody else stores once that many reads have been answered.
+    pub(crate) later: Mutex<Option<(usize, Vec<(String, SecretValue)>)>>,
+    pub(crate) reads: AtomicUsize,
+    pub(crate) creations: AtomicUsize,
+}
+
+impl Scripted {
+    pub(crate) fn put(&self, path: &str, value: impl Into<Vec<u8>>) {
+        self.memory
+            .put(path.parse().unwrap(), SecretValue::new(value.into()));
+    }
+
+    pub(crate) fn put_later<const N: usize>(
+        reads: usize,
+        values: [(&str, SecretValue); N],
+    ) -> Self {
+        let values = values.map(|(path, value)| (path.to_owned(), value)).into();
+        Self {
+            later: Mutex::new(Some((reads, values))),
+            ..Self::default()
+        }
+    }
+
+    /// Counts a read, and lets somebody else store what is due by then.
+    fn look(&self) {
+        let before = self.reads.fetch_add(1, Ordering::Relaxed);
+        let due = self
+            .later
+            .lock()
+            .unwrap()
+            .take_if(|(reads, _)| *reads <= before);
+        for (path, value) in due.into_iter().flat_map(|(_, values)| values) {
+            self.memory.put(path.parse().unwrap(), value);
+        }
+    }
+
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn creations(&self) -> usize {
+        self.creations.load(Ordering::Relaxed)
+    }
+}
+
+/// An error as the DynamoDB backend would give it.
+pub(crate) fn error(kind: &ErrorKind) -> StoreError {
+    let (code, remedy) = match kind {
+        ErrorKind::Denied { action, resource } => (
+            "AccessDeniedException",
+            format!("allow {action} on {resource}"),
+        ),
+        ErrorKind::Throttled => ("ThrottlingException", "raise the capacity".to_owned()),
+        _ => ("SomeException", "see to it".to_owned()),
+    };
+    StoreError {
+        kind: kind.clone(),
+        store: StoreName::Memory,
+        path: None,
+        code: Some(code.to_owned()),
+        message: "so says the store".to_owned(),
+        remedy,
+    }
+}
+
+pub(crate) fn denied(action: &str) -> ErrorKind {
+    ErrorKind::Denied {
+        action: action.to_owned(),
+        resource: "arn:aws:dynamodb:table/t".to_owned(),
+    }
+}
+
+impl Read for Scripted {
+    fn name(&self) -> StoreName {
+        StoreName::Memory
+    }
+
+    fn is_consistent(&self) -> bool {
+        true
+    }
+
+    async fn read(&self, locators: &[Locator]) -> Vec<Found> {
+        self.look();
+        match &self.reading {
+            Some(kind) => locators.iter().map(|_| Err(error(kind))).collect(),
+            None => self.memory.read(locators).await,
+        }
+    }
+
+    async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
+        self.read(locators).await
+    }
+}
+
+impl Create for Scripted {
+    async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
+        self.creations.fetch_add(1, Ordering::Relaxed);
+        match &self.creating {
+            Some(kind) => Err(error(kind)),
+            None => self.memory.create(new).await,
+        }
+    }
+}
+
+impl Sources for Scripted {
+    type Store = Self;
+
+    fn get(&self, name: StoreName) -> Option<&Self> {
+        (name == StoreName::Memory).then_some(self)
+    }
+}

@@ -1,0 +1,168 @@
+//! What is waited for, and for how long. Time is paused: nothing here takes longer than it works.
+
+use std::time::Duration;
+
+use kees_common::{SecretValue, Spec};
+use kees_init::{Exit, Origin, settings::CreatePolicy};
+use kees_store::ErrorKind;
+use tokio::time::Instant;
+
+use crate::pod::{Pod, Scripted, denied};
+
+const PASSWORD: &str = "kind=DYNAMIC,type=PASSWORD,size=128";
+
+fn value(text: &str) -> SecretValue {
+    SecretValue::new(text.as_bytes().to_vec())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reference_that_is_stored_later_is_waited_for() {
+    let stores = Scripted::put_later(3, [("/token", value("t"))]);
+    let report = Pod::new()
+        .run(&[("secret/token", "kind=REFERENCE")], &stores)
+        .await
+        .unwrap();
+    assert_eq!((report.count(Origin::Found), stores.reads()), (1, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stays_absent_is_an_error_at_the_deadline() {
+    let (pod, stores, begun) = (Pod::new(), Scripted::default(), Instant::now());
+    let failure = pod
+        .run(&[("resource/url", ""), ("secret/p", PASSWORD)], &stores)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.exit(), Exit::Absent);
+    let waited = begun.elapsed();
+    assert!(
+        (Duration::from_secs(59)..Duration::from_secs(61)).contains(&waited),
+        "{waited:?}"
+    );
+    assert_eq!(
+        failure.termination_message(),
+        "nothing was written: 1 fault, exit 75, something is absent\n\
+         resource.bsycorp.com/url (memory /url): absent after 59 s; store a value there, or correct \
+         the path (the prefix and storageKey=)"
+    );
+    assert_eq!(
+        (stores.creations(), pod.files().len()),
+        (1, 0),
+        "made, for the next run to find"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_delay_is_the_pause_before_another_look() {
+    for (timeout, delay, looks) in [(10, 4, 3), (10, 30, 2)] {
+        let (mut pod, stores) = (Pod::new(), Scripted::default());
+        pod.settings.storage.timeout = Duration::from_secs(timeout);
+        pod.settings.storage.retry_delay = Some(Duration::from_secs(delay));
+        let failure = pod.run(&[("resource/url", "")], &stores).await.unwrap_err();
+        assert_eq!((failure.exit(), stores.reads()), (Exit::Absent, looks));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn creator_means_that_somebody_else_creates() {
+    let made = kees_generate::generate(&Spec::Password { bits: 128 }).unwrap();
+    let made = made.get(kees_common::Field::Whole).unwrap().clone();
+    let stores = Scripted::put_later(2, [("/p", made)]);
+    let mut pod = Pod::new();
+    pod.settings.storage.create = CreatePolicy::Creator;
+    let report = pod.run(&[("secret/p", PASSWORD)], &stores).await.unwrap();
+    assert_eq!((report.count(Origin::Found), stores.creations()), (1, 0));
+
+    let failure = pod
+        .run(&[("secret/q", PASSWORD)], &Scripted::default())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.exit(), Exit::Absent);
+    assert!(failure.to_string().contains("CREATE=creator"), "{failure}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_means_an_error_at_once() {
+    let (mut pod, stores, begun) = (Pod::new(), Scripted::default(), Instant::now());
+    pod.settings.storage.create = CreatePolicy::Never;
+    let failure = pod
+        .run(&[("secret/p", PASSWORD)], &stores)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.exit(), stores.reads(), begun.elapsed()),
+        (Exit::Absent, 1, Duration::ZERO)
+    );
+    assert!(failure.to_string().contains("CREATE=never"), "{failure}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_may_not_create_waits_for_one_that_may() {
+    let stores = Scripted {
+        creating: Some(denied("dynamodb:PutItem")),
+        ..Scripted::put_later(2, [("/p", value("made elsewhere"))])
+    };
+    let report = Pod::new()
+        .run(&[("secret/p", PASSWORD)], &stores)
+        .await
+        .unwrap();
+    assert_eq!((report.count(Origin::Found), stores.creations()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_may_not_create_is_denied_if_nobody_else_does() {
+    let stores = Scripted {
+        creating: Some(denied("dynamodb:PutItem")),
+        ..Scripted::default()
+    };
+    let begun = Instant::now();
+    let failure = Pod::new()
+        .run(&[("secret/p", PASSWORD)], &stores)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.exit(), Exit::Denied);
+    assert!(begun.elapsed() > Duration::from_secs(59));
+    let message = failure.termination_message();
+    for part in [
+        "secret.bsycorp.com/p (memory /p)",
+        "AccessDeniedException",
+        "allow dynamodb:PutItem",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[rstest::rstest]
+#[case(denied("dynamodb:GetItem"), Exit::Denied, false)]
+#[case(ErrorKind::Credentials, Exit::Denied, false)]
+#[case(ErrorKind::Setup, Exit::Unavailable, false)]
+#[case(ErrorKind::Malformed, Exit::Data, false)]
+#[case(ErrorKind::Other, Exit::Unavailable, false)]
+#[case(ErrorKind::ScheduledForDeletion { date: None }, Exit::Absent, false)]
+#[case(ErrorKind::Throttled, Exit::Unavailable, true)]
+#[case(ErrorKind::Unreachable, Exit::Unavailable, true)]
+#[case(ErrorKind::TimedOut, Exit::Unavailable, true)]
+#[case(ErrorKind::Server, Exit::Unavailable, true)]
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_with_values_has_the_status_of_its_kind(
+    #[case] kind: ErrorKind,
+    #[case] exit: Exit,
+    #[case] is_tried_again: bool,
+) {
+    let (pod, begun) = (Pod::new(), Instant::now());
+    let stores = Scripted {
+        reading: Some(kind),
+        ..Scripted::default()
+    };
+    let annotations = [("secret/p", PASSWORD), ("resource/url", "")];
+    let failure = pod.run(&annotations, &stores).await.unwrap_err();
+    assert_eq!(failure.exit(), exit, "{failure}");
+    assert_eq!(failure.causes().len(), 2, "each entry is named: {failure}");
+    assert_eq!(stores.reads() > 1, is_tried_again);
+    assert_eq!(
+        begun.elapsed() > Duration::from_secs(50),
+        is_tried_again,
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!((stores.creations(), pod.files().len()), (0, 0));
+}
