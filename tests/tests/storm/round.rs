@@ -1,0 +1,276 @@
+//! One round: everybody starts on names that nobody has created, and goes on until all have them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use tempfile::TempDir;
+
+use crate::{
+    Size, Tally,
+    check::{self, Output},
+    pace::TenthOfACore,
+    target::{Target, kees_init},
+};
+
+/// How long a round rages before everybody may finish in peace.
+const RAGE: Duration = Duration::from_secs(4);
+
+/// How long anybody may take to finish once the faults have ended.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What every pod of a round asks for, and how many names and generations that is in a flat store
+/// and in one with a secret a generation.
+pub(crate) const ENTRIES: &[(&str, &str)] = &[
+    ("signing.v1_private", "kind=DYNAMIC,type=RSA,size=2048"),
+    ("signing.v1_public", "kind=DYNAMIC,type=RSA,size=2048"),
+    (
+        "mail_private",
+        "kind=DYNAMIC,type=GPG,size=2048,userId=Storm <storm@example.com>",
+    ),
+    (
+        "mail_public",
+        "kind=DYNAMIC,type=GPG,size=2048,userId=Storm <storm@example.com>",
+    ),
+    (
+        "mail_password",
+        "kind=DYNAMIC,type=GPG,size=2048,userId=Storm <storm@example.com>",
+    ),
+    ("db-password", "kind=DYNAMIC,type=PASSWORD,size=256"),
+    ("session-key", "kind=DYNAMIC,type=RANDOM,size=256"),
+    ("api-key.v1_consumer", "kind=DYNAMIC,type=RANDOM,size=128"),
+    ("api-key.v1_provider", "kind=DYNAMIC,type=RANDOM,size=128"),
+];
+
+/// How many generations [`ENTRIES`] are.
+const GENERATIONS: usize = 5;
+
+pub(crate) struct Round<'a> {
+    target: &'a Target,
+    size: &'a Size,
+    seed: u64,
+    prefix: String,
+    folder: TempDir,
+    raging: AtomicBool,
+    /// Every content of the list file that anybody ever saw.
+    seen: Mutex<Vec<Output>>,
+}
+
+/// What one worker did.
+#[derive(Debug, Default)]
+struct Work {
+    processes: usize,
+    kills: usize,
+    gave_up: usize,
+    outputs: usize,
+    partial: usize,
+}
+
+impl<'a> Round<'a> {
+    pub(crate) fn new(number: usize, target: &'a Target, size: &'a Size) -> anyhow::Result<Self> {
+        let round = Self {
+            target,
+            size,
+            seed: size
+                .seed
+                .wrapping_mul(1_000_003)
+                .wrapping_add(u64::try_from(number)?),
+            prefix: format!("/storm/{number}"),
+            folder: TempDir::new()?,
+            raging: AtomicBool::new(true),
+            seen: Mutex::default(),
+        };
+        let mut entries: Vec<(String, &str)> = ENTRIES
+            .iter()
+            .map(|(name, value)| (format!("secret.bsycorp.com/{name}"), *value))
+            .collect();
+        entries.push(("init.bsycorp.com/storage-prefix".to_owned(), &round.prefix));
+        let annotations =
+            kees_common::downward::write(entries.iter().map(|(key, value)| (key.as_str(), *value)));
+        std::fs::write(round.annotations(), annotations)?;
+        Ok(round)
+    }
+
+    fn annotations(&self) -> PathBuf {
+        self.folder.path().join("annotations")
+    }
+
+    /// Lets everybody loose, ends the faults, lets everybody finish, and looks at what is there.
+    pub(crate) fn run(self, tally: &mut Tally) -> anyhow::Result<()> {
+        self.target.set_breaking(true);
+        let (work, ended) = thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.size.processes)
+                .map(|number| {
+                    let round = &self;
+                    scope.spawn(move || round.work(number))
+                })
+                .collect();
+            let rage = Instant::now();
+            // Nobody is waited for here: this is how long the storm lasts.
+            while rage.elapsed() < RAGE {
+                thread::park_timeout(RAGE.saturating_sub(rage.elapsed()));
+            }
+            self.target.set_breaking(false);
+            self.raging.store(false, Ordering::Relaxed);
+            let ended = Instant::now();
+            let work: Vec<anyhow::Result<Work>> = workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|_| bail!("a worker panicked")))
+                .collect();
+            (work, ended.elapsed())
+        });
+        tally.slowest_after = tally.slowest_after.max(ended);
+        for work in work {
+            let Work {
+                processes,
+                kills,
+                gave_up,
+                outputs,
+                partial,
+            } = work?;
+            tally.processes += processes;
+            tally.kills += kills;
+            tally.gave_up += gave_up;
+            tally.outputs += outputs;
+            tally.partial += partial;
+        }
+        self.look(tally)
+    }
+
+    /// One worker: a pod whose init container is started again whenever it ends badly.
+    fn work(&self, number: usize) -> anyhow::Result<Work> {
+        let mut dice = StdRng::seed_from_u64(self.seed ^ (u64::try_from(number)? << 32));
+        let slow = (number % 2 == 1).then(TenthOfACore::new).transpose()?;
+        let folder = self.folder.path().join(format!("pod-{number}"));
+        std::fs::create_dir(&folder)?;
+        let mut work = Work::default();
+        let mut ended: Option<Instant> = None;
+        loop {
+            let raging = self.raging.load(Ordering::Relaxed);
+            if !raging && ended.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                bail!("pod {number} has not finished {PATIENCE:?} after the faults ended");
+            }
+            // A slow one gets longer, so that it is not always killed before its first call.
+            let longest = if slow.is_some() { 6_000 } else { 900 };
+            let life = raging.then(|| Duration::from_millis(dice.random_range(0..longest)));
+            work.processes += 1;
+            let run = self.start(&folder, slow.as_ref())?;
+            let ended = wait_or_kill(run, life, &self.raging)?;
+            self.look_at_folder(&folder, &mut work)?;
+            match ended {
+                None => work.kills += 1,
+                Some((status, said)) => match status.code() {
+                    Some(0) if raging => {
+                        // It restarts all the same: a later pod of the same workload.
+                        work.outputs += 1;
+                    }
+                    Some(0) => {
+                        work.outputs += 1;
+                        return Ok(work);
+                    }
+                    // The store failed for too long, or something stayed absent.
+                    Some(69 | 75) => work.gave_up += 1,
+                    other => bail!("pod {number} ended with {other:?}: {said}"),
+                },
+            }
+        }
+    }
+
+    fn start(&self, folder: &Path, slow: Option<&TenthOfACore>) -> anyhow::Result<Child> {
+        let mut init = Command::new(kees_init()?);
+        init.env_clear()
+            .env("ANNOTATIONS_FILE", self.annotations())
+            .env("SECRETS_FILE", folder.join("secrets.properties"))
+            .env("RESOURCES_FILE", folder.join("resources.properties"))
+            .env("LEASES_FILE", folder.join("leases.properties"))
+            .env("RESOURCES_FILE_PATH", folder)
+            .env("LEASES_FILE_PATH", folder)
+            .env("TERMINATION_LOG", "/dev/null")
+            .env("TIMEOUT", "20")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        self.target.configure(&mut init);
+        let child = init.spawn().context("kees-init cannot be started")?;
+        if let Some(slow) = slow {
+            slow.take_in(child.id())?;
+        }
+        Ok(child)
+    }
+
+    /// What a pod's folder holds right after its process ended, whichever way.
+    fn look_at_folder(&self, folder: &Path, work: &mut Work) -> anyhow::Result<()> {
+        if let Some(output) = check::read(folder)? {
+            if output.is_whole() {
+                self.seen
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(output);
+            } else {
+                work.partial += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of a round: one generation a name, one content for all, pairs that belong together.
+    fn look(&self, tally: &mut Tally) -> anyhow::Result<()> {
+        let names = match self.target.name() {
+            "secretsmanager" => GENERATIONS,
+            _ => ENTRIES.len(),
+        };
+        let stored = self.target.names(&format!("{}/", self.prefix))?;
+        anyhow::ensure!(
+            stored == names,
+            "{stored} names are stored where {names} were asked for"
+        );
+        tally.generations += GENERATIONS;
+
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = seen.first().context("nobody wrote anything")?;
+        tally.disagreements += seen.iter().filter(|output| *output != first).count();
+        first.check_pairs(self.folder.path())?;
+        for number in 0..self.size.processes {
+            let folder = self.folder.path().join(format!("pod-{number}"));
+            tally.leftover += check::temporary_files(&folder)?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits for a process to end, or kills it after `life` or when the storm is over; `None` where it
+/// was killed.
+fn wait_or_kill(
+    mut process: Child,
+    life: Option<Duration>,
+    raging: &AtomicBool,
+) -> anyhow::Result<Option<(ExitStatus, String)>> {
+    let started = Instant::now();
+    if let Some(life) = life {
+        while started.elapsed() < life && raging.load(Ordering::Relaxed) {
+            if process.try_wait()?.is_some() {
+                break;
+            }
+            thread::park_timeout(Duration::from_millis(5));
+        }
+        if process.try_wait()?.is_none() && started.elapsed() >= life {
+            process.kill()?;
+            process.wait()?;
+            return Ok(None);
+        }
+    }
+    let output = process.wait_with_output()?;
+    Ok(Some((
+        output.status,
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )))
+}

@@ -1,0 +1,107 @@
+//! A container that is too slow to finish in one life still gets further with every one.
+
+use std::{
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use kees_tests::eventually;
+use tempfile::TempDir;
+
+use crate::{
+    Size,
+    pace::TenthOfACore,
+    target::{Target, kees_init},
+};
+
+/// Keys that take a second and more each at a tenth of a core: longer than the deadline below.
+const KEYS: usize = 4;
+
+#[test]
+#[expect(
+    clippy::print_stderr,
+    reason = "how far each life got is what this is run for"
+)]
+fn a_process_at_a_tenth_of_a_core_gets_further_with_every_restart() {
+    let size = Size {
+        faults: 0.0,
+        ..Size::from_environment().unwrap()
+    };
+    let target = Target::dynamodb(&size).unwrap();
+    let folder = TempDir::new().unwrap();
+    let annotations: Vec<(String, String)> = (0..KEYS)
+        .flat_map(|key| ["private", "public"].map(|half| (key, half)))
+        .map(|(key, half)| {
+            (
+                format!("secret.bsycorp.com/key-{key}_{half}"),
+                "kind=DYNAMIC,type=RSA,size=4096".to_owned(),
+            )
+        })
+        .chain([(
+            "init.bsycorp.com/storage-prefix".to_owned(),
+            "/slow".to_owned(),
+        )])
+        .collect();
+    let text = kees_common::downward::write(
+        annotations
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    );
+    std::fs::write(folder.path().join("annotations"), text).unwrap();
+
+    let mut stored = 0;
+    for life in 1..=KEYS {
+        let pace = TenthOfACore::new().unwrap();
+        let mut process = start(&folder, &target).unwrap();
+        pace.take_in(process.id()).unwrap();
+        let begun = Instant::now();
+        // It is killed as soon as it has got further, at whatever it is doing then.
+        let further = eventually("further key", Duration::from_mins(5), || {
+            let now = target.names("/slow/")?;
+            ensure!(now > stored || process.try_wait()?.is_some(), "{now} names");
+            Ok(now)
+        })
+        .unwrap();
+        let ended = process.try_wait().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert!(
+            further > stored || ended.is_some_and(|status| status.success()),
+            "life {life} got no further"
+        );
+        eprintln!(
+            "storm: life {life} took {:.1} s for {further} of {} names",
+            begun.elapsed().as_secs_f64(),
+            KEYS * 2
+        );
+        stored = further;
+        if stored == KEYS * 2 {
+            break;
+        }
+    }
+    let status = start(&folder, &target).unwrap().wait().unwrap();
+    assert!(status.success(), "{status}");
+    assert_eq!(target.names("/slow/").unwrap(), KEYS * 2);
+}
+
+/// `kees-init` with a deadline that is shorter than the making of one of its keys.
+fn start(folder: &TempDir, target: &Target) -> anyhow::Result<Child> {
+    let out = folder.path().join("out");
+    std::fs::create_dir_all(&out)?;
+    let mut init = Command::new(kees_init()?);
+    init.env_clear()
+        .env("ANNOTATIONS_FILE", folder.path().join("annotations"))
+        .env("SECRETS_FILE", out.join("secrets.properties"))
+        .env("RESOURCES_FILE", out.join("resources.properties"))
+        .env("LEASES_FILE", out.join("leases.properties"))
+        .env("RESOURCES_FILE_PATH", &out)
+        .env("LEASES_FILE_PATH", &out)
+        .env("TERMINATION_LOG", "/dev/null")
+        .env("TIMEOUT", "3")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    target.configure(&mut init);
+    init.spawn().context("kees-init cannot be started")
+}

@@ -1,0 +1,159 @@
+//! The stores that a storm rages on, each as its clients see it.
+
+use std::{net::SocketAddr, path::PathBuf, process::Command, time::Duration};
+
+use anyhow::Context as _;
+use aws_sdk_secretsmanager::operation::list_secrets::ListSecretsOutput;
+use kees_tests::{
+    DynamoDbLocal, Moto, REGION,
+    proxy::{Counts, Proxy, Rates},
+    wait,
+};
+use tempfile::TempDir;
+
+use crate::Size;
+
+/// A store, with the proxy in front of it where calls can be broken.
+#[derive(Debug)]
+pub(crate) struct Target {
+    store: Store,
+    proxy: Option<Proxy>,
+}
+
+#[derive(Debug)]
+enum Store {
+    DynamoDb(DynamoDbLocal),
+    SecretsManager(Moto),
+    Embedded(TempDir),
+}
+
+const LABEL: &str = "storm";
+
+impl Target {
+    pub(crate) fn dynamodb(size: &Size) -> anyhow::Result<Self> {
+        let server = DynamoDbLocal::start()?;
+        server.create_table(LABEL)?;
+        let proxy = proxy(server.endpoint(), size)?;
+        Ok(Self {
+            store: Store::DynamoDb(server),
+            proxy: Some(proxy),
+        })
+    }
+
+    pub(crate) fn secrets_manager(size: &Size) -> anyhow::Result<Self> {
+        let server = Moto::start_plain()?;
+        let proxy = proxy(&server.endpoint(), size)?;
+        Ok(Self {
+            store: Store::SecretsManager(server),
+            proxy: Some(proxy),
+        })
+    }
+
+    pub(crate) fn embedded(_: &Size) -> anyhow::Result<Self> {
+        Ok(Self {
+            store: Store::Embedded(TempDir::new()?),
+            proxy: None,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self.store {
+            Store::DynamoDb(_) => "dynamodb",
+            Store::SecretsManager(_) => "secretsmanager",
+            Store::Embedded(_) => "embedded",
+        }
+    }
+
+    pub(crate) fn breaks_calls(&self) -> bool {
+        self.proxy.is_some()
+    }
+
+    pub(crate) fn faults(&self) -> Counts {
+        self.proxy.as_ref().map(Proxy::counts).unwrap_or_default()
+    }
+
+    /// Starts or stops breaking calls.
+    pub(crate) fn set_breaking(&self, breaking: bool) {
+        if let Some(proxy) = &self.proxy {
+            proxy.set_breaking(breaking);
+        }
+    }
+
+    /// Points `kees-init` at this store.
+    pub(crate) fn configure(&self, init: &mut Command) {
+        init.env("STORE", self.name())
+            .env("ENV_LABEL", LABEL)
+            .env("AWS_REGION", REGION)
+            .env("AWS_ACCESS_KEY_ID", "tests")
+            .env("AWS_SECRET_ACCESS_KEY", "tests");
+        if let Some(proxy) = &self.proxy {
+            init.env("AWS_ENDPOINT", proxy.url());
+        }
+        if let Store::Embedded(folder) = &self.store {
+            init.env("EMBEDDED_FILE", folder.path().join("secrets.db"));
+        }
+    }
+
+    /// How many names there are below `prefix`, asked of the store itself.
+    pub(crate) fn names(&self, prefix: &str) -> anyhow::Result<usize> {
+        match &self.store {
+            Store::DynamoDb(server) => Ok(server
+                .items(LABEL)?
+                .keys()
+                .filter(|name| name.starts_with(prefix))
+                .count()),
+            Store::SecretsManager(server) => {
+                let list = server
+                    .secrets_manager()
+                    .list_secrets()
+                    .into_paginator()
+                    .send();
+                let pages = wait(list.collect::<Result<Vec<_>, _>>())?;
+                Ok(pages
+                    .iter()
+                    .flat_map(ListSecretsOutput::secret_list)
+                    .filter(|secret| secret.name().is_some_and(|name| name.starts_with(prefix)))
+                    .count())
+            }
+            Store::Embedded(folder) => {
+                let file = rusqlite::Connection::open_with_flags(
+                    folder.path().join("secrets.db"),
+                    rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
+                )?;
+                file.busy_timeout(Duration::from_secs(10))?;
+                let count: i64 = file.query_row(
+                    "SELECT count(*) FROM kees_secret WHERE substr(name, 1, length(?1)) = ?1",
+                    [prefix],
+                    |row| row.get(0),
+                )?;
+                Ok(count.try_into()?)
+            }
+        }
+    }
+}
+
+fn proxy(endpoint: &str, size: &Size) -> anyhow::Result<Proxy> {
+    let upstream: SocketAddr = endpoint
+        .trim_start_matches("http://")
+        .parse()
+        .context("not an address")?;
+    wait(Proxy::start(
+        upstream,
+        Rates::every(size.faults),
+        Duration::from_secs(2),
+        size.seed,
+    ))
+}
+
+/// The program under test, with every store in it.
+pub(crate) fn kees_init() -> anyhow::Result<PathBuf> {
+    let images =
+        std::env::var_os("KEES_IMAGES").context("KEES_IMAGES is not set: run tests/run")?;
+    let path = PathBuf::from(images).join("kees-init-all-stores");
+    anyhow::ensure!(
+        path.exists(),
+        "{} is missing: run tests/run",
+        path.display()
+    );
+    Ok(path)
+}
