@@ -188,9 +188,9 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// Breaks nothing from now on.
-    pub fn heal(&self) {
-        self.shared.breaking.store(false, Ordering::Relaxed);
+    /// Breaks calls, or lets them all pass, from now on.
+    pub fn set_breaking(&self, breaking: bool) {
+        self.shared.breaking.store(breaking, Ordering::Relaxed);
     }
 
     /// What it has seen and done so far.
@@ -468,7 +468,7 @@ mod tests {
         let proxy = Proxy::start(upstream, Rates::every(1.0), Duration::ZERO, 1)
             .await
             .unwrap();
-        proxy.heal();
+        proxy.set_breaking(false);
         for _ in 0..20 {
             assert!(ask(&proxy).await.unwrap().contains("200 OK"));
         }
