@@ -72,6 +72,10 @@ where
         return cause.clone();
     }
     match error {
+        // Success, in words that cannot be parsed.
+        SdkError::ServiceError(answer) if answer.raw().status().is_success() => {
+            broken_off(answer.raw())
+        }
         SdkError::ServiceError(answer) => Answer {
             code: answer.err().code(),
             message: answer.err().message(),
@@ -362,3 +366,7 @@ fn other(message: String) -> Cause {
         remedy: "see that AWS_REGION and AWS_ENDPOINT are right".to_owned(),
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "secretsmanager")]
+mod tests;

@@ -229,3 +229,6 @@ fn credentials(message: String, remedy: &str) -> Cause {
         remedy: remedy.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,13 @@ impl Aws {
         self.config.region().map_or("", Region::as_ref)
     }
 
+    #[cfg(test)]
+    fn sts(&self) -> aws_sdk_sts::Client {
+        let mut config = aws_sdk_sts::config::Builder::from(&self.config);
+        config.set_endpoint_url(self.endpoint.clone());
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+
     /// A DynamoDB client.
     #[cfg(feature = "dynamodb")]
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {

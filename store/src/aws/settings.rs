@@ -1,6 +1,6 @@
 //! What the operator settles about AWS.
 
-use std::{env, path::PathBuf};
+use std::{env, fmt, path::PathBuf};
 
 use aws_credential_types::Credentials;
 use kees_common::names::env as names;
@@ -12,7 +12,7 @@ const DEFAULT_REGION: &str = "ap-southeast-2";
 ///
 /// The SDK reads its own variables beside these (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ROLE_ARN`,
 /// `AWS_PROFILE` …), as the AWS SDKs and Tools Reference Guide documents them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// `AWS_REGION`
     pub region: String,
@@ -67,6 +67,19 @@ impl Default for Settings {
     }
 }
 
+/// The proxies are left out: their URLs may hold a password.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("region", &self.region)
+            .field("endpoint", &self.endpoint)
+            .field("sts_endpoint", &self.sts_endpoint)
+            .field("ca_bundle", &self.ca_bundle)
+            .field("ssl_cert_file", &self.ssl_cert_file)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +97,14 @@ mod tests {
         });
         assert_eq!(settings.https_proxy.as_deref(), Some("http://proxy:3128"));
         assert_eq!(settings.http_proxy, None);
+    }
+
+    #[test]
+    fn a_proxys_password_is_not_printed() {
+        let settings = Settings {
+            https_proxy: Some("http://user:canary@proxy:3128".to_owned()),
+            ..Settings::default()
+        };
+        assert!(!format!("{settings:?}").contains("canary"));
     }
 }

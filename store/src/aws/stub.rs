@@ -22,7 +22,7 @@ use super::Aws;
 pub(crate) struct Asked {
     /// `GetSecretValue`: the operation in `X-Amz-Target`; empty for STS.
     pub(crate) operation: String,
-    /// The body, where it is JSON.
+    /// The body: JSON, or, for STS, the text of a form.
     pub(crate) body: Value,
 }
 
@@ -111,13 +111,11 @@ impl Stub {
 impl HttpConnector for Stub {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let body = request.body().bytes().unwrap_or_default();
         let asked = Asked {
             operation: target.rsplit('.').next().unwrap_or_default().to_owned(),
-            body: request
-                .body()
-                .bytes()
-                .and_then(|body| serde_json::from_slice(body).ok())
-                .unwrap_or_default(),
+            body: serde_json::from_slice(body)
+                .unwrap_or_else(|_| String::from_utf8_lossy(body).into()),
         };
         let answer = (self.answers)(&asked);
         self.asked.lock().unwrap().push(asked);

@@ -7,6 +7,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -36,10 +37,9 @@ use super::{
 use crate::ErrorKind;
 
 /// Every connection of one run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Transport(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     http_proxy: Option<String>,
     https_proxy: Option<String>,
@@ -83,6 +83,13 @@ impl Transport {
             operator_roots: Roots::of_operator(settings),
             connectors: Mutex::default(),
         }))
+    }
+}
+
+/// The proxies are left out: their URLs may hold a password.
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").finish_non_exhaustive()
     }
 }
 

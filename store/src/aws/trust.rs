@@ -4,7 +4,11 @@
 //! bundle, and panics at what it cannot parse. So it gets few roots, and only ones that rustls has
 //! accepted here first.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use aws_smithy_types::base64;
@@ -111,7 +115,7 @@ fn is_amazon(root: &CertificateDer<'static>) -> bool {
         })
 }
 
-fn from_file(variable: &str, path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, Cause> {
+fn from_file(variable: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Cause> {
     let remedy = format!("let {variable} name a PEM file with root certificates, or unset it");
     let wrong = |what: String| {
         cause(
@@ -165,3 +169,6 @@ fn cause(message: String, remedy: String) -> Cause {
         remedy,
     }
 }
+
+#[cfg(test)]
+mod tests;

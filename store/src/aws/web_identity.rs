@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::{cause::Cause, classify::explain};
 use crate::ErrorKind;
 
-/// What CloudTrail shows as the session, where `AWS_ROLE_SESSION_NAME` says nothing else.
+/// The session in the logs of AWS, where `AWS_ROLE_SESSION_NAME` says nothing else.
 const SESSION_NAME: &str = "kees";
 const ASSUME: &str = "sts:AssumeRoleWithWebIdentity";
 
@@ -164,5 +164,139 @@ fn credentials(message: String, remedy: &str) -> Cause {
         code: None,
         message,
         remedy: remedy.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use rstest::rstest;
+    use tempfile::NamedTempFile;
+
+    use super::*;
+    use crate::aws::stub::{Answer, Stub};
+
+    const ROLE: &str = "arn:aws:iam::123456789012:role/pod";
+
+    fn token(text: &str) -> NamedTempFile {
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    fn identity(stub: &Stub, file: &Path) -> WebIdentity {
+        WebIdentity::new(&stub.config(), None, ROLE.to_owned(), file.to_owned(), None)
+    }
+
+    /// What STS answers a refusal with (STS API Reference, "Common errors").
+    fn refusal(status: u16, code: &str, message: &str) -> Answer {
+        Answer::Http(
+            status,
+            format!(
+                r#"<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>r</RequestId></ErrorResponse>"#
+            ),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_token_is_changed_for_credentials() {
+        let answer = r#"<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2036-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"#;
+        let stub = Stub::new(|_| Answer::Http(200, answer.to_owned()));
+        let file = token("a.jwt.token\n");
+        let credentials = identity(&stub, file.path())
+            .provide_credentials()
+            .await
+            .unwrap();
+        assert_eq!(credentials.access_key_id(), "ASIA1");
+        assert!(credentials.expiry().is_some());
+        let asked = stub.asked();
+        let form: Vec<_> = asked[0].body.as_str().unwrap().split('&').collect();
+        assert!(form.contains(&"WebIdentityToken=a.jwt.token"), "{form:?}");
+        assert!(form.contains(&"RoleSessionName=kees"), "{form:?}");
+    }
+
+    /// Codes: STS API Reference, `AssumeRoleWithWebIdentity`. "Token expired" and "Not authorized
+    /// …" as EKS's users have quoted them.
+    #[rstest]
+    #[case(
+        403,
+        "AccessDenied",
+        "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        None,
+        "trust policy of arn:aws:iam::123456789012:role/pod"
+    )]
+    #[case(
+        400,
+        "ExpiredTokenException",
+        "Token expired: current date/time 1767225600 must be before the expiration date/time 1767222000",
+        Some(ErrorKind::Credentials),
+        "recreate the pod"
+    )]
+    #[case(
+        400,
+        "InvalidIdentityToken",
+        "No OpenIDConnect provider found in your account for https://oidc.eks.eu-west-1.amazonaws.com/id/X",
+        Some(ErrorKind::Credentials),
+        "OIDC provider"
+    )]
+    #[case(
+        400,
+        "ValidationError",
+        "Request ARN is invalid",
+        Some(ErrorKind::Credentials),
+        "AWS_ROLE_ARN"
+    )]
+    #[case(400, "IDPCommunicationError", "timed out", Some(ErrorKind::Server), "")]
+    #[case(400, "Throttling", "Rate exceeded", Some(ErrorKind::Throttled), "")]
+    #[case(500, "InternalFailure", "failed", Some(ErrorKind::Server), "")]
+    #[tokio::test]
+    async fn each_refusal_of_sts_is_told_apart(
+        #[case] status: u16,
+        #[case] code: &'static str,
+        #[case] message: &'static str,
+        #[case] kind: Option<ErrorKind>,
+        #[case] remedy: &str,
+    ) {
+        let stub = Stub::new(move |_| refusal(status, code, message));
+        let file = token("canary");
+        let error = identity(&stub, file.path())
+            .provide_credentials()
+            .await
+            .unwrap_err();
+        let cause = Cause::within(&error).unwrap();
+        let denied = ErrorKind::Denied {
+            action: ASSUME.to_owned(),
+            resource: ROLE.to_owned(),
+        };
+        assert_eq!(cause.kind, kind.unwrap_or(denied));
+        assert_eq!(cause.code.as_deref(), Some(code));
+        assert!(cause.message.ends_with(message), "{}", cause.message);
+        assert!(cause.remedy.contains(remedy), "{}", cause.remedy);
+        assert!(!format!("{error:?}").contains("canary"));
+    }
+
+    #[rstest]
+    #[case::empty(Some(" \n"), "empty")]
+    #[case::missing(None, "No such file")]
+    #[tokio::test]
+    async fn a_token_that_is_not_there_is_not_sent(
+        #[case] content: Option<&str>,
+        #[case] why: &str,
+    ) {
+        let stub = Stub::new(|_| panic!("nothing is to be asked"));
+        let file = token(content.unwrap_or_default());
+        let path = match content {
+            Some(_) => file.path().to_owned(),
+            None => file.path().with_extension("absent"),
+        };
+        let error = identity(&stub, &path)
+            .provide_credentials()
+            .await
+            .unwrap_err();
+        let cause = Cause::within(&error).unwrap();
+        assert_eq!(cause.kind, ErrorKind::Credentials);
+        assert!(cause.message.contains(why), "{}", cause.message);
+        assert!(cause.message.contains(&path.display().to_string()));
     }
 }

@@ -179,20 +179,21 @@ impl Problem {
             path: Some(locator.path.clone()),
             code: None,
             message: format!("the secret {secret} {self}"),
-            remedy: self.remedy(locator),
-        }
-    }
-
-    fn remedy(&self, locator: &Locator) -> String {
-        match &locator.member {
-            Some(member) => format!(
-                "let it hold what a DYNAMIC entry of type={} makes, or refer to another secret",
-                member.secret_type
-            ),
-            None => {
-                "let property= name what the secret holds, or leave property= out for all of it"
-                    .to_owned()
-            }
+            remedy: remedy(locator),
         }
     }
 }
+
+fn remedy(locator: &Locator) -> String {
+    match &locator.member {
+        Some(member) => format!(
+            "let it hold what a DYNAMIC entry of type={} makes, or refer to another secret",
+            member.secret_type
+        ),
+        None => "let property= name what the secret holds, or leave property= out for all of it"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+use aws_smithy_runtime_api::box_error::BoxError;
+use rstest::rstest;
+
+use super::*;
+
+fn nothing() -> CredentialsError {
+    CredentialsError::not_loaded("nothing is set")
+}
+
+fn refused() -> CredentialsError {
+    let refused: BoxError = Box::new(std::io::Error::other("connection refused"));
+    CredentialsError::provider_error(ConnectorError::io(refused))
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn a_pod_without_any_identity_is_told_what_is_missing() {
+    let cause = Environment {
+        metadata_disabled: true,
+        ..Environment::default()
+    }
+    .explain(&nothing());
+    assert_eq!(cause.kind, ErrorKind::Credentials);
+    assert_eq!(
+        cause.message,
+        "no AWS identity: neither AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE (IRSA) nor AWS_CONTAINER_CREDENTIALS_FULL_URI (EKS Pod Identity) is set, and AWS_EC2_METADATA_DISABLED keeps it from the node's own"
+    );
+    assert!(
+        cause.remedy.contains("recreate the pod"),
+        "{}",
+        cause.remedy
+    );
+}
+
+#[test]
+fn a_node_that_gives_no_identity_is_named() {
+    let cause = Environment::default().explain(&refused());
+    assert_eq!(cause.kind, ErrorKind::Credentials);
+    assert!(
+        cause
+            .message
+            .ends_with("the node's metadata service gives none"),
+        "{}",
+        cause.message
+    );
+}
+
+#[rstest]
+#[case(Environment { role: some("r"), ..Environment::default() }, "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not")]
+#[case(Environment { token_file: Some("t".into()), ..Environment::default() }, "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not")]
+fn half_of_a_web_identity_is_told(#[case] environment: Environment, #[case] what: &str) {
+    let cause = environment.explain(&nothing());
+    assert_eq!(cause.kind, ErrorKind::Credentials);
+    assert!(cause.message.ends_with(what), "{}", cause.message);
+}
+
+#[rstest]
+#[case::no_agent(refused(), ErrorKind::Unreachable, "eks-pod-identity-agent runs")]
+#[case::slow_agent(
+    CredentialsError::provider_timed_out(IDENTITY_TIMEOUT),
+    ErrorKind::TimedOut,
+    "eks-pod-identity-agent runs"
+)]
+#[case::refusal(
+    CredentialsError::provider_error("Non-success status from HTTP credential provider: 403"),
+    ErrorKind::Credentials,
+    "trust policy"
+)]
+fn pod_identity_is_told_apart_from_its_agent(
+    #[case] error: CredentialsError,
+    #[case] kind: ErrorKind,
+    #[case] remedy: &str,
+) {
+    let environment = Environment {
+        container: true,
+        ..Environment::default()
+    };
+    let cause = environment.explain(&error);
+    assert_eq!(cause.kind, kind);
+    assert!(
+        cause.message.contains("EKS Pod Identity"),
+        "{}",
+        cause.message
+    );
+    assert!(cause.remedy.contains(remedy), "{}", cause.remedy);
+}
+
+#[test]
+fn a_profile_that_is_wrong_is_not_an_identity_that_is_missing() {
+    let error = CredentialsError::invalid_configuration("profile `x` was not defined");
+    let cause = Environment::default().explain(&error);
+    assert_eq!(cause.kind, ErrorKind::Credentials);
+    assert!(
+        cause.message.contains("profile `x` was not defined"),
+        "{}",
+        cause.message
+    );
+}
