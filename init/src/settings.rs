@@ -271,6 +271,33 @@ impl Settings {
 }
 
 impl Settings {
+    /// The settings of a container that has `variables`, names and values, as its environment. That
+    /// of this process is not looked at, and names that no flag has are passed over.
+    ///
+    /// # Errors
+    /// [`UsageError`], which names the variable.
+    pub fn from_variables<'a>(
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, UsageError> {
+        let mut named = Self::command();
+        named.build();
+        let mut arguments = vec![OsString::from(named.get_name())];
+        for (name, value) in variables {
+            let argument = named
+                .get_arguments()
+                .find(|argument| argument.get_env().is_some_and(|env| env == name));
+            let flag = argument.and_then(clap::Arg::get_long);
+            if let (Some(flag), false) = (flag, value.is_empty()) {
+                arguments.push(format!("--{flag}={value}").into());
+            }
+        }
+        Self::command()
+            .mut_args(|argument| argument.env(Resettable::Reset))
+            .try_get_matches_from_mut(arguments)
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .map_err(|error| UsageError::new(&error, &named))
+    }
+
     /// What the stores need to know of this.
     pub fn stores(&self) -> kees_store::Settings {
         let AwsSettings {

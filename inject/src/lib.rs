@@ -56,3 +56,6 @@ pub use settings::{
     Settings, SettingsProblem, WiredImage,
 };
 pub use template::{InvalidTemplate, PrefixTemplate, Unfilled};
+
+/// The name of the init container that is injected.
+pub const INIT_CONTAINER: &str = names::CONTAINER;

@@ -90,3 +90,25 @@ fn help_is_no_mistake() {
         assert!(help.message.contains(word), "{word}");
     }
 }
+
+#[test]
+fn a_containers_variables_are_settings_too() {
+    let variables = [
+        ("STORE", "embedded"),
+        ("TIMEOUT", "7"),
+        ("SECRETS_FILE", "-odd=name"),
+        ("AWS_REGION", ""),
+        ("PATH", "/bin"),
+    ];
+    let settings = Settings::from_variables(variables).unwrap();
+    assert_eq!(settings.storage.store, StoreName::Embedded);
+    assert_eq!(settings.storage.timeout, Duration::from_secs(7));
+    assert_eq!(settings.output.secrets_file, Path::new("-odd=name"));
+    assert_eq!(settings.aws.aws_region, None);
+
+    let error = Settings::from_variables([("TIMEOUT", "soon")]).unwrap_err();
+    assert_eq!(
+        error.message,
+        "TIMEOUT (--timeout) is 'soon': use a number of seconds, such as 60"
+    );
+}
