@@ -81,6 +81,15 @@ impl Aws {
         self.config.region().map_or("", Region::as_ref)
     }
 
+    /// Clients of what a test plays.
+    #[cfg(test)]
+    pub(crate) fn from_config(config: SdkConfig) -> Self {
+        Self {
+            config,
+            endpoint: None,
+        }
+    }
+
     #[cfg(test)]
     fn sts(&self) -> aws_sdk_sts::Client {
         let mut config = aws_sdk_sts::config::Builder::from(&self.config);

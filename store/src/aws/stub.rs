@@ -101,10 +101,7 @@ impl Stub {
 
     /// The clients of it.
     pub(crate) fn aws(&self) -> Aws {
-        Aws {
-            config: self.config(),
-            endpoint: None,
-        }
+        Aws::from_config(self.config())
     }
 }
 

@@ -12,10 +12,6 @@ fn refused() -> CredentialsError {
     CredentialsError::provider_error(ConnectorError::io(refused))
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 #[test]
 fn a_pod_without_any_identity_is_told_what_is_missing() {
     let cause = Environment {
@@ -49,7 +45,7 @@ fn a_node_that_gives_no_identity_is_named() {
 }
 
 #[rstest]
-#[case(Environment { role: some("r"), ..Environment::default() }, "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not")]
+#[case(Environment { role: Some("r".to_owned()), ..Environment::default() }, "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not")]
 #[case(Environment { token_file: Some("t".into()), ..Environment::default() }, "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not")]
 fn half_of_a_web_identity_is_told(#[case] environment: Environment, #[case] what: &str) {
     let cause = environment.explain(&nothing());

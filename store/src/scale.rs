@@ -1,0 +1,342 @@
+//! Ten thousand pods that start within ten seconds, against the published quotas of AWS.
+//!
+//! The clients are real: the protocol, the backends and the AWS SDK, each pod with its own. AWS is
+//! played at HTTP level, with a bucket of tokens for each quota, and time is virtual, so a minute
+//! takes as long as its calls take to compute. What the quotas are and where they are published
+//! stands in `docs/scale.md`, which this fills:
+//!
+//! ```text
+//! KEES_SCALE_FOLDER=docs cargo test --release -p kees-store scale
+//! ```
+
+mod cloud;
+mod draw;
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use kees_common::{
+    Field, Generated, Generation, Layout, Locator, MountPath, Parsed, Plan, PlanSettings,
+    SecretValue, StoreName, output::Format,
+};
+use tokio::time::Instant;
+
+use crate::{
+    Create, IdempotencyToken, NewGeneration, Patience, Read, dynamodb::DynamoDb, protocol,
+    secretsmanager::SecretsManager,
+};
+use cloud::{Cloud, Policy, Quotas};
+
+/// One way for many pods to start.
+#[derive(Debug, Clone)]
+struct Scenario {
+    name: &'static str,
+    store: StoreName,
+    policy: Policy,
+    /// Whether the secrets are there before the pods are.
+    existing: bool,
+    pods: usize,
+    /// Pods of one workload share their secrets.
+    pods_of_a_workload: usize,
+    secrets_of_a_workload: usize,
+    /// Within which the pods start, evenly.
+    ramp: Duration,
+    quotas: Quotas,
+}
+
+/// How long the pods waited.
+#[derive(Debug)]
+struct Waits {
+    /// Sorted.
+    waits: Vec<Duration>,
+    failed: usize,
+    calls: u64,
+    throttled: u64,
+}
+
+impl Waits {
+    fn share(&self, percent: usize) -> Duration {
+        let last = self.waits.len().saturating_sub(1);
+        self.waits
+            .get(last * percent / 100)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// How many waited longer than the default of `TIMEOUT`.
+    fn over_a_minute(&self) -> usize {
+        self.waits
+            .iter()
+            .filter(|wait| **wait > Duration::from_mins(1))
+            .count()
+    }
+}
+
+/// Longer than any pod waits, so that the last one is seen.
+const NEVER: Duration = Duration::from_hours(1);
+
+const PODS: usize = 10_000;
+
+fn scenarios() -> Vec<Scenario> {
+    use StoreName::{DynamoDb, SecretsManager};
+    let base = Scenario {
+        name: "",
+        store: SecretsManager,
+        policy: Policy::BatchThenSingle,
+        existing: true,
+        pods: PODS,
+        pods_of_a_workload: 10,
+        secrets_of_a_workload: 10,
+        ramp: Duration::from_secs(10),
+        quotas: Quotas::PUBLISHED,
+    };
+    vec![
+        Scenario {
+            name: "Secrets Manager, found, a batch and then one by one (what kees does)",
+            ..base.clone()
+        },
+        Scenario {
+            name: "Secrets Manager, found, batches alone",
+            policy: Policy::BatchOnly,
+            ..base.clone()
+        },
+        Scenario {
+            name: "Secrets Manager, found, one by one alone",
+            policy: Policy::SingleOnly,
+            ..base.clone()
+        },
+        Scenario {
+            name: "Secrets Manager, two secrets a workload created",
+            existing: false,
+            secrets_of_a_workload: 2,
+            ..base.clone()
+        },
+        Scenario {
+            name: "DynamoDB on demand, found",
+            store: DynamoDb,
+            ..base.clone()
+        },
+        Scenario {
+            name: "DynamoDB on demand, ten secrets a workload created",
+            store: DynamoDb,
+            existing: false,
+            ..base
+        },
+    ]
+}
+
+/// Runs a scenario. The clock stands still while anything computes.
+fn run(scenario: &Scenario) -> Waits {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let cloud = Arc::new(Cloud::new(scenario.quotas, scenario.policy));
+        let workloads: Vec<Arc<Plan>> = (0..scenario.pods.div_ceil(scenario.pods_of_a_workload))
+            .map(|workload| Arc::new(plan(scenario, workload)))
+            .collect();
+        if scenario.existing {
+            for plan in &workloads {
+                cloud.store(plan.items.iter().map(|item| item.locator.path.as_str()));
+            }
+        }
+        let begun = Instant::now();
+        let pods: Vec<_> = (0..scenario.pods)
+            .map(|pod| {
+                let (cloud, plan) = (
+                    Arc::clone(&cloud),
+                    Arc::clone(&workloads[pod % workloads.len()]),
+                );
+                let start = scenario.ramp.mul_f64(pod as f64 / scenario.pods as f64);
+                let store = scenario.store;
+                tokio::spawn(async move {
+                    tokio::time::sleep_until(begun + start).await;
+                    let begun = Instant::now();
+                    let aws = cloud.aws();
+                    let done = match store {
+                        StoreName::DynamoDb => {
+                            start_pod(&DynamoDb::new(&aws, "scale"), &plan).await
+                        }
+                        _ => start_pod(&SecretsManager::new(&aws, None), &plan).await,
+                    };
+                    done.then(|| begun.elapsed())
+                })
+            })
+            .collect();
+        let (mut waits, mut failed) = (Vec::new(), 0);
+        for pod in pods {
+            match pod.await.unwrap() {
+                Some(wait) => waits.push(wait),
+                None => failed += 1,
+            }
+        }
+        waits.sort_unstable();
+        Waits {
+            waits,
+            failed,
+            calls: cloud.calls(),
+            throttled: cloud.throttled(),
+        }
+    })
+}
+
+/// What init does with its stores: one look at everything, then each generation that is absent.
+/// Whether all was had.
+async fn start_pod<S: Read + Create>(store: &S, plan: &Plan) -> bool {
+    let mut patience = Patience::new(NEVER);
+    let locators: Vec<Locator> = plan.items.iter().map(|item| item.locator.clone()).collect();
+    let found = protocol::read_all(store, &locators, &mut patience).await;
+    for (item, found) in plan.items.iter().zip(found) {
+        let Ok(found) = found else { return false };
+        let Some((at, field)) = item.generation else {
+            return false;
+        };
+        if found.is_none() {
+            let generation = &plan.generations[at];
+            if !create(
+                store,
+                generation,
+                &[(field, item.locator.clone())],
+                &mut patience,
+            )
+            .await
+            {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+async fn create<S: Read + Create>(
+    store: &S,
+    generation: &Generation,
+    named: &protocol::Named,
+    patience: &mut Patience,
+) -> bool {
+    let values = Generated::new(vec![(
+        Field::Whole,
+        SecretValue::new(cloud::VALUE.to_vec()),
+    )]);
+    let new = NewGeneration {
+        generation,
+        values: &values,
+        token: IdempotencyToken::random().unwrap(),
+        namespace: None,
+    };
+    protocol::create_once(store, &new, named, patience)
+        .await
+        .is_ok()
+}
+
+/// The annotations of one workload, planned.
+fn plan(scenario: &Scenario, workload: usize) -> Plan {
+    let prefix = format!("/scale/{workload}");
+    let annotations: Vec<(String, String)> = (0..scenario.secrets_of_a_workload)
+        .map(|secret| {
+            let key = format!("secret.bsycorp.com/password-{secret}");
+            (key, "kind=DYNAMIC,type=PASSWORD,size=128".to_owned())
+        })
+        .collect();
+    let parsed = Parsed::from_annotations(
+        &kees_common::Domain::default(),
+        annotations
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    );
+    let settings = PlanSettings {
+        prefix: prefix.parse().unwrap(),
+        store: scenario.store,
+        allowed: Vec::new(),
+        local_mode_allowed: false,
+        layout: Layout::under(&MountPath::default(), Format::Properties),
+    };
+    Plan::new(&parsed, &settings).unwrap()
+}
+
+#[test]
+fn a_storm_of_pods_is_served_within_the_quotas() {
+    for scenario in scenarios() {
+        // A thousandth of the pods on a thousandth of the quotas.
+        let small = Scenario {
+            pods: PODS / 1000,
+            quotas: scenario.quotas.divided_by(1000),
+            ..scenario
+        };
+        let waits = run(&small);
+        assert_eq!(waits.failed, 0, "{}", small.name);
+        assert_eq!(waits.waits.len(), small.pods, "{}", small.name);
+        assert!(waits.calls > 0, "{}", small.name);
+    }
+}
+
+#[test]
+fn pods_that_start_together_do_not_stay_together() {
+    let together = Scenario {
+        ramp: Duration::ZERO,
+        pods: 30,
+        pods_of_a_workload: 1,
+        quotas: Quotas::PUBLISHED.divided_by(1000),
+        ..scenarios().remove(0)
+    };
+    let waits = run(&together);
+    assert!(waits.throttled > 0, "the quotas were never reached");
+    let distinct: std::collections::BTreeSet<_> =
+        waits.waits.iter().map(Duration::as_millis).collect();
+    assert!(
+        distinct.len() > 15,
+        "30 pods finished at {} moments",
+        distinct.len()
+    );
+}
+
+/// The figures of `docs/scale.md`, where they are asked for.
+#[test]
+fn the_figures_of_the_documentation_are_made() {
+    let Some(folder) = std::env::var_os("KEES_SCALE_FOLDER") else {
+        return;
+    };
+    // Tests run in their crate's folder; the variable is relative to the repository's root.
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(folder);
+    let results: Vec<(Scenario, Waits)> = scenarios()
+        .into_iter()
+        .map(|scenario| {
+            let waits = run(&scenario);
+            (scenario, waits)
+        })
+        .collect();
+    let mut table = String::from(
+        "| scenario | calls | throttled | p50 | p99 | last | over 60 s | failed |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+    );
+    for (scenario, waits) in &results {
+        writeln!(
+            table,
+            "| {} | {} | {} | {:.2} s | {:.2} s | {:.2} s | {} | {} |",
+            scenario.name,
+            waits.calls,
+            waits.throttled,
+            waits.share(50).as_secs_f64(),
+            waits.share(99).as_secs_f64(),
+            waits.share(100).as_secs_f64(),
+            waits.over_a_minute(),
+            waits.failed,
+        )
+        .unwrap();
+    }
+    draw::waits(
+        &folder.join("scale.svg"),
+        results
+            .iter()
+            .map(|(scenario, waits)| (scenario.name, waits.waits.as_slice())),
+    );
+    let page = folder.join("scale.md");
+    let text = std::fs::read_to_string(&page).unwrap();
+    let (before, rest) = text.split_once("<!-- figures -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- end of figures -->").unwrap();
+    let text = format!("{before}<!-- figures -->\n{table}<!-- end of figures -->{after}");
+    std::fs::write(page, text).unwrap();
+}
