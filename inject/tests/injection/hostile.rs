@@ -1,0 +1,136 @@
+//! Pods whose authors try to get what the operator did not give.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::pods::{faults, injected, operations, ours, pod, settings, variable, with_policy};
+
+/// A pod that was injected, as if its author had written it so, then changed.
+fn forged(change: impl FnOnce(&mut Value)) -> Value {
+    let mut pod = injected(&pod([]), &settings());
+    change(&mut pod);
+    pod
+}
+
+#[rstest]
+#[case::image(|c: &mut Value| c["image"] = "evil:1".into())]
+#[case::command(|c: &mut Value| c["command"] = json!(["sh", "-c", "cat /bsycorp-init/*"]))]
+#[case::args(|c: &mut Value| c["args"] = json!(["--help"]))]
+#[case::a_variable(|c: &mut Value| c["env"].as_array_mut().unwrap().push(json!({"name": "AWS_ENDPOINT", "value": "http://evil"})))]
+#[case::a_variable_twice(|c: &mut Value| c["env"].as_array_mut().unwrap().push(json!({"name": "STORAGE_PREFIX", "value": "/prod"})))]
+#[case::another_value(|c: &mut Value| c["env"][3]["value"] = "example.com".into())]
+#[case::variables_from_elsewhere(|c: &mut Value| c["envFrom"] = json!([{"configMapRef": {"name": "x"}}]))]
+#[case::a_working_directory(|c: &mut Value| c["workingDir"] = "/bsycorp-init".into())]
+#[case::root(|c: &mut Value| c["securityContext"]["runAsUser"] = 0.into())]
+#[case::privileges(|c: &mut Value| c["securityContext"]["privileged"] = true.into())]
+#[case::no_seccomp(|c: &mut Value| c["securityContext"]["seccompProfile"]["type"] = "Unconfined".into())]
+#[case::a_sidecar(|c: &mut Value| c["restartPolicy"] = "Always".into())]
+#[case::a_hook(|c: &mut Value| c["lifecycle"] = json!({"postStart": {"exec": {"command": ["x"]}}}))]
+#[case::a_mount(|c: &mut Value| c["volumeMounts"].as_array_mut().unwrap().push(json!({"name": "host", "mountPath": "/host"})))]
+#[case::the_real_token(|c: &mut Value| c["volumeMounts"][2]["name"] = "kube-api-access".into())]
+#[case::part_of_a_volume(|c: &mut Value| c["volumeMounts"][1]["subPath"] = "x".into())]
+#[case::propagation(|c: &mut Value| c["volumeMounts"][1]["mountPropagation"] = "Bidirectional".into())]
+#[case::never_pulled(|c: &mut Value| c["imagePullPolicy"] = "Never".into())]
+#[case::a_field_of_the_future(|c: &mut Value| c["newField"] = json!({"x": 1}))]
+#[case::a_log_elsewhere(|c: &mut Value| c["terminationMessagePath"] = "/bsycorp-init/x".into())]
+#[case::other_amounts(|c: &mut Value| c["securityContext"]["capabilities"]["add"] = json!(["SYS_PTRACE"]))]
+fn a_forged_init_container_becomes_ours(#[case] forge: fn(&mut Value)) {
+    let honest = injected(&pod([]), &settings());
+    let pod = forged(|pod| forge(&mut pod["spec"]["initContainers"][0]));
+    assert_ne!(ours(&pod), ours(&honest), "the case forges nothing");
+    assert_eq!(injected(&pod, &settings()), honest);
+}
+
+#[rstest]
+#[case::on_disk(|pod: &mut Value| pod["spec"]["volumes"][1]["emptyDir"] = json!({}))]
+#[case::without_a_limit(|pod: &mut Value| { pod["spec"]["volumes"][1]["emptyDir"].as_object_mut().unwrap().remove("sizeLimit"); })]
+#[case::other_annotations(|pod: &mut Value| pod["spec"]["volumes"][0]["downwardAPI"]["items"][0]["fieldRef"]["fieldPath"] = "metadata.labels".into())]
+#[case::a_writable_mount(|pod: &mut Value| { pod["spec"]["containers"][0]["volumeMounts"][0].as_object_mut().unwrap().remove("readOnly"); })]
+#[case::a_mount_elsewhere(|pod: &mut Value| pod["spec"]["containers"][0]["volumeMounts"][0]["mountPath"] = "/x".into())]
+#[case::another_version(|pod: &mut Value| pod["metadata"]["annotations"]["init.bsycorp.com/injected"] = "9".into())]
+#[case::no_volumes(|pod: &mut Value| { pod["spec"].as_object_mut().unwrap().remove("volumes"); })]
+#[case::null_volumes(|pod: &mut Value| pod["spec"]["volumes"] = Value::Null)]
+fn what_stands_around_it_becomes_ours(#[case] forge: fn(&mut Value)) {
+    let pod = forged(forge);
+    let honest = injected(&self::pod([]), &settings());
+    assert_ne!(pod, honest, "the case forges nothing");
+    assert_eq!(injected(&pod, &settings()), honest);
+}
+
+#[rstest]
+#[case::a_volume_of_the_node(|pod: &mut Value| pod["spec"]["volumes"][1] = json!({"name": "kees-secrets", "hostPath": {"path": "/etc"}}))]
+#[case::a_secret(|pod: &mut Value| pod["spec"]["volumes"][0] = json!({"name": "kees-podinfo", "secret": {"secretName": "x"}}))]
+#[case::a_volume_twice(|pod: &mut Value| { let volume = pod["spec"]["volumes"][1].clone(); pod["spec"]["volumes"].as_array_mut().unwrap().push(volume); })]
+#[case::a_second_init_container(|pod: &mut Value| { let ours = pod["spec"]["initContainers"][0].clone(); pod["spec"]["initContainers"].as_array_mut().unwrap().push(ours); })]
+#[case::two_mounts(|pod: &mut Value| pod["spec"]["containers"][0]["volumeMounts"].as_array_mut().unwrap().push(json!({"name": "kees-secrets", "mountPath": "/y"})))]
+#[case::a_mount_of_the_annotations(|pod: &mut Value| pod["spec"]["containers"][0]["volumeMounts"][0]["name"] = "kees-podinfo".into())]
+fn what_cannot_become_ours_is_refused(#[case] forge: fn(&mut Value)) {
+    let faults = faults(&forged(forge), &settings());
+    assert!(
+        faults.iter().all(|fault| fault.contains("kees's own")),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_forged_container_cannot_keep_a_foreign_prefix() {
+    let policy = with_policy("rules: [{namespaces: ['*'], storagePrefix: '/dev/{namespace}'}]");
+    let pod = injected(&pod([("storage-prefix", "/prod")]), &settings());
+    assert_eq!(variable(&pod, "STORAGE_PREFIX"), Some("/prod"));
+    let faults = faults(&pod, &policy);
+    assert!(
+        faults[0].contains("/prod is not at or below /dev/team-a"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_value_of_the_pods_own_cannot_pull_in_a_variable() {
+    let mut pod = pod([
+        ("storage-prefix", "/dev/$(AWS_ROLE_ARN)"),
+        ("mount-path", "/x/$(POD_NAME)"),
+    ]);
+    pod["metadata"]["annotations"]["init.bsycorp.com/order"] = "first".into();
+    let pod = injected(&pod, &settings());
+    assert_eq!(
+        variable(&pod, "STORAGE_PREFIX"),
+        Some("/dev/$$(AWS_ROLE_ARN)")
+    );
+    assert_eq!(
+        variable(&pod, "SECRETS_FILE"),
+        Some("/x/$$(POD_NAME)/secrets.properties")
+    );
+    assert_eq!(ours(&pod)["volumeMounts"][1]["mountPath"], "/x/$(POD_NAME)");
+}
+
+#[test]
+fn a_decided_variable_is_not_the_operators_to_set() {
+    let mut settings = settings();
+    settings
+        .init_env
+        .insert("STORAGE_PREFIX".to_owned(), "/prod".to_owned());
+    let pod = injected(&pod([("storage-prefix", "/dev")]), &settings);
+    let env = ours(&pod)["env"].as_array().unwrap();
+    let prefixes: Vec<_> = env
+        .iter()
+        .filter(|v| v["name"] == "STORAGE_PREFIX")
+        .collect();
+    assert_eq!(
+        prefixes,
+        [&json!({"name": "STORAGE_PREFIX", "value": "/dev"})]
+    );
+}
+
+#[test]
+fn text_that_needs_escapes_comes_through_whole() {
+    let mut settings = settings();
+    settings.version = "1\"\\\n".to_owned();
+    settings.init_image = "kees-init:\u{e4}\u{1}".to_owned();
+    let after = injected(&pod([]), &settings);
+    assert_eq!(ours(&after)["image"], "kees-init:\u{e4}\u{1}");
+    assert_eq!(
+        after["metadata"]["annotations"]["init.bsycorp.com/injected"],
+        "1\"\\\n"
+    );
+    assert_eq!(operations(&after, &settings), json!([]));
+}

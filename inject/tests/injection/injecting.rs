@@ -1,0 +1,355 @@
+//! What is added to a pod.
+
+use kees_inject::{Amounts, PullPolicy, Quantity, Resources, RunAs};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::pods::{
+    injected, mounted, operations, ours, pod, settings, variable, warnings, with_policy,
+};
+
+#[test]
+fn a_bare_pod_gets_volumes_mounts_and_an_init_container() {
+    insta::assert_json_snapshot!(operations(&pod([]), &settings()));
+}
+
+#[test]
+fn a_pod_that_has_lists_of_its_own_keeps_them() {
+    let mut pod = pod([
+        ("order", "after=mesh"),
+        ("mount-path", "/run/kees"),
+        ("format", "env"),
+    ]);
+    pod["spec"]["volumes"] = json!([{"name": "tmp", "emptyDir": {}}]);
+    pod["spec"]["initContainers"] = json!([
+        {"name": "mesh", "image": "mesh:1"},
+        {"name": "migrate", "image": "app:1", "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]},
+    ]);
+    pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "tmp", "mountPath": "/tmp"}]);
+    insta::assert_json_snapshot!(operations(&pod, &settings()));
+}
+
+#[test]
+fn the_settings_and_the_rule_stand_in_the_init_container() {
+    let mut settings = with_policy(
+        "rules:
+        - namespaces: ['team-*']
+          storagePrefix: /{cluster}/{namespace}/{serviceAccount}
+          stores: [secretsmanager]
+          create: never
+          localMode: true
+          instanceMetadata: true
+          resources: {requests: {cpu: 50m}, limits: {memory: 128Mi, cpu: 1}}",
+    );
+    settings.cluster = Some("dev".to_owned());
+    settings.stores = vec![kees_common::StoreName::SecretsManager];
+    settings.image_pull_policy = Some(PullPolicy::IfNotPresent);
+    settings.run_as = "none".parse().unwrap();
+    settings
+        .init_env
+        .insert("HTTPS_PROXY".to_owned(), "http://proxy:3128".to_owned());
+    settings
+        .init_env
+        .insert("KMS_KEY_ID".to_owned(), String::new());
+    let mut pod = pod([]);
+    pod["spec"]["serviceAccountName"] = "web".into();
+    pod["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "1"}});
+    insta::assert_json_snapshot!(ours(&injected(&pod, &settings)));
+}
+
+#[test]
+fn nothing_of_the_pod_but_its_lists_is_touched() {
+    let mut pod = pod([]);
+    pod["spec"]["fieldOfTheFuture"] = json!({"ä": [1, null, 1.5e3]});
+    pod["metadata"]["annotations"]["other"] = "\u{1f600} \" \\ \n".into();
+    pod["spec"]["containers"][0]["lifecycle"] = json!({"preStop": {"sleep": {"seconds": 5}}});
+    let mut after = injected(&pod, &settings());
+    for name in ["volumes", "initContainers"] {
+        after["spec"].as_object_mut().unwrap().remove(name);
+    }
+    after["spec"]["containers"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("volumeMounts");
+    let annotations = after["metadata"]["annotations"].as_object_mut().unwrap();
+    assert_eq!(
+        annotations.remove("init.bsycorp.com/injected"),
+        Some("0.1.0".into())
+    );
+    assert_eq!(after, pod);
+}
+
+#[rstest]
+#[case("first", &["kees-init", "a reads", "b reads"])]
+#[case("last", &["a", "b", "kees-init"])]
+#[case("before=b", &["a", "kees-init", "b reads"])]
+#[case("after=a", &["a", "kees-init", "b reads"])]
+#[case("after=b", &["a", "b", "kees-init"])]
+fn what_comes_after_kees_init_reads_the_files(#[case] order: &str, #[case] expected: &[&str]) {
+    let mut pod = pod([("order", order)]);
+    pod["spec"]["initContainers"] = json!([{"name": "a", "image": "a"}, {"name": "b", "image": "b", "restartPolicy": "Always"}]);
+    let pod = injected(&pod, &settings());
+    assert_eq!(mounted(&pod, "initContainers"), expected);
+    assert_eq!(mounted(&pod, "containers"), ["app reads"]);
+}
+
+#[test]
+fn the_containers_that_are_named_read_the_files_and_no_others() {
+    let mut pod = pod([("containers", "app, migrate")]);
+    pod["spec"]["initContainers"] =
+        json!([{"name": "migrate", "image": "a"}, {"name": "x", "image": "b"}]);
+    pod["spec"]["containers"] =
+        json!([{"name": "proxy", "image": "p"}, {"name": "app", "image": "a"}]);
+    let pod = injected(&pod, &settings());
+    assert_eq!(
+        mounted(&pod, "initContainers"),
+        ["kees-init", "migrate reads", "x"]
+    );
+    assert_eq!(mounted(&pod, "containers"), ["proxy", "app reads"]);
+}
+
+/// `runAsUser`, `runAsGroup` and `FILE_MODE` of what is injected.
+fn ownership(pod: &Value, run_as: RunAs) -> (Option<u64>, Option<u64>, String) {
+    let mut settings = settings();
+    settings.run_as = run_as;
+    let pod = injected(pod, &settings);
+    let security = &ours(&pod)["securityContext"];
+    assert_eq!(security["runAsNonRoot"], true);
+    let mode = variable(&pod, "FILE_MODE").unwrap().to_owned();
+    (
+        security["runAsUser"].as_u64(),
+        security["runAsGroup"].as_u64(),
+        mode,
+    )
+}
+
+#[rstest]
+#[case::all_declare_one_uid(json!({}), json!({"runAsUser": 1000, "runAsGroup": 2000}), (Some(1000), Some(2000), "0400"))]
+#[case::the_pod_declares_it(json!({"runAsUser": 1000}), json!({}), (Some(1000), None, "0400"))]
+#[case::the_container_wins(json!({"runAsUser": 1000}), json!({"runAsUser": 7}), (Some(7), None, "0400"))]
+#[case::one_uid_with_fs_group(json!({"runAsUser": 1000, "fsGroup": 5}), json!({}), (Some(1000), None, "0400"))]
+#[case::root_is_never_used(json!({"runAsUser": 0, "fsGroup": 5}), json!({}), (Some(65532), Some(65532), "0440"))]
+#[case::root_without_fs_group(json!({"runAsUser": 0}), json!({}), (Some(65532), Some(65532), "0444"))]
+#[case::fs_group(json!({"fsGroup": 5}), json!({}), (Some(65532), Some(65532), "0440"))]
+#[case::nothing(json!({}), json!({}), (Some(65532), Some(65532), "0444"))]
+fn the_mode_is_the_narrowest_that_the_application_can_read(
+    #[case] of_pod: Value,
+    #[case] of_container: Value,
+    #[case] (uid, gid, mode): (Option<u64>, Option<u64>, &str),
+) {
+    let mut pod = pod([]);
+    pod["spec"]["securityContext"] = of_pod;
+    pod["spec"]["containers"][0]["securityContext"] = of_container;
+    assert_eq!(
+        ownership(&pod, RunAs::default()),
+        (uid, gid, mode.to_owned())
+    );
+}
+
+#[test]
+fn two_uids_are_not_one() {
+    let mut pod = pod([]);
+    pod["spec"]["containers"] = json!([
+        {"name": "a", "securityContext": {"runAsUser": 1}},
+        {"name": "b", "securityContext": {"runAsUser": 2}},
+    ]);
+    assert_eq!(ownership(&pod, RunAs::default()).2, "0444");
+    // Only those that read the files count.
+    pod["metadata"]["annotations"]["init.bsycorp.com/containers"] = "b".into();
+    assert_eq!(
+        ownership(&pod, RunAs::default()),
+        (Some(2), None, "0400".to_owned())
+    );
+}
+
+#[test]
+fn where_the_operator_names_no_uid_there_is_none() {
+    assert_eq!(
+        ownership(&pod([]), RunAs::Unset),
+        (None, None, "0444".to_owned())
+    );
+}
+
+#[rstest]
+#[case("0444", None)]
+#[case("0640", None)]
+#[case(
+    "0400",
+    Some(
+        "init.bsycorp.com/file-mode: a container may be unable to read files of mode 0400; 0440 is enough"
+    )
+)]
+fn a_mode_of_the_pods_own_wins_with_a_warning(#[case] mode: &str, #[case] warning: Option<&str>) {
+    let mut pod = pod([("file-mode", mode)]);
+    pod["spec"]["securityContext"] = json!({"fsGroup": 5});
+    assert_eq!(ownership(&pod, RunAs::default()).2, mode);
+    assert_eq!(warnings(&pod, &settings()), Vec::from_iter(warning));
+}
+
+const HALF: &str = r#"{"limits": {"cpu": "500m", "memory": "1Gi"}, "requests": {"cpu": "0.5", "memory": "1024Mi"}}"#;
+
+#[rstest]
+#[case::best_effort(json!({}), json!({}), Value::Null)]
+#[case::best_effort_with_zeros(json!({}), json!({"requests": {"cpu": "0"}}), Value::Null)]
+#[case::storage_is_no_quality(json!({}), json!({"limits": {"ephemeral-storage": "1Gi"}}), Value::Null)]
+#[case::burstable(
+    json!({}),
+    json!({"requests": {"cpu": "100m"}}),
+    json!({"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}})
+)]
+#[case::guaranteed(
+    json!({}),
+    serde_json::from_str(HALF).unwrap(),
+    json!({"requests": {"cpu": "500m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}})
+)]
+#[case::guaranteed_by_limits_alone(
+    json!({}),
+    json!({"limits": {"cpu": 1, "memory": "1Gi"}}),
+    json!({"requests": {"cpu": "1", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}})
+)]
+#[case::guaranteed_with_less_cpu_than_ours(
+    json!({}),
+    json!({"limits": {"cpu": "1m", "memory": "1Gi"}}),
+    json!({"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"cpu": "10m", "memory": "64Mi"}})
+)]
+#[case::the_pod_has_its_own(
+    json!({"limits": {"cpu": "1", "memory": "32Mi"}}),
+    json!({"requests": {"cpu": "100m"}}),
+    Value::Null
+)]
+fn the_quality_of_service_is_kept(
+    #[case] of_pod: Value,
+    #[case] of_container: Value,
+    #[case] expected: Value,
+) {
+    let mut pod = pod([]);
+    pod["spec"]["resources"] = of_pod;
+    pod["spec"]["containers"][0]["resources"] = of_container;
+    assert_eq!(ours(&injected(&pod, &settings()))["resources"], expected);
+}
+
+#[test]
+fn an_init_container_of_the_pod_counts_for_its_quality_of_service() {
+    let mut pod = pod([]);
+    pod["spec"]["containers"][0]["resources"] = serde_json::from_str(HALF).unwrap();
+    pod["spec"]["initContainers"] =
+        json!([{"name": "a", "image": "a", "resources": {"requests": {"cpu": "1"}}}]);
+    assert_eq!(
+        ours(&injected(&pod, &settings()))["resources"]["limits"],
+        json!({"memory": "64Mi"})
+    );
+}
+
+#[test]
+fn the_operator_sets_other_amounts() {
+    let mut settings = settings();
+    settings.resources = Resources {
+        requests: Amounts {
+            cpu: Some(Quantity::milli(20)),
+            memory: None,
+        },
+        limits: Amounts::default(),
+    };
+    let mut pod = pod([]);
+    pod["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "100m"}});
+    assert_eq!(
+        ours(&injected(&pod, &settings))["resources"],
+        json!({"requests": {"cpu": "20m"}})
+    );
+}
+
+fn with_identity() -> Value {
+    let mut pod = pod([]);
+    pod["spec"]["containers"] = json!([
+        {"name": "plain", "image": "a"},
+        {"name": "app", "image": "a",
+         "env": [
+            {"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/web"},
+            {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"},
+            {"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials"},
+            {"name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"},
+            {"name": "AWS_ENDPOINT_URL", "value": "https://not.copied.example.com"}],
+         "volumeMounts": [
+            {"name": "aws-iam-token", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount", "readOnly": true},
+            {"name": "eks-pod-identity-token", "mountPath": "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount", "readOnly": true}]},
+    ]);
+    pod
+}
+
+#[test]
+fn the_identity_of_an_application_container_is_copied() {
+    let pod = injected(&with_identity(), &settings());
+    assert_eq!(
+        variable(&pod, "AWS_ROLE_ARN"),
+        Some("arn:aws:iam::111122223333:role/web")
+    );
+    assert_eq!(
+        variable(&pod, "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        Some("http://169.254.170.23/v1/credentials")
+    );
+    assert_eq!(variable(&pod, "AWS_ENDPOINT_URL"), None);
+    let mounts: Vec<_> = ours(&pod)["volumeMounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| &m["name"])
+        .collect();
+    assert_eq!(
+        mounts,
+        [
+            "kees-podinfo",
+            "kees-secrets",
+            "kees-no-token",
+            "aws-iam-token",
+            "eks-pod-identity-token"
+        ]
+    );
+}
+
+#[rstest]
+#[case("env")]
+#[case("volumeMounts")]
+fn half_an_identity_is_none(#[case] without: &str) {
+    let mut pod = with_identity();
+    pod["spec"]["containers"][1]
+        .as_object_mut()
+        .unwrap()
+        .remove(without);
+    let pod = injected(&pod, &settings());
+    assert_eq!(variable(&pod, "AWS_ROLE_ARN"), None);
+    assert_eq!(ours(&pod)["volumeMounts"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn the_operators_variable_wins_over_the_copied_one() {
+    let mut settings = settings();
+    settings
+        .init_env
+        .insert("AWS_ROLE_ARN".to_owned(), "arn:operator".to_owned());
+    let pod = injected(&with_identity(), &settings);
+    let env = ours(&pod)["env"].as_array().unwrap();
+    let roles: Vec<_> = env.iter().filter(|v| v["name"] == "AWS_ROLE_ARN").collect();
+    assert_eq!(
+        roles,
+        [&json!({"name": "AWS_ROLE_ARN", "value": "arn:operator"})]
+    );
+}
+
+#[rstest]
+#[case(None, Some("true"))]
+#[case(Some("false"), Some("false"))]
+fn the_nodes_identity_is_off_unless_the_operator_says_otherwise(
+    #[case] given: Option<&str>,
+    #[case] expected: Option<&str>,
+) {
+    let mut settings = settings();
+    if let Some(given) = given {
+        settings
+            .init_env
+            .insert("AWS_EC2_METADATA_DISABLED".to_owned(), given.to_owned());
+    }
+    assert_eq!(
+        variable(&injected(&pod([]), &settings), "AWS_EC2_METADATA_DISABLED"),
+        expected
+    );
+}

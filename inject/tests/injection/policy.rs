@@ -1,0 +1,99 @@
+//! The policy file.
+
+use kees_inject::{InvalidPolicy, Policy};
+use rstest::rstest;
+
+use crate::pods::{faults, injected, pod, variable, with_policy};
+
+#[rstest]
+#[case::not_yaml(
+    "rules: [",
+    "the policy cannot be read: unclosed bracket '[' at line 1, column 8"
+)]
+#[case::nothing(
+    "",
+    "the policy cannot be read: unexpected end of input at line 1, column 1"
+)]
+#[case::no_rules(
+    "rules: []",
+    "the policy has no rules and would refuse every pod; add one under rules:"
+)]
+#[case::an_unknown_key(
+    "rules:\n- namespaces: [a]\n  prefix: /dev",
+    "the policy cannot be read: unknown field `prefix`, expected one of namespaces, serviceAccounts, storagePrefix, stores, localMode, create, references, resources, instanceMetadata at line 3, column 3"
+)]
+#[case::no_namespaces(
+    "rules:\n- storagePrefix: /dev",
+    "the policy cannot be read: missing field `namespaces` at line 2, column 3"
+)]
+#[case::empty_namespaces(
+    "rules:\n- namespaces: []",
+    "the policy cannot be read: an empty list matches nothing; name at least one, or '*' at line 2, column 15"
+)]
+#[case::a_broken_glob(
+    "rules:\n- namespaces: ['a[']",
+    "the policy cannot be read: error parsing glob 'a[': unclosed character class; missing ']' at line 2, column 16"
+)]
+#[case::a_broken_template(
+    "rules:\n- namespaces: [a]\n  storagePrefix: /{pod}",
+    "the policy cannot be read: {pod} is unknown; use {cluster}, {namespace} or {serviceAccount} at line 3, column 18"
+)]
+#[case::an_unknown_store(
+    "rules:\n- namespaces: [a]\n  stores: [vault]",
+    "the policy cannot be read: 'vault' is not a store; use dynamodb, secretsmanager or embedded at line 3, column 11"
+)]
+#[case::no_stores(
+    "rules:\n- namespaces: [a]\n  stores: []",
+    "the policy cannot be read: an empty list allows no store; name at least one at line 3, column 11"
+)]
+#[case::a_broken_quantity(
+    "rules:\n- namespaces: [a]\n  resources: {limits: {memory: lots}}",
+    "the policy cannot be read: 'lots' is not a quantity; use a number with a unit, such as 10m, 64Mi or 1.5 at line 3, column 32"
+)]
+#[case::an_unknown_amount(
+    "rules:\n- namespaces: [a]\n  resources: {limits: {gpu: 1}}",
+    "the policy cannot be read: unknown field `gpu`, expected one of cpu, memory at line 3, column 24"
+)]
+#[case::an_unknown_creator(
+    "rules:\n- namespaces: [a]\n  create: maybe",
+    "the policy cannot be read: unknown variant `maybe`, expected one of init, creator, never at line 3, column 11"
+)]
+#[case::a_word_for_a_truth(
+    "rules:\n- namespaces: [a]\n  localMode: maybe",
+    "the policy cannot be read: invalid boolean at line 3, column 14"
+)]
+#[case::a_key_twice(
+    "rules:\n- namespaces: [a]\n  namespaces: [b]",
+    "the policy cannot be read: duplicate mapping key: namespaces, set DuplicateKeyPolicy in Options if acceptable at line 3, column 3"
+)]
+fn a_file_that_is_no_policy_is_refused_with_the_line(#[case] yaml: &str, #[case] message: &str) {
+    let error: InvalidPolicy = yaml.parse::<Policy>().unwrap_err();
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn the_first_rule_that_matches_holds() {
+    let settings = with_policy(
+        "rules:
+        - {namespaces: [team-b], storagePrefix: /b}
+        - {namespaces: ['team-*'], serviceAccounts: [other], storagePrefix: /other}
+        - {namespaces: ['team-?'], storagePrefix: /first}
+        - {namespaces: ['*'], storagePrefix: /second}",
+    );
+    assert_eq!(
+        variable(&injected(&pod([]), &settings), "STORAGE_PREFIX"),
+        Some("/first")
+    );
+}
+
+#[test]
+fn a_pod_that_no_rule_matches_is_refused() {
+    let settings = with_policy("rules: [{namespaces: [team-b], storagePrefix: /b}]");
+    assert_eq!(
+        faults(&pod([]), &settings),
+        [
+            "policy: the policy has no rule for service account default in namespace team-a; ask the \
+          operator for one"
+        ]
+    );
+}

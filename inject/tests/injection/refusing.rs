@@ -1,0 +1,310 @@
+//! Pods that are refused, and what they are told.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::pods::{faults, injected, pod, settings, variable, with_policy};
+
+#[test]
+fn every_fault_of_a_pod_is_named_at_once() {
+    let mut pod = pod([("storage-prefix", "/prod"), ("containers", "web")]);
+    let annotations = &mut pod["metadata"]["annotations"];
+    annotations["secret.bsycorp.com/signing_public"] = "kind=DYNAMIC,type=RSA,size=1024".into();
+    annotations["secret.bsycorp.com/token"] = "kind=dynamic".into();
+    let policy = "rules: [{namespaces: ['*'], storagePrefix: '/dev/{namespace}'}]";
+    insta::assert_snapshot!(faults(&pod, &with_policy(policy)).join("\n"), @r"
+    init.bsycorp.com/storage-prefix: /prod is not at or below /dev/team-a, which the policy gives to this pod; use /dev/team-a or a prefix below it
+    secret.bsycorp.com/signing_public: size=1024 is wrong; an RSA key has size=2048 or size=4096
+    secret.bsycorp.com/token: kind=dynamic is wrong; use DYNAMIC or REFERENCE, in upper case
+    init.bsycorp.com/containers: the pod has no container web; use the names of its containers
+    ");
+}
+
+#[rstest]
+#[case::a_container(json!({"containers": [{"name": "kees-init", "image": "a"}]}),
+    "spec.containers[kees-init]: the name kees-init is kees's own; rename it")]
+#[case::an_init_container(json!({"initContainers": [{"name": "kees-init", "image": "a"}]}),
+    "spec.initContainers[kees-init]: the name kees-init is kees's own; rename it")]
+#[case::an_ephemeral_container(json!({"ephemeralContainers": [{"name": "kees-init", "image": "a"}]}),
+    "spec.ephemeralContainers[kees-init]: the name kees-init is kees's own; rename it")]
+#[case::a_volume(json!({"volumes": [{"name": "kees-secrets", "emptyDir": {"medium": "Memory"}}]}),
+    "spec.volumes[kees-secrets]: the name kees-secrets is kees's own; rename it")]
+#[case::the_empty_volume(json!({"volumes": [{"name": "kees-no-token", "emptyDir": {}}]}),
+    "spec.volumes[kees-no-token]: the name kees-no-token is kees's own; rename it")]
+#[case::a_mount(json!({"containers": [{"name": "app", "volumeMounts": [{"name": "kees-secrets", "mountPath": "/x"}]}]}),
+    "spec.containers[app]: it mounts kees-secrets, which is kees's own; remove the mount, kees adds its own")]
+#[case::a_mount_of_the_annotations(json!({"initContainers": [{"name": "x", "volumeMounts": [{"name": "kees-podinfo", "mountPath": "/x"}]}]}),
+    "spec.initContainers[x]: it mounts kees-podinfo, which is kees's own; remove the mount, kees adds its own")]
+fn a_name_of_ours_for_something_else_is_refused(#[case] spec: Value, #[case] message: &str) {
+    let mut pod = pod([]);
+    for (name, value) in spec.as_object().unwrap() {
+        pod["spec"][name] = value.clone();
+    }
+    assert_eq!(faults(&pod, &settings()), [message]);
+}
+
+#[rstest]
+#[case("/data", "/data", true)]
+#[case("/data", "/data/", true)]
+#[case("/data", "/data/sub", true)]
+#[case("/data", "/./data//sub", true)]
+#[case("/data", "/database", false)]
+#[case("/data/kees", "/data", false)]
+fn a_mount_where_the_files_appear_is_refused(
+    #[case] path: &str,
+    #[case] at: &str,
+    #[case] refused: bool,
+) {
+    let mut pod = pod([("mount-path", path)]);
+    pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "tmp", "mountPath": at}]);
+    pod["spec"]["volumes"] = json!([{"name": "tmp", "emptyDir": {}}]);
+    if refused {
+        assert_eq!(
+            faults(&pod, &settings()),
+            [format!(
+                "init.bsycorp.com/mount-path: {path} is where app mounts tmp ({at}); use another path"
+            )]
+        );
+    } else {
+        assert_eq!(
+            variable(&injected(&pod, &settings()), "RESOURCES_FILE_PATH"),
+            Some(path)
+        );
+    }
+}
+
+#[test]
+fn a_container_that_reads_no_files_may_mount_what_it_likes_there() {
+    let mut pod = pod([("containers", "app")]);
+    let other =
+        json!({"name": "other", "volumeMounts": [{"name": "tmp", "mountPath": "/bsycorp-init"}]});
+    pod["spec"]["containers"]
+        .as_array_mut()
+        .unwrap()
+        .push(other);
+    injected(&pod, &settings());
+}
+
+#[rstest]
+#[case("/podinfo", "is where kees-init mounts kees-podinfo (/podinfo)")]
+#[case("/podinfo/x", "is where kees-init mounts kees-podinfo (/podinfo)")]
+#[case("/var/run", "is where kees-init mounts kees-no-token")]
+#[case("/proc/kees", "lies in a folder that the container runtime fills")]
+#[case("/dev", "lies in a folder that the container runtime fills")]
+#[case("relative", "use an absolute path such as /bsycorp-init")]
+#[case("/a/../b", "use an absolute path such as /bsycorp-init")]
+fn a_mount_path_that_cannot_work_is_refused(#[case] path: &str, #[case] words: &str) {
+    let faults = faults(&pod([("mount-path", path)]), &settings());
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].contains(words), "{faults:?}");
+}
+
+#[rstest]
+#[case(("containers", "app,gone"), "init.bsycorp.com/containers: the pod has no container gone; use the names of its containers")]
+#[case(("containers", "kees-init"), "init.bsycorp.com/containers: the pod has no container kees-init; use the names of its containers")]
+#[case(("order", "after=gone"), "init.bsycorp.com/order: the pod has no init container gone; use the name of one, first or last")]
+#[case(("order", "before=app"), "init.bsycorp.com/order: the pod has no init container app; use the name of one, first or last")]
+fn a_container_that_is_named_but_absent_is_refused(
+    #[case] option: (&str, &str),
+    #[case] message: &str,
+) {
+    assert_eq!(faults(&pod([option]), &settings()), [message]);
+}
+
+#[test]
+fn a_container_that_is_named_but_runs_before_ours_is_refused() {
+    let mut pod = pod([("containers", "early,app"), ("order", "last")]);
+    pod["spec"]["initContainers"] = json!([{"name": "early", "image": "a"}]);
+    assert_eq!(
+        faults(&pod, &settings()),
+        [
+            "init.bsycorp.com/containers: early runs before kees-init and would see no files; leave it \
+          out or change init.bsycorp.com/order"
+        ]
+    );
+}
+
+const POLICY: &str = "rules:
+- namespaces: [team-a]
+  serviceAccounts: [local]
+  localMode: true
+- namespaces: [team-a]
+  serviceAccounts: [default, web-*]
+  storagePrefix: /dev/{namespace}
+  stores: [secretsmanager]
+  references: ['arn:aws:secretsmanager:*:111122223333:secret:shared/*']
+";
+
+#[rstest]
+#[case(None, "/dev/team-a")]
+#[case(Some("/dev/team-a"), "/dev/team-a")]
+#[case(Some("/dev/team-a/web"), "/dev/team-a/web")]
+fn a_prefix_at_or_below_the_rules_is_taken(#[case] asked: Option<&str>, #[case] prefix: &str) {
+    let pod = pod(asked.map(|asked| ("storage-prefix", asked)));
+    let mut settings = with_policy(POLICY);
+    settings.stores = vec![kees_common::StoreName::SecretsManager];
+    let pod = injected(&pod, &settings);
+    assert_eq!(variable(&pod, "STORAGE_PREFIX"), Some(prefix));
+    assert_eq!(variable(&pod, "STORES"), Some("secretsmanager"));
+}
+
+#[rstest]
+#[case::another_team(
+    "storage-prefix",
+    "/dev/team-b",
+    "/dev/team-b is not at or below /dev/team-a"
+)]
+#[case::a_longer_name(
+    "storage-prefix",
+    "/dev/team-ab",
+    "/dev/team-ab is not at or below /dev/team-a"
+)]
+#[case::above("storage-prefix", "/dev", "/dev is not at or below /dev/team-a")]
+#[case::dots("storage-prefix", "/dev/team-a/../team-b", "'.' or '..' segment")]
+#[case::a_store_that_the_rule_lacks(
+    "store",
+    "dynamodb",
+    "store dynamodb is not allowed here; allowed: secretsmanager"
+)]
+#[case::local_mode("local-mode", "true", "local mode is not allowed here")]
+#[case::local_mode_after_the_store(
+    "local-mode",
+    "remote-then-local",
+    "local mode is not allowed here"
+)]
+fn what_the_policy_does_not_give_is_refused(
+    #[case] name: &str,
+    #[case] value: &str,
+    #[case] words: &str,
+) {
+    let mut settings = with_policy(POLICY);
+    settings.stores = vec![kees_common::StoreName::SecretsManager];
+    let faults = faults(&pod([(name, value)]), &settings);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(
+        faults[0].starts_with(&format!("init.bsycorp.com/{name}: ")),
+        "{faults:?}"
+    );
+    assert!(faults[0].contains(words), "{faults:?}");
+}
+
+#[rstest]
+#[case(
+    "arn:aws:secretsmanager:eu-west-1:111122223333:secret:shared/tls-AbCdEf",
+    true
+)]
+#[case(
+    "arn:aws:secretsmanager:eu-west-1:999922223333:secret:shared/tls-AbCdEf",
+    false
+)]
+#[case(
+    "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/tls-AbCdEf",
+    false
+)]
+fn an_arn_is_taken_where_the_rule_lists_it(#[case] arn: &str, #[case] listed: bool) {
+    let mut settings = with_policy(POLICY);
+    settings.stores = vec![kees_common::StoreName::SecretsManager];
+    for (key, rest) in [
+        ("resource.bsycorp.com/tls", ""),
+        ("secret.bsycorp.com/tls", "kind=REFERENCE,"),
+        ("secret.bsycorp.com/tls_public", "kind=REFERENCE,type=RSA,"),
+    ] {
+        let mut pod = pod([]);
+        pod["metadata"]["annotations"][key] = format!("{rest}storageKey={arn}").into();
+        if listed {
+            injected(&pod, &settings);
+        } else {
+            let message = format!(
+                "{key}: {arn} is not among the references that the policy allows; ask the operator to list it"
+            );
+            assert_eq!(faults(&pod, &settings), [message]);
+        }
+    }
+}
+
+#[test]
+fn without_a_policy_no_arn_is_listed_and_local_mode_is_off() {
+    let mut settings = settings();
+    settings.store = kees_common::StoreName::SecretsManager;
+    let mut pod = pod([]);
+    pod["metadata"]["annotations"]["resource.bsycorp.com/tls"] = "storageKey=arn:aws:x".into();
+    assert!(faults(&pod, &settings)[0].contains("not among the references"));
+    pod["metadata"]["annotations"]["init.bsycorp.com/local-mode"] = "true".into();
+    assert!(
+        faults(&pod, &settings)
+            .iter()
+            .any(|fault| fault.contains("local mode is not allowed"))
+    );
+}
+
+#[test]
+fn a_pod_that_no_rule_matches_is_refused_with_all_its_faults() {
+    let mut pod = pod([]);
+    pod["spec"]["serviceAccountName"] = "stranger".into();
+    pod["metadata"]["annotations"]["secret.bsycorp.com/x"] = "kind=DYNAMIC".into();
+    let faults = faults(&pod, &with_policy(POLICY));
+    assert_eq!(
+        faults[0],
+        "policy: the policy has no rule for service account stranger in namespace team-a; ask the \
+         operator for one"
+    );
+    assert!(
+        faults[1].starts_with("secret.bsycorp.com/x: type= is missing"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_rule_without_a_prefix_gives_local_mode_alone() {
+    let mut with_store = pod([]);
+    with_store["spec"]["serviceAccountName"] = "local".into();
+    assert_eq!(
+        faults(&with_store, &with_policy(POLICY)),
+        [
+            "init.bsycorp.com/storage-prefix: the policy gives no storage prefix to service account \
+          local in namespace team-a; ask the operator for one"
+        ]
+    );
+    let mut local = pod([("local-mode", "true")]);
+    local["spec"]["serviceAccountName"] = "local".into();
+    let local = injected(&local, &with_policy(POLICY));
+    assert_eq!(variable(&local, "LOCAL_MODE"), Some("allow"));
+    assert_eq!(variable(&local, "STORAGE_PREFIX"), None);
+}
+
+#[rstest]
+#[case("../prod")]
+#[case("a/b")]
+fn a_service_account_cannot_add_segments_to_a_prefix(#[case] name: &str) {
+    let mut pod = pod([]);
+    pod["spec"]["serviceAccountName"] = name.into();
+    let policy = "rules: [{namespaces: ['*'], storagePrefix: '/dev/{serviceAccount}'}]";
+    let faults = faults(&pod, &with_policy(policy));
+    assert!(
+        faults[0].contains("is not a DNS name in lower case"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_lease_outside_local_mode_is_refused() {
+    let mut pod = pod([]);
+    pod["metadata"]["annotations"]["lease.bsycorp.com/n"] =
+        "kind=INDEX,rangeStart=1,rangeEnd=9".into();
+    let faults = faults(&pod, &settings());
+    assert!(
+        faults[0].starts_with("lease.bsycorp.com/n: leases from a store need"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn two_entries_of_one_file_are_refused() {
+    let mut pod = pod([("format", "files")]);
+    pod["metadata"]["annotations"]["resource.bsycorp.com/db-password"] = "".into();
+    let faults = faults(&pod, &settings());
+    assert!(
+        faults[0].contains("its file /bsycorp-init/db-password is also that of"),
+        "{faults:?}"
+    );
+}

@@ -1,0 +1,291 @@
+//! Reviews: bytes in, bytes out.
+
+use kees_inject::{Outcome, Reply, Settings, SkipReason, review};
+use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::pods::{pod, settings, with_policy};
+
+/// The body that the benchmark and the HTTP benchmark send.
+const SMALL: &str = include_str!("../../benches/review-3k.json");
+
+fn body(pod: &Value) -> Value {
+    json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "operation": "CREATE",
+            "namespace": "team-a",
+            "object": pod,
+        }
+    })
+}
+
+fn answer(body: &Value, settings: &Settings) -> (Outcome, Value) {
+    let Reply { json, outcome, .. } = review(body.to_string().as_bytes(), settings);
+    (outcome, serde_json::from_slice(&json).unwrap())
+}
+
+#[test]
+fn a_patch_comes_with_its_type_in_base64() {
+    let (outcome, answer) = answer(&body(&pod([])), &settings());
+    assert_eq!(outcome, Outcome::Patched);
+    assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
+    assert_eq!(answer["kind"], "AdmissionReview");
+    let response = &answer["response"];
+    assert_eq!(response["uid"], "705ab4f5-6393-11e8-b7cc-42010a800002");
+    assert_eq!(response["allowed"], true);
+    assert_eq!(response["patchType"], "JSONPatch");
+    use base64::Engine as _;
+    let patch = base64::engine::general_purpose::STANDARD
+        .decode(response["patch"].as_str().unwrap())
+        .unwrap();
+    let patch: Value = serde_json::from_slice(&patch).unwrap();
+    assert_eq!(patch, crate::pods::operations(&pod([]), &settings()));
+}
+
+#[test]
+fn a_denial_says_everything_in_its_first_line_and_in_its_causes() {
+    let mut pod = pod([("storage-prefix", "/prod"), ("mount-path", "x\ny")]);
+    pod["metadata"]["annotations"]["secret.bsycorp.com/signing"] =
+        "kind=DYNAMIC,type=RSA,size=2048,hue=red".into();
+    let policy = with_policy("rules: [{namespaces: ['*'], storagePrefix: '/dev/{namespace}'}]");
+    let (outcome, answer) = answer(&body(&pod), &policy);
+    assert_eq!(outcome, Outcome::Denied);
+    assert!(
+        !answer["response"]["status"]["message"]
+            .as_str()
+            .unwrap()
+            .contains('\n')
+    );
+    insta::assert_json_snapshot!(answer);
+}
+
+#[test]
+fn a_pod_that_is_as_it_should_be_gets_no_patch() {
+    let pod = crate::pods::injected(&pod([]), &settings());
+    let (outcome, answer) = answer(&body(&pod), &settings());
+    assert_eq!(outcome, Outcome::Unchanged);
+    assert_eq!(
+        answer["response"],
+        json!({"uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "allowed": true})
+    );
+}
+
+#[rstest]
+#[case(json!({"operation": "UPDATE"}))]
+#[case(json!({"operation": "DELETE", "object": null}))]
+#[case(json!({"operation": "CONNECT"}))]
+#[case(json!({"subResource": "status"}))]
+#[case(json!({"resource": {"group": "", "version": "v1", "resource": "configmaps"}}))]
+#[case(json!({"resource": {"group": "apps", "version": "v1", "resource": "pods"}}))]
+#[case(json!({"resource": null, "object": 1}))]
+fn anything_but_the_creation_of_a_pod_is_allowed_untouched(#[case] change: Value) {
+    let mut body = body(&pod([("mount-path", "wrong")]));
+    for (name, value) in change.as_object().unwrap() {
+        body["request"][name] = value.clone();
+    }
+    let (outcome, answer) = answer(&body, &settings());
+    assert_eq!(outcome, Outcome::Skipped(SkipReason::NotPodCreation));
+    assert_eq!(
+        answer["response"],
+        json!({"uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "allowed": true})
+    );
+}
+
+#[rstest]
+#[case::of_the_request(json!("team-a"), json!("team-b"), "team-a")]
+#[case::of_the_pod(json!(null), json!("team-b"), "team-b")]
+#[case::empty(json!(""), json!(null), "default")]
+fn the_namespace_is_the_requests(
+    #[case] request: Value,
+    #[case] of_pod: Value,
+    #[case] expected: &str,
+) {
+    let mut pod = pod([]);
+    pod["metadata"]["namespace"] = of_pod;
+    pod["metadata"]["generateName"] = "web-".into();
+    let mut body = body(&pod);
+    body["request"]["namespace"] = request;
+    let policy = with_policy("rules: [{namespaces: ['*'], storagePrefix: '/{namespace}'}]");
+    let reply = review(body.to_string().as_bytes(), &policy);
+    assert_eq!(reply.outcome, Outcome::Patched);
+    assert_eq!(reply.namespace.as_deref(), Some(expected));
+}
+
+#[rstest]
+#[case::another_version(json!({"apiVersion": "admission.k8s.io/v1beta1"}), "admission.k8s.io/v1beta1", "'AdmissionReview' of 'admission.k8s.io/v1beta1' is not understood; send an AdmissionReview of admission.k8s.io/v1")]
+#[case::another_group(json!({"apiVersion": "v1"}), "admission.k8s.io/v1", "'AdmissionReview' of 'v1' is not understood; send an AdmissionReview of admission.k8s.io/v1")]
+#[case::another_kind(json!({"kind": "Pod"}), "admission.k8s.io/v1", "'Pod' of 'admission.k8s.io/v1' is not understood; send an AdmissionReview of admission.k8s.io/v1")]
+fn another_review_is_refused_with_its_uid(
+    #[case] change: Value,
+    #[case] version: &str,
+    #[case] message: &str,
+) {
+    let mut body = body(&pod([]));
+    for (name, value) in change.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    let (outcome, answer) = answer(&body, &settings());
+    assert_eq!(outcome, Outcome::Malformed);
+    assert_eq!(answer["apiVersion"], version);
+    assert_eq!(
+        answer["response"]["uid"],
+        "705ab4f5-6393-11e8-b7cc-42010a800002"
+    );
+    assert_eq!(answer["response"]["allowed"], false);
+    assert_eq!(answer["response"]["status"]["code"], 400);
+    assert_eq!(answer["response"]["status"]["message"], message);
+}
+
+#[rstest]
+#[case::nothing(
+    "",
+    "",
+    "the body is not an AdmissionReview: EOF while parsing a value at line 1 column 0"
+)]
+#[case::no_request(
+    r#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}"#,
+    "",
+    "the review has no request"
+)]
+#[case::no_object(r#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "u", "operation": "CREATE", "resource": {"version": "v1", "resource": "pods"}}}"#, "u", "the request has no object")]
+#[case::cut_off(
+    r#"{"request": {"uid": "u", "#,
+    "u",
+    "the body is not an AdmissionReview: EOF while parsing a value at line 1 column 25"
+)]
+fn a_body_that_cannot_be_read_is_refused(
+    #[case] body: &str,
+    #[case] uid: &str,
+    #[case] message: &str,
+) {
+    let reply = review(body.as_bytes(), &settings());
+    assert_eq!(reply.outcome, Outcome::Malformed);
+    let answer: Value = serde_json::from_slice(&reply.json).unwrap();
+    assert_eq!(
+        answer["response"],
+        json!({"uid": uid, "allowed": false, "status": {
+            "status": "Failure", "message": message, "reason": "BadRequest", "code": 400
+        }})
+    );
+}
+
+#[test]
+fn a_body_that_is_not_utf8_is_refused() {
+    let mut body = SMALL.as_bytes().to_vec();
+    let at = SMALL.find("web-7d9c6b5f48").unwrap();
+    body[at] = 0xff;
+    let reply = review(&body, &settings());
+    assert_eq!(reply.outcome, Outcome::Malformed);
+    let answer: Value = serde_json::from_slice(&reply.json).unwrap();
+    assert!(
+        answer["response"]["status"]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("the body is not UTF-8")
+    );
+    assert_eq!(
+        answer["response"]["uid"],
+        "5b1f3a52-3f0e-4a39-9a5f-6d3a8f0d5c11"
+    );
+}
+
+#[test]
+fn a_pod_of_another_shape_is_refused() {
+    let mut body = body(&pod([]));
+    body["request"]["object"]["spec"]["containers"] = "none".into();
+    let (outcome, answer) = answer(&body, &settings());
+    assert_eq!(outcome, Outcome::Malformed);
+    assert!(
+        answer["response"]["status"]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("not a pod: ")
+    );
+}
+
+#[test]
+fn warnings_are_short_and_few() {
+    let mut pod = pod([]);
+    for n in 0..100 {
+        let key = format!("init.bsycorp.com/{}\u{7}{n}", "ä".repeat(n));
+        pod["metadata"]["annotations"][key] = "".into();
+    }
+    let reply = review(body(&pod).to_string().as_bytes(), &settings());
+    let answer: Value = serde_json::from_slice(&reply.json).unwrap();
+    let warnings = answer["response"]["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), reply.warnings);
+    let texts: Vec<_> = warnings
+        .iter()
+        .map(|warning| warning.as_str().unwrap())
+        .collect();
+    assert!(
+        texts
+            .iter()
+            .all(|text| text.len() <= 256 && !text.contains(char::is_control))
+    );
+    assert!(texts.iter().map(|text| text.len()).sum::<usize>() <= 4096);
+    assert!(
+        texts
+            .last()
+            .unwrap()
+            .ends_with("more warnings; see `kees lint`"),
+        "{texts:?}"
+    );
+}
+
+#[test]
+fn the_benchmarks_review_is_what_it_says() {
+    assert!((3300..3600).contains(&SMALL.len()), "{}", SMALL.len());
+    let review: Value = serde_json::from_str(SMALL).unwrap();
+    let annotations = review["request"]["object"]["metadata"]["annotations"]
+        .as_object()
+        .unwrap();
+    let entries = annotations
+        .keys()
+        .filter(|key| key.starts_with("secret.") || key.starts_with("resource."));
+    assert_eq!(entries.count(), 6);
+    assert_eq!(
+        kees_inject::review(SMALL.as_bytes(), &settings()).outcome,
+        Outcome::Patched
+    );
+}
+
+#[test]
+fn no_value_of_an_annotation_is_repeated_in_a_reply() {
+    const CANARY: &str = "Y2FuYXJ5LWNhbmFyeQ==";
+    let mut with_value = pod([]);
+    with_value["metadata"]["annotations"]["resource.bsycorp.com/a"] =
+        format!("localModeValue={CANARY}").into();
+    let mut broken = pod([]);
+    broken["metadata"]["annotations"]["resource.bsycorp.com/a"] =
+        format!("localModeValue=!{CANARY}").into();
+    for pod in [with_value, broken] {
+        let reply = review(body(&pod).to_string().as_bytes(), &settings());
+        assert!(!String::from_utf8(reply.json).unwrap().contains(CANARY));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_answered_by_a_review(bytes in any::<Vec<u8>>()) {
+        let reply = review(&bytes, &settings());
+        prop_assert_eq!(reply.outcome, Outcome::Malformed);
+        let answer: Value = serde_json::from_slice(&reply.json).unwrap();
+        prop_assert_eq!(&answer["response"]["allowed"], false);
+    }
+
+    #[test]
+    fn a_review_with_any_byte_changed_is_answered(at in 0..SMALL.len(), byte in any::<u8>(), cut in 0..SMALL.len()) {
+        let mut bytes = SMALL.as_bytes().to_vec();
+        bytes[at] = byte;
+        for body in [&bytes[..], &bytes[..cut]] {
+            let answer: Value = serde_json::from_slice(&review(body, &settings()).json).unwrap();
+            prop_assert_eq!(&answer["kind"], "AdmissionReview");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The operator's settings as a whole.
+
+use kees_common::StoreName;
+use kees_inject::{PullPolicy, RunAs, Settings, WiredImage};
+use rstest::rstest;
+
+use crate::pods::{settings, with_policy};
+
+fn problems(settings: &Settings) -> Vec<String> {
+    settings
+        .problems()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn sound_settings_have_no_problems() {
+    assert_eq!(problems(&settings()), Vec::<String>::new());
+}
+
+#[test]
+fn everything_that_does_not_go_together_is_said() {
+    let mut settings = with_policy(
+        "rules: [{namespaces: ['*'], storagePrefix: '/{cluster}', stores: [secretsmanager]}]",
+    );
+    settings.init_image = " ".to_owned();
+    settings.init_env.clear();
+    settings
+        .init_env
+        .insert("STORAGE_PREFIX".to_owned(), "/".to_owned());
+    settings.init_env.insert("A B".to_owned(), "x".to_owned());
+    insta::assert_snapshot!(problems(&settings).join("\n"), @r"
+    the image of the init container is empty; give --init-image
+    the store dynamodb needs --env-label, which names its table ENV_LABEL-kube-secret
+    --init-env 'A B' is not the name of a variable; use letters, digits and '_'
+    --init-env cannot set STORAGE_PREFIX, which is decided for each pod; use the flag or the policy
+    the policy uses {cluster}, and the cluster has no name; give --cluster
+    the policy allows the store secretsmanager, which is not among --store and --stores
+    ");
+}
+
+#[test]
+fn the_label_is_needed_for_dynamodb_alone() {
+    let mut settings = settings();
+    settings.init_env.clear();
+    settings.store = StoreName::SecretsManager;
+    assert_eq!(problems(&settings), Vec::<String>::new());
+    settings.stores = vec![StoreName::DynamoDb];
+    assert_eq!(problems(&settings).len(), 1);
+}
+
+#[rstest]
+#[case("1", Some(RunAs::Uid(1)))]
+#[case("none", Some(RunAs::Unset))]
+#[case("0", None)]
+#[case("2147483648", None)]
+#[case("root", None)]
+fn a_uid_to_run_as_is_never_root(#[case] text: &str, #[case] run_as: Option<RunAs>) {
+    assert_eq!(text.parse::<RunAs>().ok(), run_as);
+}
+
+#[rstest]
+#[case("Always", true)]
+#[case("always", false)]
+fn a_pull_policy_is_one_of_kubernetes_words(#[case] text: &str, #[case] ok: bool) {
+    assert_eq!(text.parse::<PullPolicy>().is_ok(), ok);
+}
+
+#[test]
+fn a_broken_expression_is_refused() {
+    assert!("(".parse::<WiredImage>().is_err());
+}
