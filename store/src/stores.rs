@@ -1,5 +1,15 @@
 //! The backends behind one type, and those that one run uses.
 
+#![cfg_attr(
+    not(all(feature = "aws", feature = "embedded")),
+    allow(
+        dead_code,
+        unused_variables,
+        clippy::unused_async,
+        reason = "fewer backends need less of it"
+    )
+)]
+
 use std::path::PathBuf;
 
 use kees_common::{Locator, StoreName};
@@ -36,15 +46,15 @@ pub enum Store {
 /// The same expression for whichever backend it is.
 macro_rules! each {
     ($store:expr, $backend:ident => $then:expr) => {
-        match $store {
+        match *$store {
             #[cfg(feature = "dynamodb")]
-            Store::DynamoDb($backend) => $then,
+            Store::DynamoDb(ref $backend) => $then,
             #[cfg(feature = "secretsmanager")]
-            Store::SecretsManager($backend) => $then,
+            Store::SecretsManager(ref $backend) => $then,
             #[cfg(feature = "embedded")]
-            Store::Embedded($backend) => $then,
+            Store::Embedded(ref $backend) => $then,
             #[cfg(feature = "memory")]
-            Store::Memory($backend) => $then,
+            Store::Memory(ref $backend) => $then,
         }
     };
 }

@@ -309,3 +309,30 @@ fn many_that_open_a_new_file_at_once_all_get_it() {
         created.unwrap();
     }
 }
+
+#[test]
+fn writers_side_by_side_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kees.sqlite");
+    thread::scope(|scope| {
+        for writer in 0..8 {
+            let store = Embedded::new(file.clone());
+            scope.spawn(move || {
+                for nth in 0..20 {
+                    let (mut generation, values) = password();
+                    let path = format!("/dev/{writer}/{nth}").parse().unwrap();
+                    generation.fields = vec![(Field::Whole, path)];
+                    let token = IdempotencyToken::random().unwrap();
+                    let new = NewGeneration {
+                        generation: &generation,
+                        values: &values,
+                        token,
+                        namespace: None,
+                    };
+                    // At the first attempt: nothing above the store tries again here.
+                    assert_eq!(block_on(store.create(&new)), Ok(Creation::Created));
+                }
+            });
+        }
+    });
+}
