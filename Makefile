@@ -1,7 +1,7 @@
 # What is fetched and built lies in the user's cache folder: ${KEES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kees}.
 SHELL := /bin/bash
 
-.PHONY: test unit e2e fmt lint deny cluster
+.PHONY: test unit e2e bench storm fmt lint deny cluster
 
 test: unit e2e ## all tests; says what it needs when something is missing
 
@@ -10,6 +10,12 @@ unit: ## those that start nothing
 
 e2e: ## those on a real cluster, with DynamoDB Local and moto
 	tests/run
+
+bench: ## measures what is shipped, writes docs/benchmarks.md
+	tests/bench
+
+storm: ## the storm at length: two minutes for each store, with the seed KEES_STORM_SEED
+	KEES_STORM_SECONDS=$${KEES_STORM_SECONDS:-120} KEES_STORM_PROCESSES=$${KEES_STORM_PROCESSES:-12} tests/run --test storm
 
 cluster: ## a shell with that cluster, until it is left
 	tests/setup && tests/images && tests/cluster/isolate tests/cluster/shell
