@@ -130,3 +130,56 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     message
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A file of lower-case text.
+    struct Lower(PathBuf);
+
+    impl Source for Lower {
+        type Loaded = String;
+
+        const WATCHED: Watched = Watched::Policy;
+
+        fn paths(&self) -> Vec<&Path> {
+            vec![&self.0]
+        }
+
+        fn load(&self, contents: &Contents) -> Result<String, WebhookError> {
+            let text = String::from_utf8_lossy(&contents[0]).into_owned();
+            if text.to_lowercase() == text {
+                Ok(text)
+            } else {
+                Err(WebhookError::Settings(vec![]))
+            }
+        }
+    }
+
+    #[test]
+    fn what_changed_is_loaded_once_and_what_is_wrong_again_and_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let write = |text: &str| std::fs::write(&path, text).unwrap();
+
+        write("one");
+        let (mut reload, first) = Reload::first(Lower(path.clone())).unwrap();
+        assert_eq!(first, "one");
+        assert_eq!(reload.look().unwrap(), None);
+
+        write("two");
+        assert_eq!(reload.look().unwrap().as_deref(), Some("two"));
+        assert_eq!(reload.look().unwrap(), None);
+
+        write("WRONG");
+        assert!(reload.look().is_err());
+        assert!(reload.look().is_err());
+
+        // Back to what is in use: nothing to load.
+        write("two");
+        assert_eq!(reload.look().unwrap(), None);
+    }
+}

@@ -36,18 +36,19 @@ async fn an_open_connection_stays_and_a_new_one_sees_the_new_certificate(
 }
 
 #[rstest]
-#[case::a_key_of_another("tls.key", foreign_key())]
-#[case::no_key("tls.key", String::new())]
-#[case::no_certificate("tls.crt", "not PEM".to_owned())]
-#[case::an_expired_certificate("tls.crt", expired())]
+#[case::a_key_of_another(&[("tls.key", foreign_key())])]
+#[case::no_key(&[("tls.key", String::new())])]
+#[case::no_certificate(&[("tls.crt", "not PEM".to_owned())])]
+#[case::an_expired_pair(&expired_pair())]
 #[tokio::test]
 async fn what_cannot_be_served_is_counted_and_the_last_good_pair_stays(
-    #[case] file: &str,
-    #[case] content: String,
+    #[case] files: &[(&str, String)],
 ) {
     let (certificates, good) = Certificates::new();
     let server = Running::start(&certificates, None).await;
-    certificates.put(file, content);
+    for (name, content) in files {
+        certificates.put(name, content);
+    }
     eventually("it is refused", || async {
         (metric(server.admin, REFUSED).await > 0.5).then_some(())
     })
@@ -99,12 +100,11 @@ fn foreign_key() -> String {
     rcgen::KeyPair::generate().unwrap().serialize_pem()
 }
 
-fn expired() -> String {
+fn expired_pair() -> [(&'static str, String); 2] {
+    let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(2000, 1, 1);
     params.not_after = rcgen::date_time_ymd(2001, 1, 1);
-    params
-        .self_signed(&rcgen::KeyPair::generate().unwrap())
-        .unwrap()
-        .pem()
+    let cert = params.self_signed(&key).unwrap();
+    [("tls.key", key.serialize_pem()), ("tls.crt", cert.pem())]
 }

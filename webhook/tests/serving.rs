@@ -55,7 +55,7 @@ async fn a_body_that_is_too_long_is_answered_over_the_wire(
     let mut client = Client::connect(server.address, http, &certificate)
         .await
         .unwrap();
-    let (status, review) = client.mutate(vec![b' '; BODY_LIMIT + 1]).await;
+    let (status, review) = client.mutate(vec![b' '; 2 * BODY_LIMIT]).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(review["response"]["status"]["code"], 400);
     // The connection is still good.
@@ -178,6 +178,7 @@ async fn ending_answers_what_is_under_way_and_closes_what_is_idle() {
     let answer = half.finish().await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert!(answer.contains("\"allowed\":true"), "{answer}");
     ended.await.unwrap();
 }
 
