@@ -1,9 +1,11 @@
 //! JSON patch operations (RFC 6902), in the order in which they are applied.
 
+use std::fmt;
+
 use crate::json::JsonWriter;
 
-/// A JSON patch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A JSON patch. Its `Debug` tells the number of operations alone: a patch belongs in no log.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Operations {
     json: JsonWriter,
     count: usize,
@@ -36,6 +38,12 @@ impl Operations {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+}
+
+impl fmt::Debug for Operations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Operations({})", self.count)
     }
 }
 

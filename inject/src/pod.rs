@@ -9,7 +9,9 @@ use serde::{
 
 /// What the decision reads of a pod, borrowed from its JSON. Fields that nothing is decided on
 /// are passed over; `null` counts as absent, as Kubernetes has it.
-#[derive(Debug, Clone, Default, Deserialize)]
+///
+/// It has no `Debug`: what a pod's annotations and variables hold belongs in no log.
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct PodView<'a> {
     #[serde(borrow, deserialize_with = "nullable")]
@@ -68,7 +70,7 @@ impl<'a> PodView<'a> {
 #[error("not a pod: {0}")]
 pub struct InvalidPod(#[from] serde_json::Error);
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Metadata<'a> {
     #[serde(borrow)]
@@ -77,7 +79,7 @@ pub(crate) struct Metadata<'a> {
     pub(crate) annotations: Annotations<'a>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Spec<'a> {
     #[serde(borrow)]
@@ -103,28 +105,28 @@ pub(crate) struct Spec<'a> {
     pub(crate) node_selector: NodeSelector<'a>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Named<'a> {
     #[serde(borrow)]
     pub(crate) name: Text<'a>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Os<'a> {
     #[serde(borrow)]
     pub(crate) name: Option<Text<'a>>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct NodeSelector<'a> {
     #[serde(borrow, rename = "kubernetes.io/os")]
     pub(crate) os: Option<Text<'a>>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct ContainerView<'a> {
     #[serde(borrow)]
@@ -161,7 +163,7 @@ impl ContainerView<'_> {
     }
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct VariableView<'a> {
     #[serde(borrow)]
@@ -170,7 +172,7 @@ pub(crate) struct VariableView<'a> {
     pub(crate) value: Option<Text<'a>>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct MountView<'a> {
     #[serde(borrow)]
@@ -197,7 +199,7 @@ impl MountView<'_> {
 }
 
 /// Of a container, or of the pod (which alone has an `fsGroup`).
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct SecurityView {
     pub(crate) run_as_user: Option<i64>,
@@ -205,7 +207,7 @@ pub(crate) struct SecurityView {
     pub(crate) fs_group: Option<i64>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResourcesView<'a> {
     #[serde(borrow, deserialize_with = "nullable")]
@@ -214,7 +216,7 @@ pub(crate) struct ResourcesView<'a> {
     pub(crate) limits: AmountsView<'a>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct AmountsView<'a> {
     #[serde(borrow)]
@@ -224,15 +226,15 @@ pub(crate) struct AmountsView<'a> {
 }
 
 /// A quantity as it stands in the pod: text, or in a manifest a bare number.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Amount<'a>(pub(crate) Text<'a>);
 
 /// The pod's annotations in their order.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Annotations<'a>(Vec<(Text<'a>, Text<'a>)>);
 
 /// Text that is borrowed wherever the JSON has no escape in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
 impl Deref for Text<'_> {

@@ -1,12 +1,15 @@
 //! The answer to a review: an `AdmissionReview` of `admission.k8s.io/v1`.
 
+use std::fmt;
+
 use crate::{Decision, Fault, SkipReason, json::JsonWriter, uid};
 
 /// The version of the reviews that are understood.
 pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
 
-/// The answer, with what may be logged and counted of it: never a value or a patch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The answer, with what may be logged and counted of it: never a value or a patch, which is why
+/// its `Debug` leaves the body out.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The body: an `AdmissionReview` as JSON, always to be sent with HTTP status 200.
     pub json: Vec<u8>,
@@ -20,6 +23,27 @@ pub struct Reply {
     pub namespace: Option<String>,
     /// The uid of the request, which the API server's audit log has too, where it could be read.
     pub uid: Option<String>,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            json,
+            outcome,
+            faults,
+            warnings,
+            uid,
+            namespace,
+        } = self;
+        f.debug_struct("Reply")
+            .field("bytes", &json.len())
+            .field("outcome", outcome)
+            .field("faults", faults)
+            .field("warnings", warnings)
+            .field("uid", uid)
+            .field("namespace", namespace)
+            .finish()
+    }
 }
 
 /// What became of a request.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// Settings of an operator with DynamoDB and without a policy.
 pub(crate) fn settings() -> Settings {
     let mut settings = Settings::new("registry.example.com/kees-init:0.1.0");
-    settings.version = "0.1.0".to_owned();
+    "0.1.0".clone_into(&mut settings.version);
     settings
         .init_env
         .insert("ENV_LABEL".to_owned(), "dev".to_owned());

@@ -97,3 +97,14 @@ fn a_pod_that_no_rule_matches_is_refused() {
         ]
     );
 }
+
+#[test]
+fn the_policies_that_are_shown_and_shipped_can_be_read() {
+    let page = include_str!("../../../docs/injection.md");
+    let (_, rest) = page.split_once("```yaml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    example.parse::<Policy>().unwrap();
+    include_str!("../../../manifests/policy.yaml")
+        .parse::<Policy>()
+        .unwrap();
+}

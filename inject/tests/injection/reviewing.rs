@@ -1,5 +1,6 @@
 //! Reviews: bytes in, bytes out.
 
+use base64::Engine as _;
 use kees_inject::{Outcome, Reply, Settings, SkipReason, review};
 use proptest::prelude::*;
 use rstest::rstest;
@@ -39,7 +40,6 @@ fn a_patch_comes_with_its_type_in_base64() {
     assert_eq!(response["uid"], "705ab4f5-6393-11e8-b7cc-42010a800002");
     assert_eq!(response["allowed"], true);
     assert_eq!(response["patchType"], "JSONPatch");
-    use base64::Engine as _;
     let patch = base64::engine::general_purpose::STANDARD
         .decode(response["patch"].as_str().unwrap())
         .unwrap();
@@ -268,6 +268,27 @@ fn no_value_of_an_annotation_is_repeated_in_a_reply() {
         let reply = review(body(&pod).to_string().as_bytes(), &settings());
         assert!(!String::from_utf8(reply.json).unwrap().contains(CANARY));
     }
+}
+
+#[test]
+fn what_may_be_logged_shows_nothing_of_a_pod() {
+    const CANARY: &str = "canary";
+    let mut pod = pod([]);
+    pod["spec"]["containers"][0]["env"] = json!([
+        {"name": "AWS_ROLE_ARN", "value": CANARY},
+        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": CANARY},
+    ]);
+    pod["spec"]["containers"][0]["volumeMounts"] =
+        json!([{"name": "aws-iam-token", "mountPath": "/t", "readOnly": true}]);
+    let decision = crate::pods::decision(&pod, &settings());
+    let reply = review(body(&pod).to_string().as_bytes(), &settings());
+    assert_eq!(reply.outcome, Outcome::Patched);
+    assert!(
+        crate::pods::operations(&pod, &settings())
+            .to_string()
+            .contains(CANARY)
+    );
+    assert!(!format!("{decision:?} {reply:?}").contains(CANARY));
 }
 
 proptest! {
