@@ -318,7 +318,11 @@ fn unreached(error: &ConnectorError, action: &str) -> Cause {
         return untrusted(refusal);
     }
     if error.is_timeout() {
-        return timed_out(action);
+        let late = timed_out(action);
+        return Cause {
+            message: format!("{}: {}", late.message, below(error)),
+            ..late
+        };
     }
     if error.is_user() {
         return other(describe(error));
@@ -326,9 +330,14 @@ fn unreached(error: &ConnectorError, action: &str) -> Cause {
     Cause {
         kind: ErrorKind::Unreachable,
         code: None,
-        message: format!("no connection: {}", describe(error)),
+        message: below(error),
         remedy: REACH.to_owned(),
     }
+}
+
+/// What went wrong, without the SDK's own "io error" before it.
+fn below(error: &ConnectorError) -> String {
+    error.source().map_or_else(|| error.to_string(), describe)
 }
 
 fn untrusted(refusal: &rustls::Error) -> Cause {

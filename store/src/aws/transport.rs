@@ -120,7 +120,13 @@ struct ByUrl {
 impl HttpConnector for ByUrl {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         match self.transport.0.connector(request.uri(), self.timeouts) {
-            Ok(connector) => connector.call(request),
+            Ok(connector) => HttpConnectorFuture::new(async move {
+                let host = host_of(request.uri());
+                connector
+                    .call(request)
+                    .await
+                    .map_err(|error| with_host(host, error))
+            }),
             Err(cause) => HttpConnectorFuture::ready(Err(ConnectorError::user(Box::new(cause)))),
         }
     }
@@ -214,6 +220,34 @@ impl Inner {
             None => config,
         })
     }
+}
+
+/// A failure with the host that it happened with, which the HTTP client leaves out.
+#[derive(Debug, thiserror::Error)]
+#[error("talking to {host} failed")]
+struct At {
+    host: String,
+    source: ConnectorError,
+}
+
+fn with_host(host: String, source: ConnectorError) -> ConnectorError {
+    if source.is_timeout() {
+        ConnectorError::timeout(Box::new(At { host, source }))
+    } else if source.is_io() {
+        ConnectorError::io(Box::new(At { host, source }))
+    } else {
+        source
+    }
+}
+
+/// Host and port, without the user that a URL may hold.
+fn host_of(url: &str) -> String {
+    let uri: Option<Uri> = url.parse().ok();
+    let authority = uri
+        .as_ref()
+        .and_then(Uri::authority)
+        .map_or("", |a| a.as_str());
+    authority.rsplit('@').next().unwrap_or_default().to_owned()
 }
 
 /// Whether `host` is an address that only the node itself answers at.
@@ -333,6 +367,21 @@ mod tests {
             cause.message.starts_with("HTTPS_PROXY: "),
             "{}",
             cause.message
+        );
+    }
+
+    #[test]
+    fn a_failure_names_its_host_and_no_password() {
+        assert_eq!(
+            host_of("http://user:canary@localhost:8000/path"),
+            "localhost:8000"
+        );
+        let late = ConnectorError::timeout(Box::new(std::io::Error::other("late")));
+        let late = with_host("localhost:8000".to_owned(), late);
+        assert!(late.is_timeout());
+        assert_eq!(
+            late.into_source().to_string(),
+            "talking to localhost:8000 failed"
         );
     }
 }
