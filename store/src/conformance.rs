@@ -52,7 +52,8 @@ macro_rules! conformance_tests {
         $(
             #[test]
             fn $case() {
-                $block_on(async { $crate::conformance::$case(&$fixture).await });
+                let fixture = $fixture;
+                $block_on($crate::conformance::$case(&fixture));
             }
         )*
     };

@@ -1,0 +1,71 @@
+//! The two AWS backends against the servers that stand in for AWS: the same cases that SQLite and
+//! memory pass in the store's own tests.
+
+use std::sync::OnceLock;
+
+use aws_credential_types::Credentials;
+use kees_store::{
+    aws::{Aws, Settings},
+    conformance::Fixture,
+};
+use kees_tests::{REGION, wait};
+
+/// How many clients, each with connections of its own, race for the same names.
+const CLIENTS: usize = 4;
+
+fn clients<S>(endpoint: &str, client: impl Fn(&Aws) -> S) -> Vec<S> {
+    let settings = Settings {
+        region: REGION.to_owned(),
+        endpoint: Some(endpoint.to_owned()),
+        credentials: Some(Credentials::new("tests", "tests", None, None, "tests")),
+        ..Settings::default()
+    };
+    (0..CLIENTS)
+        .map(|_| client(&wait(Aws::new(&settings))))
+        .collect()
+}
+
+mod dynamodb {
+    use kees_store::dynamodb::DynamoDb;
+    use kees_tests::DynamoDbLocal;
+
+    use super::*;
+
+    const LABEL: &str = "conformance";
+
+    fn fixture() -> Fixture<DynamoDb> {
+        static SERVER: OnceLock<DynamoDbLocal> = OnceLock::new();
+        let server = SERVER.get_or_init(|| {
+            let server = DynamoDbLocal::start().unwrap();
+            server.create_table(LABEL).unwrap();
+            server
+        });
+        Fixture {
+            clients: clients(server.endpoint(), |aws| DynamoDb::new(aws, LABEL)),
+            // 400,000 bytes of base64, of the 400 KB of an item.
+            largest: 300_000,
+            is_flat: true,
+        }
+    }
+
+    kees_store::conformance_tests!(wait, fixture());
+}
+
+mod secretsmanager {
+    use kees_store::secretsmanager::SecretsManager;
+    use kees_tests::Moto;
+
+    use super::*;
+
+    fn fixture() -> Fixture<SecretsManager> {
+        static SERVER: OnceLock<Moto> = OnceLock::new();
+        let server = SERVER.get_or_init(|| Moto::start_plain().unwrap());
+        Fixture {
+            clients: clients(&server.endpoint(), |aws| SecretsManager::new(aws, None)),
+            largest: 65_536,
+            is_flat: false,
+        }
+    }
+
+    kees_store::conformance_tests!(wait, fixture());
+}
