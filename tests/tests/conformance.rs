@@ -25,6 +25,7 @@ fn clients<S>(endpoint: &str, client: impl Fn(&Aws) -> S) -> Vec<S> {
         .collect()
 }
 
+#[cfg(test)]
 mod dynamodb {
     use kees_store::dynamodb::DynamoDb;
     use kees_tests::DynamoDbLocal;
@@ -51,6 +52,7 @@ mod dynamodb {
     kees_store::conformance_tests!(wait, fixture());
 }
 
+#[cfg(test)]
 mod secretsmanager {
     use kees_store::secretsmanager::SecretsManager;
     use kees_tests::Moto;
