@@ -3,12 +3,28 @@
 //! [`generate`] draws from the operating system's source; [`local`] derives the same values from a
 //! name on every run, for laptops and tests, where nothing is secret. [`verify`] says whether
 //! values that a store returned belong together.
+//!
+//! RSA keys are made and used by AWS-LC. Sequoia gives a GPG key its form, and the `rsa` crate
+//! reads and writes DER; see `docs/adr/0010-aws-lc-makes-the-keys.md`. Memory that holds a private
+//! number is overwritten after use, with the exception that the ADR names.
 
 mod error;
+pub mod local;
+mod openpgp;
+mod random;
+mod rsa_key;
+mod verify;
 
 pub use error::{GenerateError, Mismatch};
+pub use verify::verify;
 
-use kees_common::{Field, Generated, SecretType, SecretValue, Spec};
+use kees_common::{Field, Generated, Spec};
+
+use openpgp::Circumstances;
+use rsa_key::RsaKey;
+
+/// Characters of a GPG key's passphrase: 95 bits of entropy.
+const PASSPHRASE_LENGTH: usize = 16;
 
 /// Makes one generation of `spec`.
 ///
@@ -16,16 +32,86 @@ use kees_common::{Field, Generated, SecretType, SecretValue, Spec};
 /// [`GenerateError`] where the operating system's random source or the cryptographic library
 /// fails; never because of the spec, which was checked when it was parsed.
 pub fn generate(spec: &Spec) -> Result<Generated, GenerateError> {
-    let _ = spec;
-    todo!("by the generate crate")
+    match spec {
+        Spec::Rsa { bits } => key_pair(&RsaKey::generate(*bits)?),
+        Spec::Gpg { bits, user_id } => openpgp::wrap(
+            &RsaKey::generate(*bits)?,
+            user_id,
+            random::password(PASSPHRASE_LENGTH)?,
+            &Circumstances::fresh()?,
+        ),
+        Spec::Password { bits } => Ok(Generated::new(vec![(
+            Field::Whole,
+            random::password(usize::from(bits / 8))?,
+        )])),
+        Spec::Random { bits } => Ok(Generated::new(vec![(
+            Field::Whole,
+            random::bytes(usize::from(bits / 8))?,
+        )])),
+        Spec::ApiKey { bits } => {
+            let value = random::bytes(usize::from(bits / 8))?;
+            Ok(Generated::new(vec![
+                (Field::Consumer, value.clone()),
+                (Field::Provider, value),
+            ]))
+        }
+    }
 }
 
-/// Whether values read from a store are what their annotations say: each of the right form, and
-/// those of one generation belonging together (as far as the pod names enough of them to tell).
-///
-/// # Errors
-/// [`Mismatch`], which names the field at fault and never a value.
-pub fn verify(secret_type: SecretType, values: &[(Field, &SecretValue)]) -> Result<(), Mismatch> {
-    let _ = (secret_type, values);
-    todo!("by the generate crate")
+/// Both halves of `rsa` as kees stores them.
+fn key_pair(rsa: &RsaKey) -> Result<Generated, GenerateError> {
+    Ok(Generated::new(vec![
+        (Field::Public, rsa.public_der()?),
+        (Field::Private, rsa.private_der()?),
+    ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(Spec::Rsa { bits: 2048 })]
+    #[case(Spec::Gpg { bits: 2048, user_id: "a<b>".parse().unwrap() })]
+    #[case(Spec::Password { bits: 256 })]
+    #[case(Spec::Random { bits: 256 })]
+    #[case(Spec::ApiKey { bits: 256 })]
+    fn a_generation_has_the_fields_of_its_spec_is_sound_and_differs_from_the_next(
+        #[case] spec: Spec,
+    ) {
+        let (one, next) = (generate(&spec).unwrap(), generate(&spec).unwrap());
+        let values: Vec<_> = one.iter().collect();
+        let fields: Vec<_> = values.iter().map(|(field, _)| *field).collect();
+        assert_eq!(fields, spec.fields());
+        assert_eq!(verify(spec.secret_type(), &values), Ok(()));
+        for (field, value) in values {
+            assert_ne!(Some(value), next.get(field), "{field}");
+        }
+    }
+
+    #[rstest]
+    #[case(Spec::Password { bits: 8 }, 1)]
+    #[case(Spec::Password { bits: 12 }, 1)]
+    #[case(Spec::Password { bits: 8192 }, 1024)]
+    #[case(Spec::Random { bits: 8 }, 1)]
+    #[case(Spec::Random { bits: 15 }, 1)]
+    #[case(Spec::Random { bits: 8192 }, 1024)]
+    fn an_eighth_of_the_size_rounded_down_is_the_length(#[case] spec: Spec, #[case] length: usize) {
+        assert_eq!(
+            generate(&spec).unwrap().get(Field::Whole).unwrap().len(),
+            length
+        );
+    }
+
+    #[test]
+    fn both_ends_of_an_api_key_are_one_value() {
+        let generated = generate(&Spec::ApiKey { bits: 128 }).unwrap();
+        assert_eq!(
+            generated.get(Field::Consumer),
+            generated.get(Field::Provider)
+        );
+        assert_eq!(generated.get(Field::Consumer).unwrap().len(), 16);
+    }
 }

@@ -1,0 +1,94 @@
+//! Local mode: the same values for a name on every run and machine. They are public by nature, and
+//! good for laptops and tests alone.
+//!
+//! PASSWORD, RANDOM and passphrases are those of the original kees ([`kees_common::local`]). An RSA
+//! key is the product of two primes from a table that ships with the program, chosen by the name;
+//! see `docs/adr/0011-local-mode-primes.md`.
+
+mod primes;
+mod start;
+
+use aws_lc_rs::digest;
+use kees_common::{Field, Generated, Spec, local};
+use rsa::{BigUint, RsaPrivateKey, pkcs8::EncodePrivateKey as _};
+use sequoia_openpgp::types::Timestamp;
+
+use crate::{GenerateError, key_pair, openpgp, openpgp::Circumstances, rsa_key::RsaKey};
+
+/// When every key of local mode was made: the start of the year 2020.
+const CREATED: u32 = 1_577_836_800;
+
+/// Derives a generation of `spec` for `name`, the entry's name without its field
+/// ([`kees_common::EntryName::base`]).
+///
+/// # Errors
+/// [`GenerateError::Key`] where the cryptographic library fails; never because of spec or name.
+pub fn derive(spec: &Spec, name: &str) -> Result<Generated, GenerateError> {
+    match spec {
+        Spec::Rsa { bits } => key_pair(&rsa_key("RSA", *bits, name)?),
+        Spec::Gpg { bits, user_id } => openpgp::wrap(
+            &rsa_key("GPG", *bits, name)?,
+            user_id,
+            local::passphrase(name),
+            &circumstances(name),
+        ),
+        Spec::Password { bits } => Ok(Generated::new(vec![(
+            Field::Whole,
+            local::password(name, *bits),
+        )])),
+        Spec::Random { bits } => Ok(Generated::new(vec![(
+            Field::Whole,
+            local::random(name, *bits),
+        )])),
+        Spec::ApiKey { bits } => {
+            let value = local::random(name, *bits);
+            Ok(Generated::new(vec![
+                (Field::Consumer, value.clone()),
+                (Field::Provider, value),
+            ]))
+        }
+    }
+}
+
+/// The RSA key of `bits` for `name`: `what` keeps keys of different uses apart.
+fn rsa_key(what: &str, bits: u16, name: &str) -> Result<RsaKey, GenerateError> {
+    let (p, q) = primes::pair(bits / 2, u64::from_be_bytes(hash(what, name)))
+        .ok_or_else(|| failed(format!("there are no primes for {bits} bits")))?;
+    let key = RsaPrivateKey::from_p_q(p, q, BigUint::from(65_537_u32)).map_err(failed)?;
+    RsaKey::from_pkcs8(key.to_pkcs8_der().map_err(failed)?.as_bytes())
+}
+
+fn circumstances(name: &str) -> Circumstances {
+    Circumstances {
+        created: Timestamp::from(CREATED),
+        salt: hash("GPG salt", name),
+        iv: hash("GPG vector", name),
+    }
+}
+
+/// The first bytes of SHA-256 over the use and the name.
+fn hash<const N: usize>(what: &str, name: &str) -> [u8; N] {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    for part in ["kees local mode", what, name] {
+        hash.update(part.as_bytes());
+        hash.update(&[0]);
+    }
+    let digest = hash.finish();
+    let mut first = [0; N];
+    first
+        .iter_mut()
+        .zip(digest.as_ref())
+        .for_each(|(to, from)| *to = *from);
+    first
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+fn failed(why: impl ToString) -> GenerateError {
+    GenerateError::Key {
+        what: "a key of local mode",
+        why: why.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

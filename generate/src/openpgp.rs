@@ -1,0 +1,266 @@
+//! An RSA key as an OpenPGP key: one primary key that certifies, signs and encrypts, one user id.
+//!
+//! The packets are built one by one (RFC 4880) and signed by AWS-LC: sequoia's own builder would
+//! sign with the `rsa` crate and mix random bytes into what local mode must repeat.
+
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::cipher::{self, EncryptingKey, EncryptionContext, UnboundCipherKey};
+use kees_common::{Field, Generated, SecretValue, UserId};
+use rsa::pkcs1::RsaPrivateKey;
+use sequoia_openpgp::{
+    Packet, armor,
+    crypto::{S2K, mpi},
+    packet::{
+        self, Signature,
+        key::{Encrypted, Key4, PrimaryRole, SecretParts},
+        signature::{
+            Signature4,
+            subpacket::{Subpacket, SubpacketArea, SubpacketValue},
+        },
+    },
+    serialize::Marshal,
+    types::{
+        Features, HashAlgorithm, KeyFlags, PublicKeyAlgorithm, SignatureType, SymmetricAlgorithm,
+        Timestamp,
+    },
+};
+use zeroize::Zeroizing;
+
+use crate::{GenerateError, random, rsa_key::RsaKey};
+
+/// Bytes that a passphrase is hashed over: what Bouncy Castle takes by default. The passphrases
+/// here have 95 bits of entropy, so that stretching them further would only cost every reader time.
+const S2K_BYTES: u32 = 65_536;
+
+/// How far a new key is dated back, so that GnuPG on a machine whose clock is a little behind does
+/// not refuse it as made in the future.
+const BACKDATED: Duration = Duration::from_mins(5);
+
+/// What differs from one key to the next beside its numbers.
+pub(crate) struct Circumstances {
+    /// When the key was made, in seconds since 1970.
+    pub(crate) created: Timestamp,
+    /// Salt of the passphrase.
+    pub(crate) salt: [u8; 8],
+    /// Initialisation vector of the private half.
+    pub(crate) iv: [u8; 16],
+}
+
+impl Circumstances {
+    /// The present moment, and random bytes.
+    pub(crate) fn fresh() -> Result<Self, GenerateError> {
+        let created = (SystemTime::now() - BACKDATED)
+            .try_into()
+            .map_err(|_| failed("the clock stands outside 1970 to 2106"))?;
+        let mut fresh = Self {
+            created,
+            salt: [0; 8],
+            iv: [0; 16],
+        };
+        random::fill(&mut fresh.salt)?;
+        random::fill(&mut fresh.iv)?;
+        Ok(fresh)
+    }
+}
+
+/// Both halves of the key, ASCII-armored, and its passphrase, which protects the private half
+/// (AES-256, iterated and salted SHA-256, SHA-1 checksum).
+pub(crate) fn wrap(
+    rsa: &RsaKey,
+    user_id: &UserId,
+    passphrase: SecretValue,
+    circumstances: &Circumstances,
+) -> Result<Generated, GenerateError> {
+    let key = rsa.with_numbers(|numbers| secret_key(numbers, &passphrase, circumstances))?;
+    let user_id = packet::UserID::from(user_id.as_str());
+    let signature = self_signature(rsa, &key, &user_id, circumstances.created)?;
+
+    let public = packet::Key::from(key.clone().take_secret().0).into();
+    let rest = [Packet::from(user_id), Packet::from(signature)];
+    let private = packet::Key::from(key).into();
+    Ok(Generated::new(vec![
+        (
+            Field::Public,
+            armored(armor::Kind::PublicKey, &public, &rest)?,
+        ),
+        (
+            Field::Private,
+            armored(armor::Kind::SecretKey, &private, &rest)?,
+        ),
+        (Field::Password, passphrase),
+    ]))
+}
+
+/// The Secret-Key packet (RFC 4880, 5.5.3).
+fn secret_key(
+    numbers: &RsaPrivateKey<'_>,
+    passphrase: &SecretValue,
+    circumstances: &Circumstances,
+) -> Result<Key4<SecretParts, PrimaryRole>, GenerateError> {
+    let public = mpi::PublicKey::RSA {
+        e: numbers.public_exponent.as_bytes().to_vec().into(),
+        n: numbers.modulus.as_bytes().to_vec().into(),
+    };
+    let protected = protect(&secret_numbers(numbers)?, passphrase, circumstances)?;
+    Key4::with_secret(
+        SystemTime::from(circumstances.created),
+        PublicKeyAlgorithm::RSAEncryptSign,
+        public,
+        protected.into(),
+    )
+    .map_err(failed)
+}
+
+/// The private numbers as OpenPGP orders them: `u` is the inverse of `p` modulo `q`, where PKCS#1
+/// has that of the second prime modulo the first, so the primes change places.
+fn secret_numbers(numbers: &RsaPrivateKey<'_>) -> Result<Zeroizing<Vec<u8>>, GenerateError> {
+    // Equally long, since both have their highest bit set.
+    if numbers.prime1.as_bytes() <= numbers.prime2.as_bytes() {
+        return Err(failed("the first prime must be the greater one"));
+    }
+    let secret = mpi::SecretKeyMaterial::RSA {
+        d: numbers.private_exponent.as_bytes().into(),
+        p: numbers.prime2.as_bytes().into(),
+        q: numbers.prime1.as_bytes().into(),
+        u: numbers.coefficient.as_bytes().into(),
+    };
+    // Sized once: growing would leave unwiped copies behind. Four numbers, the longest of them
+    // no longer than the modulus, two bytes of length each, and a checksum of 20 bytes.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        4 * numbers.modulus.as_bytes().len() + 28,
+    ));
+    secret
+        .serialize_with_checksum(&mut *bytes, mpi::SecretKeyChecksum::SHA1)
+        .map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Encrypts the private numbers with the passphrase, AES-256 in CFB mode behind its vector.
+fn protect(
+    secret: &[u8],
+    passphrase: &SecretValue,
+    circumstances: &Circumstances,
+) -> Result<Encrypted, GenerateError> {
+    let s2k = S2K::Iterated {
+        hash: HashAlgorithm::SHA256,
+        salt: circumstances.salt,
+        hash_bytes: S2K_BYTES,
+    };
+    let key = s2k
+        .derive_key(&passphrase.expose().into(), 32)
+        .map_err(failed)?;
+    let key = UnboundCipherKey::new(&cipher::AES_256, &key).map_err(failed)?;
+    let mut ciphertext = Zeroizing::new(secret.to_vec());
+    EncryptingKey::cfb128(key)
+        .and_then(|key| {
+            let iv = EncryptionContext::Iv128((&circumstances.iv).into());
+            key.less_safe_encrypt(&mut ciphertext, iv)
+        })
+        .map_err(failed)?;
+    let body = [&circumstances.iv[..], &ciphertext]
+        .concat()
+        .into_boxed_slice();
+    let checksum = Some(mpi::SecretKeyChecksum::SHA1);
+    Ok(Encrypted::new(
+        s2k,
+        SymmetricAlgorithm::AES256,
+        checksum,
+        body,
+    ))
+}
+
+/// The key's certification of its user id (RFC 4880, 5.2.3), which says what the key is for.
+fn self_signature(
+    rsa: &RsaKey,
+    key: &Key4<SecretParts, PrimaryRole>,
+    user_id: &packet::UserID,
+    created: Timestamp,
+) -> Result<Signature4, GenerateError> {
+    let signature = |prefix, value: Vec<u8>| {
+        let issuer = SubpacketValue::Issuer(key.keyid());
+        Ok(Signature4::new(
+            SignatureType::PositiveCertification,
+            PublicKeyAlgorithm::RSAEncryptSign,
+            HashAlgorithm::SHA256,
+            area(
+                [(SubpacketValue::SignatureCreationTime(created), true)]
+                    .into_iter()
+                    .chain(promises())
+                    .chain([(SubpacketValue::IssuerFingerprint(key.fingerprint()), false)]),
+            )?,
+            area([(issuer, false)])?,
+            prefix,
+            mpi::Signature::RSA { s: value.into() },
+        ))
+    };
+    // What is hashed is the signature packet without the prefix and the value.
+    let unsigned = Signature::from(signature([0; 2], Vec::new())?);
+    let mut hash = HashAlgorithm::SHA256
+        .context()
+        .map_err(failed)?
+        .for_signature(4);
+    unsigned
+        .hash_userid_binding(&mut hash, &packet::Key::from(key.clone()), user_id)
+        .map_err(failed)?;
+    let digest = hash.into_digest().map_err(failed)?;
+    let prefix = digest
+        .first_chunk()
+        .copied()
+        .ok_or_else(|| failed("a digest is too short"))?;
+    signature(prefix, rsa.sign_sha256(&digest)?)
+}
+
+/// What the key is for, and what its owner's software can read. No expiry: it never ends.
+fn promises() -> [(SubpacketValue, bool); 4] {
+    let flags = KeyFlags::empty()
+        .set_certification()
+        .set_signing()
+        .set_transport_encryption()
+        .set_storage_encryption();
+    let ciphers = vec![
+        SymmetricAlgorithm::AES256,
+        SymmetricAlgorithm::AES192,
+        SymmetricAlgorithm::AES128,
+    ];
+    let hashes = vec![
+        HashAlgorithm::SHA512,
+        HashAlgorithm::SHA384,
+        HashAlgorithm::SHA256,
+    ];
+    [
+        (SubpacketValue::KeyFlags(flags), true),
+        (SubpacketValue::PreferredSymmetricAlgorithms(ciphers), false),
+        (SubpacketValue::PreferredHashAlgorithms(hashes), false),
+        (
+            SubpacketValue::Features(Features::empty().set_seipdv1()),
+            false,
+        ),
+    ]
+}
+
+fn area(
+    values: impl IntoIterator<Item = (SubpacketValue, bool)>,
+) -> Result<SubpacketArea, GenerateError> {
+    let subpackets = values
+        .into_iter()
+        .map(|(value, critical)| Subpacket::new(value, critical).map_err(failed))
+        .collect::<Result<_, _>>()?;
+    SubpacketArea::new(subpackets).map_err(failed)
+}
+
+fn armored(kind: armor::Kind, key: &Packet, rest: &[Packet]) -> Result<SecretValue, GenerateError> {
+    let mut writer = armor::Writer::new(Vec::new(), kind).map_err(failed)?;
+    for packet in std::iter::once(key).chain(rest) {
+        packet.serialize(&mut writer).map_err(failed)?;
+    }
+    writer.finalize().map(SecretValue::new).map_err(failed)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+fn failed(why: impl ToString) -> GenerateError {
+    GenerateError::Key {
+        what: "a GPG key",
+        why: why.to_string(),
+    }
+}

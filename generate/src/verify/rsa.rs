@@ -1,0 +1,63 @@
+//! RSA: DER of the right form, and two halves with one modulus.
+
+use kees_common::Field;
+use rsa::{
+    pkcs1,
+    pkcs8::{self, PrivateKeyInfo, spki::SubjectPublicKeyInfoRef},
+};
+
+use super::{Form, mismatch, not};
+use crate::Mismatch;
+
+/// Checks what is given of a key pair.
+pub(super) fn verify(public: Option<&[u8]>, private: Option<&[u8]>) -> Result<(), Mismatch> {
+    let public = public
+        .map(|value| {
+            Public::parse(value).map_err(|e| not(Field::Public, Form::RsaPublic, value, Some(&e)))
+        })
+        .transpose()?;
+    let private = private
+        .map(|value| {
+            Public::parse_private(value)
+                .map_err(|e| not(Field::Private, Form::RsaPrivate, value, Some(&e)))
+        })
+        .transpose()?;
+    match (public, private) {
+        (Some(public), Some(private)) if public != private => Err(mismatch(
+            Field::Public,
+            "the public key does not belong to the private key",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The numbers of a public key, big-endian, without leading zeros.
+#[derive(PartialEq, Eq)]
+pub(super) struct Public<'a> {
+    modulus: &'a [u8],
+    exponent: &'a [u8],
+}
+
+impl<'a> Public<'a> {
+    /// Reads DER `SubjectPublicKeyInfo`.
+    pub(super) fn parse(der: &'a [u8]) -> Result<Self, pkcs8::spki::Error> {
+        let info = SubjectPublicKeyInfoRef::try_from(der)?;
+        info.algorithm.assert_algorithm_oid(pkcs1::ALGORITHM_OID)?;
+        let key = pkcs1::RsaPublicKey::try_from(info.subject_public_key.raw_bytes())?;
+        Ok(Self {
+            modulus: key.modulus.as_bytes(),
+            exponent: key.public_exponent.as_bytes(),
+        })
+    }
+
+    /// Reads the public numbers that DER PKCS#8 holds beside the private ones; nothing is copied.
+    pub(super) fn parse_private(der: &'a [u8]) -> Result<Self, pkcs8::Error> {
+        let info = PrivateKeyInfo::try_from(der)?;
+        info.algorithm.assert_algorithm_oid(pkcs1::ALGORITHM_OID)?;
+        let key = pkcs1::RsaPrivateKey::try_from(info.private_key)?;
+        Ok(Self {
+            modulus: key.modulus.as_bytes(),
+            exponent: key.public_exponent.as_bytes(),
+        })
+    }
+}

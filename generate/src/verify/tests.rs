@@ -1,0 +1,357 @@
+//! What passes, what does not, and which field is said to be at fault.
+
+use std::sync::LazyLock;
+
+use kees_common::{Generated, Spec};
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+use crate::local;
+
+fn rsa_pair(name: &str) -> Generated {
+    local::derive(&Spec::Rsa { bits: 2048 }, name).unwrap()
+}
+
+fn gpg_key(name: &str) -> Generated {
+    let user_id = "Jörg Müller <j@example.com>".parse().unwrap();
+    local::derive(
+        &Spec::Gpg {
+            bits: 2048,
+            user_id,
+        },
+        name,
+    )
+    .unwrap()
+}
+
+fn check(secret_type: SecretType, values: &[(Field, &[u8])]) -> Result<(), String> {
+    let values: Vec<_> = values
+        .iter()
+        .map(|(field, value)| (*field, SecretValue::new(value.to_vec())))
+        .collect();
+    let borrowed: Vec<_> = values
+        .iter()
+        .map(|(field, value)| (*field, value))
+        .collect();
+    verify(secret_type, &borrowed).map_err(|e| format!("{}: {}", e.field, e.what))
+}
+
+/// The values of `generated` for those fields, whole.
+fn take(generated: &Generated, fields: &[Field]) -> Vec<(Field, Vec<u8>)> {
+    fields
+        .iter()
+        .map(|field| (*field, generated.get(*field).unwrap().expose().to_vec()))
+        .collect()
+}
+
+fn check_owned(secret_type: SecretType, values: &[(Field, Vec<u8>)]) -> Result<(), String> {
+    let values: Vec<_> = values
+        .iter()
+        .map(|(field, value)| (*field, &value[..]))
+        .collect();
+    check(secret_type, &values)
+}
+
+#[rstest]
+#[case(&[Field::Public])]
+#[case(&[Field::Private])]
+#[case(&[Field::Public, Field::Private])]
+#[case(&[Field::Private, Field::Public])]
+#[case(&[])]
+fn whatever_the_pod_names_of_a_key_pair_passes(#[case] fields: &[Field]) {
+    assert_eq!(
+        check_owned(SecretType::Rsa, &take(&rsa_pair("a"), fields)),
+        Ok(())
+    );
+    assert_eq!(
+        check_owned(SecretType::Gpg, &take(&gpg_key("a"), fields)),
+        Ok(())
+    );
+}
+
+#[rstest]
+#[case(&[Field::Password])]
+#[case(&[Field::Public, Field::Password])]
+#[case(&[Field::Private, Field::Password])]
+#[case(&[Field::Public, Field::Private, Field::Password])]
+fn a_gpg_key_with_its_passphrase_passes(#[case] fields: &[Field]) {
+    assert_eq!(
+        check_owned(SecretType::Gpg, &take(&gpg_key("a"), fields)),
+        Ok(())
+    );
+}
+
+#[rstest]
+#[case(SecretType::Rsa, Field::Public)]
+#[case(SecretType::Rsa, Field::Private)]
+#[case(SecretType::Gpg, Field::Public)]
+#[case(SecretType::Gpg, Field::Private)]
+#[case(SecretType::Gpg, Field::Password)]
+#[case(SecretType::Password, Field::Whole)]
+#[case(SecretType::Random, Field::Whole)]
+#[case(SecretType::Random, Field::Consumer)]
+fn an_empty_value_is_refused(#[case] secret_type: SecretType, #[case] field: Field) {
+    assert_eq!(
+        check(secret_type, &[(field, b"")]),
+        Err(format!("{field}: the value is empty"))
+    );
+}
+
+#[rstest]
+#[case(SecretType::Password, Field::Whole, b"anything at all \xff")]
+#[case(SecretType::Random, Field::Whole, b"\0")]
+#[case(SecretType::Random, Field::Provider, b"\0")]
+#[case(SecretType::Gpg, Field::Password, b"anything at all \xff")]
+fn what_has_no_form_may_be_anything(
+    #[case] secret_type: SecretType,
+    #[case] field: Field,
+    #[case] value: &[u8],
+) {
+    assert_eq!(check(secret_type, &[(field, value)]), Ok(()));
+}
+
+#[test]
+fn both_ends_of_an_api_key_must_be_alike() {
+    let (consumer, provider) = (Field::Consumer, Field::Provider);
+    assert_eq!(
+        check(SecretType::Random, &[(consumer, b"a"), (provider, b"a")]),
+        Ok(())
+    );
+    assert_eq!(
+        check(SecretType::Random, &[(consumer, b"a"), (provider, b"b")]),
+        Err("consumer: the value differs from that of provider".to_owned())
+    );
+}
+
+#[rstest]
+#[case(
+    Field::Public,
+    Field::Private,
+    "public: expected an RSA public key (DER SubjectPublicKeyInfo), found an RSA private key (DER PKCS#8)"
+)]
+#[case(
+    Field::Private,
+    Field::Public,
+    "private: expected an RSA private key (DER PKCS#8), found an RSA public key (DER SubjectPublicKeyInfo)"
+)]
+fn half_an_rsa_key_under_the_other_name_is_refused(
+    #[case] name: Field,
+    #[case] holds: Field,
+    #[case] message: &str,
+) {
+    let value = take(&rsa_pair("a"), &[holds]).remove(0).1;
+    assert_eq!(
+        check(SecretType::Rsa, &[(name, &value)]),
+        Err(message.to_owned())
+    );
+}
+
+#[rstest]
+#[case(
+    Field::Public,
+    Field::Private,
+    "public: expected an armored GPG public key, found an armored GPG private key"
+)]
+#[case(
+    Field::Private,
+    Field::Public,
+    "private: expected an armored GPG private key, found an armored GPG public key"
+)]
+fn half_a_gpg_key_under_the_other_name_is_refused(
+    #[case] name: Field,
+    #[case] holds: Field,
+    #[case] message: &str,
+) {
+    let value = take(&gpg_key("a"), &[holds]).remove(0).1;
+    assert_eq!(
+        check(SecretType::Gpg, &[(name, &value)]),
+        Err(message.to_owned())
+    );
+}
+
+#[test]
+fn a_gpg_private_key_in_the_armor_of_a_public_one_is_refused() {
+    let private = gpg_key("a").get(Field::Private).unwrap().clone();
+    let disguised = private.expose_text().unwrap().replace("PRIVATE", "PUBLIC");
+    assert_eq!(
+        check(SecretType::Gpg, &[(Field::Public, disguised.as_bytes())]),
+        Err(
+            "public: expected an armored GPG public key, found the other half under its name"
+                .to_owned()
+        )
+    );
+}
+
+#[rstest]
+#[case(SecretType::Rsa, b"-----BEGIN PUBLIC KEY-----\n", "found PEM text")]
+#[case(SecretType::Rsa, b"MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A", "ASN.1")]
+#[case(SecretType::Gpg, b"hello", "found something else")]
+#[case(
+    SecretType::Gpg,
+    b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n",
+    "found a broken one"
+)]
+fn what_is_no_key_is_refused(
+    #[case] secret_type: SecretType,
+    #[case] value: &[u8],
+    #[case] message: &str,
+) {
+    let error = check(secret_type, &[(Field::Public, value)]).unwrap_err();
+    assert!(
+        error.starts_with("public: expected a") && error.contains(message),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_rsa_public_key_of_another_pair_is_refused() {
+    let mut values = take(&rsa_pair("a"), &[Field::Public]);
+    values.extend(take(&rsa_pair("b"), &[Field::Private]));
+    assert_eq!(
+        check_owned(SecretType::Rsa, &values),
+        Err("public: the public key does not belong to the private key".to_owned())
+    );
+}
+
+#[test]
+fn a_gpg_public_key_of_another_key_is_refused() {
+    let mut values = take(&gpg_key("a"), &[Field::Public]);
+    values.extend(take(&gpg_key("b"), &[Field::Private]));
+    let error = check_owned(SecretType::Gpg, &values).unwrap_err();
+    assert!(error.starts_with("public: the public key ("), "{error}");
+    assert!(
+        error.contains("does not belong to the private key ("),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_passphrase_that_does_not_open_the_private_key_is_refused() {
+    let mut values = take(&gpg_key("a"), &[Field::Private]);
+    values.extend(take(&gpg_key("b"), &[Field::Password]));
+    assert_eq!(
+        check_owned(SecretType::Gpg, &values),
+        Err("password: the passphrase does not open the private key".to_owned())
+    );
+}
+
+#[test]
+fn a_private_key_that_is_not_protected_is_refused_beside_a_passphrase() {
+    use sequoia_openpgp::{
+        Cert, crypto::Password, parse::Parse as _, serialize::SerializeInto as _,
+    };
+
+    let values = take(&gpg_key("a"), &[Field::Private, Field::Password]);
+    let cert = Cert::from_bytes(&values[0].1).unwrap();
+    let key = cert
+        .primary_key()
+        .key()
+        .clone()
+        .parts_into_secret()
+        .unwrap();
+    let open = key
+        .decrypt_secret(&Password::from(&values[1].1[..]))
+        .unwrap();
+    let (cert, _) = cert
+        .insert_packets([sequoia_openpgp::Packet::from(open)])
+        .unwrap();
+    let open = cert.as_tsk().armored().to_vec().unwrap();
+    assert_eq!(
+        check(
+            SecretType::Gpg,
+            &[(Field::Private, &open), (Field::Password, &values[1].1)]
+        ),
+        Err(
+            "private: the private key is not protected, expected it to be by the passphrase"
+                .to_owned()
+        )
+    );
+}
+
+#[rstest]
+#[case(SecretType::Rsa, &rsa_pair("a"))]
+#[case(SecretType::Gpg, &gpg_key("a"))]
+fn a_value_that_was_cut_off_is_refused(
+    #[case] secret_type: SecretType,
+    #[case] generated: &Generated,
+) {
+    for field in [Field::Public, Field::Private] {
+        let value = generated.get(field).unwrap().expose();
+        for length in [1, 27, 100, value.len() / 2, value.len() - 100] {
+            let cut = check(secret_type, &[(field, &value[..length])]);
+            assert!(cut.is_err(), "{field} of {length} bytes");
+        }
+    }
+}
+
+/// Keys that Java and Bouncy Castle made, as the original kees stores them.
+mod of_the_original {
+    use super::*;
+
+    macro_rules! fixture {
+        ($name:literal) => {
+            &include_bytes!(concat!("../../tests/fixtures/", $name))[..]
+        };
+    }
+
+    const PASSPHRASE: &[u8] = b"8ekD64eU9hDqA5kz";
+
+    #[test]
+    fn rsa_keys_pass() {
+        let public = (Field::Public, fixture!("java-rsa-public.der"));
+        let private = (Field::Private, fixture!("java-rsa-private.der"));
+        assert_eq!(check(SecretType::Rsa, &[public, private]), Ok(()));
+    }
+
+    #[rstest]
+    #[case(fixture!("bouncycastle-cast5-public.asc"), fixture!("bouncycastle-cast5-private.asc"))]
+    #[case(fixture!("bouncycastle-aes256-public.asc"), fixture!("bouncycastle-aes256-private.asc"))]
+    fn gpg_keys_pass(#[case] public: &[u8], #[case] private: &[u8]) {
+        let (public, private) = ((Field::Public, public), (Field::Private, private));
+        let passphrase = (Field::Password, PASSPHRASE);
+        assert_eq!(
+            check(SecretType::Gpg, &[public, private, passphrase]),
+            Ok(())
+        );
+        let wrong = (Field::Password, &PASSPHRASE[1..]);
+        assert_eq!(
+            check(SecretType::Gpg, &[public, private, wrong]),
+            Err("password: the passphrase does not open the private key".to_owned())
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(value in proptest::collection::vec(any::<u8>(), 1..300)) {
+        for secret_type in [SecretType::Rsa, SecretType::Gpg] {
+            for field in [Field::Public, Field::Private] {
+                prop_assert!(check(secret_type, &[(field, &value)]).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn no_change_of_a_key_makes_it_panic(at in any::<proptest::sample::Index>(), byte: u8) {
+        for (secret_type, generated) in &*KEYS {
+            let fields: Vec<_> = generated.iter().map(|(field, _)| field).collect();
+            let sound = take(generated, &fields);
+            for changed in 0..sound.len() {
+                let mut values = sound.clone();
+                let value = &mut values[changed].1;
+                let at = at.index(value.len());
+                value[at] = byte;
+                let result = check_owned(*secret_type, &values);
+                prop_assert!(values != sound || result.is_ok());
+            }
+        }
+    }
+}
+
+static KEYS: LazyLock<[(SecretType, Generated); 2]> = LazyLock::new(|| {
+    [
+        (SecretType::Rsa, rsa_pair("a")),
+        (SecretType::Gpg, gpg_key("a")),
+    ]
+});

@@ -1,0 +1,73 @@
+//! RSA keys in the hands of the real `openssl` (Debian's package `openssl`).
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
+use kees_common::{Field, Generated, Spec};
+use kees_generate::{generate, local};
+use rstest::rstest;
+
+/// Runs openssl with `input` and says what it wrote to standard output.
+fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new("openssl")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("these tests need openssl, Debian's package openssl");
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+#[rstest]
+#[case::generated_2048(generate(&Spec::Rsa { bits: 2048 }).unwrap(), 2048)]
+#[case::generated_4096(generate(&Spec::Rsa { bits: 4096 }).unwrap(), 4096)]
+#[case::local_2048(local::derive(&Spec::Rsa { bits: 2048 }, "signing").unwrap(), 2048)]
+#[case::local_4096(local::derive(&Spec::Rsa { bits: 4096 }, "signing").unwrap(), 4096)]
+fn openssl_reads_both_halves_and_finds_them_sound(#[case] pair: Generated, #[case] bits: u16) {
+    let private = pair.get(Field::Private).unwrap().expose();
+    let public = pair.get(Field::Public).unwrap().expose();
+
+    // PKCS#8 and nothing else: this command reads no traditional form.
+    openssl(
+        &["pkcs8", "-inform", "DER", "-nocrypt", "-out", "/dev/null"],
+        private,
+    );
+    // `-check` looks at primes and exponents too.
+    openssl(&["pkey", "-inform", "DER", "-check", "-noout"], private);
+    assert_eq!(
+        openssl(
+            &["pkey", "-inform", "DER", "-pubout", "-outform", "DER"],
+            private
+        ),
+        public
+    );
+
+    let shown = openssl(
+        &["pkey", "-pubin", "-inform", "DER", "-text", "-noout"],
+        public,
+    );
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(
+        shown.contains(&format!("Public-Key: ({bits} bit)")),
+        "{shown}"
+    );
+    assert!(shown.contains("Exponent: 65537"), "{shown}");
+    let parsed = openssl(&["asn1parse", "-inform", "DER"], public);
+    assert!(
+        String::from_utf8(parsed)
+            .unwrap()
+            .contains(":rsaEncryption")
+    );
+}
