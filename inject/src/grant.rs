@@ -246,15 +246,17 @@ impl Applicant<'_> {
         let store = entry.store.or(self.parsed.options.store).unwrap_or(default);
         // A store that is named is looked at by the plan; the default needs leave as well.
         if store == default && !stores.contains(&store) {
-            let allowed = stores
-                .iter()
-                .map(|store| store.as_str())
-                .collect::<Vec<_>>()
-                .join(", ");
+            let names: Vec<_> = stores.iter().map(|store| store.as_str()).collect();
+            let allowed = if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            };
+            let annotation = entry.annotation.clone();
             let problem = Problem::StoreNotAllowed { store, allowed };
             self.faults.push(
                 kees_common::Fault {
-                    annotation: entry.annotation.clone(),
+                    annotation,
                     problem,
                 }
                 .into(),

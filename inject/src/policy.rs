@@ -55,6 +55,11 @@ impl Policy {
         )
     }
 
+    /// The amounts of every rule that has some.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &Resources> {
+        self.rules.iter().filter_map(|rule| rule.resources.as_ref())
+    }
+
     /// Every store that a rule names.
     pub(crate) fn stores(&self) -> impl Iterator<Item = StoreName> {
         self.rules

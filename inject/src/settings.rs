@@ -94,6 +94,10 @@ impl Settings {
                 problems.push(SettingsProblem::UnknownStore(store));
             }
         }
+        let resources = self.policy.resources().chain([&self.resources]);
+        if resources.into_iter().any(Resources::request_too_much) {
+            problems.push(SettingsProblem::RequestAboveLimit);
+        }
         problems
     }
 }
@@ -119,6 +123,9 @@ pub enum SettingsProblem {
     /// The policy allows what the operator has not set up.
     #[error("the policy allows the store {0}, which is not among --store and --stores")]
     UnknownStore(StoreName),
+    /// Kubernetes would refuse every pod.
+    #[error("the init container requests more than its limit; raise the limit or request less")]
+    RequestAboveLimit,
     /// A variable that is not the operator's to set.
     #[error("--init-env cannot set {0}, which is decided for each pod; use the flag or the policy")]
     Decided(String),
@@ -274,6 +281,19 @@ impl Default for Resources {
                 memory: Some(Quantity::mebi(64)),
             },
         }
+    }
+}
+
+impl Resources {
+    /// Whether more is requested than the limit allows.
+    fn request_too_much(&self) -> bool {
+        let Self { requests, limits } = self;
+        [
+            (&requests.cpu, &limits.cpu),
+            (&requests.memory, &limits.memory),
+        ]
+        .into_iter()
+        .any(|(request, limit)| limit.is_some() && request > limit)
     }
 }
 

@@ -308,3 +308,31 @@ fn two_entries_of_one_file_are_refused() {
         "{faults:?}"
     );
 }
+
+#[rstest]
+#[case::not_set_up(json!([]), &["store dynamodb is not allowed here; allowed: none"])]
+#[case::wired_by_hand(
+    json!([{"name": "x", "image": "kees-init:1"}]),
+    &["store dynamodb is not allowed here; allowed: secretsmanager"],
+)]
+#[case::wired_by_hand_for_the_rules_store(
+    json!([{"name": "x", "image": "kees-init:1", "env": [{"name": "STORE", "value": "secretsmanager"}]}]),
+    &[],
+)]
+fn a_store_that_is_used_by_default_needs_leave_as_well(
+    #[case] init: Value,
+    #[case] messages: &[&str],
+) {
+    let policy = "rules: [{namespaces: ['*'], storagePrefix: '/', stores: [secretsmanager]}]";
+    let mut pod = pod([]);
+    pod["spec"]["initContainers"] = init;
+    let found = match crate::pods::decision(&pod, &with_policy(policy)) {
+        kees_inject::Decision::Deny { faults, .. } => faults,
+        _ => Vec::new(),
+    };
+    let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+    let expected = messages
+        .iter()
+        .map(|m| format!("secret.bsycorp.com/db-password: {m}"));
+    assert_eq!(found, Vec::from_iter(expected));
+}

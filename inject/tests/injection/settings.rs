@@ -71,3 +71,14 @@ fn a_pull_policy_is_one_of_kubernetes_words(#[case] text: &str, #[case] ok: bool
 fn a_broken_expression_is_refused() {
     assert!("(".parse::<WiredImage>().is_err());
 }
+
+#[rstest]
+#[case("requests: {memory: 1Gi}, limits: {memory: 64Mi}", 1)]
+#[case("requests: {cpu: 2}, limits: {cpu: 1500m}", 1)]
+#[case("requests: {cpu: 1}, limits: {cpu: 1000m}", 0)]
+#[case("requests: {cpu: 1}", 0)]
+fn a_request_above_its_limit_is_said(#[case] resources: &str, #[case] count: usize) {
+    let rule = format!("{{namespaces: ['*'], storagePrefix: /, resources: {{{resources}}}}}");
+    let found = problems(&with_policy(&format!("rules: [{rule}]")));
+    assert_eq!(found.len(), count, "{found:?}");
+}
