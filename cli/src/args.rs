@@ -1,0 +1,272 @@
+//! The command line. What the operator settles has the flags and the variables of `kees-webhook`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kees_common::{Domain, StoreName, output::Format};
+use kees_inject::{PullPolicy, Quantity, RunAs, WiredImage};
+
+use crate::output::LogLevel;
+
+/// What kees would do with a manifest on a cluster, without a cluster.
+///
+/// The same code: pods are admitted as the webhook admits them, and init's own run makes their
+/// files. Every flag with a variable means what it means to kees-webhook.
+#[derive(Debug, Parser)]
+#[command(name = "kees", version, after_long_help = EXIT)]
+pub(crate) struct Cli {
+    /// From which level on standard error tells what goes on
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "warn",
+        value_name = "LEVEL"
+    )]
+    pub(crate) log_level: LogLevel,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT: &str = "\
+Exit status:
+  0   done
+  64  wrong usage: a flag, a variable, a file that cannot be read
+  65  a manifest, an annotation or a stored value is wrong
+  69  a store could not be reached
+  73  a file could not be written
+  75  something is absent from its store
+  77  denied";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the files that the pods of a manifest would find
+    #[command(long_about = RUN, after_long_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Print a manifest with its pods as the webhook would change them
+    #[command(long_about = INJECT, after_long_help = INJECT_EXAMPLES)]
+    Inject(InjectArgs),
+    /// Say what the webhook would refuse in a manifest
+    #[command(long_about = LINT, after_long_help = LINT_EXAMPLES)]
+    Lint(LintArgs),
+}
+
+const RUN: &str = "\
+Make the files that the pods of a manifest would find.
+
+Takes pods and every kind that holds a pod template, injects them as the webhook would, and runs the \
+code of kees-init for each, one after the other, against one store: an SQLite file in --out, unless \
+--store says otherwise. The files of a container lie in --out under NAMESPACE/KIND-NAME and the mount \
+path, with the mode that they would have. Nothing is run unless every pod is sound. Without --policy, \
+local mode is allowed, and prefixes and ARNs are taken as they are.
+
+AWS is asked as yourself: profile, credentials and proxies come from your own environment.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  kees run examples/web.yaml
+  kustomize build overlays/dev | kees run - --policy policy.yaml
+  kees run web.yaml --store dynamodb --env-label dev --aws-endpoint http://localhost:8000";
+
+const INJECT: &str = "\
+Print a manifest with its pods as the webhook would change them.
+
+Everything else stays, in its order; comments are lost, anchors are written out. What is printed is \
+what a cluster without the webhook can run, and the webhook finds nothing to change in it.";
+
+const INJECT_EXAMPLES: &str = "\
+Examples:
+  kees inject web.yaml --init-image registry.example.com/kees-init:0.1.0 --env-label dev
+  kees inject - --store secretsmanager --policy policy.yaml < web.yaml | kubectl apply -f -";
+
+const LINT: &str = "\
+Say what the webhook would refuse in a manifest: every fault of every pod, with what would be right, \
+and what has no effect. Give it the webhook's own flags and policy file. Without --policy, prefixes \
+are taken as they are and local mode is refused, as by the webhook.";
+
+const LINT_EXAMPLES: &str = "\
+Examples:
+  kees lint --policy policy.yaml manifests/*.yaml
+  kees lint --output json web.yaml";
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) manifest: ManifestArgs,
+    /// The folder that takes the files, and the SQLite file of the store embedded
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub(crate) out: PathBuf,
+    /// How the lists are written, whatever the pods say: properties, env, json or files
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Seconds that waiting for the store may take for each pod; generating is not counted
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t, value_name = "AS")]
+    pub(crate) output: Output,
+    /// The store of a pod that names none: embedded, dynamodb or secretsmanager
+    #[arg(long, env, default_value_t = StoreName::Embedded, value_name = "STORE", value_parser = store)]
+    #[arg(help_heading = STORES)]
+    pub(crate) store: StoreName,
+    #[command(flatten)]
+    pub(crate) stores: StoreArgs,
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InjectArgs {
+    #[command(flatten)]
+    pub(crate) manifest: ManifestArgs,
+    /// The store of a pod that names none: dynamodb, secretsmanager or embedded
+    #[arg(long, env, default_value_t = StoreName::DynamoDb, value_name = "STORE", value_parser = store)]
+    #[arg(help_heading = STORES)]
+    pub(crate) store: StoreName,
+    #[command(flatten)]
+    pub(crate) stores: StoreArgs,
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+    #[command(flatten)]
+    pub(crate) container: ContainerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    #[command(flatten)]
+    pub(crate) manifest: ManifestArgs,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t, value_name = "AS")]
+    pub(crate) output: Output,
+    /// The store of a pod that names none: dynamodb, secretsmanager or embedded
+    #[arg(long, env, default_value_t = StoreName::DynamoDb, value_name = "STORE", value_parser = store)]
+    #[arg(help_heading = STORES)]
+    pub(crate) store: StoreName,
+    #[command(flatten)]
+    pub(crate) stores: StoreArgs,
+    #[command(flatten)]
+    pub(crate) operator: OperatorArgs,
+}
+
+const STORES: &str = "Stores";
+
+/// The manifests.
+#[derive(Debug, Args)]
+pub(crate) struct ManifestArgs {
+    /// Manifests, each with any number of documents; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The namespace of what names none
+    #[arg(long, short, value_name = "NAME", default_value = "default")]
+    pub(crate) namespace: String,
+}
+
+/// What the init container is told about the stores.
+#[derive(Debug, Args)]
+#[command(next_help_heading = STORES)]
+pub(crate) struct StoreArgs {
+    /// The stores that a pod may name beside it, by comma
+    #[arg(long, env, value_name = "STORES", value_delimiter = ',', value_parser = store)]
+    pub(crate) stores: Vec<StoreName>,
+    /// Names the DynamoDB table, ENV_LABEL-kube-secret; needed with dynamodb
+    #[arg(long, env, value_name = "LABEL")]
+    pub(crate) env_label: Option<String>,
+    /// The AWS Region
+    #[arg(long, env, value_name = "REGION")]
+    pub(crate) aws_region: Option<String>,
+    /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own
+    #[arg(long, env, value_name = "URL")]
+    pub(crate) aws_endpoint: Option<String>,
+    /// The KMS key for what is created in Secrets Manager [default: the account's own]
+    #[arg(long, env, value_name = "KEY")]
+    pub(crate) kms_key_id: Option<String>,
+    /// A further variable of the init container; repeatable, in the environment one a line
+    #[arg(long, env, value_name = "NAME=VALUE", value_delimiter = '\n', value_parser = variable)]
+    pub(crate) init_env: Vec<(String, String)>,
+}
+
+/// What the operator settles about pods.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Operator")]
+pub(crate) struct OperatorArgs {
+    /// The policy file
+    #[arg(long, env, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// The cluster's name, for {cluster} in the policy
+    #[arg(long, env, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// The domain of the annotations
+    #[arg(long, env, default_value_t, value_name = "DOMAIN")]
+    pub(crate) annotation_domain: Domain,
+    /// A regular expression: an init container whose image it matches is kees's, wired by hand, as
+    /// are those named kees-init
+    #[arg(long, env, value_name = "EXPRESSION")]
+    pub(crate) wired_image: Option<WiredImage>,
+}
+
+/// The init container that is printed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Init container")]
+pub(crate) struct ContainerArgs {
+    /// Its image
+    #[arg(long, env, value_name = "REFERENCE", default_value = DEFAULT_IMAGE)]
+    pub(crate) init_image: String,
+    /// Its pull policy [default: Kubernetes's own]
+    #[arg(long, env, value_name = "POLICY")]
+    pub(crate) image_pull_policy: Option<PullPolicy>,
+    /// The size limit of the memory volume that holds the files
+    #[arg(long, env, default_value = "4Mi", value_name = "QUANTITY")]
+    pub(crate) volume_size: Quantity,
+    /// Its uid where no container's own can be taken, or none
+    #[arg(long, env, default_value_t, value_name = "UID")]
+    pub(crate) run_as: RunAs,
+}
+
+/// An image that is in no registry, for a cluster that has it loaded.
+pub(crate) const DEFAULT_IMAGE: &str = concat!("kees-init:", env!("CARGO_PKG_VERSION"));
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON object
+    Json,
+}
+
+/// A store that this program has.
+fn store(text: &str) -> Result<StoreName, String> {
+    match text.trim().parse() {
+        Ok(StoreName::Memory) => {
+            Err("the store memory ends with the process; use embedded".to_owned())
+        }
+        Ok(store) => Ok(store),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|seconds| (1..=86_400).contains(seconds))
+        .map(Duration::from_secs)
+        .ok_or("use a number of seconds from 1 to 86400")
+}
+
+fn variable(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("no '=' in it; use NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn clap_accepts_the_definition() {
+        Cli::command().debug_assert();
+    }
+}

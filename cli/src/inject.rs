@@ -1,0 +1,75 @@
+//! `kees inject`: the manifest with its pods as the webhook would change them.
+
+use kees_inject::Policy;
+
+use crate::{
+    admission::{self, Verdict},
+    args::InjectArgs,
+    fault::{self, Fault},
+    manifest,
+    output::Answer,
+    settings, workload,
+};
+
+/// Prints nothing unless every pod is sound.
+pub(crate) fn inject(args: &InjectArgs) -> Answer {
+    let InjectArgs {
+        manifest,
+        store,
+        stores,
+        operator,
+        container,
+    } = args;
+    let mut settings = match settings::settings(*store, stores, operator, Policy::absent()) {
+        Ok(settings) => settings,
+        Err(fault) => return refused(&[fault], Vec::new()),
+    };
+    container.give(&mut settings);
+    let mut faults = settings::check(&settings);
+    let (mut documents, unread) = manifest::read(&manifest.files);
+    let (workloads, unsound) = workload::find(&documents, &manifest.namespace, &settings.domain);
+    faults.extend(unread);
+    faults.extend(unsound);
+
+    let mut messages = Vec::new();
+    let mut injected = 0;
+    for workload in &workloads {
+        let admission = admission::admit(workload, &documents, &settings);
+        for warning in admission.warnings {
+            messages.push(format!("{}warning: {warning}", workload.place));
+        }
+        match admission.verdict {
+            Verdict::Injected(pod) => {
+                injected += 1;
+                if let Some(place) = workload.pod_mut(&mut documents) {
+                    *place = pod;
+                }
+            }
+            Verdict::LeftAlone(_) => {}
+            Verdict::Denied(denied) => faults.extend(denied),
+        }
+    }
+    if !faults.is_empty() {
+        return refused(&faults, messages);
+    }
+    if injected == 0 {
+        messages.push(admission::nothing_to_do(&settings.domain));
+    }
+    match manifest::print(&documents) {
+        Ok(output) => Answer {
+            output,
+            messages,
+            exit: None,
+        },
+        Err(problem) => refused(&[problem.into()], messages),
+    }
+}
+
+fn refused(faults: &[Fault], mut messages: Vec<String>) -> Answer {
+    messages.extend(faults.iter().map(ToString::to_string));
+    Answer {
+        output: String::new(),
+        messages,
+        exit: fault::exit(faults),
+    }
+}

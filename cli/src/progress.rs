@@ -1,0 +1,62 @@
+//! A bar on standard error while keys are generated, where that is a terminal.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use kees_common::Spec;
+use kees_init::Progress;
+
+/// The bar of one workload; nothing is shown until something is made or waited for.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    name: String,
+    bar: ProgressBar,
+}
+
+impl Bar {
+    /// A bar that says whose values are made.
+    pub(crate) fn new(name: String) -> Self {
+        Self {
+            name,
+            bar: ProgressBar::no_length(),
+        }
+    }
+
+    fn show(&self, template: &str) {
+        // A template that is wrong would show as indicatif's default bar.
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_prefix(self.name.clone());
+        self.bar.enable_steady_tick(Duration::from_millis(100));
+    }
+}
+
+impl Progress for Bar {
+    fn generating(&self, count: usize) {
+        if count > 0 {
+            self.bar
+                .set_length(u64::try_from(count).unwrap_or(u64::MAX));
+            self.bar.set_message("generating");
+            self.show("{prefix} {bar:24} {pos}/{len} {msg}");
+        }
+    }
+
+    fn generated(&self, spec: &Spec) {
+        self.bar.inc(1);
+        self.bar.set_message(format!("{spec} is made"));
+    }
+
+    fn waiting(&self, count: usize) {
+        let values = if count == 1 { "value" } else { "values" };
+        self.bar
+            .set_message(format!("waiting for {count} {values} to be stored"));
+        self.show("{prefix} {spinner} {msg} ({elapsed})");
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

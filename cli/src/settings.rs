@@ -1,0 +1,101 @@
+//! From flags to the settings that the decision knows, as the webhook has them.
+
+use std::fs;
+
+use kees_common::{StoreName, names::env};
+use kees_inject::{Policy, Settings};
+
+use crate::{
+    args::{ContainerArgs, DEFAULT_IMAGE, OperatorArgs, StoreArgs},
+    fault::{Fault, Problem},
+};
+
+/// The settings that the flags make; `without_policy` holds where they name no policy file.
+///
+/// # Errors
+/// The policy file, where it cannot be read or is none.
+pub(crate) fn settings(
+    store: StoreName,
+    stores: &StoreArgs,
+    operator: &OperatorArgs,
+    without_policy: Policy,
+) -> Result<Settings, Fault> {
+    let OperatorArgs {
+        policy,
+        cluster,
+        annotation_domain,
+        wired_image,
+    } = operator;
+    let policy = match policy {
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(|source| Problem::NoPolicy {
+                path: path.clone(),
+                source,
+            })?;
+            text.parse().map_err(|source| Problem::Policy {
+                path: path.clone(),
+                source,
+            })?
+        }
+        None => without_policy,
+    };
+    let mut settings = Settings::new(DEFAULT_IMAGE);
+    settings.policy = policy;
+    settings.cluster.clone_from(cluster);
+    settings.domain = annotation_domain.clone();
+    settings.wired_image = wired_image.clone().unwrap_or_default();
+    settings.store = store;
+    stores.give(&mut settings);
+    Ok(settings)
+}
+
+/// Everything that is wrong with the settings together.
+pub(crate) fn check(settings: &Settings) -> Vec<Fault> {
+    let problems = settings.problems();
+    problems
+        .into_iter()
+        .map(|problem| Problem::from(problem).into())
+        .collect()
+}
+
+impl StoreArgs {
+    fn give(&self, settings: &mut Settings) {
+        let Self {
+            stores,
+            env_label,
+            aws_region,
+            aws_endpoint,
+            kms_key_id,
+            init_env,
+        } = self;
+        let named = [
+            (env::ENV_LABEL, env_label),
+            (env::AWS_REGION, aws_region),
+            (env::AWS_ENDPOINT, aws_endpoint),
+            (env::KMS_KEY_ID, kms_key_id),
+        ];
+        settings.stores.clone_from(stores);
+        settings.init_env.extend(init_env.iter().cloned());
+        settings.init_env.extend(
+            named
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))),
+        );
+    }
+}
+
+impl ContainerArgs {
+    /// Sets the init container's own.
+    pub(crate) fn give(&self, settings: &mut Settings) {
+        let Self {
+            init_image,
+            image_pull_policy,
+            volume_size,
+            run_as,
+        } = self;
+        settings.init_image.clone_from(init_image);
+        settings.image_pull_policy = *image_pull_policy;
+        settings.volume_size = volume_size.clone();
+        settings.run_as = *run_as;
+    }
+}
