@@ -1,6 +1,9 @@
 //! The cluster, started by `tests/cluster/up`.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, ensure};
 
@@ -62,7 +65,14 @@ impl Cluster {
     }
 
     /// Where the kubelet looks for the manifests of static pods.
-    pub fn static_pods(&self) -> std::path::PathBuf {
+    pub fn static_pods(&self) -> PathBuf {
         Path::new(RUN).join("static")
+    }
+
+    /// The node's folder of a pod's `emptyDir`.
+    pub fn memory_volume(&self, pod_uid: &str, volume: &str) -> PathBuf {
+        Path::new(RUN).join(format!(
+            "kubelet/pods/{pod_uid}/volumes/kubernetes.io~empty-dir/{volume}"
+        ))
     }
 }

@@ -5,9 +5,11 @@
 //! `tests/run`: servers listen on addresses that nothing outside can reach, and whatever is left
 //! running ends with them.
 
+mod authority;
 mod cluster;
 mod dynamodb;
 mod eventually;
+pub mod images;
 mod kubectl;
 mod moto;
 mod namespace;
@@ -15,6 +17,7 @@ mod paths;
 pub mod proxy;
 mod server;
 
+pub use authority::{Authority, Issued};
 pub use cluster::Cluster;
 pub use dynamodb::DynamoDbLocal;
 pub use eventually::eventually;

@@ -1,76 +1,162 @@
 //! moto: Secrets Manager, STS and IAM (and DynamoDB, where it is to be denied).
 
-use std::{net::SocketAddr, path::Path, process::Command};
+use std::{net::SocketAddr, process::Command};
 
+use anyhow::Context as _;
 use aws_credential_types::Credentials;
 use aws_sdk_secretsmanager::{
     Client, Config,
     config::{BehaviorVersion, Region},
 };
 
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use tempfile::TempDir;
+
 use crate::{
-    REGION, paths,
+    Authority, MACHINE, REGION, paths,
     server::{Server, free_address},
+    wait,
 };
 
 /// A running moto.
 #[derive(Debug)]
 pub struct Moto {
-    endpoint: String,
+    address: SocketAddr,
+    /// What its clients trust, PEM, where it speaks TLS.
+    roots: Option<String>,
     _server: Server,
+    _files: Option<TempDir>,
 }
 
 impl Moto {
-    /// Starts one on a free port that answers everybody.
-    pub fn start() -> anyhow::Result<Self> {
+    /// Starts one on a free port that answers everybody, under TLS as [`Moto::HOST`].
+    pub fn start(authority: &Authority) -> anyhow::Result<Self> {
         let address = free_address()?;
-        Self::run(address, "http", command(address)?)
-    }
-
-    /// Starts one that authenticates and authorises as IAM would from the first request on: whoever
-    /// has no policy is denied.
-    pub fn start_with_iam() -> anyhow::Result<Self> {
-        let address = free_address()?;
-        let mut command = command(address)?;
-        command.env("INITIAL_NO_AUTH_ACTION_COUNT", "0");
-        Self::run(address, "http", command)
-    }
-
-    /// Starts one that speaks TLS, with the certificate and key in those PEM files.
-    pub fn start_with_tls(certificate: &Path, key: &Path) -> anyhow::Result<Self> {
-        let address = free_address()?;
+        let files = TempDir::new()?;
+        let (certificate, key) = authority
+            .issue(&[Self::HOST, MACHINE])?
+            .write_into(files.path())?;
         let mut command = command(address)?;
         command
             .arg("--ssl-cert")
             .arg(certificate)
             .arg("--ssl-key")
             .arg(key);
-        Self::run(address, "https", command)
-    }
-
-    fn run(address: SocketAddr, scheme: &str, command: Command) -> anyhow::Result<Self> {
         Ok(Self {
+            address,
+            roots: Some(authority.certificate().to_owned()),
             _server: Server::start("moto", address, command)?,
-            endpoint: format!("{scheme}://{address}"),
+            _files: Some(files),
         })
     }
 
-    /// Its URL, for pods too.
-    pub fn endpoint(&self) -> &str {
-        &self.endpoint
+    /// Starts one without TLS.
+    pub fn start_plain() -> anyhow::Result<Self> {
+        Self::start_with(|_| {})
     }
 
-    /// A client for its Secrets Manager, where it speaks no TLS.
+    /// Starts one without TLS that decides like IAM. It knows one user, who may do nothing; those
+    /// are the user's access key and its secret.
+    pub fn start_with_iam() -> anyhow::Result<(Self, [String; 2])> {
+        let moto = Self::start_with(|command| {
+            // What it takes to make the user.
+            command.env("INITIAL_NO_AUTH_ACTION_COUNT", "2");
+        })?;
+        let script = format!(
+            "import boto3\n\
+             iam = boto3.client('iam', endpoint_url='http://{}', region_name='{REGION}',\n\
+             \x20                  aws_access_key_id='tests', aws_secret_access_key='tests')\n\
+             iam.create_user(UserName='nobody')\n\
+             key = iam.create_access_key(UserName='nobody')['AccessKey']\n\
+             print(key['AccessKeyId'], key['SecretAccessKey'])",
+            moto.address
+        );
+        let python = paths::value_of("MOTO")?.join("bin/python");
+        let output = Command::new(python).args(["-c", &script]).output()?;
+        let printed = String::from_utf8(output.stdout)?;
+        let (id, secret) = printed.trim().split_once(' ').with_context(|| {
+            format!("no access key: {}", String::from_utf8_lossy(&output.stderr))
+        })?;
+        Ok((moto, [id.to_owned(), secret.to_owned()]))
+    }
+
+    fn start_with(change: impl FnOnce(&mut Command)) -> anyhow::Result<Self> {
+        let address = free_address()?;
+        let mut command = command(address)?;
+        change(&mut command);
+        Ok(Self {
+            address,
+            roots: None,
+            _server: Server::start("moto", address, command)?,
+            _files: None,
+        })
+    }
+
+    /// The name that its certificate is for.
+    pub const HOST: &str = "aws.kees.test";
+
+    /// Its URL: by that name where it speaks TLS, else by its address.
+    pub fn endpoint(&self) -> String {
+        match self.roots {
+            Some(_) => format!("https://{}:{}", Self::HOST, self.address.port()),
+            None => format!("http://{}", self.address),
+        }
+    }
+
+    /// A client for its Secrets Manager.
     pub fn secrets_manager(&self) -> Client {
+        let http = aws_smithy_http_client::Builder::new();
+        let (scheme, http) = match &self.roots {
+            None => ("http", http.build_http()),
+            Some(roots) => {
+                let trusted = TrustStore::empty().with_pem_certificate(roots.as_str());
+                let context = TlsContext::builder().with_trust_store(trusted).build();
+                // It fails for a broken PEM alone.
+                let context = context.unwrap_or_else(|error| unreachable!("{error}"));
+                let provider = Provider::Rustls(CryptoMode::AwsLc);
+                (
+                    "https",
+                    http.tls_provider(provider)
+                        .tls_context(context)
+                        .build_https(),
+                )
+            }
+        };
         Client::from_conf(
             Config::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new(REGION))
-                .endpoint_url(&self.endpoint)
+                .endpoint_url(format!("{scheme}://{}", self.address))
                 .credentials_provider(Credentials::new("tests", "tests", None, None, "tests"))
-                .http_client(aws_smithy_http_client::Builder::new().build_http())
+                .http_client(http)
                 .build(),
         )
+    }
+
+    /// The current version of a secret: its text or its bytes.
+    pub fn secret(&self, name: &str) -> anyhow::Result<Vec<u8>> {
+        let secret = wait(
+            self.secrets_manager()
+                .get_secret_value()
+                .secret_id(name)
+                .send(),
+        )?;
+        let binary = secret.secret_binary().map(|blob| blob.as_ref().to_vec());
+        binary
+            .or_else(|| secret.secret_string().map(|text| text.as_bytes().to_vec()))
+            .context(name.to_owned())
+    }
+
+    /// Stores a secret as somebody else would.
+    pub fn put(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        wait(
+            self.secrets_manager()
+                .create_secret()
+                .name(name)
+                .secret_string(text)
+                .send(),
+        )?;
+        Ok(())
     }
 }
 

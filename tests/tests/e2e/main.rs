@@ -1,22 +1,15 @@
-//! The main job, end to end, on one real cluster.
+//! The main job, end to end: annotated pods on a real cluster, with the webhook behind its
+//! Service, against DynamoDB Local and moto.
 
+mod admission;
+mod examples;
+mod failures;
+mod files;
+mod install;
+mod keys;
+mod overlay;
+mod pods;
+mod replicas;
+mod secrecy;
+mod wired;
 mod world;
-
-use world::World;
-
-#[test]
-fn a_pod_starts() -> anyhow::Result<()> {
-    let world = World::shared();
-    let namespace = world.cluster.namespace("thin", &[])?;
-    namespace.run(&[
-        "run",
-        "pod",
-        "--image=localhost/busybox:1",
-        "--",
-        "sleep",
-        "1000",
-    ])?;
-    namespace.wait_for("pod/pod", "condition=Ready")?;
-    assert!(world.dynamodb.items("test")?.is_empty());
-    Ok(())
-}

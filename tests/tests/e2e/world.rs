@@ -1,8 +1,16 @@
-//! The cluster and the stores that all tests share.
+//! The cluster with kees installed on it, and the stores, that all tests share.
 
-use std::sync::OnceLock;
+use std::sync::{OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use kees_tests::{Cluster, DynamoDbLocal, Moto};
+use kees_tests::{Authority, Cluster, DynamoDbLocal, Moto, Namespace};
+
+use crate::install;
+
+/// The environment whose table all pods use.
+pub(crate) const ENV_LABEL: &str = "test";
+
+/// The account that moto plays.
+pub(crate) const ACCOUNT: &str = "123456789012";
 
 /// What runs while the tests run.
 #[derive(Debug)]
@@ -13,19 +21,74 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Started by the first test that asks for it.
-    pub(crate) fn shared() -> &'static Self {
-        static WORLD: OnceLock<World> = OnceLock::new();
-        WORLD.get_or_init(|| Self::start().unwrap())
+    /// Started by the first test that asks for it. Others use it at the same time.
+    pub(crate) fn shared() -> Shared {
+        Shared {
+            world: started(),
+            _turn: TURNS.read().unwrap(),
+        }
+    }
+
+    /// While no other test uses it, for tests that count.
+    pub(crate) fn alone() -> Alone {
+        Alone {
+            world: started(),
+            _turn: TURNS.write().unwrap(),
+        }
     }
 
     fn start() -> anyhow::Result<Self> {
-        let (dynamodb, moto) = (DynamoDbLocal::start()?, Moto::start()?);
-        dynamodb.create_table("test")?;
-        Ok(Self {
+        let authority = Authority::new()?;
+        let (dynamodb, moto) = (DynamoDbLocal::start()?, Moto::start(&authority)?);
+        dynamodb.create_table(ENV_LABEL)?;
+        let world = Self {
             cluster: Cluster::up()?,
             dynamodb,
             moto,
-        })
+        };
+        install::stand_in_for_eks(&world)?;
+        install::kees(&world, &authority)?;
+        Ok(world)
+    }
+
+    /// A namespace whose pods get an AWS identity, as on EKS.
+    pub(crate) fn namespace(&self, name: &str) -> anyhow::Result<Namespace> {
+        self.cluster
+            .namespace(name, &[(install::IDENTITY_LABEL, name)])
+    }
+}
+
+static TURNS: RwLock<()> = RwLock::new(());
+
+fn started() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(|| World::start().unwrap())
+}
+
+/// The world, beside other tests.
+pub(crate) struct Shared {
+    world: &'static World,
+    _turn: RwLockReadGuard<'static, ()>,
+}
+
+/// The world, for one test.
+pub(crate) struct Alone {
+    world: &'static World,
+    _turn: RwLockWriteGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        self.world
+    }
+}
+
+impl std::ops::Deref for Alone {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        self.world
     }
 }

@@ -1,0 +1,152 @@
+//! A pod that cannot get its secrets says why where its owner looks, and gets no file at all.
+
+use kees_tests::{Kubectl, MACHINE, Moto};
+use serde_json::{Value, json};
+
+use crate::{
+    pods::{Annotations, pod},
+    wired::wired,
+    world::World,
+};
+
+const PASSWORD: Annotations<'_> = &[("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128")];
+
+#[test]
+fn a_pod_whose_store_denies_says_which_right_is_missing() -> anyhow::Result<()> {
+    let world = World::shared();
+    let namespace = world.cluster.namespace("denied", &[])?;
+    let (moto, [id, secret]) = Moto::start_with_iam()?;
+    let pod = wired(
+        "denied",
+        PASSWORD,
+        &[
+            ("STORE", "secretsmanager"),
+            ("STORAGE_PREFIX", "/test/denied"),
+            ("AWS_ENDPOINT", &moto.endpoint()),
+            ("AWS_ACCESS_KEY_ID", &id),
+            ("AWS_SECRET_ACCESS_KEY", &secret),
+            ("TIMEOUT", "3"),
+        ],
+    );
+    let message = failed(&world, &namespace, &pod, 77)?;
+    for part in [
+        "secret.bsycorp.com/password",
+        "/test/denied/password",
+        "AccessDenied",
+        "secretsmanager:",
+    ] {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_pod_whose_secret_is_absent_says_which() -> anyhow::Result<()> {
+    let world = World::shared();
+    let namespace = world.namespace("absent")?;
+    let pod = pod(
+        "absent",
+        &[
+            ("secret/there", "kind=DYNAMIC,type=PASSWORD,size=128"),
+            ("secret/partner", "kind=REFERENCE,storageKey=never/stored"),
+        ],
+    );
+    let message = failed(&world, &namespace, &pod, 75)?;
+    for part in [
+        "secret.bsycorp.com/partner",
+        "/test/absent/never/stored",
+        "dynamodb",
+    ] {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_pod_whose_store_is_unreachable_says_so() -> anyhow::Result<()> {
+    let world = World::shared();
+    let namespace = world.cluster.namespace("unreachable", &[])?;
+    let nothing = format!("http://{MACHINE}:1");
+    let pod = wired(
+        "unreachable",
+        PASSWORD,
+        &[
+            ("STORAGE_PREFIX", "/test/unreachable"),
+            ("AWS_ENDPOINT", &nothing),
+            ("AWS_ACCESS_KEY_ID", "tests"),
+            ("AWS_SECRET_ACCESS_KEY", "tests"),
+            ("TIMEOUT", "2"),
+        ],
+    );
+    let message = failed(&world, &namespace, &pod, 69)?;
+    for part in [
+        "secret.bsycorp.com/password",
+        "/test/unreachable/password",
+        &nothing,
+    ] {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_pod_without_an_aws_identity_fails_within_five_seconds() -> anyhow::Result<()> {
+    let world = World::shared();
+    let namespace = world.cluster.namespace("nobody", &[])?;
+    let pod = pod("nobody", PASSWORD);
+    let message = failed(&world, &namespace, &pod, 77)?;
+    assert!(message.contains("secret.bsycorp.com/password"), "{message}");
+
+    let nobody = namespace.get(&["pod", "nobody"])?;
+    let ended = ended(&nobody);
+    let seconds = seconds_of(&ended["finishedAt"])? - seconds_of(&ended["startedAt"])?;
+    assert!(seconds <= 5, "it took {seconds} s");
+    Ok(())
+}
+
+/// Runs a pod whose init fails; the cause as `kubectl describe` shows it. Nothing is in its volume.
+fn failed(world: &World, namespace: &Kubectl, pod: &Value, status: i64) -> anyhow::Result<String> {
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    namespace.apply(&pod.to_string())?;
+    let last = "jsonpath={.status.initContainerStatuses[0].lastState.terminated.exitCode}";
+    namespace.wait_for(&format!("pod/{name}"), &format!("{last}={status}"))?;
+    let admitted = namespace.get(&["pod", name])?;
+    let message = ended(&admitted)["message"].as_str().unwrap_or_default();
+    let described = namespace.run(&["describe", "pod", name])?;
+    for line in message.lines() {
+        assert!(
+            described.contains(line.trim()),
+            "{line} is not in: {described}"
+        );
+    }
+
+    let uid = admitted["metadata"]["uid"].as_str().unwrap_or_default();
+    let injected = pod["spec"]["initContainers"].is_null();
+    let volume = if injected { "kees-secrets" } else { "secrets" };
+    let left: Vec<_> = std::fs::read_dir(world.cluster.memory_volume(uid, volume))?
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect::<Result<_, _>>()?;
+    assert!(left.is_empty(), "files are left: {left:?}");
+    Ok(message.to_owned())
+}
+
+/// How the init container's last run ended.
+fn ended(pod: &Value) -> &Value {
+    &pod["status"]["initContainerStatuses"][0]["lastState"]["terminated"]
+}
+
+/// A time of Kubernetes's, in seconds of its day.
+fn seconds_of(time: &Value) -> anyhow::Result<i64> {
+    let clock = time
+        .as_str()
+        .unwrap_or_default()
+        .split(['T', 'Z'])
+        .nth(1)
+        .unwrap_or_default();
+    let parts = clock
+        .split(':')
+        .map(str::parse)
+        .collect::<Result<Vec<i64>, _>>()?;
+    anyhow::ensure!(parts.len() == 3, "not a time: {time}");
+    Ok(parts[0] * 3600 + parts[1] * 60 + parts[2])
+}

@@ -1,0 +1,161 @@
+//! What an operator does: the manifests with settings, policy and certificate of their own. And
+//! what EKS does: the webhook that gives pods an AWS identity.
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use kees_tests::{Authority, MACHINE, Moto, REGION, images};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    overlay::Overlay,
+    world::{ACCOUNT, ENV_LABEL, World},
+};
+
+/// On a namespace: its pods get an identity, of the role that the label names.
+pub(crate) const IDENTITY_LABEL: &str = "kees.test/identity";
+
+/// Where EKS mounts the token.
+const TOKEN: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
+
+/// The image of init as the project builds it.
+pub(crate) const INIT_IMAGE: &str = "localhost/kees-init:test";
+
+/// That image with the tests' root certificate in it.
+const INIT_IMAGE_WITH_ROOTS: &str = "localhost/kees-init-with-roots:test";
+
+/// Namespaces `local-*` may use local mode. Everybody stays below the namespace's own prefix.
+const POLICY: &str = r#"
+rules:
+- namespaces: ["local-*"]
+  storagePrefix: /{cluster}/{namespace}
+  localMode: true
+- namespaces: ["*"]
+  storagePrefix: /{cluster}/{namespace}
+"#;
+
+/// Installs kees from the project's manifests and waits until it answers.
+pub(crate) fn kees(world: &World, authority: &Authority) -> anyhow::Result<()> {
+    init_image_with_roots(world, authority)?;
+    let overlay = Overlay::new("manifests", kustomization(authority))?;
+    authority
+        .issue(&["kees-webhook.kees-system.svc"])?
+        .write_into(overlay.path())?;
+    std::fs::write(overlay.path().join("policy.yaml"), POLICY)?;
+    std::fs::write(overlay.path().join("init-env"), init_env(world))?;
+
+    let kubectl = world.cluster.kubectl().in_namespace("kees-system");
+    kubectl.run(&["apply", "-k", &overlay.argument()])?;
+    kubectl.wait_for("deployment/kees-webhook", "condition=Available")
+}
+
+fn kustomization(authority: &Authority) -> serde_json::Value {
+    let bundle = BASE64_STANDARD.encode(authority.certificate());
+    json!({
+        "namespace": "kees-system",
+        "images": [{"name": "kees-webhook", "newName": "localhost/kees-webhook", "newTag": "test"}],
+        "configMapGenerator": [
+            {"name": "kees-settings", "behavior": "merge", "files": ["INIT_ENV=init-env"], "literals": [
+                format!("INIT_IMAGE={INIT_IMAGE_WITH_ROOTS}"),
+                "IMAGE_PULL_POLICY=Never".to_owned(),
+                "CLUSTER=test".to_owned(),
+                format!("ENV_LABEL={ENV_LABEL}"),
+                "STORES=secretsmanager".to_owned(),
+                format!("AWS_REGION={REGION}"),
+                "LOG_LEVEL=debug".to_owned(),
+                "LOG_FORMAT=json".to_owned(),
+            ]},
+            {"name": "kees-policy", "behavior": "replace", "files": ["policy.yaml"]},
+        ],
+        "secretGenerator": [
+            {"name": "kees-webhook-tls", "type": "kubernetes.io/tls", "files": ["tls.crt", "tls.key"]},
+        ],
+        "patches": [{
+            "target": {"kind": "MutatingWebhookConfiguration"},
+            "patch": json!([
+                {"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle},
+            ]).to_string(),
+        }],
+    })
+}
+
+/// Further variables of the init container, one a line.
+fn init_env(world: &World) -> String {
+    let aws = world.moto.endpoint();
+    format!(
+        "AWS_ENDPOINT_URL_DYNAMODB={}\n\
+         AWS_ENDPOINT_URL_SECRETS_MANAGER={aws}\n\
+         AWS_STS_ENDPOINT={aws}\n\
+         AWS_CA_BUNDLE=/roots.pem\n\
+         TIMEOUT=10",
+        world.dynamodb.endpoint()
+    )
+}
+
+/// An operator's way to another root certificate: an image made from ours.
+fn init_image_with_roots(world: &World, authority: &Authority) -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    std::fs::write(folder.path().join("roots.pem"), authority.certificate())?;
+    std::fs::write(
+        folder.path().join("Containerfile"),
+        format!("FROM {INIT_IMAGE}\nCOPY --chmod=0444 roots.pem /roots.pem\n"),
+    )?;
+    let tar = images::build(folder.path(), INIT_IMAGE_WITH_ROOTS)?;
+    world.cluster.import_image(&tar)
+}
+
+/// What EKS's identity webhook does to a pod, as a policy, and a name for moto in place of DNS.
+pub(crate) fn stand_in_for_eks(world: &World) -> anyhow::Result<()> {
+    let containers = format!(
+        r#"Object{{spec: Object.spec{{containers: object.spec.containers.map(c, Object.spec.containers{{
+          name: c.name,
+          env: [
+            Object.spec.containers.env{{
+              name: "AWS_ROLE_ARN",
+              value: "arn:aws:iam::{ACCOUNT}:role/" + namespaceObject.metadata.labels["{IDENTITY_LABEL}"]}},
+            Object.spec.containers.env{{name: "AWS_WEB_IDENTITY_TOKEN_FILE", value: "{TOKEN}/token"}}],
+          volumeMounts: [Object.spec.containers.volumeMounts{{
+            name: "aws-iam-token", mountPath: "{TOKEN}", readOnly: true}}]}})}}}}"#,
+    );
+    // As maps: the API server takes no typed objects in a list here.
+    let volume = r#"{"name": dyn("aws-iam-token"), "projected": dyn({"sources": [{"serviceAccountToken": {
+        "audience": dyn("sts.amazonaws.com"), "expirationSeconds": dyn(86400), "path": dyn("token")}}]})}"#;
+    let pod = format!(
+        r#"[JSONPatch{{
+          op: "add",
+          path: "/spec/hostAliases",
+          value: [{{"ip": dyn("{MACHINE}"), "hostnames": dyn(["{host}"])}}]}}] +
+        (has(object.spec.volumes)
+          ? [JSONPatch{{op: "add", path: "/spec/volumes/-", value: {volume}}}]
+          : [JSONPatch{{op: "add", path: "/spec/volumes", value: [{volume}]}}])"#,
+        host = Moto::HOST,
+    );
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingAdmissionPolicy",
+        "metadata": {"name": "identity"},
+        "spec": {
+            "matchConstraints": {
+                "namespaceSelector": {"matchExpressions": [{"key": IDENTITY_LABEL, "operator": "Exists"}]},
+                "resourceRules": [{
+                    "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"],
+                }],
+            },
+            "failurePolicy": "Fail",
+            "reinvocationPolicy": "Never",
+            "mutations": [
+                {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": containers}},
+                {"patchType": "JSONPatch", "jsonPatch": {"expression": pod}},
+            ],
+        },
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingAdmissionPolicyBinding",
+        "metadata": {"name": "identity"},
+        "spec": {"policyName": "identity"},
+    });
+    let kubectl = world.cluster.kubectl();
+    kubectl.apply(&policy.to_string())?;
+    kubectl.apply(&binding.to_string())?;
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Whether keys work, as OpenSSL and GnuPG see it.
+
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, ensure};
+use tempfile::TempDir;
+
+/// That two halves of an RSA key, `SubjectPublicKeyInfo` and PKCS#8 in DER, belong together.
+pub(crate) fn assert_rsa_pair(public: &[u8], private: &[u8]) -> anyhow::Result<()> {
+    let derived = run(
+        Command::new("openssl").args(["pkey", "-inform", "DER", "-pubout", "-outform", "DER"]),
+        private,
+    )?;
+    assert!(derived == public, "the public half is another pair's");
+    run(
+        Command::new("openssl").args(["pkey", "-inform", "DER", "-check", "-noout"]),
+        private,
+    )?;
+    Ok(())
+}
+
+/// That what is encrypted to an armored public key is read with its private key and passphrase.
+pub(crate) fn assert_gpg_pair(
+    public: &[u8],
+    private: &[u8],
+    passphrase: &[u8],
+) -> anyhow::Result<()> {
+    let (sender, receiver) = (Keyring::new()?, Keyring::new()?);
+    sender.import(public)?;
+    receiver.import(private)?;
+    let message = b"to whom it may concern";
+    let encrypted = sender.run(
+        &["--trust-model", "always", "--recipient", "@", "--encrypt"],
+        message,
+    )?;
+    let file = receiver.0.path().join("passphrase");
+    std::fs::write(&file, passphrase)?;
+    let file = file.display().to_string();
+    let options = [
+        "--pinentry-mode",
+        "loopback",
+        "--passphrase-file",
+        &file,
+        "--decrypt",
+    ];
+    assert_eq!(receiver.run(&options, &encrypted)?, message);
+    Ok(())
+}
+
+/// A folder of GnuPG's own.
+struct Keyring(TempDir);
+
+impl Keyring {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self(TempDir::new()?))
+    }
+
+    fn import(&self, key: &[u8]) -> anyhow::Result<()> {
+        self.run(&["--import"], key).map(drop)
+    }
+
+    fn run(&self, arguments: &[&str], input: &[u8]) -> anyhow::Result<Vec<u8>> {
+        run(gpg(self.0.path()).args(arguments), input)
+    }
+}
+
+impl Drop for Keyring {
+    fn drop(&mut self) {
+        // It started an agent for this folder.
+        let _ = Command::new("gpgconf")
+            .arg("--homedir")
+            .arg(self.0.path())
+            .args(["--kill", "all"])
+            .status();
+    }
+}
+
+fn gpg(home: &Path) -> Command {
+    let mut gpg = Command::new("gpg");
+    gpg.args(["--batch", "--quiet", "--homedir"]).arg(home);
+    gpg
+}
+
+fn run(command: &mut Command, input: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    child.stdin.take().context("no pipe")?.write_all(input)?;
+    let output = child.wait_with_output()?;
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(output.stdout)
+}
