@@ -269,6 +269,41 @@ fn a_private_key_that_is_not_protected_is_refused_beside_a_passphrase() {
     );
 }
 
+#[test]
+fn a_private_key_that_asks_for_terabytes_of_memory_is_refused() {
+    use sequoia_openpgp::{
+        Cert, Packet,
+        packet::key::Encrypted,
+        parse::Parse as _,
+        serialize::SerializeInto as _,
+        types::{AEADAlgorithm, SymmetricAlgorithm},
+    };
+
+    let values = take(&gpg_key("a"), &[Field::Private, Field::Password]);
+    let cert = Cert::from_bytes(&values[0].1).unwrap();
+    let s2k = sequoia_openpgp::crypto::S2K::Argon2 {
+        salt: [0; 16],
+        t: 1,
+        p: 1,
+        m: 31,
+    };
+    let (cipher, mode) = (SymmetricAlgorithm::AES256, AEADAlgorithm::OCB);
+    let hostile = Encrypted::new_aead(s2k, cipher, mode, Box::from([0; 15]), Box::from([0; 64]));
+    let key = cert.primary_key().key().clone().take_secret().0;
+    let key = key.add_secret(hostile.into()).0;
+    let (cert, _) = cert.insert_packets([Packet::from(key)]).unwrap();
+    let hostile = cert.as_tsk().armored().to_vec().unwrap();
+    let error = check(
+        SecretType::Gpg,
+        &[(Field::Private, &hostile), (Field::Password, &values[1].1)],
+    );
+    assert!(
+        error
+            .unwrap_err()
+            .starts_with("private: the private key is protected by Argon2")
+    );
+}
+
 #[rstest]
 #[case(SecretType::Rsa, &rsa_pair("a"))]
 #[case(SecretType::Gpg, &gpg_key("a"))]
