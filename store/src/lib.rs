@@ -19,7 +19,8 @@ pub mod memory;
 mod model;
 pub mod protocol;
 mod retry;
-#[cfg(all(test, feature = "dynamodb", feature = "secretsmanager"))]
+#[cfg(test)]
+#[cfg(all(feature = "dynamodb", feature = "secretsmanager"))]
 mod scale;
 #[cfg(feature = "secretsmanager")]
 pub mod secretsmanager;

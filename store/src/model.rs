@@ -356,7 +356,7 @@ impl Model for Race {
 
 impl Race {
     /// The ways in which a read that is no batch may be answered.
-    fn read_actions(&self, state: &State, writer: usize, actions: &mut Vec<Action>) {
+    fn read_actions(self, state: &State, writer: usize, actions: &mut Vec<Action>) {
         actions.push(Action::ReadAll(writer));
         if self.store == StoreKind::SecretsManager && !state.replicated {
             actions.push(Action::ReadStale(writer));
@@ -364,7 +364,7 @@ impl Race {
     }
 
     /// Whether any action changes anything.
-    fn can_go_on(&self, state: &State) -> bool {
+    fn can_go_on(self, state: &State) -> bool {
         let mut actions = Vec::new();
         self.actions(state, &mut actions);
         actions
@@ -373,7 +373,7 @@ impl Race {
     }
 
     /// One half of a batch. The batch is over when all halves that the writer names were read.
-    fn read_half(&self, state: &mut State, writer: usize, half: Half) {
+    fn read_half(self, state: &mut State, writer: usize, half: Half) {
         let Step::Read {
             mut public,
             mut private,
@@ -406,7 +406,7 @@ impl Race {
     }
 
     /// A snapshot of the halves that the writer names.
-    fn read_all(&self, state: &mut State, writer: usize) {
+    fn read_all(self, state: &mut State, writer: usize) {
         let named = self.named[writer];
         let seen = [
             state.public.filter(|_| named.has(Half::Public)),
@@ -416,7 +416,7 @@ impl Race {
     }
 
     /// What a writer does with what it read; `half` is where half a generation leads.
-    fn settle_read(&self, state: &mut State, writer: usize, seen: [Option<Made>; 2], half: Step) {
+    fn settle_read(self, state: &mut State, writer: usize, seen: [Option<Made>; 2], half: Step) {
         let named = self.named[writer];
         let wanted = usize::from(named.has(Half::Public)) + usize::from(named.has(Half::Private));
         match seen.iter().flatten().count() {
@@ -435,7 +435,7 @@ impl Race {
     }
 
     /// The store carries a request out. Returns whether it says that the write is there.
-    fn carry_out(&self, state: &mut State, made: Made) -> bool {
+    fn carry_out(self, state: &mut State, made: Made) -> bool {
         match self.mutation {
             Some(Mutation::NoCondition) => {
                 state.overwritten |= state.public.is_some_and(|old| old != made);
@@ -531,6 +531,10 @@ mod tests {
     }
 
     /// Visits every state and prints how many there are, for `docs/reliability.md`.
+    #[expect(
+        clippy::print_stderr,
+        reason = "the numbers of states are for the documentation"
+    )]
     fn explore(name: &str, race: Race) -> impl Checker<Race> {
         let checker = race
             .checker()

@@ -34,9 +34,9 @@ struct Scenario {
     policy: Policy,
     /// Whether the secrets are there before the pods are.
     existing: bool,
-    pods: usize,
+    pods: u32,
     /// Pods of one workload share their secrets.
-    pods_of_a_workload: usize,
+    pods_of_a_workload: u32,
     secrets_of_a_workload: usize,
     /// Within which the pods start, evenly.
     ramp: Duration,
@@ -47,7 +47,7 @@ struct Scenario {
 #[derive(Debug)]
 struct Waits {
     /// Sorted.
-    waits: Vec<Duration>,
+    all: Vec<Duration>,
     failed: usize,
     calls: u64,
     throttled: u64,
@@ -55,8 +55,8 @@ struct Waits {
 
 impl Waits {
     fn share(&self, percent: usize) -> Duration {
-        let last = self.waits.len().saturating_sub(1);
-        self.waits
+        let last = self.all.len().saturating_sub(1);
+        self.all
             .get(last * percent / 100)
             .copied()
             .unwrap_or_default()
@@ -64,7 +64,7 @@ impl Waits {
 
     /// How many waited longer than the default of `TIMEOUT`.
     fn over_a_minute(&self) -> usize {
-        self.waits
+        self.all
             .iter()
             .filter(|wait| **wait > Duration::from_mins(1))
             .count()
@@ -74,7 +74,7 @@ impl Waits {
 /// Longer than any pod waits, so that the last one is seen.
 const NEVER: Duration = Duration::from_hours(1);
 
-const PODS: usize = 10_000;
+const PODS: u32 = 10_000;
 
 fn scenarios() -> Vec<Scenario> {
     use StoreName::{DynamoDb, SecretsManager};
@@ -146,9 +146,9 @@ fn run(scenario: &Scenario) -> Waits {
             .map(|pod| {
                 let (cloud, plan) = (
                     Arc::clone(&cloud),
-                    Arc::clone(&workloads[pod % workloads.len()]),
+                    Arc::clone(&workloads[pod as usize % workloads.len()]),
                 );
-                let start = scenario.ramp.mul_f64(pod as f64 / scenario.pods as f64);
+                let start = scenario.ramp * pod / scenario.pods;
                 let store = scenario.store;
                 tokio::spawn(async move {
                     tokio::time::sleep_until(begun + start).await;
@@ -173,7 +173,7 @@ fn run(scenario: &Scenario) -> Waits {
         }
         waits.sort_unstable();
         Waits {
-            waits,
+            all: waits,
             failed,
             calls: cloud.calls(),
             throttled: cloud.throttled(),
@@ -231,7 +231,7 @@ async fn create<S: Read + Create>(
 }
 
 /// The annotations of one workload, planned.
-fn plan(scenario: &Scenario, workload: usize) -> Plan {
+fn plan(scenario: &Scenario, workload: u32) -> Plan {
     let prefix = format!("/scale/{workload}");
     let annotations: Vec<(String, String)> = (0..scenario.secrets_of_a_workload)
         .map(|secret| {
@@ -266,7 +266,7 @@ fn a_storm_of_pods_is_served_within_the_quotas() {
         };
         let waits = run(&small);
         assert_eq!(waits.failed, 0, "{}", small.name);
-        assert_eq!(waits.waits.len(), small.pods, "{}", small.name);
+        assert_eq!(waits.all.len(), small.pods as usize, "{}", small.name);
         assert!(waits.calls > 0, "{}", small.name);
     }
 }
@@ -283,7 +283,7 @@ fn pods_that_start_together_do_not_stay_together() {
     let waits = run(&together);
     assert!(waits.throttled > 0, "the quotas were never reached");
     let distinct: std::collections::BTreeSet<_> =
-        waits.waits.iter().map(Duration::as_millis).collect();
+        waits.all.iter().map(Duration::as_millis).collect();
     assert!(
         distinct.len() > 15,
         "30 pods finished at {} moments",
@@ -331,7 +331,7 @@ fn the_figures_of_the_documentation_are_made() {
         &folder.join("scale.svg"),
         results
             .iter()
-            .map(|(scenario, waits)| (scenario.name, waits.waits.as_slice())),
+            .map(|(scenario, waits)| (scenario.name, waits.all.as_slice())),
     );
     let page = folder.join("scale.md");
     let text = std::fs::read_to_string(&page).unwrap();

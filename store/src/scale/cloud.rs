@@ -32,7 +32,7 @@ pub(super) const VALUE: &[u8] = b"0123456789abcdef";
 const CALL: Duration = Duration::from_millis(10);
 
 /// Partitions of a new on-demand table; each gives its share of the table's throughput.
-const PARTITIONS: usize = 4;
+const PARTITIONS: u32 = 4;
 
 /// Calls, or units, a second.
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +132,7 @@ impl Cloud {
     pub(super) fn new(quotas: Quotas, policy: Policy) -> Self {
         let shares = |units: f64| {
             (0..PARTITIONS)
-                .map(|_| Bucket::new(units / PARTITIONS as f64))
+                .map(|_| Bucket::new(units / f64::from(PARTITIONS)))
                 .collect()
         };
         Self {
@@ -302,7 +302,7 @@ impl State {
     }
 
     fn partition(&self, name: &str) -> usize {
-        usize::try_from(self.hasher.hash_one(name) % PARTITIONS as u64).unwrap_or_default()
+        usize::try_from(self.hasher.hash_one(name) % u64::from(PARTITIONS)).unwrap_or_default()
     }
 
     fn batch_get_item(&mut self, body: &Value) -> Answer {
@@ -382,9 +382,9 @@ impl State {
         if names.iter().any(|name| self.names.contains(*name)) {
             let reasons: Vec<Value> = names
                 .iter()
-                .map(|name| match self.names.contains(*name) {
-                    true => json!({"Code": "ConditionalCheckFailed"}),
-                    false => json!({"Code": "None"}),
+                .map(|name| {
+                    let exists = self.names.contains(*name);
+                    json!({"Code": if exists { "ConditionalCheckFailed" } else { "None" }})
                 })
                 .collect();
             let mut answer = Answer::refusal("TransactionCanceledException");

@@ -33,10 +33,10 @@ pub(super) fn waits<'a>(
     for (index, (name, waits)) in scenarios.enumerate() {
         let colour = Palette99::pick(index).to_rgba();
         // A point for each percent is as fine as the picture.
-        let points = (0..=100).map(|percent| {
-            let at = waits.len().saturating_sub(1) * percent / 100;
+        let points = (0..=100_u8).map(|percent| {
+            let at = waits.len().saturating_sub(1) * usize::from(percent) / 100;
             let wait = waits.get(at).copied().unwrap_or_default().as_secs_f64();
-            (wait.clamp(SHORTEST, LONGEST), percent as f64)
+            (wait.clamp(SHORTEST, LONGEST), f64::from(percent))
         });
         chart
             .draw_series(LineSeries::new(points, colour.stroke_width(2)))

@@ -26,6 +26,15 @@ use crate::{
     aws::{Aws, Call},
 };
 
+/// The value at `locator` in a secret that holds `text`, for the fuzzer.
+#[cfg(fuzzing)]
+pub fn fuzz_value(text: &str, locator: &Locator) -> Found {
+    match value::Held::new(Some(text.to_owned()), None) {
+        Some(held) => held.value_at(locator),
+        None => Ok(None),
+    }
+}
+
 /// Secrets Manager in one Region and account.
 #[derive(Debug)]
 pub struct SecretsManager {
