@@ -7,6 +7,7 @@
 
 mod authority;
 mod cluster;
+mod denying;
 mod dynamodb;
 mod eventually;
 pub mod images;
@@ -19,6 +20,7 @@ mod server;
 
 pub use authority::{Authority, Issued};
 pub use cluster::Cluster;
+pub use denying::DenyingStore;
 pub use dynamodb::DynamoDbLocal;
 pub use eventually::eventually;
 pub use kubectl::{Kubectl, Refused};
@@ -40,11 +42,15 @@ pub const REGION: &str = "ap-southeast-2";
 
 /// Waits for one of the AWS SDK's futures.
 pub fn wait<F: Future>(future: F) -> F::Output {
+    runtime().block_on(future)
+}
+
+/// The threads of everything that is asynchronous here.
+fn runtime() -> &'static Runtime {
     static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(Runtime::new);
-    match &*RUNTIME {
-        Ok(runtime) => runtime.block_on(future),
-        Err(error) => unreachable!("no runtime without threads: {error}"),
-    }
+    RUNTIME
+        .as_ref()
+        .unwrap_or_else(|error| unreachable!("no runtime without threads: {error}"))
 }
 
 /// A file or folder of `tests/`.

@@ -1,4 +1,4 @@
-//! moto: Secrets Manager, STS and IAM (and DynamoDB, where it is to be denied).
+//! moto: Secrets Manager and STS.
 
 use std::{net::SocketAddr, process::Command};
 
@@ -52,42 +52,12 @@ impl Moto {
 
     /// Starts one without TLS.
     pub fn start_plain() -> anyhow::Result<Self> {
-        Self::start_with(|_| {})
-    }
-
-    /// Starts one without TLS that decides like IAM. It knows one user, who may do nothing; those
-    /// are the user's access key and its secret.
-    pub fn start_with_iam() -> anyhow::Result<(Self, [String; 2])> {
-        let moto = Self::start_with(|command| {
-            // What it takes to make the user.
-            command.env("INITIAL_NO_AUTH_ACTION_COUNT", "2");
-        })?;
-        let script = format!(
-            "import boto3\n\
-             iam = boto3.client('iam', endpoint_url='http://{}', region_name='{REGION}',\n\
-             \x20                  aws_access_key_id='tests', aws_secret_access_key='tests')\n\
-             iam.create_user(UserName='nobody')\n\
-             key = iam.create_access_key(UserName='nobody')['AccessKey']\n\
-             print(key['AccessKeyId'], key['SecretAccessKey'])",
-            moto.address
-        );
-        let python = paths::value_of("MOTO")?.join("bin/python");
-        let output = Command::new(python).args(["-c", &script]).output()?;
-        let printed = String::from_utf8(output.stdout)?;
-        let (id, secret) = printed.trim().split_once(' ').with_context(|| {
-            format!("no access key: {}", String::from_utf8_lossy(&output.stderr))
-        })?;
-        Ok((moto, [id.to_owned(), secret.to_owned()]))
-    }
-
-    fn start_with(change: impl FnOnce(&mut Command)) -> anyhow::Result<Self> {
         let address = free_address()?;
-        let mut command = command(address)?;
-        change(&mut command);
+        let server = Server::start("moto", address, command(address)?)?;
         Ok(Self {
             address,
             roots: None,
-            _server: Server::start("moto", address, command)?,
+            _server: server,
             _files: None,
         })
     }

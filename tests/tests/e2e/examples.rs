@@ -55,12 +55,21 @@ fn every_example_runs() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The examples with images that the cluster has.
+/// The examples with images that the cluster has, and a prefix that its policy allows.
 fn overlay() -> anyhow::Result<Overlay> {
     let (init, tag) = INIT_IMAGE.split_once(':').unwrap_or_default();
     let images = json!([
         {"name": "busybox", "newName": "localhost/busybox"},
         {"name": "kees-init", "newName": init, "newTag": tag},
     ]);
-    Overlay::new("manifests/examples", json!({"images": images}))
+    let prefix = json!([{
+        "op": "replace",
+        "path": "/metadata/annotations/init.bsycorp.com~1storage-prefix",
+        "value": format!("/test/{NAMESPACE}"),
+    }]);
+    let patches = json!([{"target": {"name": "standalone"}, "patch": prefix.to_string()}]);
+    Overlay::new(
+        "manifests/examples",
+        json!({"images": images, "patches": patches}),
+    )
 }

@@ -1,12 +1,12 @@
 //! A pod that cannot get its secrets says why where its owner looks, and gets no file at all.
 
-use kees_tests::{Kubectl, MACHINE, Moto};
-use serde_json::{Value, json};
+use kees_tests::{DenyingStore, Kubectl, MACHINE};
+use serde_json::Value;
 
 use crate::{
     pods::{Annotations, pod},
     wired::wired,
-    world::World,
+    world::{ENV_LABEL, World},
 };
 
 const PASSWORD: Annotations<'_> = &[("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128")];
@@ -15,16 +15,16 @@ const PASSWORD: Annotations<'_> = &[("secret/password", "kind=DYNAMIC,type=PASSW
 fn a_pod_whose_store_denies_says_which_right_is_missing() -> anyhow::Result<()> {
     let world = World::shared();
     let namespace = world.cluster.namespace("denied", &[])?;
-    let (moto, [id, secret]) = Moto::start_with_iam()?;
+    let store = DenyingStore::start()?;
     let pod = wired(
         "denied",
         PASSWORD,
         &[
             ("STORE", "secretsmanager"),
             ("STORAGE_PREFIX", "/test/denied"),
-            ("AWS_ENDPOINT", &moto.endpoint()),
-            ("AWS_ACCESS_KEY_ID", &id),
-            ("AWS_SECRET_ACCESS_KEY", &secret),
+            ("AWS_ENDPOINT", &store.endpoint()),
+            ("AWS_ACCESS_KEY_ID", "tests"),
+            ("AWS_SECRET_ACCESS_KEY", "tests"),
             ("TIMEOUT", "3"),
         ],
     );
@@ -71,6 +71,7 @@ fn a_pod_whose_store_is_unreachable_says_so() -> anyhow::Result<()> {
         "unreachable",
         PASSWORD,
         &[
+            ("ENV_LABEL", ENV_LABEL),
             ("STORAGE_PREFIX", "/test/unreachable"),
             ("AWS_ENDPOINT", &nothing),
             ("AWS_ACCESS_KEY_ID", "tests"),
@@ -82,7 +83,7 @@ fn a_pod_whose_store_is_unreachable_says_so() -> anyhow::Result<()> {
     for part in [
         "secret.bsycorp.com/password",
         "/test/unreachable/password",
-        &nothing,
+        "Connection refused",
     ] {
         assert!(message.contains(part), "{part} is not in: {message}");
     }
@@ -109,9 +110,10 @@ fn failed(world: &World, namespace: &Kubectl, pod: &Value, status: i64) -> anyho
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
     namespace.apply(&pod.to_string())?;
     let last = "jsonpath={.status.initContainerStatuses[0].lastState.terminated.exitCode}";
-    namespace.wait_for(&format!("pod/{name}"), &format!("{last}={status}"))?;
+    namespace.wait_for(&format!("pod/{name}"), last)?;
     let admitted = namespace.get(&["pod", name])?;
     let message = ended(&admitted)["message"].as_str().unwrap_or_default();
+    assert_eq!(ended(&admitted)["exitCode"], status, "{message}");
     let described = namespace.run(&["describe", "pod", name])?;
     for line in message.lines() {
         assert!(

@@ -140,6 +140,10 @@ pub(crate) fn stand_in_for_eks(world: &World) -> anyhow::Result<()> {
                     "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"],
                 }],
             },
+            "matchConditions": [{
+                "name": "not-mirror",
+                "expression": "!('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}))",
+            }],
             "failurePolicy": "Fail",
             "reinvocationPolicy": "Never",
             "mutations": [

@@ -1,13 +1,15 @@
 //! Whether keys work, as OpenSSL and GnuPG see it.
 
 use std::{
+    fs::{self, Permissions},
     io::Write as _,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, ensure};
-use tempfile::TempDir;
+use tempfile::{Builder, TempDir};
 
 /// That two halves of an RSA key, `SubjectPublicKeyInfo` and PKCS#8 in DER, belong together.
 pub(crate) fn assert_rsa_pair(public: &[u8], private: &[u8]) -> anyhow::Result<()> {
@@ -30,16 +32,13 @@ pub(crate) fn assert_gpg_pair(
     passphrase: &[u8],
 ) -> anyhow::Result<()> {
     let (sender, receiver) = (Keyring::new()?, Keyring::new()?);
-    sender.import(public)?;
-    receiver.import(private)?;
+    for (keyring, key) in [(&sender, public), (&receiver, private)] {
+        keyring.run(&["--import"], key)?;
+    }
     let message = b"to whom it may concern";
-    let encrypted = sender.run(
-        &["--trust-model", "always", "--recipient", "@", "--encrypt"],
-        message,
-    )?;
-    let file = receiver.0.path().join("passphrase");
-    std::fs::write(&file, passphrase)?;
-    let file = file.display().to_string();
+    let recipient = sender.file("recipient", public)?;
+    let encrypted = sender.run(&["--recipient-file", &recipient, "--encrypt"], message)?;
+    let file = receiver.file("passphrase", passphrase)?;
     let options = [
         "--pinentry-mode",
         "loopback",
@@ -56,11 +55,14 @@ struct Keyring(TempDir);
 
 impl Keyring {
     fn new() -> anyhow::Result<Self> {
-        Ok(Self(TempDir::new()?))
+        let private = Permissions::from_mode(0o700);
+        Ok(Self(Builder::new().permissions(private).tempdir()?))
     }
 
-    fn import(&self, key: &[u8]) -> anyhow::Result<()> {
-        self.run(&["--import"], key).map(drop)
+    fn file(&self, name: &str, content: &[u8]) -> anyhow::Result<String> {
+        let path = self.0.path().join(name);
+        fs::write(&path, content)?;
+        Ok(path.display().to_string())
     }
 
     fn run(&self, arguments: &[&str], input: &[u8]) -> anyhow::Result<Vec<u8>> {
