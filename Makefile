@@ -1,7 +1,7 @@
 # What is fetched and built lies in the user's cache folder: ${KEES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kees}.
 SHELL := /bin/bash
 
-.PHONY: test unit e2e bench storm fmt lint deny cluster
+.PHONY: test unit e2e bench storm fuzz fmt lint deny cluster
 
 test: unit e2e ## all tests; says what it needs when something is missing
 
@@ -16,6 +16,9 @@ bench: ## measures what is shipped, writes docs/benchmarks.md
 
 storm: ## the storm at length: two minutes for each store, with the seed KEES_STORM_SEED
 	KEES_STORM_SECONDS=$${KEES_STORM_SECONDS:-120} KEES_STORM_PROCESSES=$${KEES_STORM_PROCESSES:-12} tests/run --test storm
+
+fuzz: ## each fuzzing target for FUZZ_SECONDS (60)
+	tests/fuzz $${FUZZ_SECONDS:-60}
 
 cluster: ## a shell with that cluster, until it is left
 	tests/setup && tests/images && tests/cluster/isolate tests/cluster/shell

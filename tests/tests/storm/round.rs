@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long a round rages before everybody may finish in peace.
-const RAGE: Duration = Duration::from_secs(4);
+const RAGE: Duration = Duration::from_millis(2500);
 
 /// How long anybody may take to finish once the faults have ended.
 const PATIENCE: Duration = Duration::from_mins(2);

@@ -1,0 +1,13 @@
+//! The downward-API file: read; what was read is written and read again.
+#![no_main]
+
+use kees_common::downward;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(annotations) = downward::parse(bytes) else { return };
+    let text = downward::write(annotations.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let mut expected = annotations;
+    expected.sort();
+    assert_eq!(downward::parse(text.as_bytes()).ok(), Some(expected));
+});
