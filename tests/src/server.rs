@@ -36,7 +36,7 @@ impl Server {
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
         let mut server = Self { child, address };
-        eventually(name, Duration::from_secs(60), || server.answers())
+        eventually(name, Duration::from_mins(1), || server.answers())
             .with_context(|| format!("its log is {}", log.display()))?;
         Ok(server)
     }

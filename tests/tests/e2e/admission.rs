@@ -13,7 +13,7 @@ use crate::{
 
 #[test]
 fn a_pod_with_three_faults_is_denied_with_all_three() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.namespace("faults")?;
     let faulty = pod(
         "faulty",
@@ -46,7 +46,7 @@ fn a_pod_with_three_faults_is_denied_with_all_three() -> anyhow::Result<()> {
 
 #[test]
 fn a_pod_of_a_foreign_prefix_is_denied_by_policy() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.namespace("foreign")?;
     let secret = ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128");
     for prefix in ["/test/other", "/test/foreigners", "/test"] {
@@ -69,7 +69,7 @@ fn a_pod_of_a_foreign_prefix_is_denied_by_policy() -> anyhow::Result<()> {
 
 #[test]
 fn only_annotated_pods_reach_the_webhook_and_each_does_once() -> anyhow::Result<()> {
-    let world = World::alone();
+    let world = World::alone()?;
     let namespace = world.namespace("counted")?;
     let secret = ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128");
     let before = requests(world.cluster.kubectl())?;
@@ -107,7 +107,7 @@ fn only_annotated_pods_reach_the_webhook_and_each_does_once() -> anyhow::Result<
 
 #[test]
 fn annotations_of_a_running_pod_stay_as_they_were_admitted() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.namespace("frozen")?;
     let secret = ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128");
     namespace.apply(&pod("frozen", &[secret]).to_string())?;
@@ -143,7 +143,7 @@ fn annotations_of_a_running_pod_stay_as_they_were_admitted() -> anyhow::Result<(
 
 #[test]
 fn a_pod_keeps_its_quality_of_service() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.namespace("quality")?;
     let amounts = json!({"cpu": "50m", "memory": "32Mi"});
     for (class, resources) in [
@@ -171,7 +171,7 @@ fn a_pod_keeps_its_quality_of_service() -> anyhow::Result<()> {
 
 #[test]
 fn without_the_webhook_annotated_pods_are_refused_and_others_start() -> anyhow::Result<()> {
-    let world = World::alone();
+    let world = World::alone()?;
     let namespace = world.namespace("down")?;
     let secret = ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128");
     let system = world.cluster.kubectl().in_namespace("kees-system");
@@ -192,7 +192,7 @@ fn without_the_webhook_annotated_pods_are_refused_and_others_start() -> anyhow::
 
 #[test]
 fn a_pod_that_passed_the_webhook_by_is_refused() -> anyhow::Result<()> {
-    let world = World::alone();
+    let world = World::alone()?;
     let namespace = world.namespace("passed-by")?;
     let secret = ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128");
     let kubectl = world.cluster.kubectl();

@@ -15,7 +15,7 @@ const NAMESPACE: &str = "local-examples";
 
 #[test]
 fn every_example_runs() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.namespace(NAMESPACE)?;
     let token = BASE64_STANDARD.encode("token");
     world.dynamodb.put(

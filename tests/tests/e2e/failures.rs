@@ -13,7 +13,7 @@ const PASSWORD: Annotations<'_> = &[("secret/password", "kind=DYNAMIC,type=PASSW
 
 #[test]
 fn a_pod_whose_store_denies_says_which_right_is_missing() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.cluster.namespace("denied", &[])?;
     let store = DenyingStore::start()?;
     let pod = wired(
@@ -42,7 +42,7 @@ fn a_pod_whose_store_denies_says_which_right_is_missing() -> anyhow::Result<()> 
 
 #[test]
 fn a_pod_whose_secret_is_absent_says_which() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.namespace("absent")?;
     let pod = pod(
         "absent",
@@ -64,7 +64,7 @@ fn a_pod_whose_secret_is_absent_says_which() -> anyhow::Result<()> {
 
 #[test]
 fn a_pod_whose_store_is_unreachable_says_so() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.cluster.namespace("unreachable", &[])?;
     let nothing = format!("http://{MACHINE}:1");
     let pod = wired(
@@ -92,7 +92,7 @@ fn a_pod_whose_store_is_unreachable_says_so() -> anyhow::Result<()> {
 
 #[test]
 fn a_pod_without_an_aws_identity_fails_within_five_seconds() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.cluster.namespace("nobody", &[])?;
     let pod = pod("nobody", PASSWORD);
     let message = failed(&world, &namespace, &pod, 77)?;

@@ -12,7 +12,7 @@ const PASSWORD: Annotations<'_> = &[("secret/password", "kind=DYNAMIC,type=PASSW
 
 #[test]
 fn a_job_and_a_bare_pod_run_where_restricted_is_enforced() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let labels = [
         (IDENTITY_LABEL, "x"),
         ("pod-security.kubernetes.io/enforce", "restricted"),
@@ -53,7 +53,7 @@ fn a_job_and_a_bare_pod_run_where_restricted_is_enforced() -> anyhow::Result<()>
 
 #[test]
 fn a_pod_with_its_own_uid_reads_files_that_nobody_else_can() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.namespace("own-uid")?;
     let mut own = pod("own", PASSWORD);
     own["spec"]["securityContext"] =
@@ -69,7 +69,7 @@ fn a_pod_with_its_own_uid_reads_files_that_nobody_else_can() -> anyhow::Result<(
 
 #[test]
 fn a_container_that_is_not_named_sees_no_files() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.namespace("named")?;
     let mut two = pod("two", PASSWORD);
     two["spec"]["containers"] = json!([container("app"), container("other")]);

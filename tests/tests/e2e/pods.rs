@@ -85,9 +85,7 @@ pub(crate) fn properties(text: &str) -> anyhow::Result<BTreeMap<String, Vec<u8>>
 }
 
 fn written(annotations: Annotations<'_>) -> Value {
-    let full = |(name, value): &(&str, &str)| {
-        let (group, rest) = name.split_once('/').unwrap();
-        (format!("{group}.bsycorp.com/{rest}"), json!(value))
-    };
+    let full =
+        |(name, value): &(&str, &str)| (name.replacen('/', ".bsycorp.com/", 1), json!(value));
     Value::Object(annotations.iter().map(full).collect::<Map<_, _>>())
 }

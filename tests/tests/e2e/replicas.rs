@@ -43,7 +43,7 @@ const TOKEN: &str = "somebody else's token";
 
 #[test]
 fn replicas_read_what_dynamodb_holds() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.namespace("dynamodb")?;
     let path = |name: &str| format!("/test/dynamodb/{name}");
     world.dynamodb.put(
@@ -73,7 +73,7 @@ fn replicas_read_what_dynamodb_holds() -> anyhow::Result<()> {
 
 #[test]
 fn replicas_read_what_secrets_manager_holds() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.namespace("secretsmanager")?;
     let path = |name: &str| format!("/test/secretsmanager/{name}");
     world.moto.put(&path("partner/token"), TOKEN)?;

@@ -9,7 +9,7 @@ use crate::{
 
 #[test]
 fn no_value_is_in_logs_events_metrics_or_objects() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.namespace("secrecy")?;
     let annotations = [
         ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=256"),

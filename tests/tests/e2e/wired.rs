@@ -11,7 +11,7 @@ use crate::{
 
 #[test]
 fn a_pod_written_for_the_original_runs_unchanged() -> anyhow::Result<()> {
-    let world = World::shared();
+    let world = World::shared()?;
     let namespace = world.cluster.namespace("original", &[])?;
     let path = |name: &str| format!("/test/original/{name}");
     world.dynamodb.put(

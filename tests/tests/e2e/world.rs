@@ -1,7 +1,8 @@
 //! The cluster with kees installed on it, and the stores, that all tests share.
 
-use std::sync::{OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use anyhow::anyhow;
 use kees_tests::{Authority, Cluster, DynamoDbLocal, Moto, Namespace};
 
 use crate::install;
@@ -22,19 +23,19 @@ pub(crate) struct World {
 
 impl World {
     /// Started by the first test that asks for it. Others use it at the same time.
-    pub(crate) fn shared() -> Shared {
-        Shared {
-            world: started(),
-            _turn: TURNS.read().unwrap(),
-        }
+    pub(crate) fn shared() -> anyhow::Result<Shared> {
+        Ok(Shared {
+            world: started()?,
+            _turn: TURNS.read().unwrap_or_else(PoisonError::into_inner),
+        })
     }
 
     /// While no other test uses it, for tests that count.
-    pub(crate) fn alone() -> Alone {
-        Alone {
-            world: started(),
-            _turn: TURNS.write().unwrap(),
-        }
+    pub(crate) fn alone() -> anyhow::Result<Alone> {
+        Ok(Alone {
+            world: started()?,
+            _turn: TURNS.write().unwrap_or_else(PoisonError::into_inner),
+        })
     }
 
     fn start() -> anyhow::Result<Self> {
@@ -60,9 +61,10 @@ impl World {
 
 static TURNS: RwLock<()> = RwLock::new(());
 
-fn started() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| World::start().unwrap())
+fn started() -> anyhow::Result<&'static World> {
+    static WORLD: OnceLock<Result<World, String>> = OnceLock::new();
+    let world = WORLD.get_or_init(|| World::start().map_err(|error| format!("{error:?}")));
+    world.as_ref().map_err(|error| anyhow!(error.clone()))
 }
 
 /// The world, beside other tests.
