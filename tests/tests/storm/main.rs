@@ -7,7 +7,7 @@
 //!
 //! | variable | default | meaning |
 //! | --- | --- | --- |
-//! | `KEES_STORM_SECONDS` | 15 | how long processes are killed and calls are broken, for each store |
+//! | `KEES_STORM_SECONDS` | 6 | how long processes are killed and calls are broken, for each store |
 //! | `KEES_STORM_PROCESSES` | 6 | how many run side by side |
 //! | `KEES_STORM_SEED` | 1 | of the kills and the faults |
 //! | `KEES_STORM_FAULTS` | 0.2 | the share of calls that are broken |
@@ -38,7 +38,7 @@ struct Size {
 impl Size {
     fn from_environment() -> anyhow::Result<Self> {
         Ok(Self {
-            length: Duration::from_secs(variable("KEES_STORM_SECONDS", 15)?),
+            length: Duration::from_secs(variable("KEES_STORM_SECONDS", 6)?),
             processes: variable("KEES_STORM_PROCESSES", 6)?,
             seed: variable("KEES_STORM_SEED", 1)?,
             faults: variable("KEES_STORM_FAULTS", 0.2)?,
