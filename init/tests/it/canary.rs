@@ -1,6 +1,8 @@
 //! No value is ever seen anywhere but in its file: a canary is planted in every value, and what a
 //! run says in any way is searched for it.
 
+use std::fmt::Write as _;
+
 use kees_common::SecretValue;
 use kees_init::{Failure, Report};
 
@@ -11,7 +13,10 @@ const CANARY: &str = "canary-in-the-coal-mine";
 /// The canary and its encodings.
 fn traces() -> [String; 3] {
     let value = SecretValue::new(CANARY.as_bytes().to_vec());
-    let hexadecimal = CANARY.bytes().map(|b| format!("{b:02x}")).collect();
+    let mut hexadecimal = String::new();
+    for byte in CANARY.bytes() {
+        write!(hexadecimal, "{byte:02x}").unwrap();
+    }
     [
         CANARY.to_owned(),
         value.to_base64().to_string(),

@@ -99,16 +99,23 @@ pub(crate) fn annotations_file(annotations: &[(&str, &str)]) -> String {
     )
 }
 
+/// After how many reads somebody else stores what.
+type Later = (usize, Vec<(String, SecretValue)>);
+
 /// The memory store, which can be told to fail, and counts.
 #[derive(Default)]
 pub(crate) struct Scripted {
     pub(crate) memory: Memory,
     /// What every read answers.
     pub(crate) reading: Option<ErrorKind>,
+    /// The one path that this is about; every path where there is none.
+    pub(crate) only: Option<&'static str>,
+    /// After how many reads the store falls silent.
+    pub(crate) silent_after: Option<usize>,
     /// What every creation answers.
     pub(crate) creating: Option<ErrorKind>,
     /// What somebody else stores once that many reads have been answered.
-    pub(crate) later: Mutex<Option<(usize, Vec<(String, SecretValue)>)>>,
+    pub(crate) later: Mutex<Option<Later>>,
     pub(crate) reads: AtomicUsize,
     pub(crate) creations: AtomicUsize,
 }
@@ -190,10 +197,18 @@ impl Read for Scripted {
 
     async fn read(&self, locators: &[Locator]) -> Vec<Found> {
         self.look();
-        match &self.reading {
-            Some(kind) => locators.iter().map(|_| Err(error(kind))).collect(),
-            None => self.memory.read(locators).await,
+        if self.silent_after.is_some_and(|reads| self.reads() > reads) {
+            return std::future::pending().await;
         }
+        let mut found = self.memory.read(locators).await;
+        if let Some(kind) = &self.reading {
+            for (at, found) in locators.iter().zip(&mut found) {
+                if self.only.is_none_or(|path| path == at.path.as_str()) {
+                    *found = Err(error(kind));
+                }
+            }
+        }
+        found
     }
 
     async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {

@@ -166,3 +166,53 @@ async fn a_store_that_does_not_answer_with_values_has_the_status_of_its_kind(
     );
     assert_eq!((stores.creations(), pod.files().len()), (0, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_falls_silent_has_still_said_what_is_absent() {
+    let stores = Scripted {
+        silent_after: Some(1),
+        ..Scripted::default()
+    };
+    let failure = Pod::new()
+        .run(&[("resource/url", "")], &stores)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.exit(), Exit::Absent, "{failure}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_created_or_waited_for_beside_what_is_denied() {
+    let (pod, begun) = (Pod::new(), Instant::now());
+    let stores = Scripted {
+        reading: Some(denied("dynamodb:GetItem")),
+        only: Some("/token"),
+        ..Scripted::default()
+    };
+    let annotations = [
+        ("secret/p", PASSWORD),
+        ("secret/token", "kind=REFERENCE"),
+        ("resource/absent", ""),
+    ];
+    let failure = pod.run(&annotations, &stores).await.unwrap_err();
+    assert_eq!((failure.exit(), failure.causes().len()), (Exit::Denied, 1));
+    assert_eq!((stores.creations(), begun.elapsed()), (0, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_that_is_denied_is_not_taken_for_absent() {
+    let rsa = "kind=DYNAMIC,type=RSA,size=2048";
+    let stores = Scripted {
+        reading: Some(denied("dynamodb:GetItem")),
+        only: Some("/tls_public"),
+        ..Scripted::default()
+    };
+    stores.put("/tls_private", "there");
+    let annotations = [("secret/tls_public", rsa), ("secret/tls_private", rsa)];
+    let failure = Pod::new().run(&annotations, &stores).await.unwrap_err();
+    assert_eq!(
+        (failure.exit(), failure.causes().len()),
+        (Exit::Denied, 1),
+        "{failure}"
+    );
+    assert_eq!((stores.reads(), stores.creations()), (1, 0));
+}
