@@ -140,9 +140,9 @@ struct StoreArgs {
 
 #[derive(Debug, clap::Args)]
 struct ProcessArgs {
-    /// Threads that serve requests. Without it one for each CPU that the process may use, 4 at most.
-    #[arg(long, env, value_name = "NUMBER")]
-    workers: Option<NonZeroUsize>,
+    /// Threads that serve requests. One answers some ten thousand reviews a second.
+    #[arg(long, env, default_value = "1", value_name = "NUMBER")]
+    workers: NonZeroUsize,
     /// How log lines look.
     #[arg(long, env, value_enum, default_value = "text", value_name = "FORMAT")]
     log_format: LogFormat,
@@ -171,7 +171,7 @@ impl Args {
             log_level,
         } = &self.process;
         Process {
-            workers: workers.unwrap_or_else(default_workers).get(),
+            workers: workers.get(),
             log_format: *log_format,
             log_level: *log_level,
         }
@@ -281,14 +281,6 @@ fn settings(inject: InjectArgs, store: StoreArgs) -> Settings {
         },
         ..Settings::new(init_image)
     }
-}
-
-/// More threads than this serve nothing: one answers some ten thousand reviews a second.
-fn default_workers() -> NonZeroUsize {
-    const MOST: NonZeroUsize = NonZeroUsize::new(4).unwrap();
-    std::thread::available_parallelism()
-        .unwrap_or(NonZeroUsize::MIN)
-        .min(MOST)
 }
 
 /// A quantity, or `none`.
