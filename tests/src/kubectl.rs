@@ -84,6 +84,16 @@ impl Kubectl {
         Err(error.context(described))
     }
 
+    /// Waits until every replica of a workload (`deployment/web`) is as its template says.
+    pub fn rolled_out(&self, workload: &str) -> anyhow::Result<()> {
+        let result = self.run(&["rollout", "status", workload, "--timeout=120s"]);
+        let Err(error) = result else { return Ok(()) };
+        let described = self
+            .run(&["describe", "replicasets,pods"])
+            .unwrap_or_else(|error| error.to_string());
+        Err(error.context(described))
+    }
+
     /// Runs a command in a pod's container; its output.
     pub fn exec(&self, pod: &str, container: &str, command: &[&str]) -> anyhow::Result<String> {
         self.run(&[&["exec", pod, "-c", container, "--"], command].concat())

@@ -96,7 +96,7 @@ fn only_annotated_pods_reach_the_webhook_and_each_does_once() -> anyhow::Result<
     namespace.apply(&pod("bare", &[secret]).to_string())?;
     namespace.apply(&deployment("web", 2, &[secret]).to_string())?;
     namespace.wait_for("pod/bare", "condition=Ready")?;
-    namespace.run(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    namespace.rolled_out("deployment/web")?;
     assert_eq!(
         requests(world.cluster.kubectl())?,
         before + 3,
@@ -231,12 +231,7 @@ fn while_gone<T>(system: &Kubectl, act: impl FnOnce() -> anyhow::Result<T>) -> a
     let gone = system.run(&["wait", "pods", "--all", "--for=delete", "--timeout=60s"]);
     let seen = gone.and_then(|_| act());
     system.run(&["scale", "deployment/kees-webhook", "--replicas=2"])?;
-    system.run(&[
-        "rollout",
-        "status",
-        "deployment/kees-webhook",
-        "--timeout=60s",
-    ])?;
+    system.rolled_out("deployment/kees-webhook")?;
     seen
 }
 

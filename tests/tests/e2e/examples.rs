@@ -25,12 +25,12 @@ fn every_example_runs() -> anyhow::Result<()> {
     )?;
     namespace.run(&["apply", "-k", &overlay()?.argument()])?;
 
-    namespace.run(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    namespace.rolled_out("deployment/web")?;
     let web = pods_of(&namespace, "web")?;
     let listed = namespace.exec(&web[0], "web", &["ls", "-l", "/bsycorp-init"])?;
     assert!(listed.contains("secrets.properties"), "{listed}");
 
-    namespace.run(&["rollout", "status", "statefulset/store", "--timeout=120s"])?;
+    namespace.rolled_out("statefulset/store")?;
     let mode = namespace.exec(
         "store-0",
         "store",

@@ -96,7 +96,9 @@ fn a_pod_without_an_aws_identity_fails_within_five_seconds() -> anyhow::Result<(
     let namespace = world.cluster.namespace("nobody", &[])?;
     let pod = pod("nobody", PASSWORD);
     let message = failed(&world, &namespace, &pod, 77)?;
-    assert!(message.contains("secret.bsycorp.com/password"), "{message}");
+    for part in ["secret.bsycorp.com/password", "no AWS identity"] {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
 
     let nobody = namespace.get(&["pod", "nobody"])?;
     let ended = ended(&nobody);

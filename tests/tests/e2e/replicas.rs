@@ -129,7 +129,7 @@ fn run_two_replicas_and_two_more(
 
 /// What each pod of the Deployment reads, by the pod's name.
 fn read_by_all(namespace: &Kubectl) -> anyhow::Result<BTreeMap<String, BTreeMap<String, Vec<u8>>>> {
-    namespace.run(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    namespace.rolled_out("deployment/web")?;
     let pods = pods_of(namespace, "web")?.into_iter();
     pods.map(|pod| Ok((pod.clone(), secrets(namespace, &pod)?)))
         .collect()

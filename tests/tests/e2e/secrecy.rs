@@ -17,7 +17,7 @@ fn no_value_is_in_logs_events_metrics_or_objects() -> anyhow::Result<()> {
         ("secret/signing_private", "kind=DYNAMIC,type=RSA,size=2048"),
     ];
     namespace.apply(&deployment("web", 1, &annotations).to_string())?;
-    namespace.run(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    namespace.rolled_out("deployment/web")?;
     let pod = &pods_of(&namespace, "web")?[0];
     let system = world.cluster.kubectl().in_namespace("kees-system");
 
