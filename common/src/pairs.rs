@@ -38,24 +38,21 @@ fn unescape(
     let mut text = String::with_capacity(rest.as_str().len());
     let mut kept = 0;
     loop {
-        let here = rest.clone();
-        match rest.next() {
-            None => break,
-            Some('\\') => {
-                text.push(escape(rest)?);
-                kept = text.len();
-            }
-            Some(c) if ends(c) => {
-                *rest = here;
-                break;
-            }
-            Some(c) => {
-                text.push(c);
-                if !is_blank(c) {
-                    kept = text.len();
-                }
-            }
+        let left = rest.as_str();
+        let plain = left.find(|c| c == '\\' || ends(c)).unwrap_or(left.len());
+        let (plain, special) = left.split_at(plain);
+        let solid = plain.trim_end_matches(is_blank).len();
+        if solid > 0 {
+            kept = text.len() + solid;
         }
+        text.push_str(plain);
+        *rest = special.chars();
+        if !special.starts_with('\\') {
+            break;
+        }
+        rest.next();
+        text.push(escape(rest)?);
+        kept = text.len();
     }
     text.truncate(kept);
     Ok(text)

@@ -21,7 +21,9 @@ impl StoragePrefix {
     /// The path of `suffix` under this prefix. It is joined first and then looked at, so a
     /// segment that only the joining makes (an empty one, `..`) is found as well.
     pub fn join(&self, suffix: &str) -> Result<StoragePath, PathProblem> {
-        format!("{}/{suffix}", self.trimmed()).parse()
+        let text = format!("{}/{suffix}", self.trimmed());
+        check_path(&text)?;
+        Ok(StoragePath(text))
     }
 
     /// Whether `other` is this prefix or below it, segment by segment: `/dev/team-a` does not
@@ -82,14 +84,7 @@ impl FromStr for StoragePath {
     type Err = PathProblem;
 
     fn from_str(text: &str) -> Result<Self, PathProblem> {
-        check_text(text)?;
-        for segment in text.strip_prefix('/').unwrap_or(text).split('/') {
-            match segment {
-                "" => return Err(PathProblem::Empty),
-                "." | ".." => return Err(PathProblem::Dots),
-                _ => {}
-            }
-        }
+        check_path(text)?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -98,6 +93,18 @@ impl fmt::Display for StoragePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+fn check_path(text: &str) -> Result<(), PathProblem> {
+    check_text(text)?;
+    for segment in text.strip_prefix('/').unwrap_or(text).split('/') {
+        match segment {
+            "" => return Err(PathProblem::Empty),
+            "." | ".." => return Err(PathProblem::Dots),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn check_text(text: &str) -> Result<(), PathProblem> {

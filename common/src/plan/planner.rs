@@ -172,12 +172,13 @@ impl Planner<'_> {
             return Err(Problem::DynamicArn);
         }
         let suffix = storage_key.map_or(name, StorageKey::as_str);
+        let path = self.path(store, suffix)?;
         let fields = spec
             .fields()
             .iter()
             .map(|field| {
                 let path = match field {
-                    Field::Whole => self.path(store, suffix),
+                    Field::Whole => Ok(path.clone()),
                     named => self.path(store, &format!("{suffix}_{named}")),
                 };
                 path.map(|path| (*field, path))
@@ -185,7 +186,7 @@ impl Planner<'_> {
             .collect::<Result<_, _>>()?;
         Ok(Generation {
             store,
-            path: self.path(store, suffix)?,
+            path,
             spec: spec.clone(),
             fields,
             entries: Vec::new(),
@@ -195,18 +196,15 @@ impl Planner<'_> {
     /// Finds the generation among those that are planned, or adds it.
     fn settle(&mut self, index: usize, generation: Generation) -> Result<usize, Problem> {
         // Secrets Manager keeps a generation under one name, a flat store each field under its own.
-        let paths: Vec<_> = match generation.store {
-            StoreName::SecretsManager => vec![generation.path.clone()],
+        let place = |path: &StoragePath| (generation.store, path.clone());
+        let places: Vec<_> = match generation.store {
+            StoreName::SecretsManager => vec![place(&generation.path)],
             _ => generation
                 .fields
                 .iter()
-                .map(|(_, path)| path.clone())
+                .map(|(_, path)| place(path))
                 .collect(),
         };
-        let places: Vec<_> = paths
-            .into_iter()
-            .map(|path| (generation.store, path))
-            .collect();
         let owned = places
             .iter()
             .find_map(|place| Some((place, *self.owners.get(place)?)));
