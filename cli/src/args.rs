@@ -182,6 +182,7 @@ pub(crate) struct StoreArgs {
     pub(crate) kms_key_id: Option<String>,
     /// A further variable of the init container; repeatable, in the environment one a line
     #[arg(long, env, value_name = "NAME=VALUE", value_delimiter = '\n', value_parser = variable)]
+    #[arg(hide_env_values = true)]
     pub(crate) init_env: Vec<(String, String)>,
 }
 
@@ -261,12 +262,54 @@ fn variable(text: &str) -> Result<(String, String), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::{env, fs};
+
     use clap::CommandFactory as _;
 
     use super::*;
 
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
+    const BEGIN: &str = "<!-- help -->\n";
+    const END: &str = "<!-- end of help -->\n";
+
     #[test]
     fn clap_accepts_the_definition() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_page_has_the_help_of_every_command() {
+        let written = fs::read_to_string(PAGE).unwrap();
+        let (before, rest) = written.split_once(BEGIN).unwrap();
+        let (_, after) = rest.split_once(END).unwrap();
+        let rendered = format!("{before}{BEGIN}{}{END}{after}", help());
+        if env::var_os("KEES_BLESS").is_some() {
+            fs::write(PAGE, &rendered).unwrap();
+        } else {
+            assert!(
+                written == rendered,
+                "docs/cli.md is not what the code says; run KEES_BLESS=1 cargo test -p kees \
+                 the_page_has, and look at what it changed\n{rendered}"
+            );
+        }
+    }
+
+    fn help() -> String {
+        let mut kees = Cli::command().term_width(92);
+        kees.build();
+        let commands = kees.get_subcommands().filter(|c| c.get_name() != "help");
+        let mut text = String::new();
+        for command in std::iter::once(&kees).chain(commands) {
+            let mut command = command
+                .clone()
+                .mut_args(|argument| argument.hide_env_values(true));
+            let help = command.render_long_help().to_string();
+            let name = command.get_bin_name().unwrap_or("kees");
+            let help = help.trim_end();
+            text.extend(["\n### ", name, "\n\n```text\n", help, "\n```\n"]);
+        }
+        // No line of it ends in blanks.
+        let lines = text.lines().map(|line| line.trim_end().to_owned() + "\n");
+        lines.collect::<String>() + "\n"
     }
 }

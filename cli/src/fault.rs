@@ -29,6 +29,11 @@ impl From<Problem> for Fault {
     }
 }
 
+/// Puts faults into the order of the manifests; those of the command line come first.
+pub(crate) fn sort(faults: &mut [Fault]) {
+    faults.sort_by(|a, b| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)));
+}
+
 /// The exit status that stands for all of `faults`.
 pub(crate) fn exit<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> Option<Exit> {
     faults.into_iter().map(|fault| fault.problem.exit()).min()
@@ -101,8 +106,11 @@ pub(crate) enum Problem {
     Yaml(String),
     #[error("it is not a Kubernetes object: {0}")]
     NotAnObject(&'static str),
-    #[error("{field} is not a name that Kubernetes takes; use lower-case letters, digits and '-'")]
-    BadName { field: &'static str },
+    #[error(
+        "the {field} of this {kind} is missing, or no name that Kubernetes takes; use lower-case \
+         letters, digits and '-'"
+    )]
+    BadName { kind: String, field: &'static str },
     #[error("{0} is missing; describe the pod there")]
     NoPod(String),
     #[error("{0} has one of that name already; rename one of them")]

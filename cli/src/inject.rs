@@ -50,6 +50,7 @@ pub(crate) fn inject(args: &InjectArgs) -> Answer {
         }
     }
     if !faults.is_empty() {
+        fault::sort(&mut faults);
         return refused(&faults, messages);
     }
     if injected == 0 {

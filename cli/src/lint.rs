@@ -70,6 +70,7 @@ pub(crate) fn lint(args: &LintArgs) -> Answer {
             }
         }
     }
+    fault::sort(&mut findings.faults);
     findings.answer(*output)
 }
 

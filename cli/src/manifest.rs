@@ -155,7 +155,7 @@ mod tests {
     #[case("kind: A\nb: [1,\nc: d\n", 2)]
     #[case("a: 1\na: 2\n", 2)]
     #[case("a: *nothing\n", 1)]
-    #[case("a: \"open\n", 1)]
+    #[case("a: \"open", 1)]
     #[case("ok: 1\n---\na: b: c\n", 3)]
     fn what_is_not_yaml_is_refused_with_its_line(#[case] text: &str, #[case] line: u64) {
         let fault = parse(&Place::default(), text).unwrap_err();

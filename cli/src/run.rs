@@ -17,7 +17,7 @@ use crate::{
     admission::{self, Verdict},
     args::RunArgs,
     container,
-    fault::Problem,
+    fault::{self, Problem},
     manifest::{self, Document},
     output::Answer,
     progress::Bar,
@@ -52,6 +52,7 @@ fn run_with(args: &RunArgs, operator: &kees_inject::Settings, summary: &mut Summ
         prepared.extend(prepare(args, operator, workload, &documents, summary));
     }
     if !summary.faults.is_empty() {
+        fault::sort(&mut summary.faults);
         return;
     }
     if prepared.is_empty() && summary.left_alone.is_empty() {
@@ -106,12 +107,15 @@ fn prepare(
         Ok((settings, request))
     });
     match request {
-        Ok((settings, request)) => Some(Prepared {
-            workload,
-            folder,
-            settings,
-            request,
-        }),
+        Ok((settings, request)) => {
+            summary.warn(&workload.place, request.warnings());
+            Some(Prepared {
+                workload,
+                folder,
+                settings,
+                request,
+            })
+        }
         Err(problems) => {
             let place = &workload.place;
             summary

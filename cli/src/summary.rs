@@ -1,11 +1,12 @@
 //! What `kees run` did, as a table or as JSON. No value is in it.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     path::{Path, PathBuf},
 };
 
-use kees_common::{SecretType, output::Format};
+use kees_common::{SecretType, Warning, output::Format};
 use kees_init::{Origin, Report, Row};
 use serde::Serialize;
 
@@ -57,6 +58,16 @@ impl Summary {
         }
     }
 
+    /// Adds what init warns of, unless the webhook has said it already.
+    pub(crate) fn warn(&mut self, place: &Place, warnings: &[Warning]) {
+        for warning in warnings {
+            let warning = (place.clone(), warning.to_string());
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
+
     fn messages(&self) -> Vec<String> {
         let warning = |(place, warning): &(Place, String)| format!("{place}warning: {warning}");
         let mut messages: Vec<String> = self.warnings.iter().map(warning).collect();
@@ -92,13 +103,15 @@ impl Summary {
             counts.sum()
         };
         let mut text = format!(
-            "{} created, {} found, {} local. The files:\n",
+            "{} created, {} found, {} local. The files are in\n",
             count(Origin::Created),
             count(Origin::Found),
             count(Origin::Local)
         );
-        for file in self.done.iter().flat_map(|done| &done.report.files) {
-            let _ = writeln!(text, "  {}", file.display());
+        let files = self.done.iter().flat_map(|done| &done.report.files);
+        let folders: BTreeSet<&Path> = files.filter_map(|file| file.parent()).collect();
+        for folder in folders {
+            let _ = writeln!(text, "  {}", folder.display());
         }
         let _ = write!(text, "\nTry next:\n{}", self.next_steps(args));
         text

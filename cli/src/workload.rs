@@ -165,14 +165,14 @@ impl Search<'_> {
             name: name.to_owned(),
         };
         // Both become folders.
+        let bad = |field| Problem::BadName {
+            kind: kind.to_owned(),
+            field,
+        };
         if !is_name(&name.name) {
-            Err(Problem::BadName {
-                field: "metadata.name",
-            })
+            Err(bad("metadata.name"))
         } else if !is_name(&name.namespace) {
-            Err(Problem::BadName {
-                field: "metadata.namespace",
-            })
+            Err(bad("metadata.namespace"))
         } else {
             Ok(name)
         }

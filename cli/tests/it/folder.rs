@@ -1,0 +1,135 @@
+//! A folder of its own for each test, in which the program runs.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with a user's manifests in it.
+pub(crate) struct Folder(TempDir);
+
+/// What the program said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// A folder with one manifest, `web.yaml`.
+    pub(crate) fn with(manifest: &str) -> Self {
+        let folder = Self::new();
+        folder.write("web.yaml", manifest);
+        folder
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        let path = self.path(name);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    pub(crate) fn exists(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    pub(crate) fn mode(&self, name: &str) -> u32 {
+        fs::metadata(self.path(name)).unwrap().permissions().mode() & 0o7777
+    }
+
+    /// Runs `kees` there, with nothing of this process's environment.
+    pub(crate) fn kees(&self, arguments: &[&str]) -> Ended {
+        self.kees_reading("", arguments)
+    }
+
+    /// The same, with something on standard input.
+    pub(crate) fn kees_reading(&self, input: &str, arguments: &[&str]) -> Ended {
+        self.called("kees", input, arguments)
+    }
+
+    /// The same, called by another name.
+    pub(crate) fn called(&self, program: &str, input: &str, arguments: &[&str]) -> Ended {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_kees"))
+            .arg0(program)
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        Ended {
+            status: output.status.code().expect("it was killed"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ended {
+    /// All of it, for a snapshot.
+    pub(crate) fn all(&self) -> String {
+        let Self {
+            status,
+            stdout,
+            stderr,
+        } = self;
+        format!("{stdout}--- standard error\n{stderr}--- exit {status}\n")
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// It did what was asked.
+    #[track_caller]
+    pub(crate) fn succeeded(self) -> Self {
+        assert_eq!(self.status, 0, "{}", self.all());
+        self
+    }
+
+    /// It ended with that status, and this is what it said about it.
+    #[track_caller]
+    pub(crate) fn failed(self, status: i32) -> String {
+        assert_eq!(self.status, status, "{}", self.all());
+        self.stderr
+    }
+}
+
+/// A pod of that name with these annotations, each a line of YAML.
+pub(crate) fn pod(name: &str, annotations: &[&str]) -> String {
+    let lines = annotations.join("\n    ");
+    format!(
+        "---\nkind: Pod\nmetadata:\n  name: {name}\n  annotations:\n    {lines}\nspec:\n  containers:\n  - \
+         name: app\n    image: app:1\n"
+    )
+}
+
+/// An annotation for a password that is made.
+pub(crate) const PASSWORD: &str =
+    "secret.bsycorp.com/db-password: kind=DYNAMIC,type=PASSWORD,size=256";

@@ -1,0 +1,96 @@
+//! `kees inject`
+
+use insta::assert_snapshot;
+
+use crate::folder::{Folder, PASSWORD, pod};
+
+const MANIFEST: &str = include_str!("../manifests/inject.yaml");
+const FLAGS: &[&str] = &["inject", "web.yaml", "--env-label", "dev"];
+
+#[test]
+fn the_manifest_is_printed_with_its_pods_injected_and_all_else_as_it_was() {
+    assert_snapshot!(Folder::with(MANIFEST).kees(FLAGS).all());
+}
+
+#[test]
+fn what_is_printed_needs_nothing_more() {
+    let once = Folder::with(MANIFEST).kees(FLAGS).succeeded().stdout;
+    let twice = Folder::with(&once).kees(FLAGS).succeeded().stdout;
+    assert_eq!(once, twice);
+}
+
+#[test]
+fn a_manifest_without_pods_stays_as_it_was() {
+    let manifest = "kind: ConfigMap\nmetadata:\n  name: a\ndata:\n  z: \"1\"\n  a: \"no\"\n";
+    let ended = Folder::with(manifest).kees(FLAGS).succeeded();
+    assert_eq!(ended.stdout, manifest);
+    assert!(
+        ended.stderr.starts_with("nothing to do"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn the_flags_are_the_webhooks() {
+    let folder = Folder::with(&pod("a", &[PASSWORD]));
+    let flags = [
+        FLAGS,
+        &[
+            "--init-image",
+            "registry.example.com/kees-init:1",
+            "--image-pull-policy",
+            "Always",
+            "--volume-size",
+            "9Mi",
+            "--run-as",
+            "1234",
+            "--store",
+            "secretsmanager",
+            "--stores",
+            "dynamodb",
+            "--aws-region",
+            "eu-central-1",
+            "--init-env",
+            "TIMEOUT=9",
+        ],
+    ]
+    .concat();
+    let printed = folder.kees(&flags).succeeded().stdout;
+    for expected in [
+        "image: registry.example.com/kees-init:1\n",
+        "imagePullPolicy: Always\n",
+        "sizeLimit: 9Mi\n",
+        "runAsUser: 1234\n",
+        "name: STORE\n      value: secretsmanager\n",
+        "name: STORES\n      value: secretsmanager,dynamodb\n",
+        "name: ENV_LABEL\n      value: dev\n",
+        "name: AWS_REGION\n      value: eu-central-1\n",
+        "name: TIMEOUT\n      value: \"9\"\n",
+    ] {
+        assert!(
+            printed.contains(expected),
+            "{expected} is not in\n{printed}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_printed_where_a_pod_would_be_refused() {
+    let manifest = pod("good", &[PASSWORD])
+        + &pod("bad", &["init.bsycorp.com/local-mode: \"true\"", PASSWORD]);
+    let ended = Folder::with(&manifest).kees(FLAGS);
+    assert_eq!(ended.stdout, "");
+    let message = ended.failed(65);
+    assert!(
+        message.starts_with("web.yaml:12: Pod default/bad: init.bsycorp.com/local-mode:"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_table_needs_its_label() {
+    let folder = Folder::with(&pod("a", &[PASSWORD]));
+    let message = folder.kees(&["inject", "web.yaml"]).failed(64);
+    assert!(message.contains("needs --env-label"), "{message}");
+}

@@ -1,0 +1,373 @@
+//! `kees run`
+
+use std::{collections::BTreeSet, fs};
+
+use insta::assert_snapshot;
+use rstest::rstest;
+
+use crate::folder::{Folder, PASSWORD, pod};
+
+const WEB: &str = include_str!("../manifests/web.yaml");
+
+/// Every entry of the report as `name origin`.
+fn origins(report: &serde_json::Value) -> Vec<String> {
+    let workloads = report["workloads"].as_array().unwrap();
+    let entries = workloads
+        .iter()
+        .flat_map(|w| w["entries"].as_array().unwrap());
+    let text = |entry: &serde_json::Value, key: &str| entry[key].as_str().unwrap().to_owned();
+    entries
+        .map(|entry| format!("{} {}", text(entry, "name"), text(entry, "origin")))
+        .collect()
+}
+
+#[test]
+fn a_run_makes_the_files_and_says_where() {
+    let folder = Folder::with(WEB);
+    assert_snapshot!(folder.kees(&["run", "web.yaml"]).all());
+    let secrets = folder.read("out/team-a/deployment-web/bsycorp-init/secrets.properties");
+    let names: Vec<_> = secrets
+        .lines()
+        .map(|line| line.split('=').next().unwrap())
+        .collect();
+    assert_eq!(names, ["db-password", "session-key"]);
+    assert_eq!(
+        folder.read("out/team-a/pod-report/bsycorp-init/resources.properties"),
+        "db-url=bG9jYWxob3N0OjU0MzI=\n"
+    );
+    assert_eq!(
+        folder.read("out/team-a/pod-report/bsycorp-init/db-url"),
+        "localhost:5432"
+    );
+}
+
+#[test]
+fn a_second_run_finds_what_the_first_created() {
+    let folder = Folder::with(WEB);
+    let list = "out/team-a/deployment-web/bsycorp-init/secrets.properties";
+    folder.kees(&["run", "web.yaml"]).succeeded();
+    let first = folder.read(list);
+    fs::remove_dir_all(folder.path("out/team-a")).unwrap();
+    assert_snapshot!(folder.kees(&["run", "web.yaml"]).all());
+    assert_eq!(folder.read(list), first);
+}
+
+#[test]
+fn a_report_is_json_too() {
+    let folder = Folder::with(WEB);
+    assert_snapshot!(folder.kees(&["run", "web.yaml", "--output", "json"]).all());
+}
+
+#[test]
+fn what_is_made_is_private_and_kept_from_git() {
+    let manifest = WEB.replace(
+        "  containers:",
+        "  securityContext: {runAsUser: 1000}\n  containers:",
+    );
+    let folder = Folder::with(&manifest);
+    folder.kees(&["run", "web.yaml"]).succeeded();
+    assert_eq!(folder.mode("out"), 0o700);
+    assert_eq!(folder.mode("out/team-a"), 0o700);
+    assert_eq!(folder.mode("out/kees.sqlite"), 0o600);
+    assert_eq!(folder.read("out/.gitignore"), "*\n");
+    // The bare pod has a uid of its own, the other has not.
+    assert_eq!(
+        folder.mode("out/team-a/pod-report/bsycorp-init/db-url"),
+        0o400
+    );
+    assert_eq!(
+        folder.mode("out/team-a/deployment-web/bsycorp-init/secrets.properties"),
+        0o444
+    );
+}
+
+#[test]
+fn a_folder_that_is_there_keeps_its_mode_and_gets_no_gitignore() {
+    let folder = Folder::with(&pod("a", &[PASSWORD]));
+    fs::create_dir(folder.path("mine")).unwrap();
+    let mode = folder.mode("mine");
+    folder
+        .kees(&["run", "web.yaml", "--out", "mine"])
+        .succeeded();
+    assert_eq!(folder.mode("mine"), mode);
+    assert_eq!(folder.mode("mine/default"), 0o700);
+    assert!(!folder.exists("mine/.gitignore"));
+    assert!(!folder.exists("out"));
+}
+
+#[test]
+fn standard_input_is_a_manifest_too() {
+    let folder = Folder::new();
+    let ended = folder
+        .kees_reading(&pod("a", &[PASSWORD]), &["run", "-", "--namespace", "dev"])
+        .succeeded();
+    assert!(folder.exists("out/dev/pod-a/bsycorp-init/secrets.properties"));
+    assert!(!ended.stdout.contains("kees run -\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn every_kind_that_makes_pods_is_run() {
+    let folder = Folder::with(include_str!("../manifests/kinds.yaml"));
+    let report = folder
+        .kees(&["run", "web.yaml", "--output", "json"])
+        .succeeded()
+        .json();
+    let folders: Vec<_> = report["workloads"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|workload| workload["folder"].as_str().unwrap().to_owned())
+        .collect();
+    assert_snapshot!(folders.join("\n"), @r"
+    out/default/pod-bare
+    out/default/deployment-a
+    out/default/statefulset-a
+    out/default/daemonset-a
+    out/default/replicaset-a
+    out/default/replicationcontroller-a
+    out/default/job-migrate
+    out/default/cronjob-a
+    out/default/podtemplate-a
+    out/default/rollout-a
+    out/other/pod-in-a-list
+    out/default/deployment-in-a-list
+    out/default/pod-of-a-pod-list
+    ");
+    // All of them name one path, so that the first makes it.
+    let created = origins(&report);
+    assert_eq!(created[0], "db-password created");
+    assert!(
+        created[1..]
+            .iter()
+            .all(|origin| origin == "db-password found")
+    );
+    let values: BTreeSet<_> = folders
+        .iter()
+        .map(|at| folder.read(&format!("{at}/bsycorp-init/secrets.properties")))
+        .collect();
+    assert_eq!(values.len(), 1);
+}
+
+#[test]
+fn every_fault_of_every_document_is_said_at_once_and_nothing_is_run() {
+    let folder = Folder::with(include_str!("../manifests/faulty.yaml"));
+    folder.write("broken.yaml", "kind: Pod\nmetadata: [\n");
+    assert_snapshot!(
+        folder
+            .kees(&["run", "web.yaml", "broken.yaml", "absent.yaml"])
+            .all()
+    );
+    assert!(!folder.exists("out"));
+}
+
+#[rstest]
+#[case("kind: ConfigMap\nmetadata: {name: a}\n", "")]
+#[case("", "")]
+#[case("kind: Pod\nmetadata: {name: a}\nspec: {containers: []}\n", "")]
+#[case(
+    "kind: Job\nmetadata: {name: a, annotations: {secret.bsycorp.com/x: ''}}\nspec: {template: {spec: {}}}\n",
+    "web.yaml:1: Job default/a: warning: secret.bsycorp.com/x: it stands on the Job itself, where \
+     nothing reads it; move it to the annotations of the pod template\n"
+)]
+fn a_manifest_without_annotated_pods_is_told_so(#[case] manifest: &str, #[case] first: &str) {
+    let folder = Folder::with(manifest);
+    let ended = folder.kees(&["run", "web.yaml"]).succeeded();
+    assert_eq!(ended.stdout, "");
+    assert_eq!(
+        ended.stderr,
+        format!(
+            "{first}nothing to do: no pod has an annotation that begins with secret.bsycorp.com/, \
+             resource.bsycorp.com/ or lease.bsycorp.com/\n"
+        )
+    );
+    assert!(!folder.exists("out"));
+}
+
+#[test]
+fn a_pod_that_opted_out_is_left_alone() {
+    let manifest = pod("a", &[PASSWORD, "init.bsycorp.com/inject: \"false\""]);
+    let ended = Folder::with(&manifest)
+        .kees(&["run", "web.yaml"])
+        .succeeded();
+    assert_eq!(
+        ended.stdout,
+        "web.yaml:2: Pod default/a: left alone: init.bsycorp.com/inject is \"false\"\n"
+    );
+}
+
+#[test]
+fn what_one_pod_lacks_does_not_keep_another_from_its_files() {
+    let manifest = pod("first", &["secret.bsycorp.com/other-team: kind=REFERENCE"])
+        + &pod("second", &[PASSWORD]);
+    let folder = Folder::with(&manifest);
+    let ended = folder.kees(&["run", "web.yaml", "--timeout", "1"]);
+    assert!(ended.stdout.contains("Pod default/second"), "{ended:?}");
+    let message = ended.failed(75);
+    assert!(
+        message.starts_with(
+            "web.yaml:2: Pod default/first: secret.bsycorp.com/other-team (embedded \
+             /other-team): absent"
+        ) && message.contains("store a value there"),
+        "{message}"
+    );
+    assert!(folder.exists("out/default/pod-second/bsycorp-init/secrets.properties"));
+    assert!(!folder.exists("out/default/pod-first/bsycorp-init/secrets.properties"));
+}
+
+#[test]
+fn a_policy_file_holds_as_on_the_cluster() {
+    let folder = Folder::with(
+        &(pod(
+            "mine",
+            &[
+                "init.bsycorp.com/storage-prefix: /dev/default/web",
+                PASSWORD,
+            ],
+        ) + &pod(
+            "foreign",
+            &["init.bsycorp.com/storage-prefix: /dev/defaults", PASSWORD],
+        ) + &pod(
+            "local",
+            &["init.bsycorp.com/local-mode: \"true\"", PASSWORD],
+        )),
+    );
+    folder.write(
+        "policy.yaml",
+        "rules:\n- namespaces: [default]\n  storagePrefix: /{cluster}/{namespace}\n",
+    );
+    let flags = [
+        "run",
+        "web.yaml",
+        "--policy",
+        "policy.yaml",
+        "--cluster",
+        "dev",
+    ];
+    assert_snapshot!(folder.kees(&flags).failed(65));
+    folder.kees(&["run", "web.yaml"]).succeeded();
+}
+
+#[test]
+fn a_lease_in_local_mode_belongs_to_the_pods_name() {
+    let lease = [
+        "init.bsycorp.com/local-mode: \"true\"",
+        "init.bsycorp.com/storage-prefix: local",
+        "lease.bsycorp.com/slot: kind=INDEX,rangeStart=0,rangeEnd=999",
+    ];
+    let folder = Folder::with(&pod("test-pod-name", &lease));
+    folder.kees(&["run", "web.yaml"]).succeeded();
+    // The vector of the original.
+    assert_eq!(
+        folder.read("out/default/pod-test-pod-name/bsycorp-init/leases.properties"),
+        "slot=NDMw\n"
+    );
+}
+
+#[rstest]
+#[case("json", "{\n")]
+#[case("env", "db_password='")]
+#[case("properties", "db-password=")]
+fn the_format_is_this_runs_to_choose(#[case] format: &str, #[case] begins: &str) {
+    let manifest = pod("a", &[PASSWORD, "init.bsycorp.com/format: files"]);
+    let folder = Folder::with(&manifest);
+    let ended = folder
+        .kees(&["run", "web.yaml", "--format", format])
+        .succeeded();
+    let list = folder.read("out/default/pod-a/bsycorp-init/secrets.properties");
+    assert!(list.starts_with(begins), "{list}");
+    assert_eq!(
+        ended.stderr,
+        format!(
+            "web.yaml:2: Pod default/a: warning: init.bsycorp.com/format: has no effect: FORMAT is \
+             {format}\n"
+        )
+    );
+}
+
+#[test]
+fn files_lie_under_the_mount_path_that_the_pod_asks_for() {
+    let manifest = pod(
+        "a",
+        &[
+            PASSWORD,
+            "init.bsycorp.com/format: files",
+            "init.bsycorp.com/mount-path: /etc/app",
+        ],
+    );
+    let folder = Folder::with(&manifest);
+    folder.kees(&["run", "web.yaml"]).succeeded();
+    assert_eq!(
+        folder.read("out/default/pod-a/etc/app/db-password").len(),
+        32
+    );
+}
+
+#[test]
+fn a_name_that_stands_twice_is_refused() {
+    let folder = Folder::with(&(pod("a", &[PASSWORD]) + &pod("a", &[PASSWORD])));
+    assert_eq!(
+        folder.kees(&["run", "web.yaml"]).failed(65),
+        "web.yaml:12: Pod default/a: web.yaml:2 has one of that name already; rename one of them\n\
+         nothing was written: 1 fault\n"
+    );
+}
+
+#[rstest]
+#[case(&["run"], "FILE")]
+#[case(&["run", "web.yaml", "--store", "s3"], "'s3' is not a store; use dynamodb, secretsmanager or embedded")]
+#[case(&["run", "web.yaml", "--store", "memory"], "use embedded")]
+#[case(&["run", "web.yaml", "--store", "dynamodb"], "needs --env-label")]
+#[case(&["run", "web.yaml", "--timeout", "soon"], "use a number of seconds from 1 to 86400")]
+#[case(&["run", "web.yaml", "--policy", "none.yaml"], "the policy file none.yaml cannot be read")]
+#[case(&["run", "none.yaml"], "none.yaml: it cannot be read: No such file")]
+#[case(&["run", "web.yaml", "--init-env", "STORE=dynamodb"], "--init-env cannot set STORE")]
+#[case(&["walk"], "unrecognized subcommand")]
+fn wrong_usage_is_64_and_says_what_would_be_right(
+    #[case] arguments: &[&str],
+    #[case] message: &str,
+) {
+    let folder = Folder::with(&pod("a", &[PASSWORD]));
+    let said = folder.kees(arguments).failed(64);
+    assert!(said.contains(message), "{said}");
+    assert!(!folder.exists("out"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_73() {
+    let folder = Folder::with(&pod("a", &[PASSWORD]));
+    folder.write("out", "a file");
+    let message = folder.kees(&["run", "web.yaml"]).failed(73);
+    assert!(
+        message.starts_with("the folder out/default cannot be made"),
+        "{message}"
+    );
+}
+
+#[rstest]
+#[case("", "secret.bsycorp.com/db-password")]
+#[case(
+    "secret.example.org/x: kind=DYNAMIC,type=PASSWORD,size=64",
+    "x created"
+)]
+fn the_domain_is_the_operators(#[case] annotation: &str, #[case] expected: &str) {
+    let annotations = if annotation.is_empty() {
+        PASSWORD
+    } else {
+        annotation
+    };
+    let folder = Folder::with(&pod("a", &[annotations]));
+    let flags = [
+        "run",
+        "web.yaml",
+        "--output",
+        "json",
+        "--annotation-domain",
+        "example.org",
+    ];
+    let report = folder.kees(&flags).succeeded().json();
+    if annotation.is_empty() {
+        assert_eq!(origins(&report).len(), 0, "{expected} is another domain's");
+    } else {
+        assert_eq!(origins(&report), [expected]);
+    }
+}
