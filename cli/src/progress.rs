@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kees_common::Spec;
 use kees_init::Progress;
 
@@ -18,7 +18,7 @@ impl Bar {
     pub(crate) fn new(name: String) -> Self {
         Self {
             name,
-            bar: ProgressBar::no_length(),
+            bar: ProgressBar::hidden(),
         }
     }
 
@@ -28,6 +28,7 @@ impl Bar {
             self.bar.set_style(style);
         }
         self.bar.set_prefix(self.name.clone());
+        self.bar.set_draw_target(ProgressDrawTarget::stderr());
         self.bar.enable_steady_tick(Duration::from_millis(100));
     }
 }
@@ -37,21 +38,19 @@ impl Progress for Bar {
         if count > 0 {
             self.bar
                 .set_length(u64::try_from(count).unwrap_or(u64::MAX));
-            self.bar.set_message("generating");
-            self.show("{prefix} {bar:24} {pos}/{len} {msg}");
+            self.show("{prefix}: {bar:24} {pos} of {len} generated");
         }
     }
 
-    fn generated(&self, spec: &Spec) {
+    fn generated(&self, _: &Spec) {
         self.bar.inc(1);
-        self.bar.set_message(format!("{spec} is made"));
     }
 
     fn waiting(&self, count: usize) {
         let values = if count == 1 { "value" } else { "values" };
         self.bar
             .set_message(format!("waiting for {count} {values} to be stored"));
-        self.show("{prefix} {spinner} {msg} ({elapsed})");
+        self.show("{prefix}: {spinner} {wide_msg}");
     }
 }
 
