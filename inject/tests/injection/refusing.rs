@@ -334,5 +334,5 @@ fn a_store_that_is_used_by_default_needs_leave_as_well(
     let expected = messages
         .iter()
         .map(|m| format!("secret.bsycorp.com/db-password: {m}"));
-    assert_eq!(found, Vec::from_iter(expected));
+    assert_eq!(found, expected.collect::<Vec<_>>());
 }
