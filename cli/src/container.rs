@@ -100,26 +100,29 @@ fn expand(text: &str, variables: &Variables) -> String {
     expanded + rest
 }
 
-/// Puts a pod that was wired by hand onto the stores of this run: its own `STORE` must be one of
-/// `stores`, and is the first of them where it says none.
-pub(crate) fn confine(variables: &mut Variables, stores: &[StoreName]) -> Result<(), Problem> {
-    let words: Vec<&str> = stores.iter().map(|store| store.as_str()).collect();
-    let asked = variables.get(env::STORE).filter(|store| !store.is_empty());
-    match (asked, words.first()) {
-        (Some(asked), _) if !words.contains(&asked.as_str()) => Err(Problem::OtherStore {
-            asked: asked.clone(),
-            allowed: words.join(", "),
-        }),
-        (None, Some(first)) => {
-            variables.insert(env::STORE.to_owned(), (*first).to_owned());
-            variables.insert(env::STORES.to_owned(), words.join(","));
-            Ok(())
+/// Puts a pod that was wired by hand onto the stores of this run: its own `STORE` must be among
+/// them, and is `default` where it says none.
+pub(crate) fn confine(
+    variables: &mut Variables,
+    default: StoreName,
+    others: &[StoreName],
+) -> Result<(), Problem> {
+    let mut allowed = vec![default.as_str()];
+    allowed.extend(others.iter().map(|store| store.as_str()));
+    match variables.get(env::STORE).filter(|store| !store.is_empty()) {
+        Some(asked) if !allowed.contains(&asked.as_str()) => {
+            return Err(Problem::OtherStore {
+                asked: asked.clone(),
+                allowed: allowed.join(", "),
+            });
         }
-        _ => {
-            variables.insert(env::STORES.to_owned(), words.join(","));
-            Ok(())
+        Some(_) => {}
+        None => {
+            variables.insert(env::STORE.to_owned(), default.as_str().to_owned());
         }
     }
+    variables.insert(env::STORES.to_owned(), allowed.join(","));
+    Ok(())
 }
 
 /// The settings that init reads from `variables`, with its files below `folder`.

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kees_common::{StoreName, names::env};
+use kees_common::names::env;
 use kees_init::{Cause, Failure, Report, Request, Settings};
 use kees_inject::{INIT_CONTAINER, Policy, SkipReason};
 use kees_store::Stores;
@@ -17,7 +17,7 @@ use crate::{
     admission::{self, Verdict},
     args::RunArgs,
     container,
-    fault::{self, Problem},
+    fault::{self, Fault, Problem},
     manifest::{self, Document},
     output::Answer,
     progress::Bar,
@@ -47,9 +47,18 @@ fn run_with(args: &RunArgs, operator: &kees_inject::Settings, summary: &mut Summ
     summary.faults.extend(unread);
     summary.faults.extend(unsound);
 
+    let mut admitting = Admitting {
+        args,
+        operator,
+        documents: &documents,
+        summary,
+    };
     let mut prepared = Vec::new();
     for workload in workloads {
-        prepared.extend(prepare(args, operator, workload, &documents, summary));
+        match admitting.prepare(workload) {
+            Ok(sound) => prepared.extend(sound),
+            Err(faults) => admitting.summary.faults.extend(faults),
+        }
     }
     if !summary.faults.is_empty() {
         fault::sort(&mut summary.faults);
@@ -69,100 +78,98 @@ struct Prepared {
     request: Request,
 }
 
-/// Admits the workload's pod and parses it as init would; `None` where there is nothing to run, or
-/// something is wrong.
-fn prepare(
-    args: &RunArgs,
-    operator: &kees_inject::Settings,
-    workload: Workload,
-    documents: &[Document],
-    summary: &mut Summary,
-) -> Option<Prepared> {
-    let admission = admission::admit(&workload, documents, operator);
-    for warning in admission.warnings {
-        summary.warnings.push((workload.place.clone(), warning));
-    }
-    let folder = args.out.join(workload.folder());
-    let settings = match admission.verdict {
-        Verdict::Injected(pod) => injected(args, &workload, &pod, &folder).map(|s| (s, pod)),
-        Verdict::LeftAlone(SkipReason::WiredByHand) => {
-            let pod = workload.pod(documents)?.clone();
-            wired(args, operator, &workload, &pod, &folder).map(|s| (s, pod))
-        }
-        Verdict::LeftAlone(SkipReason::NotAnnotated) => return None,
-        Verdict::LeftAlone(skipped) => {
-            let reason = admission::reason(skipped, &operator.domain);
-            summary.left_alone.push((workload.place.clone(), reason));
-            return None;
-        }
-        Verdict::Denied(faults) => {
-            summary.faults.extend(faults);
-            return None;
-        }
-    };
-    let request = settings.and_then(|(settings, pod)| {
+/// What is known before the first pod is run.
+struct Admitting<'a> {
+    args: &'a RunArgs,
+    operator: &'a kees_inject::Settings,
+    documents: &'a [Document],
+    summary: &'a mut Summary,
+}
+
+impl Admitting<'_> {
+    /// Admits the workload's pod and parses it as init would; `None` where there is nothing to run.
+    fn prepare(&mut self, workload: Workload) -> Result<Option<Prepared>, Vec<Fault>> {
+        let at = |problems: Vec<Problem>| -> Vec<Fault> {
+            let problems = problems.into_iter();
+            problems
+                .map(|problem| problem.at(&workload.place))
+                .collect()
+        };
+        let Some((pod, is_wired)) = self.admit(&workload)? else {
+            return Ok(None);
+        };
+        let folder = self.args.out.join(workload.folder());
+        let settings = if is_wired {
+            self.wired(&workload, &pod, &folder)
+        } else {
+            injected(&workload, &pod, &folder)
+        };
+        let mut settings = settings.map_err(at)?;
+        for_this_machine(self.args, &mut settings);
         let annotations = container::annotations(&pod);
-        let request = Request::parse(&settings, annotations.as_bytes());
-        let request = request.map_err(|failure| Problem::of(&failure).collect::<Vec<_>>())?;
-        Ok((settings, request))
-    });
-    match request {
-        Ok((settings, request)) => {
-            summary.warn(&workload.place, request.warnings());
-            Some(Prepared {
-                workload,
-                folder,
-                settings,
-                request,
-            })
+        let request = Request::parse(&settings, annotations.as_bytes())
+            .map_err(|failure| at(Problem::of(&failure).collect()))?;
+        self.summary.warn(&workload.place, request.warnings());
+        Ok(Some(Prepared {
+            workload,
+            folder,
+            settings,
+            request,
+        }))
+    }
+
+    /// The pod as it would be created, and whether its author wired the init container.
+    fn admit(&mut self, workload: &Workload) -> Result<Option<(Value, bool)>, Vec<Fault>> {
+        let admission = admission::admit(workload, self.documents, self.operator);
+        for warning in admission.warnings {
+            let place = workload.place.clone();
+            self.summary.warnings.push((place, warning));
         }
-        Err(problems) => {
-            let place = &workload.place;
-            summary
-                .faults
-                .extend(problems.into_iter().map(|problem| problem.at(place)));
-            None
+        match admission.verdict {
+            Verdict::Injected(pod) => Ok(Some((pod, false))),
+            Verdict::LeftAlone(SkipReason::WiredByHand) => {
+                let pod = workload.pod(self.documents);
+                Ok(pod.map(|pod| (pod.clone(), true)))
+            }
+            Verdict::LeftAlone(SkipReason::NotAnnotated) => Ok(None),
+            Verdict::LeftAlone(skipped) => {
+                let reason = admission::reason(skipped, &self.operator.domain);
+                let place = workload.place.clone();
+                self.summary.left_alone.push((place, reason));
+                Ok(None)
+            }
+            Verdict::Denied(faults) => Err(faults),
         }
+    }
+
+    /// What init finds in the container that the pod's author wired, with the stores of this run.
+    fn wired(
+        &self,
+        workload: &Workload,
+        pod: &Value,
+        folder: &Path,
+    ) -> Result<Settings, Vec<Problem>> {
+        let operator = self.operator;
+        let container = container::find(pod, |container| {
+            let image = container.get("image").and_then(Value::as_str);
+            image.is_some_and(|image| operator.wired_image.matches(image))
+        });
+        let mut variables = container::variables(container.unwrap_or(&Value::Null), workload)?;
+        let given = operator.init_env.iter();
+        variables.extend(given.map(|(name, value)| (name.clone(), value.clone())));
+        container::confine(&mut variables, operator.store, &operator.stores)
+            .map_err(|problem| vec![problem])?;
+        container::settings(&variables, folder)
     }
 }
 
 /// What init finds in the container that was injected.
-fn injected(
-    args: &RunArgs,
-    workload: &Workload,
-    pod: &Value,
-    folder: &Path,
-) -> Result<Settings, Vec<Problem>> {
+fn injected(workload: &Workload, pod: &Value, folder: &Path) -> Result<Settings, Vec<Problem>> {
     let container = container::find(pod, |container| {
         container.get("name").and_then(Value::as_str) == Some(INIT_CONTAINER)
     });
     let variables = container::variables(container.unwrap_or(&Value::Null), workload)?;
-    let mut settings = container::settings(&variables, folder)?;
-    for_this_machine(args, &mut settings);
-    Ok(settings)
-}
-
-/// What init finds in the container that the pod's author wired, with the stores of this run.
-fn wired(
-    args: &RunArgs,
-    operator: &kees_inject::Settings,
-    workload: &Workload,
-    pod: &Value,
-    folder: &Path,
-) -> Result<Settings, Vec<Problem>> {
-    let container = container::find(pod, |container| {
-        let image = container.get("image").and_then(Value::as_str);
-        image.is_some_and(|image| operator.wired_image.matches(image))
-    });
-    let mut variables = container::variables(container.unwrap_or(&Value::Null), workload)?;
-    let given = operator.init_env.iter();
-    variables.extend(given.map(|(name, value)| (name.clone(), value.clone())));
-    let mut stores: Vec<StoreName> = vec![operator.store];
-    stores.extend(&operator.stores);
-    container::confine(&mut variables, &stores).map_err(|problem| vec![problem])?;
-    let mut settings = container::settings(&variables, folder)?;
-    for_this_machine(args, &mut settings);
-    Ok(settings)
+    container::settings(&variables, folder)
 }
 
 /// What this run has flags of its own for.
