@@ -59,7 +59,8 @@ fn verdict(
     settings: &Settings,
     warnings: &mut Vec<String>,
 ) -> Result<Verdict, Vec<Problem>> {
-    let unquoted = unquoted_annotations(pod);
+    let mut unquoted = unquoted_annotations(pod);
+    unquoted.extend(unquoted_variables(pod));
     if !unquoted.is_empty() {
         return Err(unquoted);
     }
@@ -107,6 +108,29 @@ fn unquoted_annotations(pod: &Value) -> Vec<Problem> {
             annotation: key.clone(),
         })
         .collect()
+}
+
+/// Variables whose values are no text, which the webhook never gets to see: the API server refuses
+/// such a pod before it asks.
+fn unquoted_variables(pod: &Value) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for list in ["initContainers", "containers"] {
+        for (container, view) in items(&pod["spec"], list) {
+            for (n, variable) in items(view, "env") {
+                if !matches!(variable["value"], Value::String(_) | Value::Null) {
+                    let field = format!("spec.{list}[{container}].env[{n}].value");
+                    problems.push(Problem::WrongType(field));
+                }
+            }
+        }
+    }
+    problems
+}
+
+/// The items of an array in a map, with their places; none of what is no array.
+fn items<'a>(map: &'a Value, key: &str) -> impl Iterator<Item = (usize, &'a Value)> {
+    let array = map.get(key).and_then(Value::as_array);
+    array.into_iter().flatten().enumerate()
 }
 
 /// The field that a pod cannot have so. The error's own words would repeat its value.

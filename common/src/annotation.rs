@@ -4,14 +4,14 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
-use std::str::FromStr;
+use std::{borrow::Cow, str::FromStr};
 
 use crate::{
     Domain, Entry, EntryName, Lease, Lookup, Options, Resource, SecretValue, Source, StorageKey,
     domain::Word,
     fault::{Fault, Problem, Warning, shown},
     names::keys,
-    pairs,
+    pairs::{self, Pair},
 };
 
 /// Everything that a pod's annotations say, with everything that is wrong with them.
@@ -125,18 +125,7 @@ fn entry(word: Word, name: &str, value: &str, collect: &mut Collector<'_>) -> Op
         (None, None)
     };
     let sound = collect.faults.len() == before;
-    for (key, _) in pairs.0 {
-        let known = keys::ALL.iter().any(|k| k.name == key);
-        // An entry at fault was not read to its end, so a known key may well have an effect.
-        if sound || !known {
-            let what = if known {
-                "has no effect here"
-            } else {
-                "is unknown"
-            };
-            collect.warn(format!("the key '{}' {what}, ignored", shown(&key)));
-        }
-    }
+    warn_of_rest(pairs, sound, collect);
     if !sound {
         return None;
     }
@@ -150,21 +139,44 @@ fn entry(word: Word, name: &str, value: &str, collect: &mut Collector<'_>) -> Op
     })
 }
 
-fn local_value(pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<SecretValue> {
+/// Warns of what nobody has asked for, and of many such keys once.
+fn warn_of_rest(pairs: Pairs<'_>, sound: bool, collect: &mut Collector<'_>) {
+    const MOST: usize = 16;
+    let more = pairs.0.len().saturating_sub(MOST);
+    for (key, _) in pairs.0.into_iter().take(MOST) {
+        let known = keys::ALL.iter().any(|k| k.name == key);
+        // An entry at fault was not read to its end, so a known key may well have an effect.
+        if sound || !known {
+            let what = if known {
+                "has no effect here"
+            } else {
+                "is unknown"
+            };
+            collect.warn(format!("the key '{}' {what}, ignored", shown(&key)));
+        }
+    }
+    if more > 0 {
+        collect.warn(format!(
+            "{more} more keys are unknown or have no effect, ignored"
+        ));
+    }
+}
+
+fn local_value(pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -> Option<SecretValue> {
     let text = pairs.take(keys::LOCAL_MODE_VALUE)?;
     SecretValue::from_base64(&text)
         .map_err(|_| collect.fault(Problem::LocalValue))
         .ok()
 }
 
-fn store(pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<crate::StoreName> {
+fn store(pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -> Option<crate::StoreName> {
     let text = pairs.take(keys::STORE)?;
     text.parse()
         .map_err(|e| collect.fault(Problem::UnknownStore(e)))
         .ok()
 }
 
-fn resource(pairs: &mut Pairs) -> Resource {
+fn resource(pairs: &mut Pairs<'_>) -> Resource {
     // The original's examples give a resource both, and they mean nothing.
     pairs.take(keys::KIND);
     pairs.take(keys::TYPE);
@@ -173,16 +185,16 @@ fn resource(pairs: &mut Pairs) -> Resource {
     }
 }
 
-fn lookup(pairs: &mut Pairs) -> Lookup {
+fn lookup(pairs: &mut Pairs<'_>) -> Lookup {
     Lookup {
         storage_key: pairs.storage_key(),
-        property: pairs.take(keys::PROPERTY),
-        version_stage: pairs.take(keys::VERSION_STAGE),
-        version_id: pairs.take(keys::VERSION_ID),
+        property: pairs.take(keys::PROPERTY).map(Cow::into_owned),
+        version_stage: pairs.take(keys::VERSION_STAGE).map(Cow::into_owned),
+        version_id: pairs.take(keys::VERSION_ID).map(Cow::into_owned),
     }
 }
 
-fn lease(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<Lease> {
+fn lease(name: &EntryName, pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -> Option<Lease> {
     let right = "a lease has kind=INDEX";
     match pairs.take(keys::KIND).as_deref() {
         Some("INDEX") => {}
@@ -200,7 +212,7 @@ fn lease(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Op
         let right = format!("it must not be below rangeStart={start}");
         collect.fault(Problem::invalid(keys::RANGE_END, &end.to_string(), right));
     }
-    let key_prefix = key_prefix.unwrap_or_else(|| name.base().to_owned());
+    let key_prefix = key_prefix.map_or_else(|| name.base().to_owned(), Cow::into_owned);
     Some(Lease {
         key_prefix,
         start,
@@ -208,7 +220,7 @@ fn lease(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Op
     })
 }
 
-fn bound(key: &'static str, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<i32> {
+fn bound(key: &'static str, pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -> Option<i32> {
     let Some(text) = pairs.take(key) else {
         let right = "a lease has rangeStart= and rangeEnd=, whole numbers";
         collect.fault(Problem::Missing { key, right });
@@ -221,11 +233,11 @@ fn bound(key: &'static str, pairs: &mut Pairs, collect: &mut Collector<'_>) -> O
 }
 
 /// The pairs of a value that nobody has asked for yet.
-struct Pairs(Vec<(String, String)>);
+struct Pairs<'a>(Vec<Pair<'a>>);
 
-impl Pairs {
+impl<'a> Pairs<'a> {
     /// Takes every pair of that key; the last one counts, as in a Java properties file.
-    fn take(&mut self, key: &str) -> Option<String> {
+    fn take(&mut self, key: &str) -> Option<Cow<'a, str>> {
         let mut found = None;
         self.0.retain_mut(|(k, v)| {
             let ours = k == key;
@@ -238,6 +250,7 @@ impl Pairs {
     }
 
     fn storage_key(&mut self) -> Option<StorageKey> {
-        self.take(keys::STORAGE_KEY).map(StorageKey::from)
+        let text = self.take(keys::STORAGE_KEY)?;
+        Some(StorageKey::from(text.into_owned()))
     }
 }

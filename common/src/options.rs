@@ -112,6 +112,10 @@ impl FromStr for MountPath {
                 .to_owned()
         };
         let path = text.strip_suffix('/').unwrap_or(text);
+        // The path stands in every container of the pod, and nothing has looked at it yet.
+        if path.len() > 512 {
+            return Err("use a path of 512 bytes at most".to_owned());
+        }
         let sound = path.strip_prefix('/').is_some_and(|rest| {
             rest.split('/').all(|s| !matches!(s, "" | "." | ".."))
                 && !rest.contains(|c: char| c.is_control() || c == ':')
@@ -292,6 +296,7 @@ mod tests {
     #[case("/a/../b", None)]
     #[case("/a//b", None)]
     #[case("/a:b", None)]
+    #[case(&format!("/{}", "a".repeat(512)), None)]
     fn a_mount_path_is_absolute_and_plain(#[case] text: &str, #[case] path: Option<&str>) {
         assert_eq!(
             text.parse::<MountPath>()

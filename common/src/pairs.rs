@@ -1,12 +1,17 @@
 //! The inside of an annotation's value: `k=v` pairs split at commas, each read as a line of a Java
 //! properties file, because that is how the original reads them.
 
+use std::borrow::Cow;
+
+/// A key and its value, borrowed unless an escape was undone.
+pub(crate) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// The pairs of `value`, in order.
 ///
 /// Pairs are split at commas and line breaks. Inside one, blanks around the separator fall away,
 /// the separator is `=`, `:` or a blank, a backslash escapes, and a pair that begins with `#` or
 /// `!` is a comment. Blanks at the end of a value are dropped, which the original does not do.
-pub(crate) fn parse(value: &str) -> Result<Vec<(String, String)>, PairProblem> {
+pub(crate) fn parse(value: &str) -> Result<Vec<Pair<'_>>, PairProblem> {
     value
         .split([',', '\n', '\r'])
         .map(str::trim_start)
@@ -15,13 +20,12 @@ pub(crate) fn parse(value: &str) -> Result<Vec<(String, String)>, PairProblem> {
         .collect()
 }
 
-fn pair(text: &str) -> Result<(String, String), PairProblem> {
-    let mut rest = text.chars();
-    let key = unescape(&mut rest, |c| is_blank(c) || c == '=' || c == ':')?;
+fn pair(text: &str) -> Result<Pair<'_>, PairProblem> {
+    let (key, rest) = unescape(text, |c| is_blank(c) || c == '=' || c == ':')?;
     // The key may have ended at a blank with the real separator behind it.
-    let value = rest.as_str().trim_start_matches(is_blank);
+    let value = rest.trim_start_matches(is_blank);
     let value = value.strip_prefix(['=', ':']).unwrap_or(value);
-    let value = unescape(&mut value.trim_start_matches(is_blank).chars(), |_| false)?;
+    let (value, _) = unescape(value.trim_start_matches(is_blank), |_| false)?;
     Ok((key, value))
 }
 
@@ -29,33 +33,29 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\u{c}')
 }
 
-/// Reads up to the first unescaped character that `ends`, which stays in `rest`. Blanks at the end
-/// are dropped unless they were escaped.
-fn unescape(
-    rest: &mut std::str::Chars<'_>,
-    ends: impl Fn(char) -> bool,
-) -> Result<String, PairProblem> {
-    let mut text = String::with_capacity(rest.as_str().len());
-    let mut kept = 0;
-    loop {
-        let left = rest.as_str();
-        let plain = left.find(|c| c == '\\' || ends(c)).unwrap_or(left.len());
-        let (plain, special) = left.split_at(plain);
-        let solid = plain.trim_end_matches(is_blank).len();
-        if solid > 0 {
-            kept = text.len() + solid;
-        }
-        text.push_str(plain);
-        *rest = special.chars();
-        if !special.starts_with('\\') {
-            break;
-        }
-        rest.next();
-        text.push(escape(rest)?);
-        kept = text.len();
+/// Reads `text` up to the first unescaped character that `ends`, and hands back the rest. Blanks
+/// at the end are dropped unless they were escaped.
+fn unescape(text: &str, ends: impl Fn(char) -> bool) -> Result<(Cow<'_, str>, &str), PairProblem> {
+    let split = |text: &str| text.find(|c| c == '\\' || ends(c)).unwrap_or(text.len());
+    let (plain, mut rest) = text.split_at(split(text));
+    let solid = plain.trim_end_matches(is_blank);
+    if !rest.starts_with('\\') {
+        return Ok((Cow::Borrowed(solid), rest));
     }
-    text.truncate(kept);
-    Ok(text)
+    let mut kept = solid.len();
+    let mut unescaped = plain.to_owned();
+    while let Some(escaped) = rest.strip_prefix('\\') {
+        let mut escaped = escaped.chars();
+        unescaped.push(escape(&mut escaped)?);
+        kept = unescaped.len();
+        let (plain, next) = escaped.as_str().split_at(split(escaped.as_str()));
+        let solid = plain.trim_end_matches(is_blank);
+        kept += solid.len();
+        unescaped.push_str(plain);
+        rest = next;
+    }
+    unescaped.truncate(kept);
+    Ok((Cow::Owned(unescaped), rest))
 }
 
 /// What stands behind a backslash.
@@ -147,8 +147,15 @@ mod tests {
 
     use super::*;
 
+    fn owned(value: &str) -> Vec<(String, String)> {
+        let pairs = parse(value).unwrap().into_iter();
+        pairs
+            .map(|(k, v)| (k.into_owned(), v.into_owned()))
+            .collect()
+    }
+
     fn one(value: &str) -> (String, String) {
-        let pairs = parse(value).unwrap();
+        let pairs = owned(value);
         assert_eq!(pairs.len(), 1, "{pairs:?}");
         pairs.into_iter().next().unwrap()
     }
@@ -203,7 +210,7 @@ mod tests {
             for (key, value) in &pairs {
                 printer.pair(key, value);
             }
-            prop_assert_eq!(parse(&printer.finish()).unwrap(), pairs);
+            prop_assert_eq!(owned(&printer.finish()), pairs);
         }
     }
 

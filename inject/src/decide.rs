@@ -3,7 +3,7 @@
 use kees_common::{Domain, Parsed, Word, names::init};
 
 use crate::{
-    Fault, Operations, PodView, Settings, grant::Grant, names, patch::Injection,
+    Fault, Operations, Place, PodProblem, PodView, Settings, grant::Grant, names, patch::Injection,
     placement::Placement,
 };
 
@@ -76,6 +76,10 @@ pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &Settings) -> Decisi
         };
         return Decision::Skip { reason, warnings };
     }
+    if let Some(fault) = too_large(pod) {
+        let (faults, warnings) = (vec![fault], Vec::new());
+        return Decision::Deny { faults, warnings };
+    }
     let standing = Standing::of(pod, settings);
     let parsed = Parsed::from_annotations(&settings.domain, pod.annotations());
     let mut warnings: Vec<String> = parsed.warnings.iter().map(ToString::to_string).collect();
@@ -133,6 +137,37 @@ fn skip_reason(pod: &PodView<'_>, domain: &Domain) -> Option<SkipReason> {
     } else if windows(pod.spec.os.name.as_deref()) || windows(pod.spec.node_selector.os.as_deref())
     {
         Some(SkipReason::Windows)
+    } else {
+        None
+    }
+}
+
+/// A pod that Kubernetes would refuse or could not store for its size, which it finds out only
+/// after this: what follows takes time and memory in proportion.
+fn too_large(pod: &PodView<'_>) -> Option<Fault> {
+    // TotalAnnotationSizeLimitB of `k8s.io/apimachinery/pkg/api/validation`.
+    const ANNOTATION_BYTES: usize = 256 << 10;
+    // An object of etcd has 1.5 MiB at most, and a container hundreds of bytes by its defaults.
+    const CONTAINERS: usize = 4096;
+    let bytes = pod
+        .annotations()
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
+    let count = pod.spec.containers.len() + pod.spec.init_containers.len();
+    let at = |place: &str, problem| Some(Fault::at(Place::Field(place.to_owned()), problem));
+    if bytes > ANNOTATION_BYTES {
+        at(
+            "metadata.annotations",
+            PodProblem::AnnotationsTooLarge { bytes },
+        )
+    } else if count > CONTAINERS {
+        at(
+            "spec.containers",
+            PodProblem::TooManyContainers {
+                count,
+                most: CONTAINERS,
+            },
+        )
     } else {
         None
     }

@@ -16,7 +16,7 @@ use crate::{
     names,
     operations::OperationWriter,
     patch::Injection,
-    pod::nullable,
+    pod::{Source, nullable},
     quantity::nanos,
 };
 
@@ -35,7 +35,7 @@ impl Existing {
     /// # Errors
     /// A volume of our name that is of another kind than ours.
     pub(crate) fn read(injection: &Injection<'_>, index: usize) -> Result<Self, Vec<Fault>> {
-        let pod: WholePod = serde_json::from_str(injection.pod.source).map_err(|_| {
+        let pod = WholePod::read(injection.pod.source).map_err(|_| {
             vec![Fault::at(
                 Place::Field("spec".to_owned()),
                 PodProblem::Unreadable,
@@ -127,12 +127,34 @@ impl Existing {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct WholePod {
     spec: WholeSpec,
 }
 
-#[derive(Deserialize)]
+impl WholePod {
+    fn read(source: Source<'_>) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Review {
+            request: Request,
+        }
+
+        #[derive(Deserialize)]
+        struct Request {
+            object: WholePod,
+        }
+
+        match source {
+            Source::Pod(json) => serde_json::from_str(json),
+            Source::Review(json) => {
+                serde_json::from_str(json).map(|review: Review| review.request.object)
+            }
+            Source::Nowhere => Ok(Self::default()),
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct WholeSpec {
     #[serde(default, deserialize_with = "nullable")]

@@ -69,6 +69,20 @@ impl fmt::Display for Place {
 /// What is wrong with a pod beside what is wrong with one annotation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PodProblem {
+    /// More than Kubernetes takes, which it says only after admission.
+    #[error("they have {bytes} bytes together; Kubernetes takes 262144 at most")]
+    AnnotationsTooLarge {
+        /// Keys and values together.
+        bytes: usize,
+    },
+    /// More than a pod that can be stored has.
+    #[error("{count} containers are too many; use {most} at most")]
+    TooManyContainers {
+        /// Init containers included.
+        count: usize,
+        /// The most there may be.
+        most: usize,
+    },
     /// No rule of the policy matches.
     #[error(
         "the policy has no rule for service account {service_account} in namespace {namespace}; \
@@ -173,4 +187,19 @@ pub enum PodProblem {
         /// The key of the annotation that says where kees-init stands.
         order: String,
     },
+}
+
+/// A name or path of the pod as a fault repeats it: cut and escaped, since nothing has looked at
+/// it yet, and one long name must not be repeated a thousand times.
+pub(crate) fn shown(text: &str) -> String {
+    const MOST: usize = 256;
+    let mut shown: String = text
+        .chars()
+        .take(MOST)
+        .flat_map(char::escape_debug)
+        .collect();
+    if text.chars().nth(MOST).is_some() {
+        shown.push('…');
+    }
+    shown
 }

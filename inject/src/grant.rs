@@ -12,7 +12,7 @@ use kees_common::{
 use crate::{
     Fault, PodView, Settings,
     decide::Standing,
-    fault::{Place, PodProblem},
+    fault::{Place, PodProblem, shown},
     pod::ContainerView,
     policy::{Create, Rule, Storage},
     settings::Resources,
@@ -59,7 +59,7 @@ impl<'s> Grant<'s> {
                 Place::Field("policy".to_owned()),
                 PodProblem::NoRule {
                     namespace: owner.namespace.to_owned(),
-                    service_account: owner.service_account.to_owned(),
+                    service_account: shown(owner.service_account),
                 },
             ));
             faults.extend(parsed.faults.iter().cloned().map(Fault::from));
@@ -120,7 +120,7 @@ impl Applicant<'_> {
             Storage::Nowhere if self.local_only() => return asked.map(|asked| asked.prefix),
             Storage::Nowhere => Err(PodProblem::NoPrefix {
                 namespace: self.owner.namespace.to_owned(),
-                service_account: self.owner.service_account.to_owned(),
+                service_account: shown(self.owner.service_account),
             }),
         };
         let problem = match (given, &asked) {
@@ -220,8 +220,11 @@ impl Applicant<'_> {
             .variable(env::FORMAT)
             .and_then(|text| text.parse::<Format>().ok());
         let default = Layout::under(&MountPath::default(), own.unwrap_or(format));
-        let path =
-            |name: &str, default: PathBuf| container.variable(name).map_or(default, PathBuf::from);
+        let path = |name: &str, default: PathBuf| {
+            container
+                .variable(name)
+                .map_or(default, |path| PathBuf::from(&*path))
+        };
         Layout {
             format: default.format,
             secrets: path(env::SECRETS_FILE, default.secrets),

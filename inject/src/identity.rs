@@ -7,7 +7,7 @@ use kees_common::names::env;
 
 use crate::{
     PodView,
-    pod::{ContainerView, MountView},
+    pod::{ContainerView, MountView, Text},
 };
 
 /// One way of telling a pod who it is.
@@ -39,9 +39,9 @@ const BESIDE: [&str; 3] = [
 ];
 
 /// Variables and mounts of an identity.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Identity<'a> {
-    pub(crate) variables: Vec<(&'a str, &'a str)>,
+    pub(crate) variables: Vec<(&'static str, Text<'a>)>,
     /// Volume and path; always mounted read-only.
     pub(crate) mounts: Vec<(&'a str, &'a str)>,
 }
@@ -59,8 +59,12 @@ impl<'a> Identity<'a> {
                 identity.mounts.push((&mount.name, &mount.mount_path));
             }
         }
-        let beside = |name: &&'static str| Some((*name, own?.variable(name)?));
-        identity.variables.extend(BESIDE.iter().filter_map(beside));
+        if let Some(own) = own {
+            let beside = BESIDE.into_iter().zip(own.variables(BESIDE));
+            identity
+                .variables
+                .extend(beside.filter_map(|(name, value)| Some((name, value?))));
+        }
         identity
     }
 }
@@ -69,18 +73,11 @@ impl Scheme {
     fn of<'a>(
         &self,
         container: &'a ContainerView<'a>,
-    ) -> Option<([(&'a str, &'a str); 2], &'a MountView<'a>)> {
+    ) -> Option<([(&'static str, Text<'a>); 2], &'a MountView<'a>)> {
+        let mut mounts = container.volume_mounts.iter();
+        let mount = mounts.find(|mount| &*mount.name == self.volume)?;
         let [first, second] = self.variables;
-        let mount = container
-            .volume_mounts
-            .iter()
-            .find(|mount| &*mount.name == self.volume)?;
-        Some((
-            [
-                (first, container.variable(first)?),
-                (second, container.variable(second)?),
-            ],
-            mount,
-        ))
+        let [one, other] = container.variables(self.variables);
+        Some(([(first, one?), (second, other?)], mount))
     }
 }

@@ -80,3 +80,13 @@ impl OperationWriter<'_> {
 pub(crate) fn pointer_segment(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_becomes_one_segment_of_a_pointer() {
+        assert_eq!(pointer_segment("a/b~c~1"), "a~1b~0c~01");
+    }
+}

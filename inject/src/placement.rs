@@ -7,7 +7,7 @@ use kees_common::{Domain, MountPath, Options, Order, names::init};
 use crate::{
     Fault, PodView,
     decide::Standing,
-    fault::{Place, PodProblem},
+    fault::{Place, PodProblem, shown},
     names,
     pod::{ContainerView, MountView},
 };
@@ -258,7 +258,8 @@ impl<'a> Placer<'a> {
             };
             for volume in names::VOLUMES {
                 if count(volume) > if volume == names::SECRETS { may } else { 0 } {
-                    let place = format!("spec.{}[{}]", target.list.as_str(), &*container.name);
+                    let place =
+                        format!("spec.{}[{}]", target.list.as_str(), shown(&container.name));
                     let problem = PodProblem::MountTaken {
                         volume: volume.to_owned(),
                     };
@@ -284,16 +285,14 @@ impl<'a> Placer<'a> {
         {
             self.fault(
                 init::MOUNT_PATH,
-                PodProblem::PathReserved {
-                    path: path.to_owned(),
-                },
+                PodProblem::PathReserved { path: shown(path) },
             );
         }
         let taken = |container: &str, mount: &MountView<'_>| PodProblem::PathTaken {
-            path: path.to_owned(),
-            container: container.to_owned(),
-            volume: mount.name.to_string(),
-            at: mount.mount_path.to_string(),
+            path: shown(path),
+            container: shown(container),
+            volume: shown(&mount.name),
+            at: shown(&mount.mount_path),
         };
         let mut problems = Vec::new();
         for container in targets
@@ -313,7 +312,7 @@ impl<'a> Placer<'a> {
         ] {
             if is_at_or_below(at, path) || is_at_or_below(path, at) {
                 problems.push(PodProblem::PathTaken {
-                    path: path.to_owned(),
+                    path: shown(path),
                     container: names::CONTAINER.to_owned(),
                     volume: volume.to_owned(),
                     at: at.to_owned(),

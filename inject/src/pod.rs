@@ -6,6 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, IgnoredAny, MapAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
 /// What the decision reads of a pod, borrowed from its JSON. Fields that nothing is decided on
 /// are passed over; `null` counts as absent, as Kubernetes has it.
@@ -18,16 +19,26 @@ pub struct PodView<'a> {
     pub(crate) metadata: Metadata<'a>,
     #[serde(borrow, deserialize_with = "nullable")]
     pub(crate) spec: Spec<'a>,
-    /// The JSON that all of this was read from.
     #[serde(skip)]
-    pub(crate) source: &'a str,
+    pub(crate) source: Source<'a>,
+}
+
+/// The JSON that a view was read from, for the rare case in which more of it must be read.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Source<'a> {
+    /// Of the pod alone.
+    Pod(&'a str),
+    /// Of a review with the pod in it.
+    Review(&'a str),
+    #[default]
+    Nowhere,
 }
 
 impl<'a> PodView<'a> {
     /// Reads a pod, or the template of one (`metadata` and `spec`), from its JSON.
     pub fn from_json(json: &'a str) -> Result<Self, InvalidPod> {
         let mut pod: Self = serde_json::from_str(json)?;
-        pod.source = json;
+        pod.source = Source::Pod(json);
         Ok(pod)
     }
 
@@ -133,8 +144,9 @@ pub(crate) struct ContainerView<'a> {
     pub(crate) name: Text<'a>,
     #[serde(borrow)]
     pub(crate) image: Option<Text<'a>>,
-    #[serde(borrow, deserialize_with = "nullable")]
-    pub(crate) env: Vec<VariableView<'a>>,
+    /// `env`, which is read where it is asked for: most containers are never asked.
+    #[serde(borrow)]
+    env: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "nullable")]
     pub(crate) volume_mounts: Vec<MountView<'a>>,
     #[serde(deserialize_with = "nullable")]
@@ -143,7 +155,7 @@ pub(crate) struct ContainerView<'a> {
     pub(crate) resources: ResourcesView<'a>,
 }
 
-impl ContainerView<'_> {
+impl<'a> ContainerView<'a> {
     /// Whether the container mounts the volume of that name.
     pub(crate) fn mounts(&self, volume: &str) -> bool {
         self.volume_mounts
@@ -151,15 +163,24 @@ impl ContainerView<'_> {
             .any(|mount| &*mount.name == volume)
     }
 
-    /// The literal value of a variable.
-    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
-        // Where a name stands twice, the last one counts.
-        let variable = self
+    /// The literal values of variables, in the order of `names`. An environment that cannot be
+    /// read has none; the API server refuses it later.
+    pub(crate) fn variables<const N: usize>(&self, names: [&str; N]) -> [Option<Text<'a>>; N] {
+        let env = self
             .env
-            .iter()
-            .rev()
-            .find(|variable| &*variable.name == name)?;
-        variable.value.as_deref().filter(|value| !value.is_empty())
+            .and_then(|env| serde_json::from_str(env.get()).ok());
+        let env: Vec<VariableView<'a>> = env.unwrap_or_default();
+        names.map(|name| {
+            // Where a name stands twice, the last one counts.
+            let variable = env.iter().rev().find(|variable| &*variable.name == name)?;
+            variable.value.clone().filter(|value| !value.is_empty())
+        })
+    }
+
+    /// The literal value of one variable.
+    pub(crate) fn variable(&self, name: &str) -> Option<Text<'a>> {
+        let [value] = self.variables([name]);
+        value
     }
 }
 

@@ -161,6 +161,9 @@ fn response(
     json.into_bytes()
 }
 
+/// How many faults are told one by one. More are of nobody who means well.
+const FAULTS: usize = 100;
+
 /// The status of a denial. Its reason is `Forbidden`: with `Invalid`, kubectl leaves out which
 /// webhook it was.
 fn write_denial(json: &mut JsonWriter, faults: &[Fault]) {
@@ -170,7 +173,7 @@ fn write_denial(json: &mut JsonWriter, faults: &[Fault]) {
         json.member("reason", "Forbidden");
         json.key("details").object(|json| {
             json.key("causes").array(|json| {
-                for fault in faults {
+                for fault in faults.iter().take(FAULTS) {
                     json.object(|json| {
                         json.member("reason", "FieldValueInvalid");
                         json.member("message", &one_line(&fault.problem().to_string()));
@@ -189,9 +192,12 @@ pub(crate) fn denial(faults: &[Fault]) -> String {
         return one_line(&fault.to_string());
     }
     let mut message = format!("{} faults: ", faults.len());
-    for (index, fault) in faults.iter().enumerate() {
+    for (index, fault) in faults.iter().take(FAULTS).enumerate() {
         let separator = if index == 0 { "" } else { "; " };
         message.extend([separator, &format!("({}) {fault}", index + 1)]);
+    }
+    if faults.len() > FAULTS {
+        message.push_str("; see `kees lint` for the others");
     }
     one_line(&message)
 }
@@ -239,4 +245,33 @@ fn shortened(warnings: &[String]) -> Vec<String> {
         shortened.push(line);
     }
     shortened
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Place, PodProblem};
+
+    #[test]
+    fn a_message_is_one_line_whatever_is_in_it() {
+        let place = Place::Field("spec.containers[a\r\nb\u{7}]".to_owned());
+        let fault = Fault::Pod {
+            place,
+            problem: PodProblem::Unreadable,
+        };
+        let message = denial(&[fault]);
+        assert!(
+            message.starts_with(r"spec.containers[a\r\nb\u{7}]: "),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_long_warning_is_cut_between_characters() {
+        let [cut] = &shortened(&["ä".repeat(200)])[..] else {
+            panic!("one in, one out")
+        };
+        assert_eq!(*cut, "ä".repeat(126) + "…");
+        assert_eq!(shortened(&["ä".repeat(128)]), ["ä".repeat(128)]);
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
 
 pub(super) fn secret(
     name: &EntryName,
-    pairs: &mut Pairs,
+    pairs: &mut Pairs<'_>,
     collect: &mut Collector<'_>,
 ) -> Option<Secret> {
     match pairs.take(keys::KIND).as_deref() {
@@ -31,7 +31,7 @@ pub(super) fn secret(
     }
 }
 
-fn dynamic(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<Secret> {
+fn dynamic(name: &EntryName, pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -> Option<Secret> {
     let storage_key = pairs.storage_key();
     let size = pairs.take(keys::SIZE);
     let Some(text) = pairs.take(keys::TYPE) else {
@@ -66,7 +66,11 @@ fn dynamic(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> 
     })
 }
 
-fn reference(name: &EntryName, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<Secret> {
+fn reference(
+    name: &EntryName,
+    pairs: &mut Pairs<'_>,
+    collect: &mut Collector<'_>,
+) -> Option<Secret> {
     let lookup = lookup(pairs);
     let size = pairs.take(keys::SIZE);
     let secret_type = match pairs.take(keys::TYPE) {
@@ -89,7 +93,7 @@ fn local_spec(
     secret_type: SecretType,
     field: Option<Field>,
     size: Option<&str>,
-    pairs: &mut Pairs,
+    pairs: &mut Pairs<'_>,
 ) -> Option<Spec> {
     let user_id = match secret_type {
         SecretType::Gpg => pairs.take(keys::USER_ID),
@@ -134,7 +138,7 @@ fn check_storage_key(
     }
 }
 
-fn gpg_spec(bits: Option<u16>, pairs: &mut Pairs, collect: &mut Collector<'_>) -> Option<Spec> {
+fn gpg_spec(bits: Option<u16>, pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -> Option<Spec> {
     let Some(text) = pairs.take(keys::USER_ID) else {
         let right = "GPG needs a user id such as userId=Team A <team-a@example.com>";
         collect.fault(Problem::Missing {

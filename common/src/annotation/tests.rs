@@ -661,6 +661,20 @@ fn any_entry() -> impl Strategy<Value = Entry> {
     })
 }
 
+#[test]
+fn many_unknown_keys_are_told_in_few_words() {
+    let value = "x,".repeat(1000);
+    let parsed = Parsed::from_annotations(
+        &Domain::default(),
+        [("resource.bsycorp.com/a", value.as_str())],
+    );
+    assert_eq!(parsed.warnings.len(), 17);
+    assert_eq!(
+        parsed.warnings[16].message,
+        "984 more keys are unknown or have no effect, ignored"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { max_global_rejects: 100_000, ..ProptestConfig::default() })]
 

@@ -1,6 +1,6 @@
 //! How a plan is made: entry by entry, in their order.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::{Generation, Item, Locator, Member, Plan, PlanSettings};
 use crate::{
@@ -16,7 +16,7 @@ pub(super) fn plan(parsed: &Parsed, settings: &PlanSettings) -> (Plan, Vec<Fault
         settings,
         pod_store: settings.store,
         plan: Plan::default(),
-        owners: BTreeMap::new(),
+        owners: HashMap::new(),
         faults: Vec::new(),
     };
     planner.options();
@@ -35,7 +35,7 @@ struct Planner<'a> {
     pod_store: StoreName,
     plan: Plan,
     /// Which generation each path of a store belongs to.
-    owners: BTreeMap<(StoreName, StoragePath), usize>,
+    owners: HashMap<(StoreName, StoragePath), usize>,
     faults: Vec<Fault>,
 }
 

@@ -47,6 +47,8 @@ fn a_forged_init_container_becomes_ours(#[case] forge: fn(&mut Value)) {
 #[case::other_annotations(|pod: &mut Value| pod["spec"]["volumes"][0]["downwardAPI"]["items"][0]["fieldRef"]["fieldPath"] = "metadata.labels".into())]
 #[case::a_writable_mount(|pod: &mut Value| { pod["spec"]["containers"][0]["volumeMounts"][0].as_object_mut().unwrap().remove("readOnly"); })]
 #[case::a_mount_elsewhere(|pod: &mut Value| pod["spec"]["containers"][0]["volumeMounts"][0]["mountPath"] = "/x".into())]
+#[case::part_of_the_volume(|pod: &mut Value| pod["spec"]["containers"][0]["volumeMounts"][0]["subPath"] = "x".into())]
+#[case::part_by_expression(|pod: &mut Value| pod["spec"]["containers"][0]["volumeMounts"][0]["subPathExpr"] = "$(X)".into())]
 #[case::another_version(|pod: &mut Value| pod["metadata"]["annotations"]["init.bsycorp.com/injected"] = "9".into())]
 #[case::no_volumes(|pod: &mut Value| { pod["spec"].as_object_mut().unwrap().remove("volumes"); })]
 #[case::null_volumes(|pod: &mut Value| pod["spec"]["volumes"] = Value::Null)]
@@ -133,4 +135,57 @@ fn text_that_needs_escapes_comes_through_whole() {
         "1\"\\\n"
     );
     assert_eq!(operations(&after, &settings), json!([]));
+}
+
+#[test]
+fn where_the_operator_names_no_uid_root_is_taken_away_again() {
+    let mut settings = settings();
+    settings.run_as = kees_inject::RunAs::Unset;
+    let honest = injected(&pod([]), &settings);
+    let mut pod = honest.clone();
+    pod["spec"]["initContainers"][0]["securityContext"]["runAsUser"] = 0.into();
+    assert_eq!(injected(&pod, &settings), honest);
+}
+
+/// Pods of up to three megabytes, the most that the API server takes, that ask for much more.
+#[rstest]
+#[case::many_containers(|pod: &mut Value| {
+    pod["metadata"]["annotations"]["init.bsycorp.com/mount-path"] = format!("/{}", "x".repeat(500)).into();
+    pod["spec"]["containers"] = (0..150_000).map(|_| json!({"name": "a"})).collect();
+})]
+#[case::many_mounts_in_the_way(|pod: &mut Value| {
+    pod["metadata"]["annotations"]["init.bsycorp.com/mount-path"] = "/x".into();
+    pod["spec"]["containers"][0]["name"] = "n".repeat(1_000_000).into();
+    pod["spec"]["containers"][0]["volumeMounts"] = (0..50_000).map(|_| json!({"name": "v", "mountPath": "/x"})).collect();
+})]
+#[case::many_faults(|pod: &mut Value| {
+    for n in 0..4000 {
+        pod["metadata"]["annotations"][format!("secret.bsycorp.com/{n}")] = "kind=".into();
+    }
+})]
+#[case::many_keys(|pod: &mut Value| pod["metadata"]["annotations"]["secret.bsycorp.com/db-password"] = "x,".repeat(100_000).into())]
+#[case::many_annotations(|pod: &mut Value| {
+    for n in 0..100_000 {
+        pod["metadata"]["annotations"][format!("lease.bsycorp.com/{n}")] = "".into();
+    }
+})]
+#[case::many_names(|pod: &mut Value| {
+    pod["metadata"]["annotations"]["init.bsycorp.com/containers"] = (0..40_000).map(|n| n.to_string()).collect::<Vec<_>>().join(",").into();
+    pod["spec"]["initContainers"] = (0..4000).map(|n| json!({"name": n.to_string()})).collect();
+})]
+fn a_pod_made_to_exhaust_the_webhook_is_refused_in_few_words(#[case] swell: fn(&mut Value)) {
+    let mut pod = pod([]);
+    swell(&mut pod);
+    let body = json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "operation": "CREATE",
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "object": pod,
+        }
+    });
+    let reply = kees_inject::review(body.to_string().as_bytes(), &settings());
+    assert_eq!(reply.outcome, kees_inject::Outcome::Denied);
+    assert!(reply.json.len() < 200_000, "{} bytes", reply.json.len());
 }

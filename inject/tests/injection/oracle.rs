@@ -426,7 +426,7 @@ fn pods() -> impl Strategy<Value = (Pod, Wishes)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn both_ways_lead_to_the_same_pod((pod, wishes) in pods()) {
