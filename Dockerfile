@@ -6,12 +6,7 @@ FROM rust:1.95-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends cmake clang && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .
-# Linked statically (which needs --target, or build scripts would be too) and each on its own: a build of the whole
-# workspace would give both all features of all crates.
-RUN target=$(rustc --print host-tuple) && export RUSTFLAGS="-C target-feature=+crt-static" \
- && cargo build --locked --profile dist --target "$target" -p kees-init --no-default-features --features dynamodb,secretsmanager \
- && cargo build --locked --profile dist --target "$target" -p kees-webhook \
- && mkdir /bin/static && cp target/"$target"/dist/kees-init target/"$target"/dist/kees-webhook /bin/static
+RUN ./build-static dist-small /bin/static kees-init && ./build-static dist /bin/static kees-webhook
 
 FROM scratch AS init
 COPY --from=build /bin/static/kees-init /kees-init

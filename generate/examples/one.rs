@@ -2,7 +2,7 @@
 //! with other generators.
 //!
 //! ```text
-//! cargo run --profile dist -p kees-generate --example one -- RSA 4096
+//! cargo run --profile dist-small -p kees-generate --example one -- RSA 4096
 //! ```
 
 #![expect(
