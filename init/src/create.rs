@@ -14,6 +14,7 @@ use kees_store::{
 use crate::{
     EntryProblem, Origin, Progress, Sources,
     slots::{OpenGeneration, Slots},
+    wipe_stack,
 };
 
 /// The most writes under way at a time; the stores' own quotas are not much wider.
@@ -128,7 +129,12 @@ async fn generate(spec: &Spec) -> Result<Generated, GenerateError> {
         return kees_generate::generate(spec);
     }
     let owned = spec.clone();
-    let made = tokio::task::spawn_blocking(move || kees_generate::generate(&owned)).await;
+    let made = tokio::task::spawn_blocking(move || {
+        let made = kees_generate::generate(&owned);
+        wipe_stack();
+        made
+    })
+    .await;
     made.unwrap_or_else(|error| {
         Err(GenerateError::Key {
             what: spec.secret_type().as_str(),

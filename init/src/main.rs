@@ -42,7 +42,9 @@ fn main() -> ExitCode {
     if let Err(error) = dumps {
         tracing::warn!(%error, "core dumps cannot be switched off");
     }
-    match process::until_stopped(work(&settings)) {
+    let outcome = process::until_stopped(work(&settings));
+    kees_init::wipe_stack();
+    match outcome {
         Ok(Some(Ok(report))) => {
             tracing::info!(
                 pod = settings.pod.pod_name.as_deref(),

@@ -214,6 +214,10 @@ impl Absence<'_> {
             (None, LocalMode::RemoteThenLocal, _) => {
                 "store a value there, correct the path, or add localModeValue="
             }
+            // Another Region's secrets are absent as well; a table's absence is told apart.
+            (None, ..) if item.store == StoreName::SecretsManager => {
+                "store a value there, or correct the path (the prefix and storageKey=) or AWS_REGION"
+            }
             (None, ..) => "store a value there, or correct the path (the prefix and storageKey=)",
             (Some(_), _, CreatePolicy::Never) => {
                 "CREATE=never, so this run does not make it: make it first"

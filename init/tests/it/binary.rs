@@ -3,95 +3,18 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
-    path::PathBuf,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
-use crate::{canary::sings, pod::annotations_file};
+use crate::{
+    canary::sings,
+    container::{Container, run},
+};
 
 const LOCAL: (&str, &str) = ("init/local-mode", "true");
 const RANDOM: &str = "kind=DYNAMIC,type=RANDOM,size=288";
-
-/// A container's file system, as far as it matters.
-struct Container {
-    folder: TempDir,
-}
-
-impl Container {
-    fn new(annotations: &[(&str, &str)]) -> Self {
-        let container = Self {
-            folder: TempDir::new().unwrap(),
-        };
-        fs::write(container.path("annotations"), annotations_file(annotations)).unwrap();
-        // The kubelet makes it.
-        fs::write(container.path("termination-log"), "").unwrap();
-        fs::create_dir(container.path("volume")).unwrap();
-        container
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// The variables of a pod that was wired by hand.
-    fn environment(&self) -> Vec<(&'static str, PathBuf)> {
-        vec![
-            ("ANNOTATIONS_FILE", self.path("annotations")),
-            ("SECRETS_FILE", self.path("volume/secrets.properties")),
-            ("RESOURCES_FILE", self.path("volume/resources.properties")),
-            ("LEASES_FILE", self.path("volume/leases.properties")),
-            ("RESOURCES_FILE_PATH", self.path("volume")),
-            ("LEASES_FILE_PATH", self.path("volume")),
-            ("TERMINATION_LOG", self.path("termination-log")),
-            ("ENV_LABEL", PathBuf::from("local")),
-            ("POD_NAME", PathBuf::from("web-0")),
-        ]
-    }
-
-    fn command(&self) -> Command {
-        self.program(env!("CARGO_BIN_EXE_kees-init"))
-    }
-
-    fn program(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear().envs(self.environment());
-        command
-    }
-
-    fn embedded(&self) -> Command {
-        let mut command = self.command();
-        command
-            .env("STORE", "embedded")
-            .env("EMBEDDED_FILE", self.path("kees.db"));
-        command
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    fn volume(&self) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.path("volume"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-}
-
-fn run(command: &mut Command) -> (i32, String) {
-    let Output {
-        status,
-        stderr,
-        stdout,
-    } = command.output().unwrap();
-    assert_eq!(stdout, b"", "standard output is nobody's");
-    (status.code().unwrap(), String::from_utf8(stderr).unwrap())
-}
 
 #[test]
 fn a_pod_in_local_mode_needs_no_store() {

@@ -8,9 +8,14 @@
 
 mod binary;
 mod canary;
+mod cloud;
+mod container;
 mod faults;
 mod local_mode;
+mod memory;
 mod pod;
+mod process;
+mod refusals;
 mod robustness;
 mod stores;
 mod waiting;

@@ -128,6 +128,9 @@ impl Answer<'_> {
             "InvalidSignatureException" | "SignatureDoesNotMatch" if is_about_time(message) => {
                 clock()
             }
+            "InvalidSignatureException" | "SignatureDoesNotMatch" if is_about_region(message) => {
+                region()
+            }
             code if code.starts_with("KMS") => kms_code(code, message, action),
             "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => {
                 denied(message, action, resource)
@@ -230,6 +233,21 @@ fn is_about_time(message: &str) -> bool {
     ]
     .iter()
     .any(|part| message.contains(part))
+}
+
+fn region() -> (ErrorKind, String) {
+    (
+        ErrorKind::Setup,
+        "let AWS_REGION be the Region of the endpoint that is asked (AWS_ENDPOINT), and one that is enabled in the account".to_owned(),
+    )
+}
+
+/// Signature Version 4's refusal of a request that is signed for another Region than that of the
+/// endpoint: "Credential should be scoped to a valid Region, not …" (IAM User Guide, troubleshooting
+/// signed requests).
+fn is_about_region(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("scoped to a valid region")
 }
 
 /// A refusal by IAM, or by KMS through the store.

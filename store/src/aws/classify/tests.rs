@@ -37,8 +37,8 @@ fn denied(action: &str, resource: &str) -> ErrorKind {
 }
 
 /// Codes: Amazon DynamoDB Developer Guide, "Error handling with DynamoDB", and the common errors
-/// of the AWS API references. The words about the clock: IAM User Guide, "Troubleshoot Signature
-/// Version 4 requests". What the remedy must say is the last column.
+/// of the AWS API references. The words about clock and Region: IAM User Guide, "Troubleshoot
+/// Signature Version 4 requests". What the remedy must say is the last column.
 #[rstest]
 #[case(
     "UnrecognizedClientException",
@@ -75,6 +75,12 @@ fn denied(action: &str, resource: &str) -> ErrorKind {
     "The difference between the request time and the current time is too large.",
     ErrorKind::Credentials,
     "clock"
+)]
+#[case(
+    "InvalidSignatureException",
+    "Credential should be scoped to a valid region, not 'eu-west-1'.",
+    ErrorKind::Setup,
+    "AWS_REGION"
 )]
 #[case("ThrottlingException", "Rate exceeded", ErrorKind::Throttled, "quota")]
 #[case(

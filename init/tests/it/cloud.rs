@@ -1,0 +1,299 @@
+//! DynamoDB, Secrets Manager and STS as far as one pod sees them, for the program itself: over
+//! HTTP, with a table that tests look into and refusals that AWS documents.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::Command,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use kees_common::{SecretValue, StoreName};
+use serde_json::{Value, json};
+
+/// The Region of everything here.
+pub(crate) const REGION: &str = "eu-west-1";
+
+/// What lies under each name: DynamoDB's attribute `secretValue`, or what of a Secrets Manager
+/// answer holds the value (`{"SecretString": …}`).
+pub(crate) type Table = BTreeMap<String, Value>;
+
+/// A call, before it is carried out.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// `GetItem`; for STS, `AssumeRoleWithWebIdentity`.
+    pub(crate) operation: String,
+    pub(crate) body: Value,
+}
+
+/// What is answered instead of carrying a call out.
+#[derive(Debug, Clone)]
+pub(crate) enum Instead {
+    /// A status and a body.
+    Answer(u16, String),
+    /// Nothing, for as long as the client waits.
+    Silence,
+}
+
+/// Sees every call before it is carried out, with the table as it is then.
+type Script = dyn Fn(&Call, &Table) -> Option<Instead> + Send + Sync;
+
+/// A server that ends with its test's process.
+#[derive(Clone)]
+pub(crate) struct Cloud {
+    address: SocketAddr,
+    table: Arc<Mutex<Table>>,
+}
+
+impl Cloud {
+    /// One that carries everything out.
+    pub(crate) fn start() -> Self {
+        Self::scripted(|_, _| None)
+    }
+
+    /// One that answers as AWS does where the script has nothing to say.
+    pub(crate) fn scripted(
+        script: impl Fn(&Call, &Table) -> Option<Instead> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let cloud = Self {
+            address: listener.local_addr().unwrap(),
+            table: Arc::default(),
+        };
+        let (table, script): (_, Arc<Script>) = (Arc::clone(&cloud.table), Arc::new(script));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (table, script) = (Arc::clone(&table), Arc::clone(&script));
+                thread::spawn(move || serve(&stream.unwrap(), &table, &*script));
+            }
+        });
+        cloud
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Points the program at this server, with an identity of its own.
+    pub(crate) fn configure<'a>(
+        &self,
+        command: &'a mut Command,
+        store: StoreName,
+    ) -> &'a mut Command {
+        command
+            .env("STORE", store.to_string())
+            .env("AWS_REGION", REGION)
+            .env("AWS_ENDPOINT", self.url())
+            .env("AWS_ACCESS_KEY_ID", "tests")
+            .env("AWS_SECRET_ACCESS_KEY", "tests")
+    }
+
+    pub(crate) fn put(&self, name: &str, content: Value) {
+        self.table.lock().unwrap().insert(name.to_owned(), content);
+    }
+
+    /// Everything that is stored.
+    pub(crate) fn table(&self) -> Table {
+        self.table.lock().unwrap().clone()
+    }
+}
+
+/// A refusal in the JSON protocols.
+pub(crate) fn refusal(code: &str, message: &str) -> Instead {
+    let status = if code.starts_with("Internal") {
+        500
+    } else {
+        400
+    };
+    let body = json!({"__type": format!("com.amazonaws#{code}"), "message": message});
+    Instead::Answer(status, body.to_string())
+}
+
+/// A refusal of STS (STS API Reference, "Common errors").
+pub(crate) fn sts_refusal(code: &str, message: &str) -> Instead {
+    let body = format!(
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
+         <Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    );
+    Instead::Answer(400, body)
+}
+
+/// The attribute that holds a value in kees's table.
+pub(crate) fn attribute(value: &SecretValue) -> Value {
+    json!({"S": *value.to_base64()})
+}
+
+fn serve(stream: &TcpStream, table: &Mutex<Table>, script: &Script) {
+    let mut reader = BufReader::new(stream);
+    while let Some(call) = read_call(&mut reader) {
+        let scripted = script(&call, &table.lock().unwrap());
+        let (status, body) = match scripted {
+            Some(Instead::Answer(status, body)) => (status, body),
+            Some(Instead::Silence) => {
+                // Returns when the client hangs up.
+                let _ = reader.read(&mut [0]);
+                return;
+            }
+            None => match carry_out(&call, &mut table.lock().unwrap()) {
+                Ok(answer) => (200, answer.to_string()),
+                Err(Instead::Answer(status, body)) => (status, body),
+                Err(Instead::Silence) => return,
+            },
+        };
+        let head = format!(
+            "HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        // A client that was killed reads no answer.
+        if (&mut &*stream)
+            .write_all((head + &body).as_bytes())
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// The next request of a connection, or `None` at its end.
+fn read_call(reader: &mut impl BufRead) -> Option<Call> {
+    let (mut operation, mut length) = (None, 0);
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case("x-amz-target") => {
+                operation = value.rsplit('.').next().map(str::to_owned);
+            }
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.parse().ok()?;
+            }
+            None if line == "\r\n" => break,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(Call {
+        operation: operation.unwrap_or_else(|| "AssumeRoleWithWebIdentity".to_owned()),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    })
+}
+
+fn carry_out(call: &Call, table: &mut Table) -> Result<Value, Instead> {
+    let body = &call.body;
+    Ok(match call.operation.as_str() {
+        "GetItem" => item(table, &body["Key"]),
+        "BatchGetItem" => {
+            let (name, asked) = body["RequestItems"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .next()
+                .unwrap();
+            let items = asked["Keys"].as_array().unwrap().iter();
+            let items: Vec<Value> = items
+                .filter_map(|key| item(table, key).get_mut("Item").map(Value::take))
+                .collect();
+            json!({"Responses": {name: items}, "UnprocessedKeys": {}})
+        }
+        "TransactGetItems" => {
+            let gets = body["TransactItems"].as_array().unwrap().iter();
+            let answers: Vec<Value> = gets.map(|get| item(table, &get["Get"]["Key"])).collect();
+            json!({"Responses": answers})
+        }
+        "TransactWriteItems" => put_all(table, body["TransactItems"].as_array().unwrap())?,
+        "GetSecretValue" => secret(table, text(&body["SecretId"]))?,
+        "BatchGetSecretValue" => {
+            let (mut values, mut errors) = (Vec::new(), Vec::new());
+            for id in body["SecretIdList"].as_array().unwrap() {
+                match secret(table, text(id)) {
+                    Ok(value) => values.push(value),
+                    Err(_) => errors.push(json!({
+                        "SecretId": id,
+                        "ErrorCode": "ResourceNotFoundException",
+                        "Message": ABSENT,
+                    })),
+                }
+            }
+            json!({"SecretValues": values, "Errors": errors})
+        }
+        "CreateSecret" => {
+            let name = text(&body["Name"]);
+            if table.contains_key(name) {
+                return Err(refusal("ResourceExistsException", "it already exists"));
+            }
+            let mut content = body.clone();
+            let held = ["SecretString", "SecretBinary"];
+            content
+                .as_object_mut()
+                .unwrap()
+                .retain(|key, _| held.contains(&key.as_str()));
+            table.insert(name.to_owned(), content);
+            json!({"Name": name})
+        }
+        other => return Err(refusal("UnknownOperationException", other)),
+    })
+}
+
+const ABSENT: &str = "Secrets Manager can't find the specified secret.";
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// DynamoDB's answer about one key.
+fn item(table: &Table, key: &Value) -> Value {
+    let name = &key["secretName"]["S"];
+    table.get(text(name)).map_or_else(
+        || json!({}),
+        |value| json!({"Item": {"secretName": {"S": name}, "secretValue": value}}),
+    )
+}
+
+/// All of them, or none where one is there.
+fn put_all(table: &mut Table, items: &[Value]) -> Result<Value, Instead> {
+    let items = || items.iter().map(|put| &put["Put"]["Item"]);
+    let exists = |item: &Value| table.contains_key(text(&item["secretName"]["S"]));
+    if items().any(exists) {
+        let reasons: Vec<Value> = items()
+            .map(|item| {
+                if exists(item) {
+                    let message = "The conditional request failed";
+                    json!({"Code": "ConditionalCheckFailed", "Message": message})
+                } else {
+                    json!({"Code": "None"})
+                }
+            })
+            .collect();
+        let body = json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "Message": "Transaction cancelled",
+            "CancellationReasons": reasons,
+        });
+        return Err(Instead::Answer(400, body.to_string()));
+    }
+    for item in items() {
+        table.insert(
+            text(&item["secretName"]["S"]).to_owned(),
+            item["secretValue"].clone(),
+        );
+    }
+    Ok(json!({}))
+}
+
+fn secret(table: &Table, id: &str) -> Result<Value, Instead> {
+    let mut answer = table
+        .get(id)
+        .cloned()
+        .ok_or_else(|| refusal("ResourceNotFoundException", ABSENT))?;
+    answer["Name"] = json!(id);
+    answer["ARN"] = json!(format!(
+        "arn:aws:secretsmanager:{REGION}:123456789012:secret:{id}-AbCdEf"
+    ));
+    Ok(answer)
+}

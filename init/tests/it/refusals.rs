@@ -1,0 +1,336 @@
+//! Every way in which AWS does not give a value, told apart by the program itself: its exit status,
+//! and a line with annotation, path, store, AWS's own code and words, and what to do.
+//!
+//! Codes and words are those that the tests beside the stores name the sources of.
+
+use std::{fs, net::TcpListener, process::Command};
+
+use kees_common::StoreName::{self, DynamoDb, SecretsManager};
+use rstest::rstest;
+use serde_json::json;
+
+use crate::{
+    cloud::{Cloud, Instead, refusal, sts_refusal},
+    container::{Container, run},
+};
+
+const REFERENCE: &str = "kind=REFERENCE";
+const PASSWORD: &str = "kind=DYNAMIC,type=PASSWORD,size=128";
+const TABLE: &str = "arn:aws:dynamodb:eu-west-1:*:table/local-kube-secret";
+const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:*:secret:/dev/token-??????";
+
+/// A pod with the one entry `secret/token` below `/dev`.
+fn pod(annotation: &str) -> Container {
+    Container::new(&[
+        ("init/storage-prefix", "/dev"),
+        ("secret/token", annotation),
+    ])
+}
+
+/// Runs the program to its end, which is `status`; what it says holds each of `parts`, on one line
+/// with the annotation and the path, and the termination message has the same line.
+fn fails(pod: &Container, command: &mut Command, status: i32, parts: &[&str]) {
+    let store = command
+        .get_envs()
+        .find_map(|(name, value)| (name == "STORE").then_some(value?.to_str()?.to_owned()));
+    let (got, stderr) = run(command);
+    assert_eq!(got, status, "{stderr}");
+    let place = format!("secret.bsycorp.com/token ({} /dev/token): ", store.unwrap());
+    let message = pod.read("termination-log");
+    let line = message
+        .lines()
+        .find(|line| line.starts_with(&place))
+        .unwrap_or_else(|| panic!("{place} is not in: {message}"));
+    for part in parts {
+        assert!(line.contains(part), "'{part}' is not in: {line}");
+    }
+    assert!(stderr.contains(line), "{stderr}");
+    assert!(message.starts_with(&format!("nothing was written: 1 fault, exit {status}, ")));
+    assert!(pod.volume().is_empty(), "{:?}", pod.volume());
+}
+
+/// As [`fails`], where AWS answers every call so.
+fn is_answered(store: StoreName, annotation: &str, answer: Instead, status: i32, parts: &[&str]) {
+    let pod = pod(annotation);
+    let cloud = Cloud::scripted(move |_, _| Some(answer.clone()));
+    let mut command = pod.command();
+    let command = cloud.configure(&mut command, store);
+    fails(&pod, command.env("TIMEOUT", "0.5"), status, parts);
+}
+
+#[rstest]
+#[case::dynamodb(DynamoDb, "the prefix and storageKey=")]
+#[case::secretsmanager(SecretsManager, "AWS_REGION")]
+fn what_is_absent_is_said_to_be(#[case] store: StoreName, #[case] remedy: &str) {
+    let pod = pod(REFERENCE);
+    let mut command = pod.command();
+    let command = Cloud::start()
+        .configure(&mut command, store)
+        .env("TIMEOUT", "0.5");
+    fails(
+        &pod,
+        command,
+        75,
+        &["absent", "store a value there", remedy],
+    );
+}
+
+#[rstest]
+#[case::read(DynamoDb, REFERENCE, &["allow dynamodb:GetItem on", TABLE])]
+#[case::read_secret(SecretsManager, REFERENCE, &["allow secretsmanager:GetSecretValue on", SECRET])]
+fn a_read_that_is_denied_names_action_and_resource(
+    #[case] store: StoreName,
+    #[case] annotation: &str,
+    #[case] parts: &[&str],
+) {
+    let answer = refusal("AccessDeniedException", "");
+    is_answered(
+        store,
+        annotation,
+        answer,
+        77,
+        &[&["AccessDeniedException"], parts].concat(),
+    );
+}
+
+#[rstest]
+#[case(DynamoDb, &["allow dynamodb:PutItem on", TABLE])]
+#[case(SecretsManager, &["allow secretsmanager:CreateSecret and secretsmanager:TagResource on", SECRET])]
+fn a_write_that_is_denied_names_action_and_resource(
+    #[case] store: StoreName,
+    #[case] parts: &[&str],
+) {
+    let pod = pod(PASSWORD);
+    let cloud = Cloud::scripted(|call, _| {
+        let is_write = ["TransactWriteItems", "CreateSecret"].contains(&call.operation.as_str());
+        is_write.then(|| refusal("AccessDeniedException", ""))
+    });
+    let mut command = pod.command();
+    let command = cloud.configure(&mut command, store).env("TIMEOUT", "0.5");
+    let waited = "or let somebody else create it: nobody did while this run waited";
+    fails(
+        &pod,
+        command,
+        77,
+        &[&["AccessDeniedException", waited], parts].concat(),
+    );
+    assert!(cloud.table().is_empty());
+}
+
+#[rstest]
+#[case::throttled(
+    DynamoDb, "ThrottlingException", "Rate exceeded", 69,
+    &["ThrottlingException: Rate exceeded", "raise the table's capacity or the account's quota"]
+)]
+#[case::throttled_secret(
+    SecretsManager, "ThrottlingException", "Rate exceeded", 69, &["tried again until the deadline"]
+)]
+#[case::server_side(
+    DynamoDb, "InternalServerError", "The request processing has failed.", 69,
+    &["InternalServerError", "tried again until the deadline"]
+)]
+#[case::missing_table(
+    DynamoDb, "ResourceNotFoundException", "Requested resource not found", 69,
+    &["no table local-kube-secret in eu-west-1", "create the table", "ENV_LABEL, AWS_REGION"]
+)]
+#[case::endpoint_of_another_region(
+    DynamoDb, "InvalidSignatureException",
+    "Credential should be scoped to a valid region, not 'eu-west-1'.", 69,
+    &["not 'eu-west-1'", "AWS_REGION", "AWS_ENDPOINT"]
+)]
+#[case::endpoint_of_another_region(
+    SecretsManager, "InvalidSignatureException",
+    "Credential should be scoped to a valid region. ", 69, &["AWS_REGION", "AWS_ENDPOINT"]
+)]
+#[case::clock_behind(
+    DynamoDb, "InvalidSignatureException",
+    "Signature expired: 20260101T000000Z is now earlier than 20260101T001500Z", 77,
+    &["Signature expired", "set the clock of the node right"]
+)]
+#[case::clock_ahead(
+    SecretsManager, "InvalidSignatureException",
+    "Signature not yet current: 20260101T010000Z is still later than 20260101T001500Z", 77,
+    &["Signature not yet current", "set the clock of the node right"]
+)]
+#[case::credentials(
+    DynamoDb, "ExpiredTokenException", "The security token included in the request is expired", 77,
+    &["ExpiredTokenException", "valid and current"]
+)]
+#[case::key_of_the_table(
+    DynamoDb, "AccessDeniedException",
+    "KMS key access denied error: User: arn:aws:sts::1:assumed-role/pod/kees is not authorized to \
+     perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/k because no identity-based \
+     policy allows the kms:Decrypt action", 77,
+    &["allow kms:Decrypt on arn:aws:kms:eu-west-1:1:key/k in the pod's role and in the key's policy"]
+)]
+#[case::key_that_the_role_may_not_use(
+    SecretsManager, "AccessDeniedException", "Access to KMS is not allowed", 77,
+    &["allow kms:Decrypt on the KMS key"]
+)]
+#[case::key_that_is_disabled(
+    SecretsManager, "DecryptionFailure",
+    "Secrets Manager can't decrypt the protected secret text using the provided KMS key.", 69,
+    &["DecryptionFailure", "see that the KMS key is enabled", "kms:Decrypt"]
+)]
+#[case::unknown(
+    DynamoDb, "SomethingNewException", "Words that nobody knows yet.", 69,
+    &["SomethingNewException: Words that nobody knows yet.", "AWS's documentation of the code"]
+)]
+#[case::unknown(
+    SecretsManager, "SomethingNewException", "Words that nobody knows yet.", 69,
+    &["SomethingNewException: Words that nobody knows yet.", "AWS's documentation of the code"]
+)]
+fn each_refusal_has_its_own_words_and_remedy(
+    #[case] store: StoreName,
+    #[case] code: &str,
+    #[case] message: &str,
+    #[case] status: i32,
+    #[case] parts: &[&str],
+) {
+    is_answered(store, REFERENCE, refusal(code, message), status, parts);
+}
+
+#[rstest]
+fn an_answer_that_is_not_awss_is_malformed_or_foreign(
+    #[values(DynamoDb, SecretsManager)] store: StoreName,
+) {
+    let half = Instead::Answer(200, "{\"SecretString\": \"canary".to_owned());
+    is_answered(
+        store,
+        REFERENCE,
+        half,
+        69,
+        &["broke off or cannot be parsed"],
+    );
+    let portal = Instead::Answer(403, "<html>canary</html>".to_owned());
+    is_answered(store, REFERENCE, portal, 69, &["403", "AWS_ENDPOINT"]);
+}
+
+#[rstest]
+fn a_store_that_is_not_reached_is_told_from_one_that_is_silent(
+    #[values(DynamoDb, SecretsManager)] store: StoreName,
+) {
+    is_answered(
+        store,
+        REFERENCE,
+        Instead::Silence,
+        69,
+        &[
+            "did not answer before the run's TIMEOUT was over",
+            "the network on the way to it",
+        ],
+    );
+
+    let pod = pod(REFERENCE);
+    let mut command = pod.command();
+    Cloud::start().configure(&mut command, store);
+    // Nobody listens there any more.
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    command
+        .env("AWS_ENDPOINT", format!("http://{address}"))
+        .env("TIMEOUT", "0.5");
+    let parts = [
+        &*address.to_string(),
+        "Connection refused",
+        "AWS_ENDPOINT, network policies",
+    ];
+    fails(&pod, &mut command, 69, &parts);
+}
+
+#[rstest]
+#[case::read(REFERENCE, "it was marked for deletion.")]
+#[case::created(PASSWORD, "a secret with this name is already scheduled for deletion.")]
+fn a_name_that_is_blocked_by_a_deletion_is_told_with_its_date_where_that_may_be_seen(
+    #[case] annotation: &str,
+    #[case] words: &'static str,
+    #[values(true, false)] may_see_the_date: bool,
+) {
+    let pod = pod(annotation);
+    let cloud = Cloud::scripted(move |call, _| match call.operation.as_str() {
+        "DescribeSecret" if may_see_the_date => {
+            let answer = json!({"Name": "/dev/token", "DeletedDate": 1_767_225_600.0});
+            Some(Instead::Answer(200, answer.to_string()))
+        }
+        "DescribeSecret" => Some(refusal("AccessDeniedException", "not authorized")),
+        // A name that cannot be created is one that reading says nothing of.
+        "GetSecretValue" if words.contains("already") => None,
+        _ => Some(refusal("InvalidRequestException", words)),
+    });
+    let mut command = pod.command();
+    let command = cloud
+        .configure(&mut command, SecretsManager)
+        .env("TIMEOUT", "0.5");
+    let date = "on or after 2026-01-01T00:00:00Z";
+    let mut parts = vec![
+        "InvalidRequestException",
+        "its name is blocked until then, 7 to 30 days from its deletion",
+        "restore-secret --secret-id /dev/token",
+    ];
+    parts.extend(may_see_the_date.then_some(date));
+    fails(&pod, command, 75, &parts);
+    assert_eq!(
+        pod.read("termination-log").contains("2026-01-01"),
+        may_see_the_date
+    );
+}
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/pod";
+
+#[rstest]
+#[case::expired(
+    Some(sts_refusal("ExpiredTokenException", "Token expired: current date/time 2 must be before 1")),
+    &["ExpiredTokenException", "Token expired", "recreate the pod", "the node's clock"]
+)]
+#[case::not_trusted(
+    Some(sts_refusal("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")),
+    &["AccessDenied", ROLE, "sts:AssumeRoleWithWebIdentity", "trust policy"]
+)]
+#[case::unknown_issuer(
+    Some(sts_refusal("InvalidIdentityToken", "No OpenIDConnect provider found in your account")),
+    &["InvalidIdentityToken", "OIDC provider"]
+)]
+#[case::missing(None, &["No such file", "see that the projected token is mounted"])]
+fn a_web_identity_that_is_not_taken_is_told_by_its_token_file(
+    #[case] answer: Option<Instead>,
+    #[case] parts: &[&str],
+    #[values(DynamoDb, SecretsManager)] store: StoreName,
+) {
+    let pod = pod(REFERENCE);
+    let file = pod.path("token");
+    if answer.is_some() {
+        fs::write(&file, "canary").unwrap();
+    }
+    let cloud = Cloud::scripted(move |_, _| answer.clone());
+    let mut command = pod.command();
+    let command = cloud
+        .configure(&mut command, store)
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_STS_ENDPOINT", cloud.url())
+        .env("AWS_ROLE_ARN", ROLE)
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", &file)
+        .env("TIMEOUT", "5");
+    fails(&pod, command, 77, parts);
+    assert!(!pod.read("termination-log").contains("canary"));
+}
+
+#[test]
+fn a_pod_without_any_identity_is_told_what_gives_one() {
+    let pod = pod(REFERENCE);
+    let mut command = pod.command();
+    let command = Cloud::start()
+        .configure(&mut command, DynamoDb)
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    let parts = [
+        "no AWS identity",
+        "AWS_WEB_IDENTITY_TOKEN_FILE (IRSA)",
+        "EKS Pod Identity",
+        "recreate the pod",
+    ];
+    fails(&pod, command, 77, &parts);
+}
