@@ -6,6 +6,7 @@
     reason = "a test may fail like this"
 )]
 
+mod bad_input;
 mod binary;
 mod canary;
 mod cloud;

@@ -1,0 +1,357 @@
+//! What the original, a hand or an accident can leave in a store or in a pod: the program itself
+//! refuses it and names the entry, or takes it where it is sound. Nothing stored is ever changed.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, sync::LazyLock};
+
+use kees_common::{
+    Field, Generated, SecretValue, Spec,
+    StoreName::{self, DynamoDb, Embedded, SecretsManager},
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::{
+    cloud::{Cloud, Table, attribute},
+    container::{Container, run},
+};
+
+const RSA: &str = "kind=DYNAMIC,type=RSA,size=2048";
+const GPG: &str = "kind=DYNAMIC,type=GPG,size=2048,userId=Team A <team-a@example.com>";
+const PASSWORD: &str = "kind=DYNAMIC,type=PASSWORD,size=128";
+
+const TLS: [(&str, &str); 2] = [("secret/tls_public", RSA), ("secret/tls_private", RSA)];
+const MAIL: [(&str, &str); 3] = [
+    ("secret/mail_public", GPG),
+    ("secret/mail_private", GPG),
+    ("secret/mail_password", GPG),
+];
+
+/// Two key pairs and two GPG keys.
+static MADE: LazyLock<[Generated; 4]> = LazyLock::new(|| {
+    let rsa = Spec::Rsa { bits: 2048 };
+    let gpg = Spec::Gpg {
+        bits: 2048,
+        user_id: "Team A <team-a@example.com>".parse().unwrap(),
+    };
+    [rsa.clone(), rsa, gpg.clone(), gpg].map(|spec| kees_generate::generate(&spec).unwrap())
+});
+
+/// One half of the first or second key pair.
+fn rsa(which: usize, field: Field) -> SecretValue {
+    MADE[which].get(field).unwrap().clone()
+}
+
+/// One part of the first or second GPG key.
+fn gpg(which: usize, field: Field) -> SecretValue {
+    MADE[2 + which].get(field).unwrap().clone()
+}
+
+/// A pod and its store.
+struct World {
+    store: StoreName,
+    pod: Container,
+    cloud: Cloud,
+}
+
+/// What a store holds, to the last bit.
+#[derive(Debug, PartialEq)]
+enum Stored {
+    Table(Table),
+    File(Option<Vec<u8>>),
+}
+
+impl World {
+    fn new(store: StoreName, annotations: &[(&str, &str)]) -> Self {
+        Self {
+            store,
+            pod: Container::new(annotations),
+            cloud: Cloud::start(),
+        }
+    }
+
+    /// Leaves `values` where the generation called `name` has its own, in the store's own form. A
+    /// part that is not named is not there.
+    fn leave(&self, name: &str, values: &[(Field, SecretValue)]) {
+        if self.store == SecretsManager && values[0].0 != Field::Whole {
+            let members = values.iter().map(|(field, value)| {
+                let text = match name {
+                    "mail" => value.expose_text().unwrap().to_owned(),
+                    _ => value.to_base64().to_string(),
+                };
+                (field.as_str().to_owned(), Value::from(text))
+            });
+            let object = Value::Object(members.collect());
+            let content = json!({"SecretString": object.to_string()});
+            return self.cloud.put(&format!("/{name}"), content);
+        }
+        for (field, value) in values {
+            let path = match field {
+                Field::Whole => format!("/{name}"),
+                field => format!("/{name}_{field}"),
+            };
+            match self.store {
+                DynamoDb => self.cloud.put(&path, attribute(value)),
+                SecretsManager => {
+                    let content = value.expose_text().map_or_else(
+                        || json!({"SecretBinary": *value.to_base64()}),
+                        |text| json!({"SecretString": text}),
+                    );
+                    self.cloud.put(&path, content);
+                }
+                _ => self.insert(&path, value),
+            }
+        }
+    }
+
+    /// One row of the SQLite file.
+    fn insert(&self, path: &str, value: &SecretValue) {
+        let file = rusqlite::Connection::open(self.pod.path("kees.db")).unwrap();
+        let table =
+            "CREATE TABLE IF NOT EXISTS kees_secret (name TEXT PRIMARY KEY, value BLOB NOT NULL)";
+        file.execute_batch(table).unwrap();
+        let row = "INSERT INTO kees_secret VALUES (?1, ?2)";
+        file.execute(row, (path, value.expose())).unwrap();
+    }
+
+    fn stored(&self) -> Stored {
+        match self.store {
+            Embedded => Stored::File(fs::read(self.pod.path("kees.db")).ok()),
+            _ => Stored::Table(self.cloud.table()),
+        }
+    }
+
+    fn run(&self) -> (i32, String) {
+        let mut command = self.pod.embedded();
+        if self.store != Embedded {
+            self.cloud.configure(&mut command, self.store);
+        }
+        run(&mut command)
+    }
+
+    /// A run that ends with 65, writes nothing, changes nothing that is stored, and tells each of
+    /// `parts` in the line of `entry`.
+    fn refuses(&self, entry: &str, parts: &[&str]) {
+        let before = self.stored();
+        let (status, stderr) = self.run();
+        assert_eq!(status, 65, "{stderr}");
+        let message = self.pod.read("termination-log");
+        let entry = format!("secret.bsycorp.com/{entry}");
+        let is_about = |line: &&str| {
+            line.starts_with(&format!("{entry} (")) || line.starts_with(&format!("{entry}: "))
+        };
+        let line = message.lines().find(is_about);
+        let line = line.unwrap_or_else(|| panic!("{entry} is not in: {message}"));
+        for part in parts {
+            assert!(line.contains(part), "'{part}' is not in: {line}");
+        }
+        assert!(stderr.contains(line), "{stderr}");
+        assert!(self.pod.volume().is_empty(), "{:?}", self.pod.volume());
+        assert_eq!(self.stored(), before);
+    }
+
+    /// A run that writes everything; its secrets by name.
+    fn takes(&self) -> BTreeMap<String, SecretValue> {
+        let (status, stderr) = self.run();
+        assert_eq!(status, 0, "{stderr}");
+        let list = self.pod.read("volume/secrets.properties");
+        let value = |line: &str| {
+            let (name, value) = line.split_once('=').unwrap();
+            (name.to_owned(), SecretValue::from_base64(value).unwrap())
+        };
+        list.lines().map(value).collect()
+    }
+}
+
+/// What is said of a part that is missing beside others.
+fn is_missing(store: StoreName, name: &str, field: Field) -> String {
+    match store {
+        SecretsManager => format!("/{name} has no member '{field}'"),
+        _ => format!("/{name}_{field} is missing"),
+    }
+}
+
+#[rstest]
+fn half_an_rsa_pair_is_refused_whichever_is_left(
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+    #[values((Field::Public, Field::Private), (Field::Private, Field::Public))] (left, missing): (
+        Field,
+        Field,
+    ),
+    #[values(true, false)] pod_names_both: bool,
+) {
+    let entry = format!("tls_{missing}");
+    let is_named = |(name, _): &&(&str, &str)| pod_names_both || name.ends_with(&entry);
+    let annotations: Vec<_> = TLS.iter().filter(is_named).copied().collect();
+    let world = World::new(store, &annotations);
+    world.leave("tls", &[(left, rsa(0, left))]);
+    world.refuses(&entry, &[&is_missing(store, "tls", missing)]);
+}
+
+#[rstest]
+fn a_gpg_key_without_one_of_its_parts_is_refused_whichever_it_is(
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+    #[values(Field::Public, Field::Private, Field::Password)] missing: Field,
+) {
+    let world = World::new(store, &MAIL);
+    let parts = [Field::Public, Field::Private, Field::Password];
+    let left = parts.into_iter().filter(|field| *field != missing);
+    let left: Vec<_> = left.map(|field| (field, gpg(0, field))).collect();
+    world.leave("mail", &left);
+    let entry = format!("mail_{missing}");
+    world.refuses(&entry, &[&is_missing(store, "mail", missing)]);
+}
+
+/// SQLite holds bytes, and RSA's and GPG's own form is looked at there: what is not base64 can be
+/// in the other two.
+#[rstest]
+#[case(DynamoDb, "tls_public", json!({"S": "canary!"}), "secretValue of /tls_public is not standard base64")]
+#[case(
+    SecretsManager, "tls",
+    json!({"SecretString": "{\"public\": \"canary!\", \"private\": \"canary!\"}"}),
+    "has a member 'public' that is not standard base64"
+)]
+fn a_value_that_is_not_base64_is_refused(
+    #[case] store: StoreName,
+    #[case] name: &str,
+    #[case] content: Value,
+    #[case] problem: &str,
+) {
+    let world = World::new(store, &TLS);
+    world.cloud.put(&format!("/{name}"), content);
+    world.refuses("tls_public", &[problem]);
+    assert!(!world.pod.read("termination-log").contains("canary"));
+}
+
+#[rstest]
+#[case::private_under_public(
+    (0, Field::Private), (0, Field::Private),
+    "expected an RSA public key (DER SubjectPublicKeyInfo), found an RSA private key (DER PKCS#8)"
+)]
+#[case::exchanged(
+    (0, Field::Private), (0, Field::Public),
+    "expected an RSA public key (DER SubjectPublicKeyInfo), found an RSA private key (DER PKCS#8)"
+)]
+#[case::of_another_pair(
+    (1, Field::Public), (0, Field::Private),
+    "the public key does not belong to the private key"
+)]
+fn an_rsa_pair_that_is_none_is_refused(
+    #[case] public: (usize, Field),
+    #[case] private: (usize, Field),
+    #[case] problem: &str,
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+) {
+    let world = World::new(store, &TLS);
+    let (public, private) = (rsa(public.0, public.1), rsa(private.0, private.1));
+    world.leave("tls", &[(Field::Public, public), (Field::Private, private)]);
+    let remedy = "nothing that is stored is changed: repair or remove it";
+    world.refuses("tls_public", &[problem, remedy]);
+}
+
+#[rstest]
+fn a_private_key_under_a_public_name_is_refused_where_that_alone_is_named(
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+) {
+    let world = World::new(store, &TLS[..1]);
+    let private = rsa(0, Field::Private);
+    world.leave(
+        "tls",
+        &[(Field::Public, private.clone()), (Field::Private, private)],
+    );
+    world.refuses("tls_public", &["found an RSA private key"]);
+}
+
+#[rstest]
+#[case::passphrase((0, 0, 1), "mail_password", "the passphrase does not open the private key")]
+#[case::private_key((0, 1, 1), "mail_public", "does not belong to the private key")]
+fn a_gpg_key_of_two_generations_is_refused(
+    #[case] (public, private, password): (usize, usize, usize),
+    #[case] entry: &str,
+    #[case] problem: &str,
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+) {
+    let world = World::new(store, &MAIL);
+    let of = |which, field| (field, gpg(which, field));
+    let parts = [
+        of(public, Field::Public),
+        of(private, Field::Private),
+        of(password, Field::Password),
+    ];
+    world.leave("mail", &parts);
+    world.refuses(entry, &[problem]);
+}
+
+#[rstest]
+fn an_empty_value_is_refused(
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+    #[values("kind=REFERENCE", PASSWORD)] annotation: &str,
+) {
+    let world = World::new(store, &[("secret/token", annotation)]);
+    world.leave("token", &[(Field::Whole, SecretValue::new(Vec::new()))]);
+    world.refuses("token", &["empty"]);
+}
+
+/// The largest that AWS's stores hold (400 KB of base64; 65,536 bytes), and 400 KB in the one that
+/// has no limit. What kees itself would write beyond them is refused by the backends, in their own
+/// tests.
+#[rstest]
+#[case(Embedded, 400 * 1024)]
+#[case(DynamoDb, 300_000)]
+#[case(SecretsManager, 65_536)]
+fn a_value_as_large_as_its_store_takes_is_a_value(#[case] store: StoreName, #[case] size: usize) {
+    let world = World::new(store, &[("secret/large", "kind=REFERENCE")]);
+    let large = SecretValue::new(vec![0xff; size]);
+    world.leave("large", &[(Field::Whole, large.clone())]);
+    assert!(world.takes()["large"] == large);
+}
+
+#[rstest]
+fn an_annotations_file_of_a_megabyte_is_read(
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+) {
+    let world = World::new(store, &[("secret/token", PASSWORD)]);
+    let mut file = world.pod.read("annotations");
+    let padding = "x".repeat(1024);
+    for n in 0..1024 {
+        write!(file, "\nexample.com/padding-{n}=\"{padding}\"").unwrap();
+    }
+    fs::write(world.pod.path("annotations"), file).unwrap();
+    assert_eq!(world.takes()["token"].len(), 16);
+}
+
+#[rstest]
+fn five_hundred_entries_of_one_pod_are_created_and_found_again(
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+) {
+    let names: Vec<String> = (0..500).map(|n| format!("secret/entry-{n:03}")).collect();
+    let annotations: Vec<_> = names.iter().map(|name| (name.as_str(), PASSWORD)).collect();
+    let world = World::new(store, &annotations);
+    let created = world.takes();
+    assert_eq!(created.len(), 500);
+    let before = world.stored();
+    assert!(world.takes() == created);
+    assert_eq!(world.stored(), before);
+}
+
+/// Both are named, with what each asks for.
+#[rstest]
+fn two_annotations_that_name_one_path_with_different_types_are_refused(
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+) {
+    let annotations = [
+        (
+            "secret/one",
+            "kind=DYNAMIC,type=PASSWORD,size=128,storageKey=same",
+        ),
+        (
+            "secret/two",
+            "kind=DYNAMIC,type=RANDOM,size=128,storageKey=same",
+        ),
+    ];
+    let parts = [
+        "/same is asked for as type=RANDOM,size=128 here",
+        "as type=PASSWORD,size=128 by secret.bsycorp.com/one",
+        "another name or storageKey=",
+    ];
+    World::new(store, &annotations).refuses("two", &parts);
+}
