@@ -26,6 +26,7 @@ pub use eventually::eventually;
 pub use kubectl::{Kubectl, Refused};
 pub use moto::Moto;
 pub use namespace::Namespace;
+pub use paths::kees_init;
 
 use std::{
     path::{Path, PathBuf},

@@ -14,6 +14,19 @@ pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     value_of("CACHE")
 }
 
+/// The program under test with every store in it, as `tests/images` builds it.
+pub fn kees_init() -> anyhow::Result<PathBuf> {
+    let images =
+        std::env::var_os("KEES_IMAGES").context("KEES_IMAGES is not set: run tests/run")?;
+    let path = PathBuf::from(images).join("kees-init-all-stores");
+    ensure!(
+        path.exists(),
+        "{} is missing: run tests/run",
+        path.display()
+    );
+    Ok(path)
+}
+
 /// A variable of `tests/paths`.
 pub(crate) fn value_of(variable: &str) -> anyhow::Result<PathBuf> {
     let output = Command::new("bash")

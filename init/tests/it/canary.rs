@@ -3,10 +3,16 @@
 
 use std::fmt::Write as _;
 
-use kees_common::SecretValue;
+use kees_common::{SecretValue, StoreName};
 use kees_init::{Failure, Report};
+use rstest::rstest;
+use serde_json::json;
 
-use crate::pod::{Pod, Scripted};
+use crate::{
+    cloud::{Cloud, attribute},
+    container::{Container, run},
+    pod::{Pod, Scripted},
+};
 
 const CANARY: &str = "canary-in-the-coal-mine";
 
@@ -93,4 +99,40 @@ async fn neither_a_report_nor_a_failure_shows_a_value() {
         succeeded, 2,
         "the others are refused, each for its own reason"
     );
+}
+
+/// The AWS SDK and its HTTP client write whole requests and answers into events of their own.
+#[rstest]
+fn no_log_of_a_run_with_aws_shows_a_value(
+    #[values(StoreName::DynamoDb, StoreName::SecretsManager)] store: StoreName,
+    #[values("text", "json")] format: &str,
+) {
+    let container = Container::new(&[
+        ("secret/canary", "kind=REFERENCE"),
+        ("secret/seed", "kind=DYNAMIC,type=RANDOM,size=256"),
+        ("secret/tls_private", "kind=DYNAMIC,type=RSA,size=2048"),
+    ]);
+    let cloud = Cloud::start();
+    let canary = SecretValue::new(CANARY.as_bytes().to_vec());
+    cloud.put(
+        "/canary",
+        match store {
+            StoreName::DynamoDb => attribute(&canary),
+            _ => json!({"SecretString": CANARY}),
+        },
+    );
+    for _ in ["created", "found"] {
+        let mut command = container.command();
+        cloud.configure(&mut command, store);
+        // What other programs take their levels from, too.
+        let loud = ["LOG_LEVEL", "RUST_LOG"].map(|variable| (variable, "trace"));
+        let (status, stderr) = run(command.envs(loud).env("LOG_FORMAT", format));
+        assert_eq!(status, 0, "{stderr}");
+        assert!(stderr.contains("3 entries written"), "{stderr}");
+        assert!(!sings(&stderr), "{stderr}");
+        for line in container.read("volume/secrets.properties").lines() {
+            let (name, value) = line.split_once('=').unwrap();
+            assert!(!stderr.contains(&value[..24]), "{name} is in: {stderr}");
+        }
+    }
 }

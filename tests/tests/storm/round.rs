@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use kees_tests::kees_init;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tempfile::TempDir;
 
@@ -19,7 +20,7 @@ use crate::{
     Size, Tally,
     check::{self, Output},
     pace::TenthOfACore,
-    target::{Target, kees_init},
+    target::Target,
 };
 
 /// How long a round rages before everybody may finish in peace.

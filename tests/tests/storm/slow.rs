@@ -6,13 +6,13 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use kees_tests::eventually;
+use kees_tests::{eventually, kees_init};
 use tempfile::TempDir;
 
 use crate::{
     Size,
     pace::TenthOfACore,
-    target::{Target, kees_init},
+    target::Target,
 };
 
 /// Keys that take a second and more each at a tenth of a core: longer than the deadline below.

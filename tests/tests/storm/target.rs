@@ -1,6 +1,6 @@
 //! The stores that a storm rages on, each as its clients see it.
 
-use std::{net::SocketAddr, path::PathBuf, process::Command, time::Duration};
+use std::{net::SocketAddr, process::Command, time::Duration};
 
 use anyhow::Context as _;
 use aws_sdk_secretsmanager::operation::list_secrets::ListSecretsOutput;
@@ -143,17 +143,4 @@ fn proxy(endpoint: &str, size: &Size) -> anyhow::Result<Proxy> {
         Duration::from_secs(2),
         size.seed,
     ))
-}
-
-/// The program under test, with every store in it.
-pub(crate) fn kees_init() -> anyhow::Result<PathBuf> {
-    let images =
-        std::env::var_os("KEES_IMAGES").context("KEES_IMAGES is not set: run tests/run")?;
-    let path = PathBuf::from(images).join("kees-init-all-stores");
-    anyhow::ensure!(
-        path.exists(),
-        "{} is missing: run tests/run",
-        path.display()
-    );
-    Ok(path)
 }
