@@ -93,7 +93,7 @@ impl MountPath {
 
     /// The path of a file in the folder.
     pub fn file(&self, name: &str) -> String {
-        format!("{}/{name}", self.0)
+        [&self.0, "/", name].concat()
     }
 }
 

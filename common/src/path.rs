@@ -21,7 +21,7 @@ impl StoragePrefix {
     /// The path of `suffix` under this prefix. It is joined first and then looked at, so a
     /// segment that only the joining makes (an empty one, `..`) is found as well.
     pub fn join(&self, suffix: &str) -> Result<StoragePath, PathProblem> {
-        let text = format!("{}/{suffix}", self.trimmed());
+        let text = [self.trimmed(), "/", suffix].concat();
         check_path(&text)?;
         Ok(StoragePath(text))
     }
@@ -111,7 +111,12 @@ fn check_text(text: &str) -> Result<(), PathProblem> {
     if text.len() > 2048 {
         return Err(PathProblem::TooLong);
     }
-    if text.chars().any(char::is_control) {
+    let control = if text.is_ascii() {
+        text.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
+    };
+    if control {
         return Err(PathProblem::Control);
     }
     Ok(())

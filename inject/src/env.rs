@@ -58,10 +58,7 @@ impl Variables<'_> {
     fn files(&mut self, injection: &Injection<'_>) {
         let path = &injection.mount_path;
         self.literal(env::ANNOTATION_DOMAIN, injection.settings.domain.as_str());
-        self.literal(
-            env::ANNOTATIONS_FILE,
-            &format!("{}/annotations", names::PODINFO_PATH),
-        );
+        self.literal(env::ANNOTATIONS_FILE, names::PODINFO_FILE);
         self.literal(env::SECRETS_FILE, &path.file("secrets.properties"));
         self.literal(env::RESOURCES_FILE, &path.file("resources.properties"));
         self.literal(env::LEASES_FILE, &path.file("leases.properties"));

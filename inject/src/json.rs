@@ -1,6 +1,6 @@
 //! JSON written straight into a text, in the order of the calls, without a tree in between.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64_simd::STANDARD;
 
 /// Writes one JSON value after the other; commas come by themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,7 +18,7 @@ impl JsonWriter {
     /// Bytes as text in standard base64.
     pub(crate) fn base64(&mut self, bytes: &[u8]) {
         self.open('"');
-        STANDARD.encode_string(bytes, &mut self.0);
+        STANDARD.encode_append(bytes, &mut self.0);
         self.0.push('"');
     }
 
@@ -81,11 +81,14 @@ impl JsonWriter {
 
     fn escaped(&mut self, text: &str) {
         const HEX: &[u8; 16] = b"0123456789abcdef";
+        let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+        // Nearly every text is plain, and a look at all of it has no branches.
+        if !text.bytes().fold(false, |any, b| any | is_special(b)) {
+            self.0.push_str(text);
+            return;
+        }
         let mut rest = text;
-        while let Some(at) = rest
-            .bytes()
-            .position(|b| b < 0x20 || b == b'"' || b == b'\\')
-        {
+        while let Some(at) = rest.bytes().position(is_special) {
             let (plain, special) = rest.split_at(at);
             self.0.push_str(plain);
             // The byte found is ASCII, a character of its own.

@@ -13,5 +13,7 @@ pub(crate) const VOLUMES: [&str; 3] = [PODINFO, SECRETS, NO_TOKEN];
 
 /// Where the init container finds the annotations: the folder of `ANNOTATIONS_FILE`'s default.
 pub(crate) const PODINFO_PATH: &str = "/podinfo";
+/// The file of them there.
+pub(crate) const PODINFO_FILE: &str = "/podinfo/annotations";
 /// Where the ServiceAccount plugin would mount a token.
 pub(crate) const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
