@@ -1,9 +1,12 @@
 # What is fetched and built lies in the user's cache folder: ${KEES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kees}.
 SHELL := /bin/bash
 
-.PHONY: test unit e2e bench storm fuzz fmt lint deny cluster
+.PHONY: test setup unit e2e bench storm fuzz fmt lint deny cluster
 
-test: unit e2e ## all tests; says what it needs when something is missing
+test: setup unit e2e ## all tests; says what it needs when something is missing
+
+setup: ## fetches and builds what the tests need, once
+	tests/setup
 
 unit: ## those that start nothing
 	. tests/paths && cargo test --locked --no-fail-fast
