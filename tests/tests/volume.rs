@@ -1,6 +1,8 @@
 //! A memory volume that is full, as the kernel reports it: a `tmpfs` of a known size, which only
 //! root may mount, in the mount namespace that `tests/run` makes.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail like this")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -70,7 +72,10 @@ impl Pod {
     fn is_full_for(&self, size: usize) {
         let (status, message) = self.run(size);
         assert_eq!(status, Some(73), "{message}");
-        let file = format!("the file {}/", fs::canonicalize(self.volume()).unwrap().display());
+        let file = format!(
+            "the file {}/",
+            fs::canonicalize(self.volume()).unwrap().display()
+        );
         let hint = "cannot be written (old and new files must fit side by side: raise the \
                     sizeLimit of the volume): No space left on device";
         for part in ["exit 73, a file could not be written", &file, hint] {
@@ -88,8 +93,12 @@ impl Drop for Pod {
 
 /// Every file of a folder, hidden ones included.
 fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    files
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
 }
 
 #[test]
@@ -105,7 +114,11 @@ fn a_volume_that_is_too_small_for_old_and_new_keeps_the_old() {
     assert_eq!(pod.run(SMALL).0, Some(0));
     let before = content(&pod.volume());
     pod.is_full_for(LARGE);
-    assert!(content(&pod.volume()) == before, "{:?}", content(&pod.volume()).keys());
+    assert!(
+        content(&pod.volume()) == before,
+        "{:?}",
+        content(&pod.volume()).keys()
+    );
 
     let other = Pod::new();
     assert_eq!(other.run(LARGE).0, Some(0), "alone it fits");

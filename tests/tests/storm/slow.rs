@@ -9,11 +9,7 @@ use anyhow::{Context as _, ensure};
 use kees_tests::{eventually, kees_init};
 use tempfile::TempDir;
 
-use crate::{
-    Size,
-    pace::TenthOfACore,
-    target::Target,
-};
+use crate::{Size, pace::TenthOfACore, target::Target};
 
 /// Keys that take a second and more each at a tenth of a core: longer than the deadline below.
 const KEYS: usize = 4;
