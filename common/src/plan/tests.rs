@@ -252,6 +252,23 @@ fn the_store_is_the_entrys_then_the_pods_then_the_operators() {
     );
 }
 
+/// API reference, `CreateSecret`: a name has 512 characters at most. moto takes more.
+#[test]
+fn a_secret_has_a_name_of_512_characters_at_most() {
+    let named = |length: usize| {
+        let key = "k".repeat(length - "/dev/team/".len());
+        let annotation = format!("{PASSWORD},storageKey={key}");
+        let settings = settings(StoreName::SecretsManager);
+        faults(&settings, &[("secret.d/a", &annotation)])
+    };
+    assert_eq!(named(512), Vec::<String>::new());
+    let refused = named(513);
+    assert!(
+        refused[0].contains("cannot be the name of a secret"),
+        "{refused:?}"
+    );
+}
+
 #[rstest]
 #[case(
     &[("init.d/store", "memory"), ("secret.d/a", PASSWORD)],

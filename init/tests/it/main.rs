@@ -11,6 +11,7 @@ mod binary;
 mod canary;
 mod cloud;
 mod container;
+mod documentation;
 mod faults;
 mod local_mode;
 mod memory;
