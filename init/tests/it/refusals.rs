@@ -55,7 +55,7 @@ fn is_answered(store: StoreName, annotation: &str, answer: Instead, status: i32,
     let cloud = Cloud::scripted(move |_, _| Some(answer.clone()));
     let mut command = pod.command();
     let command = cloud.configure(&mut command, store);
-    fails(&pod, command.env("TIMEOUT", "0.5"), status, parts);
+    fails(&pod, command.env("TIMEOUT", "2"), status, parts);
 }
 
 #[rstest]
@@ -66,7 +66,7 @@ fn what_is_absent_is_said_to_be(#[case] store: StoreName, #[case] remedy: &str) 
     let mut command = pod.command();
     let command = Cloud::start()
         .configure(&mut command, store)
-        .env("TIMEOUT", "0.5");
+        .env("TIMEOUT", "2");
     fails(
         &pod,
         command,
@@ -106,7 +106,7 @@ fn a_write_that_is_denied_names_action_and_resource(
         is_write.then(|| refusal("AccessDeniedException", ""))
     });
     let mut command = pod.command();
-    let command = cloud.configure(&mut command, store).env("TIMEOUT", "0.5");
+    let command = cloud.configure(&mut command, store).env("TIMEOUT", "2");
     let waited = "or let somebody else create it: nobody did while this run waited";
     fails(
         &pod,
@@ -231,7 +231,7 @@ fn a_store_that_is_not_reached_is_told_from_one_that_is_silent(
         .unwrap();
     command
         .env("AWS_ENDPOINT", format!("http://{address}"))
-        .env("TIMEOUT", "0.5");
+        .env("TIMEOUT", "2");
     let parts = [
         &*address.to_string(),
         "Connection refused",
@@ -262,7 +262,7 @@ fn a_name_that_is_blocked_by_a_deletion_is_told_with_its_date_where_that_may_be_
     let mut command = pod.command();
     let command = cloud
         .configure(&mut command, SecretsManager)
-        .env("TIMEOUT", "0.5");
+        .env("TIMEOUT", "2");
     let date = "on or after 2026-01-01T00:00:00Z";
     let mut parts = vec![
         "InvalidRequestException",
