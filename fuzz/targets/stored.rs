@@ -3,7 +3,7 @@
 //! The first byte chooses the type and where the rest is cut into the fields of a generation.
 #![no_main]
 
-use kees_common::{Field, Locator, Member, SecretType, SecretValue};
+use kees_common::{Field, Locator, Member, SecretType, SecretValue, StoragePath};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(text) = std::str::from_utf8(rest) {
         let _ = SecretValue::from_base64(text);
         for field in fields {
-            let Ok(path) = "/fuzz/secret".parse() else { return };
+            let Ok(path) = "/fuzz/secret".parse::<StoragePath>() else { return };
             let locator = Locator {
                 member: (*field != Field::Whole).then(|| Member {
                     secret: path.clone(),
