@@ -91,6 +91,8 @@ enum Step {
     Create { made: Made },
     /// Has sent it and waits for the answer.
     Await { made: Made },
+    /// Had no answer, and looks at the store before it sends the same request again.
+    LookAgain { made: Made },
     /// Was told that it won, and reads back what it wrote.
     ReadBack,
     /// Lost, and reads the winner's.
@@ -156,7 +158,7 @@ enum Action {
     DeliverTwice(Made),
     /// A request is lost.
     Lose(Made),
-    /// The sender gives up waiting, while its request is still on its way, and sends it again.
+    /// The sender gives up waiting, while its request is still on its way.
     GiveUp(usize),
     /// The process is killed; its pod starts it again from the beginning.
     Kill(usize),
@@ -226,7 +228,7 @@ impl Model for Race {
                     }
                     StoreKind::SecretsManager => self.read_actions(state, writer, actions),
                 },
-                Step::ReadTogether | Step::ReadBack | Step::ReadWinner => {
+                Step::ReadTogether | Step::LookAgain { .. } | Step::ReadBack | Step::ReadWinner => {
                     self.read_actions(state, writer, actions);
                 }
                 Step::Generate => actions.push(Action::Generate(writer)),
@@ -282,7 +284,7 @@ impl Model for Race {
                 state.network_faults_left -= 1;
                 state.on_its_way &= !bit(made);
                 self.carry_out(&mut state, made);
-                state.resend(made);
+                state.leave_unanswered(made);
             }
             Action::DeliverTwice(made) => {
                 state.network_faults_left -= 1;
@@ -292,14 +294,14 @@ impl Model for Race {
             Action::Lose(made) => {
                 state.network_faults_left -= 1;
                 state.on_its_way &= !bit(made);
-                state.resend(made);
+                state.leave_unanswered(made);
             }
             Action::GiveUp(writer) => {
                 let Step::Await { made } = state.writers[writer].step else {
                     return None;
                 };
                 state.network_faults_left -= 1;
-                state.writers[writer].step = Step::Create { made };
+                state.writers[writer].step = Step::LookAgain { made };
             }
             Action::Kill(writer) => {
                 state.kills_left -= 1;
@@ -464,6 +466,7 @@ impl State {
         let step = &mut self.writers[writer].step;
         match step {
             Step::Read { .. } | Step::ReadTogether => *step = Step::Generate,
+            Step::LookAgain { made } => *step = Step::Create { made: *made },
             // Somebody's generation is there, ours or the winner's: wait and look again.
             _ => {}
         }
@@ -492,11 +495,11 @@ impl State {
         }
     }
 
-    /// No answer arrives, and its sender, if still there, sends the same request again.
-    fn resend(&mut self, made: Made) {
+    /// No answer arrives for its sender, if that is still there.
+    fn leave_unanswered(&mut self, made: Made) {
         let writer = &mut self.writers[sender(made)];
         if writer.step == (Step::Await { made }) {
-            writer.step = Step::Create { made };
+            writer.step = Step::LookAgain { made };
         }
     }
 }

@@ -9,7 +9,8 @@
 //! | read | [`read_all`] | all there: done; all absent: generate; half there: read together |
 //! | read together | [`settle`] | the same, but half there is refused |
 //! | generate | the caller | create |
-//! | create | [`create_once`] | created: read back; exists: read the winner's; no answer: create again, with the same token |
+//! | create | [`create_once`] | created: read back; exists: read the winner's; no answer, or throttled: look again |
+//! | look again | [`create_once`] | all there: done; all absent: create again, with the same token |
 //! | read back | [`create_once`] | all there: done. A token answers success for ten minutes even when what it wrote has been deleted since, so nothing is taken for stored that was not read |
 //! | read the winner's | [`create_once`] | all there: done; absent: see [`create_once`] |
 //! | refused | | an error that names the missing half; it is never completed by a new generation |
@@ -107,10 +108,17 @@ pub async fn create_once<S: Read + Create>(
     named: &Named,
     patience: &mut Patience,
 ) -> Result<Outcome, StoreError> {
-    let creation = create(store, new, patience).await?;
+    let (creation, mut seen) = match create(store, new, named, patience).await? {
+        Written::Answered(creation) => (creation, None),
+        Written::Seen(sight) => (Creation::Exists, Some(sight)),
+    };
     let mut backoff = Backoff::default();
     loop {
-        match read_together(store, named, patience).await? {
+        let sight = match seen.take() {
+            Some(sight) => sight,
+            None => read_together(store, named, patience).await?,
+        };
+        match sight {
             Sight::Whole(values) => {
                 let created = values
                     .iter()
@@ -136,23 +144,43 @@ pub async fn create_once<S: Read + Create>(
     }
 }
 
-/// Sends the write until the store answers it.
+/// How a write ended.
+enum Written {
+    /// The store answered it.
+    Answered(Creation),
+    /// It was not answered, and a look at the store showed that something is there by now.
+    Seen(Sight),
+}
+
+/// Sends the write until the store answers it, or shows that it is there.
+///
+/// The store is looked at before each repetition: reads are plentiful where writes are not, and of
+/// many writers that were throttled together all but one have nothing to write any more
+/// (`docs/scale.md`).
 async fn create<S: Create + Read>(
     store: &S,
     new: &NewGeneration<'_>,
+    named: &Named,
     patience: &mut Patience,
-) -> Result<Creation, StoreError> {
+) -> Result<Written, StoreError> {
     let mut last = no_answer(store, None);
     last.path = Some(new.generation.path.clone());
     let mut backoff = Backoff::default();
     loop {
         match patience.wait(store.create(new)).await {
             Some(Err(error)) if error.is_transient() => last = error,
-            Some(answer) => return answer,
+            Some(answer) => return answer.map(Written::Answered),
             None => return Err(last),
         }
         if !patience.pause(backoff.pause()).await {
             return Err(last);
+        }
+        match read_together(store, named, patience).await {
+            Ok(Sight::Absent) => {}
+            Ok(sight) => return Ok(Written::Seen(sight)),
+            // Patience is over, and what kept the write back is the better reason.
+            Err(error) if error.is_transient() => return Err(last),
+            Err(error) => return Err(error),
         }
     }
 }

@@ -285,14 +285,58 @@ async fn only_what_the_pod_names_is_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_not_another_writer() {
-    let store = Scripted::new().creates([Play::LoseAnswer, Play::Fail(ErrorKind::Server)]);
+    let store = Scripted::new().creates([Play::Fail(ErrorKind::Server), Play::LoseAnswer]);
     let outcome = create_as_us(&store, &BOTH).await.unwrap();
     assert!(outcome.created);
     assert_eq!(texts(&outcome.values), ["we public", "we private"]);
     assert_eq!(
         store.log(),
-        ["create", "create", "create", "read together 2"]
+        ["create", "read together 2", "create", "read together 2"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repetition_that_a_lagging_store_calls_for_has_the_same_token() {
+    let store = Scripted::lagging()
+        .creates([Play::LoseAnswer])
+        .snapshots([Play::SeeNothing]);
+    let outcome = create_as_us(&store, &BOTH).await.unwrap();
+    assert!(outcome.created);
+    assert_eq!(
+        store.log(),
+        ["create", "read together 2", "create", "read together 2"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_throttled_does_not_write_what_another_has_written() {
+    let store = Scripted::new()
+        .put("/dev/signing_public", "other public")
+        .put("/dev/signing_private", "other private")
+        .creates([Play::Fail(ErrorKind::Throttled)]);
+    let outcome = create_as_us(&store, &BOTH).await.unwrap();
+    assert!(!outcome.created);
+    assert_eq!(texts(&outcome.values), ["other public", "other private"]);
+    assert_eq!(store.log(), ["create", "read together 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_between_two_writes_that_fails_does_not_hide_why() {
+    let store = Scripted::new()
+        .creates([Play::Fail(ErrorKind::Throttled)])
+        .snapshots([Play::Silence]);
+    let error = create_as_us(&store, &BOTH).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Throttled);
+
+    let denied = ErrorKind::Denied {
+        action: "a".to_owned(),
+        resource: "r".to_owned(),
+    };
+    let store = Scripted::new()
+        .creates([Play::Fail(ErrorKind::Throttled)])
+        .snapshots([Play::Fail(denied.clone())]);
+    let error = create_as_us(&store, &BOTH).await.unwrap_err();
+    assert_eq!(error.kind, denied);
 }
 
 #[rstest]
@@ -305,7 +349,8 @@ async fn what_may_pass_is_tried_again_at_every_step(#[case] kind: ErrorKind) {
     let failing = || vec![Play::Fail(kind.clone()); 3];
     let store = Scripted::new().creates(failing()).snapshots(failing());
     assert!(create_as_us(&store, &BOTH).await.unwrap().created);
-    assert_eq!(store.log().len(), 8);
+    // Four writes, a look after each, and three looks more.
+    assert_eq!(store.log().len(), 11);
 }
 
 #[rstest]
