@@ -2,7 +2,7 @@
 //! with its owner.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -26,9 +26,11 @@ impl Server {
         address: SocketAddr,
         mut command: Command,
     ) -> anyhow::Result<Self> {
-        let log = paths::cache()?.join(format!("log/{name}-{}.log", address.port()));
-        let output =
-            File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let folder = paths::cache()?.join("log");
+        let log = folder.join(format!("{name}-{}.log", address.port()));
+        let output = fs::create_dir_all(&folder)
+            .and_then(|()| File::create(&log))
+            .with_context(|| format!("cannot write {}", log.display()))?;
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
