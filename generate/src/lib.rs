@@ -85,7 +85,11 @@ mod tests {
         let values: Vec<_> = one.iter().collect();
         let fields: Vec<_> = values.iter().map(|(field, _)| *field).collect();
         assert_eq!(fields, spec.fields());
-        assert_eq!(verify(spec.secret_type(), &values), Ok(()));
+        let is_key = matches!(spec, Spec::Rsa { .. } | Spec::Gpg { .. });
+        assert_eq!(
+            verify(spec.secret_type(), &values),
+            Ok(is_key.then_some(2048))
+        );
         for (field, value) in values {
             assert_ne!(Some(value), next.get(field), "{field}");
         }

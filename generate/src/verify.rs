@@ -9,6 +9,7 @@ mod rsa;
 
 use std::fmt;
 
+use ::rsa::pkcs8::{PrivateKeyInfo, spki::SubjectPublicKeyInfoRef};
 use kees_common::{Field, SecretType, SecretValue};
 
 use crate::Mismatch;
@@ -18,12 +19,18 @@ use crate::Mismatch;
 ///
 /// No value may be empty. RSA: DER `SubjectPublicKeyInfo` and PKCS#8, with one modulus. GPG:
 /// armored OpenPGP keys with one fingerprint, the private one protected by the passphrase. RANDOM:
-/// both ends of an `api-key` alike. A PASSWORD may be anything. Sizes are not compared: a stored
-/// value stays right when an annotation's `size` changes.
+/// any bytes that are no key, both ends of an `api-key` alike. A PASSWORD and GPG's passphrase: any
+/// text that is no key, since people store some by hand.
+///
+/// Returns the size of a key in bits, where there is one. It is no reason to refuse a value: the
+/// original hands out what is stored, whatever the annotation's `size` says by now.
 ///
 /// # Errors
 /// [`Mismatch`], which names the field at fault and never a value.
-pub fn verify(secret_type: SecretType, values: &[(Field, &SecretValue)]) -> Result<(), Mismatch> {
+pub fn verify(
+    secret_type: SecretType,
+    values: &[(Field, &SecretValue)],
+) -> Result<Option<usize>, Mismatch> {
     if let Some((field, _)) = values.iter().find(|(_, value)| value.is_empty()) {
         return Err(mismatch(*field, "the value is empty"));
     }
@@ -40,14 +47,45 @@ pub fn verify(secret_type: SecretType, values: &[(Field, &SecretValue)]) -> Resu
             find(Field::Private),
             find(Field::Password),
         ),
-        SecretType::Random => match (find(Field::Consumer), find(Field::Provider)) {
-            (Some(consumer), Some(provider)) if consumer != provider => Err(mismatch(
-                Field::Consumer,
-                "the value differs from that of provider",
-            )),
-            _ => Ok(()),
-        },
-        SecretType::Password => Ok(()),
+        SecretType::Random => {
+            for (field, value) in values {
+                no_key(*field, "random bytes", value.expose())?;
+            }
+            match (find(Field::Consumer), find(Field::Provider)) {
+                (Some(consumer), Some(provider)) if consumer != provider => Err(mismatch(
+                    Field::Consumer,
+                    "the value differs from that of provider",
+                )),
+                _ => Ok(None),
+            }
+        }
+        SecretType::Password => {
+            for (field, value) in values {
+                text(*field, "a password", value.expose())?;
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// Fails a value that is no text, or a key.
+fn text(field: Field, expected: &str, value: &[u8]) -> Result<(), Mismatch> {
+    no_key(field, expected, value)?;
+    if std::str::from_utf8(value).is_err() {
+        let what = format!("expected {expected}, found bytes that are no text");
+        return Err(mismatch(field, &what));
+    }
+    Ok(())
+}
+
+/// Fails a value that is a key.
+fn no_key(field: Field, expected: &str, value: &[u8]) -> Result<(), Mismatch> {
+    match Form::of(value) {
+        Form::Other => Ok(()),
+        found => Err(mismatch(
+            field,
+            &format!("expected {expected}, found {found}"),
+        )),
     }
 }
 
@@ -59,6 +97,8 @@ enum Form {
     GpgPublic,
     GpgPrivate,
     Pem,
+    ForeignPublic,
+    ForeignPrivate,
     Other,
 }
 
@@ -75,6 +115,10 @@ impl Form {
             Self::RsaPublic
         } else if rsa::Public::parse_private(value).is_ok() {
             Self::RsaPrivate
+        } else if SubjectPublicKeyInfoRef::try_from(value).is_ok() {
+            Self::ForeignPublic
+        } else if PrivateKeyInfo::try_from(value).is_ok() {
+            Self::ForeignPrivate
         } else {
             Self::Other
         }
@@ -89,6 +133,8 @@ impl fmt::Display for Form {
             Self::GpgPublic => "an armored GPG public key",
             Self::GpgPrivate => "an armored GPG private key",
             Self::Pem => "PEM text",
+            Self::ForeignPublic => "a public key that is not RSA (DER SubjectPublicKeyInfo)",
+            Self::ForeignPrivate => "a private key that is not RSA (DER PKCS#8)",
             Self::Other => "something else",
         })
     }

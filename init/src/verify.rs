@@ -57,15 +57,36 @@ pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
             .iter()
             .map(|(_, field, value)| (*field, *value))
             .collect();
-        if let Err(mismatch) = kees_generate::verify(group.secret_type, &values) {
-            // The entry at fault, or the first where the field is none of the named.
-            let of_field = |(_, field, _): &&(usize, Field, _)| *field == mismatch.field;
-            let at = group.values.iter().find(of_field).or(group.values.first());
-            faults.extend(at.map(|(at, ..)| (*at, mismatch)));
+        match kees_generate::verify(group.secret_type, &values) {
+            Ok(bits) => tell_other_size(&request.plan, group.key.1, bits),
+            Err(mismatch) => {
+                // The entry at fault, or the first where the field is none of the named.
+                let of_field = |(_, field, _): &&(usize, Field, _)| *field == mismatch.field;
+                let at = group.values.iter().find(of_field).or(group.values.first());
+                faults.extend(at.map(|(at, ..)| (*at, mismatch)));
+            }
         }
     }
     for (at, mismatch) in faults {
         slots.fail(at, EntryProblem::Mismatch(mismatch));
+    }
+}
+
+/// Says that a stored key is not of the size that an annotation asks for by now, which changes
+/// nothing: what exists is handed out, as by the original, and never replaced.
+fn tell_other_size(plan: &Plan, path: &StoragePath, stored: Option<usize>) {
+    let asked = plan.generations.iter().find(|each| each.path == *path);
+    let asked = asked.map(|generation| usize::from(generation.spec.bits()));
+    if let (Some(stored), Some(asked)) = (stored, asked)
+        && stored != asked
+    {
+        tracing::warn!(
+            %path,
+            stored,
+            asked,
+            "the stored key has another size than its annotation; what exists is never replaced: \
+             give the entry another name for a key of that size"
+        );
     }
 }
 

@@ -101,5 +101,5 @@ fn what_is_derived_has_the_fields_of_its_spec_and_is_sound(#[case] spec: Spec) {
     let values: Vec<_> = derived.iter().collect();
     let fields: Vec<_> = values.iter().map(|(field, _)| *field).collect();
     assert_eq!(fields, spec.fields());
-    assert_eq!(crate::verify(spec.secret_type(), &values), Ok(()));
+    assert!(crate::verify(spec.secret_type(), &values).is_ok());
 }

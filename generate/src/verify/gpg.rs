@@ -8,15 +8,15 @@ use sequoia_openpgp::{
     parse::Parse as _,
 };
 
-use super::{Form, mismatch, not};
+use super::{Form, mismatch, not, text};
 use crate::Mismatch;
 
-/// Checks what is given of a key.
+/// Checks what is given of a key; its size in bits.
 pub(super) fn verify(
     public: Option<&[u8]>,
     private: Option<&[u8]>,
     passphrase: Option<&[u8]>,
-) -> Result<(), Mismatch> {
+) -> Result<Option<usize>, Mismatch> {
     let public = public.map(|value| cert(Field::Public, value)).transpose()?;
     let private = private
         .map(|value| cert(Field::Private, value))
@@ -30,10 +30,14 @@ pub(super) fn verify(
             &format!("the public key ({public}) does not belong to the private key ({private})"),
         ));
     }
-    match (private, passphrase) {
-        (Some(private), Some(passphrase)) => open(&private, passphrase),
-        _ => Ok(()),
+    if let Some(passphrase) = passphrase {
+        text(Field::Password, "a passphrase", passphrase)?;
     }
+    if let (Some(private), Some(passphrase)) = (&private, passphrase) {
+        open(private, passphrase)?;
+    }
+    let key = public.or(private);
+    Ok(key.and_then(|cert| cert.primary_key().key().mpis().bits()))
 }
 
 /// One OpenPGP key, of the half that `field` names.

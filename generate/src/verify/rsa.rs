@@ -9,8 +9,11 @@ use rsa::{
 use super::{Form, mismatch, not};
 use crate::Mismatch;
 
-/// Checks what is given of a key pair.
-pub(super) fn verify(public: Option<&[u8]>, private: Option<&[u8]>) -> Result<(), Mismatch> {
+/// Checks what is given of a key pair; its size in bits.
+pub(super) fn verify(
+    public: Option<&[u8]>,
+    private: Option<&[u8]>,
+) -> Result<Option<usize>, Mismatch> {
     let public = public
         .map(|value| {
             Public::parse(value).map_err(|e| not(Field::Public, Form::RsaPublic, value, Some(&e)))
@@ -27,7 +30,7 @@ pub(super) fn verify(public: Option<&[u8]>, private: Option<&[u8]>) -> Result<()
             Field::Public,
             "the public key does not belong to the private key",
         )),
-        _ => Ok(()),
+        (public, private) => Ok(public.or(private).map(|key| key.bits())),
     }
 }
 
@@ -39,6 +42,12 @@ pub(super) struct Public<'a> {
 }
 
 impl<'a> Public<'a> {
+    /// Its size: that of the modulus.
+    fn bits(&self) -> usize {
+        let unused = self.modulus.first().map_or(0, |byte| byte.leading_zeros());
+        self.modulus.len() * 8 - unused as usize
+    }
+
     /// Reads DER `SubjectPublicKeyInfo`.
     pub(super) fn parse(der: &'a [u8]) -> Result<Self, pkcs8::spki::Error> {
         let info = SubjectPublicKeyInfoRef::try_from(der)?;

@@ -34,7 +34,8 @@ fn check(secret_type: SecretType, values: &[(Field, &[u8])]) -> Result<(), Strin
         .iter()
         .map(|(field, value)| (*field, value))
         .collect();
-    verify(secret_type, &borrowed).map_err(|e| format!("{}: {}", e.field, e.what))
+    let checked = verify(secret_type, &borrowed).map(drop);
+    checked.map_err(|e| format!("{}: {}", e.field, e.what))
 }
 
 /// The values of `generated` for those fields, whole.
@@ -99,16 +100,95 @@ fn an_empty_value_is_refused(#[case] secret_type: SecretType, #[case] field: Fie
 }
 
 #[rstest]
-#[case(SecretType::Password, Field::Whole, b"anything at all \xff")]
-#[case(SecretType::Random, Field::Whole, b"\0")]
-#[case(SecretType::Random, Field::Provider, b"\0")]
-#[case(SecretType::Gpg, Field::Password, b"anything at all \xff")]
+#[case(SecretType::Password, Field::Whole, "an operator's own, with an ü".as_bytes())]
+#[case(SecretType::Random, Field::Whole, b"\0\xff")]
+#[case(SecretType::Random, Field::Provider, b"\0\xff")]
+#[case(SecretType::Gpg, Field::Password, "an operator's own, with an ü".as_bytes())]
 fn what_has_no_form_may_be_anything(
     #[case] secret_type: SecretType,
     #[case] field: Field,
     #[case] value: &[u8],
 ) {
     assert_eq!(check(secret_type, &[(field, value)]), Ok(()));
+}
+
+#[rstest]
+#[case(SecretType::Password, Field::Whole, "expected a password")]
+#[case(SecretType::Gpg, Field::Password, "expected a passphrase")]
+#[case(SecretType::Random, Field::Whole, "expected random bytes")]
+#[case(SecretType::Random, Field::Consumer, "expected random bytes")]
+fn a_key_under_the_name_of_what_is_none_is_refused(
+    #[case] secret_type: SecretType,
+    #[case] field: Field,
+    #[case] expected: &str,
+) {
+    let (rsa, gpg) = (rsa_pair("a"), gpg_key("a"));
+    let keys = [
+        (&rsa, Field::Public, "an RSA public key"),
+        (&rsa, Field::Private, "an RSA private key"),
+        (&gpg, Field::Public, "an armored GPG public key"),
+        (&gpg, Field::Private, "an armored GPG private key"),
+    ];
+    for (generated, half, found) in keys {
+        let value = generated.get(half).unwrap().expose();
+        let error = check(secret_type, &[(field, value)]).unwrap_err();
+        let start = format!("{field}: {expected}, found {found}");
+        assert!(error.starts_with(&start), "{error}");
+    }
+    let pem = check(secret_type, &[(field, b"-----BEGIN PRIVATE KEY-----\n")]);
+    assert_eq!(pem, Err(format!("{field}: {expected}, found PEM text")));
+}
+
+#[rstest]
+#[case(SecretType::Password, Field::Whole, "a password")]
+#[case(SecretType::Gpg, Field::Password, "a passphrase")]
+fn a_password_is_text(
+    #[case] secret_type: SecretType,
+    #[case] field: Field,
+    #[case] expected: &str,
+) {
+    assert_eq!(
+        check(secret_type, &[(field, b"\xff\xfe")]),
+        Err(format!(
+            "{field}: expected {expected}, found bytes that are no text"
+        ))
+    );
+}
+
+#[test]
+fn a_key_of_another_algorithm_is_told_by_what_it_is() {
+    // What `openssl ecparam -name prime256v1 -genkey` makes, in DER.
+    let public = &include_bytes!("../../tests/fixtures/ec-public.der")[..];
+    let private = &include_bytes!("../../tests/fixtures/ec-private.der")[..];
+    for (field, value, found) in [
+        (
+            Field::Public,
+            public,
+            "a public key that is not RSA (DER SubjectPublicKeyInfo)",
+        ),
+        (
+            Field::Private,
+            private,
+            "a private key that is not RSA (DER PKCS#8)",
+        ),
+    ] {
+        let error = check(SecretType::Rsa, &[(field, value)]).unwrap_err();
+        assert!(error.ends_with(&format!(", found {found}")), "{error}");
+    }
+}
+
+#[rstest]
+#[case(SecretType::Rsa, Field::Public, &rsa_pair("a"))]
+#[case(SecretType::Rsa, Field::Private, &rsa_pair("a"))]
+#[case(SecretType::Gpg, Field::Public, &gpg_key("a"))]
+#[case(SecretType::Gpg, Field::Private, &gpg_key("a"))]
+fn the_size_of_a_key_is_read_off(
+    #[case] secret_type: SecretType,
+    #[case] field: Field,
+    #[case] generated: &Generated,
+) {
+    let value = generated.get(field).unwrap();
+    assert_eq!(verify(secret_type, &[(field, value)]), Ok(Some(2048)));
 }
 
 #[test]

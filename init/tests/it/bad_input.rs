@@ -261,6 +261,36 @@ fn a_private_key_under_a_public_name_is_refused_where_that_alone_is_named(
     world.refuses("tls_public", &["found an RSA private key"]);
 }
 
+/// A key is never random bytes or a password, whoever stored it.
+#[rstest]
+fn a_key_under_the_name_of_a_password_is_refused(
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+) {
+    let world = World::new(store, &[("secret/token", PASSWORD)]);
+    world.leave("token", &[(Field::Whole, rsa(0, Field::Private))]);
+    world.refuses("token", &["expected a password, found an RSA private key"]);
+}
+
+/// What the original does: the annotation's size is that of what is made, not of what is there.
+#[rstest]
+fn a_key_of_another_size_is_taken_and_told(
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+) {
+    let larger = TLS.map(|(name, _)| (name, "kind=DYNAMIC,type=RSA,size=4096"));
+    let world = World::new(store, &larger);
+    let halves = [Field::Public, Field::Private].map(|field| (field, rsa(0, field)));
+    world.leave("tls", &halves);
+    let before = world.stored();
+    let (status, stderr) = world.run();
+    assert_eq!(status, 0, "{stderr}");
+    let told = "the stored key has another size than its annotation";
+    assert_eq!(stderr.matches(told).count(), 1, "{stderr}");
+    for part in ["path=/tls", "stored=2048", "asked=4096"] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
+    assert_eq!(world.stored(), before);
+}
+
 #[rstest]
 #[case::passphrase((0, 0, 1), "mail_password", "the passphrase does not open the private key")]
 #[case::private_key((0, 1, 1), "mail_public", "does not belong to the private key")]
