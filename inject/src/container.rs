@@ -1,7 +1,6 @@
 //! What is added to a pod: the init container, the volumes, the mounts.
 
 use crate::{
-    identity::Identity,
     json::JsonWriter,
     names,
     owner::Ownership,
@@ -17,16 +16,16 @@ pub(crate) fn write_container(json: &mut JsonWriter, injection: &Injection<'_>) 
         settings,
         grant,
         placement,
+        identity,
         ..
     } = injection;
-    let identity = Identity::of(pod, placement.injected);
     json.object(|json| {
         json.member("name", names::CONTAINER);
         json.member("image", &settings.init_image);
         if let Some(policy) = settings.image_pull_policy {
             json.member("imagePullPolicy", policy.as_str());
         }
-        crate::env::write(json.key("env"), injection, &identity);
+        crate::env::write(json.key("env"), injection);
         write_resources(
             json,
             &quality::resources(pod, placement.injected, grant.resources),

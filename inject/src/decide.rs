@@ -3,8 +3,8 @@
 use kees_common::{Domain, Parsed, Word, names::init};
 
 use crate::{
-    Fault, Operations, Place, PodProblem, PodView, Settings, grant::Grant, names, patch::Injection,
-    placement::Placement,
+    Fault, Operations, Place, PodProblem, PodView, Settings, grant::Grant, identity::Identity,
+    names, patch::Injection, placement::Placement,
 };
 
 /// What is to be done with a pod.
@@ -103,9 +103,17 @@ pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &Settings) -> Decisi
         standing,
         &mut faults,
     );
+    let identity = Identity::of(
+        pod,
+        &parsed.options,
+        settings,
+        standing.injected(),
+        &mut faults,
+    );
     match (grant, placement) {
         (Some(grant), Some(placement)) if faults.is_empty() => {
-            let injection = Injection::new(pod, &parsed.options, settings, grant, placement);
+            let injection =
+                Injection::new(pod, &parsed.options, settings, grant, placement, identity);
             warnings.extend(injection.unreadable());
             match injection.operations() {
                 Ok(operations) => Decision::Patch {

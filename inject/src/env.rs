@@ -3,7 +3,7 @@
 
 use kees_common::{names::env, output::Format};
 
-use crate::{identity::Identity, json::JsonWriter, names, patch::Injection};
+use crate::{json::JsonWriter, names, patch::Injection};
 
 /// What the decision sets for each pod, and an operator cannot.
 pub(crate) const DECIDED: &[&str] = &[
@@ -31,7 +31,7 @@ pub(crate) const DECIDED: &[&str] = &[
 const METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 
 /// Writes `env` of the init container.
-pub(crate) fn write(json: &mut JsonWriter, injection: &Injection<'_>, identity: &Identity<'_>) {
+pub(crate) fn write(json: &mut JsonWriter, injection: &Injection<'_>) {
     json.array(|json| {
         let mut env = Variables { json };
         env.field(env::POD_NAME, "metadata.name");
@@ -40,11 +40,8 @@ pub(crate) fn write(json: &mut JsonWriter, injection: &Injection<'_>, identity: 
         env.files(injection);
         env.granted(injection);
         env.operator(injection);
-        let given = &injection.settings.init_env;
-        for (name, value) in &identity.variables {
-            if !given.contains_key(*name) {
-                env.as_written(name, value);
-            }
+        for (name, value) in &injection.identity.variables {
+            env.as_written(name, value);
         }
     });
 }
@@ -92,11 +89,11 @@ impl Variables<'_> {
 
     /// What the operator gives, and what holds where the operator gives nothing.
     fn operator(&mut self, injection: &Injection<'_>) {
-        let given = &injection.settings.init_env;
-        if !injection.grant.instance_metadata && !given.contains_key(METADATA_DISABLED) {
+        let settings = injection.settings;
+        if !injection.grant.instance_metadata && !settings.gives(METADATA_DISABLED) {
             self.literal(METADATA_DISABLED, "true");
         }
-        for (name, value) in given {
+        for (name, value) in &settings.init_env {
             if !value.is_empty() && !DECIDED.contains(&name.as_str()) {
                 self.as_written(name, value);
             }

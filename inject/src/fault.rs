@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Unfilled;
+use crate::{Unfilled, identity::IdentityProblem};
 
 /// One reason why a pod is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,6 +145,14 @@ pub enum PodProblem {
     MountTaken {
         /// The volume.
         volume: String,
+    },
+    /// What looks like an AWS identity and is not what EKS makes.
+    #[error("{problem} (kees-init takes over {volume} only as EKS makes it)")]
+    Identity {
+        /// The volume of the token.
+        volume: &'static str,
+        /// What is different, and what would be right.
+        problem: IdentityProblem,
     },
     /// JSON that serde reads past but not into.
     #[error("kees-init is there already and cannot be read; remove it, kees adds its own")]

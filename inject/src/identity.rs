@@ -1,34 +1,52 @@
 //! The pod's AWS identity, which an identity webhook may have put into the application's
 //! containers alone: IRSA and EKS Pod Identity.
 //!
-//! Source: `amazon-eks-pod-identity-webhook` and the EKS user guide, for the names.
+//! Whoever writes a pod can write what looks like one. It is taken over only where it is what EKS
+//! makes: a projected volume, mounted whole in a folder that nothing else of ours needs, with the
+//! token in it.
+//!
+//! Source: `amazon-eks-pod-identity-webhook` and the EKS user guide, for names and places.
 
-use kees_common::names::env;
+use kees_common::{MountPath, Options, names::env};
 
 use crate::{
-    PodView,
+    Fault, PodView, Settings,
+    fault::{Place, PodProblem, shown},
+    names,
+    path::{goes_up, is_at_or_below, overlap, segments},
+    placement::List,
     pod::{ContainerView, MountView, Text},
 };
 
 /// One way of telling a pod who it is.
 struct Scheme {
-    variables: [&'static str; 2],
+    /// Who that is, or where to ask.
+    subject: &'static str,
+    /// The path of the token.
+    token_file: &'static str,
+    /// The volume that has the token.
     volume: &'static str,
+    /// Where EKS mounts it.
+    folder: &'static str,
 }
 
 const SCHEMES: [Scheme; 2] = [
     Scheme {
-        variables: ["AWS_ROLE_ARN", env::AWS_WEB_IDENTITY_TOKEN_FILE],
+        subject: "AWS_ROLE_ARN",
+        token_file: env::AWS_WEB_IDENTITY_TOKEN_FILE,
         volume: "aws-iam-token",
+        folder: "/var/run/secrets/eks.amazonaws.com/serviceaccount",
     },
     Scheme {
-        variables: [
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-        ],
+        subject: "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        token_file: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
         volume: "eks-pod-identity-token",
+        folder: "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
     },
 ];
+
+/// Where tokens are mounted: nothing that the init container runs or reads lies there but them.
+const TOKENS: &str = "/var/run/secrets";
 
 /// What the identity webhook adds beside the identity itself. It stays where it was put into our
 /// own container, and is not looked for elsewhere.
@@ -42,20 +60,37 @@ const BESIDE: [&str; 3] = [
 #[derive(Default)]
 pub(crate) struct Identity<'a> {
     pub(crate) variables: Vec<(&'static str, Text<'a>)>,
-    /// Volume and path; always mounted read-only.
+    /// Volume and path; always mounted whole and read-only.
     pub(crate) mounts: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Identity<'a> {
     /// The identity that our container has already, else that of the first application container
-    /// which has one, for each scheme.
-    pub(crate) fn of(pod: &'a PodView<'a>, injected: Option<usize>) -> Self {
+    /// which has one, for each scheme. What EKS would not have made is added to `faults`.
+    pub(crate) fn of(
+        pod: &'a PodView<'a>,
+        options: &Options,
+        settings: &Settings,
+        injected: Option<usize>,
+        faults: &mut Vec<Fault>,
+    ) -> Self {
         let own = injected.and_then(|index| pod.spec.init_containers.get(index));
         let mut identity = Self::default();
         for scheme in &SCHEMES {
-            let mut bearers = own.into_iter().chain(&pod.spec.containers);
-            if let Some((variables, mount)) = bearers.find_map(|c| scheme.of(c)) {
-                identity.variables.extend(variables);
+            let own = own.map(|container| (List::Init, container));
+            let app = pod.spec.containers.iter().map(|c| (List::App, c));
+            let mut bearers = own.into_iter().chain(app);
+            if let Some(bearer) = bearers.find_map(|(list, c)| scheme.borne(list, c)) {
+                bearer.check(pod, options, settings, &identity, faults);
+                let Bearer {
+                    subject,
+                    token_file,
+                    mount,
+                    ..
+                } = bearer;
+                identity
+                    .variables
+                    .extend([(scheme.subject, subject), (scheme.token_file, token_file)]);
                 identity.mounts.push((&mount.name, &mount.mount_path));
             }
         }
@@ -65,19 +100,167 @@ impl<'a> Identity<'a> {
                 .variables
                 .extend(beside.filter_map(|(name, value)| Some((name, value?))));
         }
+        identity.variables.retain(|(name, _)| !settings.gives(name));
         identity
     }
 }
 
 impl Scheme {
-    fn of<'a>(
-        &self,
+    fn borne<'a>(
+        &'static self,
+        list: List,
         container: &'a ContainerView<'a>,
-    ) -> Option<([(&'static str, Text<'a>); 2], &'a MountView<'a>)> {
+    ) -> Option<Bearer<'a>> {
         let mut mounts = container.volume_mounts.iter();
         let mount = mounts.find(|mount| &*mount.name == self.volume)?;
-        let [first, second] = self.variables;
-        let [one, other] = container.variables(self.variables);
-        Some(([(first, one?), (second, other?)], mount))
+        let [subject, token_file] = container.variables([self.subject, self.token_file]);
+        Some(Bearer {
+            scheme: self,
+            list,
+            container,
+            subject: subject?,
+            token_file: token_file?,
+            mount,
+        })
     }
+}
+
+/// A container that has an identity of the scheme.
+struct Bearer<'a> {
+    scheme: &'static Scheme,
+    list: List,
+    container: &'a ContainerView<'a>,
+    subject: Text<'a>,
+    token_file: Text<'a>,
+    mount: &'a MountView<'a>,
+}
+
+impl Bearer<'_> {
+    /// Looks whether this is what EKS makes, beside our own mounts and those of `others`.
+    fn check(
+        &self,
+        pod: &PodView<'_>,
+        options: &Options,
+        settings: &Settings,
+        others: &Identity<'_>,
+        faults: &mut Vec<Fault>,
+    ) {
+        let Scheme { volume, folder, .. } = *self.scheme;
+        let at: &str = &self.mount.mount_path;
+        let mut found = |field: String, problem| {
+            faults.push(Fault::at(
+                Place::Field(field),
+                PodProblem::Identity { volume, problem },
+            ));
+        };
+        let mount = || self.field("volumeMounts", volume);
+        if !is_folder_of_tokens(at) {
+            let (at, right) = (shown(at), folder);
+            found(mount(), IdentityProblem::Path { at, right });
+        } else if let Some((other, path)) = in_the_way(at, options, others) {
+            let (at, other, path) = (shown(at), other.to_owned(), shown(path));
+            found(mount(), IdentityProblem::Overlap { at, other, path });
+        }
+        if self.mount.sub_path.is_some() || self.mount.sub_path_expr.is_some() {
+            found(mount(), IdentityProblem::Part);
+        }
+        if pod
+            .spec
+            .volumes
+            .iter()
+            .any(|v| &*v.name == volume && v.projected.is_none())
+        {
+            found(
+                format!("spec.volumes[{volume}]"),
+                IdentityProblem::NotProjected,
+            );
+        }
+        let name = self.scheme.token_file;
+        if !settings.gives(name) && !is_file_in(&self.token_file, at) {
+            let at = shown(at);
+            found(self.field("env", name), IdentityProblem::TokenFile { at });
+        }
+    }
+
+    /// A named element of a list of the container.
+    fn field(&self, list: &str, name: &str) -> String {
+        format!(
+            "spec.{}[{}].{list}[{name}]",
+            self.list.as_str(),
+            shown(&self.container.name)
+        )
+    }
+}
+
+/// Whether a mount there can hide nothing that the init container runs or reads.
+fn is_folder_of_tokens(at: &str) -> bool {
+    at.starts_with('/')
+        && !goes_up(at)
+        && is_at_or_below(at, TOKENS)
+        && !is_at_or_below(TOKENS, at)
+        && !overlap(at, names::TOKEN_PATH)
+}
+
+/// The mount of our container, if there is one, that one at `at` would hide or lie in.
+fn in_the_way<'a>(
+    at: &str,
+    options: &'a Options,
+    others: &Identity<'a>,
+) -> Option<(&'a str, &'a str)> {
+    let files = options
+        .mount_path
+        .as_ref()
+        .map_or(MountPath::DEFAULT, MountPath::as_str);
+    [(names::SECRETS, files)]
+        .into_iter()
+        .chain(others.mounts.iter().copied())
+        .find(|(_, path)| overlap(at, path))
+}
+
+/// Whether a path names a file in that folder, whatever the variables of the container are.
+fn is_file_in(path: &str, folder: &str) -> bool {
+    path.starts_with('/')
+        && !goes_up(path)
+        && !path.contains('$')
+        && is_at_or_below(path, folder)
+        && segments(path).count() > segments(folder).count()
+}
+
+/// Why an identity is not taken over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityProblem {
+    /// It could hide what the init container runs or reads.
+    #[error(
+        "{at} is no folder for it; mount it in one of its own below /var/run/secrets, such as {right}"
+    )]
+    Path {
+        /// Where it is mounted.
+        at: String,
+        /// Where EKS mounts it.
+        right: &'static str,
+    },
+    /// It could hide another mount of the init container.
+    #[error(
+        "{at} and {path}, where kees-init mounts {other}, lie in one another; use another path"
+    )]
+    Overlap {
+        /// Where it is mounted.
+        at: String,
+        /// The other volume.
+        other: String,
+        /// Where that is mounted.
+        path: String,
+    },
+    /// `subPath` or `subPathExpr`
+    #[error("a part of it is mounted; mount the whole volume, without subPath")]
+    Part,
+    /// A volume of another kind.
+    #[error("it is no projected volume; make it one, or give it another name")]
+    NotProjected,
+    /// The token is elsewhere.
+    #[error("the token must be a file below {at}; name one, with neither '..' nor '$'")]
+    TokenFile {
+        /// Where the volume is mounted.
+        at: String,
+    },
 }

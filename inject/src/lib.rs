@@ -32,6 +32,7 @@ mod names;
 mod operations;
 mod owner;
 mod patch;
+mod path;
 mod placement;
 mod pod;
 mod policy;
@@ -45,6 +46,7 @@ mod uid;
 
 pub use decide::{Decision, SkipReason, decide};
 pub use fault::{Fault, Place, PodProblem};
+pub use identity::IdentityProblem;
 pub use operations::Operations;
 pub use pod::{InvalidPod, PodView};
 pub use policy::{InvalidPolicy, Policy};

@@ -7,6 +7,7 @@ use crate::{
     container::{write_container, write_target_mount, write_volume},
     difference::Existing,
     grant::Grant,
+    identity::Identity,
     json::JsonWriter,
     names,
     operations::{OperationWriter, pointer_segment},
@@ -21,6 +22,7 @@ pub(crate) struct Injection<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) grant: Grant<'a>,
     pub(crate) placement: Placement,
+    pub(crate) identity: Identity<'a>,
     pub(crate) ownership: Ownership,
     pub(crate) mount_path: MountPath,
 }
@@ -32,6 +34,7 @@ impl<'a> Injection<'a> {
         settings: &'a Settings,
         grant: Grant<'a>,
         placement: Placement,
+        identity: Identity<'a>,
     ) -> Self {
         let ownership = Ownership::new(pod, &placement.targets, settings.run_as);
         let mount_path = options.mount_path.clone().unwrap_or_default();
@@ -41,6 +44,7 @@ impl<'a> Injection<'a> {
             settings,
             grant,
             placement,
+            identity,
             ownership,
             mount_path,
         }

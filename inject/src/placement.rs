@@ -9,6 +9,7 @@ use crate::{
     decide::Standing,
     fault::{Place, PodProblem, shown},
     names,
+    path::{is_at_or_below, overlap, segments},
     pod::{ContainerView, MountView},
 };
 
@@ -310,7 +311,7 @@ impl<'a> Placer<'a> {
             (names::PODINFO, names::PODINFO_PATH),
             (names::NO_TOKEN, names::TOKEN_PATH),
         ] {
-            if is_at_or_below(at, path) || is_at_or_below(path, at) {
+            if overlap(at, path) {
                 problems.push(PodProblem::PathTaken {
                     path: shown(path),
                     container: names::CONTAINER.to_owned(),
@@ -330,15 +331,4 @@ impl<'a> Placer<'a> {
             problem,
         ));
     }
-}
-
-fn segments(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/')
-        .filter(|segment| !matches!(*segment, "" | "."))
-}
-
-/// Whether `path` is `folder` or lies in it.
-pub(crate) fn is_at_or_below(path: &str, folder: &str) -> bool {
-    let mut path = segments(path);
-    segments(folder).all(|segment| path.next() == Some(segment))
 }

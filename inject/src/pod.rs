@@ -99,7 +99,7 @@ pub(crate) struct Spec<'a> {
     #[serde(borrow)]
     pub(crate) service_account: Option<Text<'a>>,
     #[serde(borrow, deserialize_with = "nullable")]
-    pub(crate) volumes: Vec<Named<'a>>,
+    pub(crate) volumes: Vec<VolumeView<'a>>,
     #[serde(borrow, deserialize_with = "nullable")]
     pub(crate) init_containers: Vec<ContainerView<'a>>,
     #[serde(borrow, deserialize_with = "nullable")]
@@ -121,6 +121,14 @@ pub(crate) struct Spec<'a> {
 pub(crate) struct Named<'a> {
     #[serde(borrow)]
     pub(crate) name: Text<'a>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct VolumeView<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+    pub(crate) projected: Option<IgnoredAny>,
 }
 
 #[derive(Clone, Default, Deserialize)]

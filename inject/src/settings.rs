@@ -66,15 +66,10 @@ impl Settings {
     pub fn problems(&self) -> Vec<SettingsProblem> {
         let mut problems = Vec::new();
         let stores = || std::iter::once(self.store).chain(self.stores.iter().copied());
-        let given = |name: &str| {
-            self.init_env
-                .get(name)
-                .is_some_and(|value| !value.is_empty())
-        };
         if self.init_image.trim().is_empty() {
             problems.push(SettingsProblem::NoImage);
         }
-        if stores().any(|store| store == StoreName::DynamoDb) && !given(env::ENV_LABEL) {
+        if stores().any(|store| store == StoreName::DynamoDb) && !self.gives(env::ENV_LABEL) {
             problems.push(SettingsProblem::NoEnvLabel);
         }
         for name in self.init_env.keys() {
@@ -99,6 +94,13 @@ impl Settings {
             problems.push(SettingsProblem::RequestAboveLimit);
         }
         problems
+    }
+
+    /// Whether the operator gives this variable to the init container.
+    pub(crate) fn gives(&self, name: &str) -> bool {
+        self.init_env
+            .get(name)
+            .is_some_and(|value| !value.is_empty())
     }
 }
 

@@ -258,85 +258,9 @@ fn the_operator_sets_other_amounts() {
     );
 }
 
-fn with_identity() -> Value {
-    let mut pod = pod([]);
-    pod["spec"]["containers"] = json!([
-        {"name": "plain", "image": "a"},
-        {"name": "app", "image": "a",
-         "env": [
-            {"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/web"},
-            {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"},
-            {"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials"},
-            {"name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"},
-            {"name": "AWS_ENDPOINT_URL", "value": "https://not.copied.example.com"}],
-         "volumeMounts": [
-            {"name": "aws-iam-token", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount", "readOnly": true},
-            {"name": "eks-pod-identity-token", "mountPath": "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount", "readOnly": true}]},
-    ]);
-    pod
-}
-
-#[test]
-fn the_identity_of_an_application_container_is_copied() {
-    let pod = injected(&with_identity(), &settings());
-    assert_eq!(
-        variable(&pod, "AWS_ROLE_ARN"),
-        Some("arn:aws:iam::111122223333:role/web")
-    );
-    assert_eq!(
-        variable(&pod, "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
-        Some("http://169.254.170.23/v1/credentials")
-    );
-    assert_eq!(variable(&pod, "AWS_ENDPOINT_URL"), None);
-    let mounts: Vec<_> = ours(&pod)["volumeMounts"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|m| &m["name"])
-        .collect();
-    assert_eq!(
-        mounts,
-        [
-            "kees-podinfo",
-            "kees-secrets",
-            "kees-no-token",
-            "aws-iam-token",
-            "eks-pod-identity-token"
-        ]
-    );
-}
-
-#[rstest]
-#[case("env")]
-#[case("volumeMounts")]
-fn half_an_identity_is_none(#[case] without: &str) {
-    let mut pod = with_identity();
-    pod["spec"]["containers"][1]
-        .as_object_mut()
-        .unwrap()
-        .remove(without);
-    let pod = injected(&pod, &settings());
-    assert_eq!(variable(&pod, "AWS_ROLE_ARN"), None);
-    assert_eq!(ours(&pod)["volumeMounts"].as_array().unwrap().len(), 3);
-}
-
-#[test]
-fn the_operators_variable_wins_over_the_copied_one() {
-    let mut settings = settings();
-    settings
-        .init_env
-        .insert("AWS_ROLE_ARN".to_owned(), "arn:operator".to_owned());
-    let pod = injected(&with_identity(), &settings);
-    let env = ours(&pod)["env"].as_array().unwrap();
-    let roles: Vec<_> = env.iter().filter(|v| v["name"] == "AWS_ROLE_ARN").collect();
-    assert_eq!(
-        roles,
-        [&json!({"name": "AWS_ROLE_ARN", "value": "arn:operator"})]
-    );
-}
-
 #[rstest]
 #[case(None, Some("true"))]
+#[case(Some(""), Some("true"))]
 #[case(Some("false"), Some("false"))]
 fn the_nodes_identity_is_off_unless_the_operator_says_otherwise(
     #[case] given: Option<&str>,

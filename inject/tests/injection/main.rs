@@ -7,6 +7,7 @@
 )]
 
 mod hostile;
+mod identity;
 mod injecting;
 mod oracle;
 mod pods;

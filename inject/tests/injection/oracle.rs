@@ -343,10 +343,10 @@ fn container(identity: bool) -> impl Strategy<Value = Value> {
             if identity {
                 container["env"] = json!([
                     {"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/web"},
-                    {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/t/token"},
+                    {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"},
                 ]);
                 container["volumeMounts"] =
-                    json!([{"name": "aws-iam-token", "mountPath": "/t", "readOnly": true}]);
+                    json!([{"name": "aws-iam-token", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount", "readOnly": true}]);
             }
             container
         })

@@ -60,9 +60,9 @@ fn amounts_are_compared_by_value() {
         json!({"name": "AWS_STS_REGIONAL_ENDPOINTS", "value": "regional"}),
         json!({"name": "AWS_DEFAULT_REGION", "value": "eu-west-1"}),
         json!({"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/web"}),
-        json!({"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/t/token"}),
+        json!({"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"}),
     ]);
-    c["volumeMounts"].as_array_mut().unwrap().push(json!({"name": "aws-iam-token", "mountPath": "/t", "readOnly": true}));
+    c["volumeMounts"].as_array_mut().unwrap().push(json!({"name": "aws-iam-token", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount", "readOnly": true}));
 })]
 fn what_other_plugins_add_to_our_container_stays(
     #[case] run_as: RunAs,
@@ -93,17 +93,17 @@ fn an_identity_that_comes_late_reaches_our_container() {
     let mut pod = injected(&pod([]), &settings());
     pod["spec"]["containers"][0]["env"] = json!([
         {"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/web"},
-        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/t/token"},
+        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"},
     ]);
     let mounts = pod["spec"]["containers"][0]["volumeMounts"]
         .as_array_mut()
         .unwrap();
-    mounts.push(json!({"name": "aws-iam-token", "mountPath": "/t", "readOnly": true}));
+    mounts.push(json!({"name": "aws-iam-token", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount", "readOnly": true}));
     assert_eq!(operations(&pod, &settings()).as_array().unwrap().len(), 1);
     let pod = injected(&pod, &settings());
     assert_eq!(
         variable(&pod, "AWS_WEB_IDENTITY_TOKEN_FILE"),
-        Some("/t/token")
+        Some("/var/run/secrets/eks.amazonaws.com/serviceaccount/token")
     );
     assert_eq!(operations(&pod, &settings()), json!([]));
 }

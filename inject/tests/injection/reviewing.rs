@@ -276,10 +276,11 @@ fn what_may_be_logged_shows_nothing_of_a_pod() {
     let mut pod = pod([]);
     pod["spec"]["containers"][0]["env"] = json!([
         {"name": "AWS_ROLE_ARN", "value": CANARY},
-        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": CANARY},
+        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": format!("/var/run/secrets/{CANARY}/token")},
     ]);
-    pod["spec"]["containers"][0]["volumeMounts"] =
-        json!([{"name": "aws-iam-token", "mountPath": "/t", "readOnly": true}]);
+    pod["spec"]["containers"][0]["volumeMounts"] = json!([
+        {"name": "aws-iam-token", "mountPath": format!("/var/run/secrets/{CANARY}"), "readOnly": true},
+    ]);
     let decision = crate::pods::decision(&pod, &settings());
     let reply = review(body(&pod).to_string().as_bytes(), &settings());
     assert_eq!(reply.outcome, Outcome::Patched);

@@ -1,0 +1,86 @@
+//! Paths of mounts, compared as the container runtime resolves them.
+
+use std::borrow::Cow;
+
+/// Whether `path` is `folder` or lies in it.
+pub(crate) fn is_at_or_below(path: &str, folder: &str) -> bool {
+    let (path, folder) = (resolved(path), resolved(folder));
+    let mut path = segments(&path);
+    segments(&folder).all(|segment| path.next() == Some(segment))
+}
+
+/// Whether one of them is the other or lies in it, so that a mount at one could hide the other.
+pub(crate) fn overlap(one: &str, other: &str) -> bool {
+    is_at_or_below(one, other) || is_at_or_below(other, one)
+}
+
+/// Whether a segment is `..`.
+pub(crate) fn goes_up(path: &str) -> bool {
+    path.split('/').any(|segment| segment == "..")
+}
+
+/// The segments of a path that has no `..`. One that is relative begins at the root as well,
+/// which is where the kubelet mounts it.
+pub(crate) fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/')
+        .filter(|segment| !matches!(*segment, "" | "."))
+}
+
+/// A path without `..`, each of which takes away the segment before it. Links are not followed.
+fn resolved(path: &str) -> Cow<'_, str> {
+    if !goes_up(path) {
+        return Cow::Borrowed(path);
+    }
+    let mut kept = Vec::new();
+    for segment in segments(path) {
+        if segment == ".." {
+            kept.pop();
+        } else {
+            kept.push(segment);
+        }
+    }
+    Cow::Owned(kept.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("/data", "/data", true)]
+    #[case("/data/", "/data", true)]
+    #[case("/data", "/data/", true)]
+    #[case("/data/x", "/data", true)]
+    #[case("/./data//x", "/data", true)]
+    #[case("data/x", "/data", true)]
+    #[case("/x/../data", "/data", true)]
+    #[case("/../data", "/data", true)]
+    #[case("/data/x", "/data/y/..", true)]
+    #[case("/data", "/", true)]
+    #[case("/data/..", "/data", false)]
+    #[case("/database", "/data", false)]
+    #[case("/data..", "/data", false)]
+    #[case("/", "/data", false)]
+    fn a_path_lies_in_a_folder_segment_by_segment(
+        #[case] path: &str,
+        #[case] folder: &str,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(is_at_or_below(path, folder), expected);
+    }
+
+    #[rstest]
+    #[case("/a", "/a/b", true)]
+    #[case("/a/b", "/a", true)]
+    #[case("/a", "/a/../a/", true)]
+    #[case("/a/b", "/a/c", false)]
+    fn two_mounts_overlap_where_one_lies_in_the_other(
+        #[case] one: &str,
+        #[case] other: &str,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(overlap(one, other), expected);
+    }
+}
