@@ -1,10 +1,14 @@
 //! The command line. What the operator settles has the flags and the variables of `kees-webhook`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{env, ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    builder::Resettable,
+};
 use kees_common::{Domain, StoreName, output::Format};
 use kees_inject::{PullPolicy, Quantity, RunAs, WiredImage};
+use kees_store::{Endpoint, Region};
 
 use crate::output::LogLevel;
 
@@ -26,6 +30,29 @@ pub(crate) struct Cli {
     pub(crate) log_level: LogLevel,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// The flags of `arguments` (the first is the program's name) and, where a flag is not among
+    /// them, of the environment. A variable that is empty counts as absent, as in kees-init.
+    ///
+    /// # Errors
+    /// What clap has to say: what is wrong, or the help or version that is asked for.
+    pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = Self::command()
+            .mut_subcommands(|command| command.mut_args(without_empty_variable))
+            .try_get_matches_from(arguments)?;
+        Self::from_arg_matches(&matches)
+    }
+}
+
+fn without_empty_variable(argument: Arg) -> Arg {
+    let variable = argument.get_env().and_then(env::var_os);
+    if variable.is_some_and(|value| value.is_empty()) {
+        argument.env(Resettable::Reset)
+    } else {
+        argument
+    }
 }
 
 const EXIT: &str = "\
@@ -111,6 +138,9 @@ pub(crate) struct RunArgs {
     pub(crate) store: StoreName,
     #[command(flatten)]
     pub(crate) stores: StoreArgs,
+    /// The endpoint of STS, for an identity that is a role and a token
+    #[arg(long, env, value_name = "URL", help_heading = STORES)]
+    pub(crate) aws_sts_endpoint: Option<Endpoint>,
     #[command(flatten)]
     pub(crate) operator: OperatorArgs,
 }
@@ -173,10 +203,10 @@ pub(crate) struct StoreArgs {
     pub(crate) env_label: Option<String>,
     /// The AWS Region
     #[arg(long, env, value_name = "REGION")]
-    pub(crate) aws_region: Option<String>,
+    pub(crate) aws_region: Option<Region>,
     /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own
     #[arg(long, env, value_name = "URL")]
-    pub(crate) aws_endpoint: Option<String>,
+    pub(crate) aws_endpoint: Option<Endpoint>,
     /// The KMS key for what is created in Secrets Manager [default: the account's own]
     #[arg(long, env, value_name = "KEY")]
     pub(crate) kms_key_id: Option<String>,
@@ -262,9 +292,7 @@ fn variable(text: &str) -> Result<(String, String), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use std::{env, fs};
-
-    use clap::CommandFactory as _;
+    use std::fs;
 
     use super::*;
 

@@ -26,7 +26,6 @@ mod workload;
 use std::{alloc::System, process::ExitCode};
 
 use args::{Cli, Command};
-use clap::Parser as _;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Overwrites memory when it is freed, as kees-init does: buffers of the AWS SDK hold values too.
@@ -34,7 +33,7 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),
     };

@@ -176,6 +176,12 @@ fn injected(workload: &Workload, pod: &Value, folder: &Path) -> Result<Settings,
 fn for_this_machine(args: &RunArgs, settings: &mut Settings) {
     settings.output.format = args.format.or(settings.output.format);
     settings.storage.timeout = args.timeout;
+    if args.aws_sts_endpoint.is_some() {
+        settings
+            .aws
+            .aws_sts_endpoint
+            .clone_from(&args.aws_sts_endpoint);
+    }
     let own = args
         .stores
         .init_env

@@ -4,6 +4,7 @@ use std::fs;
 
 use kees_common::{StoreName, names::env};
 use kees_inject::{Policy, Settings};
+use kees_store::{Endpoint, Region};
 
 use crate::{
     args::{ContainerArgs, DEFAULT_IMAGE, OperatorArgs, StoreArgs},
@@ -69,17 +70,20 @@ impl StoreArgs {
             init_env,
         } = self;
         let named = [
-            (env::ENV_LABEL, env_label),
-            (env::AWS_REGION, aws_region),
-            (env::AWS_ENDPOINT, aws_endpoint),
-            (env::KMS_KEY_ID, kms_key_id),
+            (env::ENV_LABEL, env_label.clone()),
+            (env::AWS_REGION, aws_region.as_ref().map(Region::to_string)),
+            (
+                env::AWS_ENDPOINT,
+                aws_endpoint.as_ref().map(Endpoint::to_string),
+            ),
+            (env::KMS_KEY_ID, kms_key_id.clone()),
         ];
         settings.stores.clone_from(stores);
         settings.init_env.extend(init_env.iter().cloned());
         settings.init_env.extend(
             named
                 .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))),
+                .filter_map(|(name, value)| Some((name.to_owned(), value?))),
         );
     }
 }

@@ -26,6 +26,7 @@ use kees_common::{
     },
     output::Format,
 };
+use kees_store::{Endpoint, Region};
 
 use crate::UsageError;
 
@@ -164,13 +165,13 @@ pub struct AwsSettings {
     pub kms_key_id: Option<String>,
     /// The Region [default: ap-southeast-2]
     #[arg(long, env = AWS_REGION, value_name = "REGION")]
-    pub aws_region: Option<String>,
+    pub aws_region: Option<Region>,
     /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own
     #[arg(long, env = AWS_ENDPOINT, value_name = "URL")]
-    pub aws_endpoint: Option<String>,
+    pub aws_endpoint: Option<Endpoint>,
     /// The endpoint of STS
     #[arg(long, env = AWS_STS_ENDPOINT, value_name = "URL")]
-    pub aws_sts_endpoint: Option<String>,
+    pub aws_sts_endpoint: Option<Endpoint>,
     /// Root certificates, PEM, instead of those that come with the program
     #[arg(long, env = AWS_CA_BUNDLE, value_name = "FILE")]
     pub aws_ca_bundle: Option<PathBuf>,
@@ -319,7 +320,7 @@ impl Settings {
 
 #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
 impl AwsSettings {
-    /// These, and for the rest what the process's environment says.
+    /// These, and for the rest what the process's environment says of proxies and certificates.
     fn settings(&self) -> kees_store::aws::Settings {
         let Self {
             env_label: _,
@@ -332,9 +333,9 @@ impl AwsSettings {
         } = self.clone();
         let environment = kees_store::aws::Settings::from_env();
         kees_store::aws::Settings {
-            region: aws_region.unwrap_or(environment.region),
-            endpoint: aws_endpoint.or(environment.endpoint),
-            sts_endpoint: aws_sts_endpoint.or(environment.sts_endpoint),
+            region: aws_region.unwrap_or_default(),
+            endpoint: aws_endpoint,
+            sts_endpoint: aws_sts_endpoint,
             ca_bundle: aws_ca_bundle.or(environment.ca_bundle),
             ssl_cert_file: ssl_cert_file.or(environment.ssl_cert_file),
             ..environment

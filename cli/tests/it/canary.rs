@@ -98,6 +98,27 @@ fn a_manifest_that_is_not_yaml_is_not_repeated() {
     }
 }
 
+/// The SDK's variables are its own to check, in an error that holds the whole request.
+#[test]
+fn a_request_to_aws_that_cannot_be_built_is_not_repeated() {
+    let folder = Folder::with(MANIFEST);
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "canary-in-the-mine"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "localhost:8000"),
+    ];
+    let flags = ["run", "web.yaml", "--store", "secretsmanager"];
+    let ended = folder.kees_with(&variables, &flags);
+    assert_silent(&ended);
+    let message = ended.failed(69);
+    assert!(
+        message.contains("the request could not be built; see that AWS_REGION")
+            && !message.contains("Request {"),
+        "{message}"
+    );
+}
+
 #[rstest]
 #[case("table")]
 #[case("json")]

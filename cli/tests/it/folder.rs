@@ -67,27 +67,46 @@ impl Folder {
         self.called("kees", input, arguments)
     }
 
+    /// Runs `kees` there, with these variables and no other.
+    pub(crate) fn kees_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
+        let mut kees = self.command(arguments);
+        kees.envs(variables.iter().copied());
+        end(kees, "")
+    }
+
     /// The same, called by another name.
     pub(crate) fn called(&self, program: &str, input: &str, arguments: &[&str]) -> Ended {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kees"))
-            .arg0(program)
+        let mut kees = self.command(arguments);
+        kees.arg0(program);
+        end(kees, input)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut kees = Command::new(env!("CARGO_BIN_EXE_kees"));
+        kees.arg0("kees")
             .args(arguments)
             .current_dir(self.0.path())
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(input.as_bytes()).unwrap();
-        drop(stdin);
-        let output = child.wait_with_output().unwrap();
-        Ended {
-            status: output.status.code().expect("it was killed"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+            .env_clear();
+        kees
+    }
+}
+
+/// Runs a program to its end.
+fn end(mut program: Command, input: &str) -> Ended {
+    let mut child = program
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    Ended {
+        status: output.status.code().expect("it was killed"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 

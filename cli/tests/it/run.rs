@@ -322,6 +322,10 @@ fn a_name_that_stands_twice_is_refused() {
 #[case(&["run", "none.yaml"], "none.yaml: it cannot be read: No such file")]
 #[case(&["run", "web.yaml", "--init-env", "STORE=dynamodb"], "--init-env cannot set STORE")]
 #[case(&["walk"], "unrecognized subcommand")]
+#[case(&["run", "web.yaml", "--aws-endpoint", "localhost:8000"], "'localhost:8000' for '--aws-endpoint <URL>': it does not begin with http:// or https://")]
+#[case(&["run", "web.yaml", "--aws-region", "eu west"], "'eu west' for '--aws-region <REGION>': it is not the name of a Region")]
+#[case(&["run", "web.yaml", "--aws-sts-endpoint", "sts"], "'sts' for '--aws-sts-endpoint <URL>'")]
+#[case(&["run", "web.yaml", "--init-env", "AWS_STS_ENDPOINT=sts"], "AWS_STS_ENDPOINT (--aws-sts-endpoint) is 'sts'")]
 fn wrong_usage_is_64_and_says_what_would_be_right(
     #[case] arguments: &[&str],
     #[case] message: &str,
@@ -330,6 +334,21 @@ fn wrong_usage_is_64_and_says_what_would_be_right(
     let said = folder.kees(arguments).failed(64);
     assert!(said.contains(message), "{said}");
     assert!(!folder.exists("out"));
+}
+
+#[rstest]
+#[case("AWS_ENDPOINT", "localhost:8000", 64)]
+#[case("AWS_REGION", "eu west", 64)]
+#[case("AWS_ENDPOINT", "", 0)]
+#[case("STORE", "", 0)]
+fn a_variable_is_checked_as_its_flag_is_and_absent_where_it_is_empty(
+    #[case] name: &str,
+    #[case] value: &str,
+    #[case] status: i32,
+) {
+    let folder = Folder::with(&pod("a", &[PASSWORD]));
+    let ended = folder.kees_with(&[(name, value)], &["run", "web.yaml"]);
+    assert_eq!(ended.status, status, "{}", ended.all());
 }
 
 #[test]

@@ -63,6 +63,10 @@ fn the_default_is_what_no_argument_and_no_variable_give() {
 #[case(&["--file-mode", "0777"], "FILE_MODE (--file-mode) is '0777'")]
 #[case(&["--storage-prefix", "/a/../b"], "STORAGE_PREFIX (--storage-prefix) is '/a/../b'")]
 #[case(&["--annotation-domain", "A B"], "ANNOTATION_DOMAIN (--annotation-domain) is 'A B'")]
+#[case(&["--aws-endpoint", "localhost:8000"], "AWS_ENDPOINT (--aws-endpoint) is 'localhost:8000': it does not begin with http:// or https://; use a URL such as http://localhost:8000")]
+#[case(&["--aws-endpoint", "http://"], "AWS_ENDPOINT (--aws-endpoint) is 'http://': it is not a URL")]
+#[case(&["--aws-sts-endpoint", "sts"], "AWS_STS_ENDPOINT (--aws-sts-endpoint) is 'sts'")]
+#[case(&["--aws-region", "eu west"], "AWS_REGION (--aws-region) is 'eu west': it is not the name of a Region")]
 #[case(&["surplus"], "unexpected argument 'surplus'")]
 fn a_wrong_value_is_named_with_its_variable_and_what_would_be_right(
     #[case] arguments: &[&str],

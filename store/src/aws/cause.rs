@@ -2,6 +2,8 @@
 
 use std::{error::Error, io};
 
+use aws_smithy_runtime_api::client::result::ConnectorError;
+
 use crate::ErrorKind;
 
 /// A failure that is fully explained where it happens (no identity, a bad bundle). The SDK wraps
@@ -36,10 +38,25 @@ pub(super) fn chain<'a>(
     })
 }
 
-/// The texts of `error` and everything below it, each said once.
+/// What is said of a request that could not be made. The SDK's own words may hold the whole of it,
+/// with the value that was to be written.
+pub(super) const UNBUILT: &str = "the request could not be built";
+
+/// Whether this is an error of the SDK's, before a request came to the transport.
+pub(super) fn is_unsent(error: &ConnectorError) -> bool {
+    !error.is_io() && !error.is_timeout()
+}
+
+/// The texts of `error` and everything below it, each said once; nothing of what is below a request
+/// that could not be built.
 pub(super) fn describe(error: &(dyn Error + 'static)) -> String {
     let mut texts: Vec<String> = Vec::new();
-    for text in chain(error).map(ToString::to_string) {
+    for error in chain(error) {
+        if error.downcast_ref().is_some_and(is_unsent) {
+            texts.push(UNBUILT.to_owned());
+            break;
+        }
+        let text = error.to_string();
         if !texts.last().is_some_and(|above| above.contains(&text)) {
             texts.push(text);
         }

@@ -13,7 +13,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use kees_common::{StoragePath, StoreName};
 use rustls::CertificateError;
 
-use super::cause::{Cause, chain, describe};
+use super::cause::{Cause, UNBUILT, chain, describe, is_unsent};
 use crate::{ErrorKind, StoreError};
 
 /// What was asked of AWS, for the error that may come of it.
@@ -86,9 +86,9 @@ where
         SdkError::TimeoutError(_) => timed_out(action),
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
             Some(connector) => unreached(connector, action),
-            None => other(describe(error)),
+            None => unbuilt(),
         },
-        _ => other(describe(error)),
+        _ => unbuilt(),
     }
 }
 
@@ -332,6 +332,9 @@ fn timed_out(action: &str) -> Cause {
 const REACH: &str = "see that the pod reaches the endpoint: AWS_REGION, AWS_ENDPOINT, network policies, the VPC's endpoints or its NAT, HTTPS_PROXY";
 
 fn unreached(error: &ConnectorError, action: &str) -> Cause {
+    if is_unsent(error) {
+        return unbuilt();
+    }
     if let Some(refusal) = chain(error).find_map(|error| error.downcast_ref::<rustls::Error>()) {
         return untrusted(refusal);
     }
@@ -341,9 +344,6 @@ fn unreached(error: &ConnectorError, action: &str) -> Cause {
             message: format!("{}: {}", late.message, below(error)),
             ..late
         };
-    }
-    if error.is_user() {
-        return other(describe(error));
     }
     Cause {
         kind: ErrorKind::Unreachable,
@@ -385,12 +385,13 @@ fn untrusted(refusal: &rustls::Error) -> Cause {
     }
 }
 
-fn other(message: String) -> Cause {
+/// Nothing of the SDK's error is repeated.
+fn unbuilt() -> Cause {
     Cause {
-        kind: ErrorKind::Other,
+        kind: ErrorKind::Setup,
         code: None,
-        message,
-        remedy: "see that AWS_REGION and AWS_ENDPOINT are right".to_owned(),
+        message: UNBUILT.to_owned(),
+        remedy: "see that AWS_REGION is the name of a Region, and that AWS_ENDPOINT, AWS_ENDPOINT_URL and its kin, and endpoint_url in the profile are URLs".to_owned(),
     }
 }
 

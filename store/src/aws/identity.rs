@@ -21,7 +21,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use kees_common::names::env as names;
 
 use super::{
-    cause::{Cause, chain, describe},
+    cause::{Cause, chain, describe, is_unsent},
     settings::Settings,
     web_identity::WebIdentity,
 };
@@ -82,7 +82,7 @@ impl Identity {
                 "WebIdentityToken",
                 WebIdentity::new(
                     config,
-                    settings.sts_endpoint.as_deref(),
+                    settings.sts_endpoint.as_ref(),
                     role.clone(),
                     token_file.clone(),
                     environment.session.clone(),
@@ -209,11 +209,13 @@ fn unreached(error: &CredentialsError) -> Option<ErrorKind> {
         return Some(ErrorKind::TimedOut);
     }
     let connector = chain(error).find_map(|error| error.downcast_ref::<ConnectorError>())?;
-    Some(if connector.is_timeout() {
-        ErrorKind::TimedOut
+    if is_unsent(connector) {
+        None
+    } else if connector.is_timeout() {
+        Some(ErrorKind::TimedOut)
     } else {
-        ErrorKind::Unreachable
-    })
+        Some(ErrorKind::Unreachable)
+    }
 }
 
 /// Whether something was set, and set wrongly.

@@ -27,6 +27,7 @@ use aws_config::{
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
 
+use crate::Endpoint;
 use identity::Identity;
 use transport::Transport;
 
@@ -41,7 +42,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Aws {
     config: SdkConfig,
-    endpoint: Option<String>,
+    endpoint: Option<Endpoint>,
 }
 
 impl Aws {
@@ -56,7 +57,7 @@ impl Aws {
             .operation_timeout(ATTEMPT_TIMEOUT)
             .build();
         let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(settings.region.clone()))
+            .region(Region::new(settings.region.to_string()))
             .http_client(transport)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::disabled())
@@ -93,7 +94,7 @@ impl Aws {
     #[cfg(test)]
     fn sts(&self) -> aws_sdk_sts::Client {
         let mut config = aws_sdk_sts::config::Builder::from(&self.config);
-        config.set_endpoint_url(self.endpoint.clone());
+        config.set_endpoint_url(self.endpoint.as_ref().map(Endpoint::to_string));
         aws_sdk_sts::Client::from_conf(config.build())
     }
 
@@ -102,7 +103,7 @@ impl Aws {
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config);
         if let Some(endpoint) = &self.endpoint {
-            config = config.endpoint_url(endpoint);
+            config = config.endpoint_url(endpoint.as_str());
         }
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
@@ -112,7 +113,7 @@ impl Aws {
     pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
         let mut config = aws_sdk_secretsmanager::config::Builder::from(&self.config);
         if let Some(endpoint) = &self.endpoint {
-            config = config.endpoint_url(endpoint);
+            config = config.endpoint_url(endpoint.as_str());
         }
         aws_sdk_secretsmanager::Client::from_conf(config.build())
     }

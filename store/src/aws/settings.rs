@@ -5,8 +5,7 @@ use std::{env, fmt, path::PathBuf};
 use aws_credential_types::Credentials;
 use kees_common::names::env as names;
 
-/// The Region of a deployment that names none.
-const DEFAULT_REGION: &str = "ap-southeast-2";
+use crate::{Endpoint, Region};
 
 /// Where AWS is and how it is reached.
 ///
@@ -15,13 +14,13 @@ const DEFAULT_REGION: &str = "ap-southeast-2";
 #[derive(Clone)]
 pub struct Settings {
     /// `AWS_REGION`
-    pub region: String,
+    pub region: Region,
     /// `AWS_ENDPOINT`: the URL of DynamoDB and Secrets Manager, instead of the Region's own. It
     /// wins over the SDK's `AWS_ENDPOINT_URL` and its kin.
-    pub endpoint: Option<String>,
+    pub endpoint: Option<Endpoint>,
     /// `AWS_STS_ENDPOINT`: the URL of STS, for the pod's web identity. It wins over
     /// `AWS_ENDPOINT_URL_STS`.
-    pub sts_endpoint: Option<String>,
+    pub sts_endpoint: Option<Endpoint>,
     /// `AWS_CA_BUNDLE`: a PEM file with the root certificates to trust.
     pub ca_bundle: Option<PathBuf>,
     /// `SSL_CERT_FILE`: the same, where there is no `AWS_CA_BUNDLE`.
@@ -38,8 +37,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings that the process's environment holds. An empty variable counts as absent, and
-    /// the proxies are known by their lower-case names as well.
+    /// The proxies and root certificates that the process's environment names, and the defaults for
+    /// all else. An empty variable counts as absent, and the proxies are known by their lower-case
+    /// names as well.
     pub fn from_env() -> Self {
         Self::from_lookup(|name| env::var(name).ok())
     }
@@ -48,9 +48,9 @@ impl Settings {
         let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let proxy = |name: &str| get(name).or_else(|| get(&name.to_ascii_lowercase()));
         Self {
-            region: get(names::AWS_REGION).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
-            endpoint: get(names::AWS_ENDPOINT),
-            sts_endpoint: get(names::AWS_STS_ENDPOINT),
+            region: Region::default(),
+            endpoint: None,
+            sts_endpoint: None,
             ca_bundle: get(names::AWS_CA_BUNDLE).map(PathBuf::from),
             ssl_cert_file: get(names::SSL_CERT_FILE).map(PathBuf::from),
             http_proxy: proxy(names::HTTP_PROXY),
@@ -86,8 +86,9 @@ mod tests {
 
     #[test]
     fn an_empty_variable_counts_as_absent() {
-        let settings = Settings::from_lookup(|name| (name == "AWS_REGION").then(String::new));
-        assert_eq!(settings.region, "ap-southeast-2");
+        let settings = Settings::from_lookup(|_| Some(String::new()));
+        assert_eq!(settings.https_proxy, None);
+        assert_eq!(settings.ca_bundle, None);
     }
 
     #[test]

@@ -18,14 +18,17 @@ use aws_smithy_http_client::{
     proxy::ProxyConfig,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::{
-    http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-        SharedHttpConnector,
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
+            SharedHttpClient, SharedHttpConnector,
+        },
+        orchestrator::HttpRequest,
+        result::ConnectorError,
+        runtime_components::RuntimeComponents,
     },
-    orchestrator::HttpRequest,
-    result::ConnectorError,
-    runtime_components::RuntimeComponents,
 };
 use http::Uri;
 
@@ -227,16 +230,22 @@ impl Inner {
 #[error("talking to {host} failed")]
 struct At {
     host: String,
-    source: ConnectorError,
+    source: BoxError,
 }
 
-fn with_host(host: String, source: ConnectorError) -> ConnectorError {
-    if source.is_timeout() {
-        ConnectorError::timeout(Box::new(At { host, source }))
-    } else if source.is_io() {
-        ConnectorError::io(Box::new(At { host, source }))
+/// Every failure on the way is one of time or of input and output, so that an unclassified one
+/// ([`is_unsent`](super::cause::is_unsent)) never came here.
+fn with_host(host: String, error: ConnectorError) -> ConnectorError {
+    if error.is_user() {
+        return error;
+    }
+    let is_timeout = error.is_timeout();
+    let source = error.into_source();
+    let at = Box::new(At { host, source });
+    if is_timeout {
+        ConnectorError::timeout(at)
     } else {
-        source
+        ConnectorError::io(at)
     }
 }
 

@@ -19,7 +19,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use zeroize::Zeroizing;
 
 use super::{cause::Cause, classify::explain};
-use crate::ErrorKind;
+use crate::{Endpoint, ErrorKind};
 
 /// The session in the logs of AWS, where `AWS_ROLE_SESSION_NAME` says nothing else.
 const SESSION_NAME: &str = "kees";
@@ -38,7 +38,7 @@ impl WebIdentity {
     /// `endpoint` is that of STS, instead of the Region's own.
     pub(super) fn new(
         config: &SdkConfig,
-        endpoint: Option<&str>,
+        endpoint: Option<&Endpoint>,
         role: String,
         token_file: PathBuf,
         session: Option<String>,
@@ -46,7 +46,7 @@ impl WebIdentity {
         let mut config = aws_sdk_sts::config::Builder::from(config);
         config.set_credentials_provider(None);
         if let Some(endpoint) = endpoint {
-            config = config.endpoint_url(endpoint);
+            config = config.endpoint_url(endpoint.as_str());
         }
         let sts = aws_sdk_sts::Client::from_conf(config.build());
         Self {
@@ -180,7 +180,10 @@ mod tests {
     use tempfile::NamedTempFile;
 
     use super::*;
-    use crate::aws::stub::{Answer, Stub};
+    use crate::aws::{
+        cause::{UNBUILT, describe},
+        stub::{Answer, Stub},
+    };
 
     const ROLE: &str = "arn:aws:iam::123456789012:role/pod";
 
@@ -279,6 +282,22 @@ mod tests {
         assert!(cause.message.ends_with(message), "{}", cause.message);
         assert!(cause.remedy.contains(remedy), "{}", cause.remedy);
         assert!(!format!("{error:?}").contains("canary"));
+    }
+
+    #[tokio::test]
+    async fn a_token_is_not_repeated_where_its_request_cannot_be_built() {
+        let stub = Stub::new(|_| panic!("nothing is to be asked"));
+        let config = stub
+            .config()
+            .into_builder()
+            .endpoint_url("sts:8000")
+            .build();
+        let file = token("canary");
+        let role = ROLE.to_owned();
+        let identity = WebIdentity::new(&config, None, role, file.path().to_owned(), None);
+        let error = identity.provide_credentials().await.unwrap_err();
+        assert!(describe(&error).contains(UNBUILT), "{}", describe(&error));
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     }
 
     #[rstest]

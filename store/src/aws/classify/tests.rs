@@ -233,3 +233,37 @@ async fn a_certificate_that_is_not_trusted_is_told_through_what_wraps_it() {
     assert_eq!(error.kind, ErrorKind::Setup);
     assert!(error.remedy.contains("AWS_CA_BUNDLE"), "{}", error.remedy);
 }
+
+/// The SDK's own error holds the request, with the value that was to be written.
+#[rstest]
+#[case::endpoint(Some("localhost:8000"), "eu-west-1")]
+#[case::host(Some("http://[::1"), "eu-west-1")]
+#[case::region(None, "eu west")]
+#[tokio::test]
+async fn a_request_that_cannot_be_built_is_not_repeated(
+    #[case] endpoint: Option<&str>,
+    #[case] region: &'static str,
+) {
+    let stub = Stub::new(|_| panic!("nothing is to be asked"));
+    let mut config = aws_sdk_secretsmanager::config::Builder::from(&stub.config())
+        .region(aws_config::Region::new(region));
+    config.set_endpoint_url(endpoint.map(str::to_owned));
+    let error = aws_sdk_secretsmanager::Client::from_conf(config.build())
+        .create_secret()
+        .name("a")
+        .secret_string("canary")
+        .send()
+        .await
+        .unwrap_err();
+    let call = Call {
+        store: StoreName::SecretsManager,
+        action: "secretsmanager:CreateSecret",
+        resource: "a".into(),
+        path: None,
+    };
+    let error = classify(&error, &call);
+    assert_eq!(error.kind, ErrorKind::Setup);
+    assert_eq!(error.message, "the request could not be built");
+    assert!(error.remedy.contains("AWS_ENDPOINT"), "{}", error.remedy);
+    assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+}

@@ -85,6 +85,20 @@ fn pod_identity_is_told_apart_from_its_agent(
 }
 
 #[test]
+fn a_request_that_cannot_be_built_is_not_repeated() {
+    let dump: BoxError = "failed to apply endpoint to Request { token: canary }".into();
+    let error = CredentialsError::provider_error(ConnectorError::other(dump, None));
+    let environment = Environment {
+        container: true,
+        ..Environment::default()
+    };
+    let cause = environment.explain(&error);
+    assert_eq!(cause.kind, ErrorKind::Credentials);
+    assert!(cause.message.ends_with("the request could not be built"));
+    assert!(!format!("{cause:?}").contains("canary"), "{cause:?}");
+}
+
+#[test]
 fn a_profile_that_is_wrong_is_not_an_identity_that_is_missing() {
     let error = CredentialsError::invalid_configuration("profile `x` was not defined");
     let cause = Environment::default().explain(&error);

@@ -182,7 +182,7 @@ async fn a_proxy_is_asked_for_what_is_not_excepted(
     let server = Server::start();
     let proxy = Some(format!("{scheme}{}", server.address));
     call(Settings {
-        endpoint: Some(endpoint.to_owned()),
+        endpoint: Some(endpoint.parse().unwrap()),
         http_proxy: proxy.clone(),
         https_proxy: proxy,
         no_proxy: Some("sts.another.example".to_owned()),
@@ -196,7 +196,7 @@ async fn a_proxy_is_asked_for_what_is_not_excepted(
 async fn a_host_that_is_excepted_is_reached_directly() {
     let server = Server::start();
     call(Settings {
-        endpoint: Some(format!("http://{}", server.address)),
+        endpoint: Some(format!("http://{}", server.address).parse().unwrap()),
         http_proxy: Some("http://proxy.invalid:3128".to_owned()),
         no_proxy: Some("other.example,localhost".to_owned()),
         ..Settings::default()

@@ -161,7 +161,7 @@ async fn a_bundle_of_the_operator_is_trusted() {
     let identity = localhost();
     let bundle = file(&identity.cert.pem());
     let error = error_of_a_call(Settings {
-        endpoint: Some(serve(&identity)),
+        endpoint: Some(serve(&identity).parse().unwrap()),
         ca_bundle: Some(bundle.path().to_owned()),
         ..Settings::default()
     })
@@ -172,7 +172,7 @@ async fn a_bundle_of_the_operator_is_trusted() {
 #[tokio::test]
 async fn a_certificate_of_nobody_is_not_trusted() {
     let settings = Settings {
-        endpoint: Some(serve(&localhost())),
+        endpoint: Some(serve(&localhost()).parse().unwrap()),
         ..Settings::default()
     };
     let error = error_of_a_call(settings).await;
@@ -185,7 +185,7 @@ async fn a_certificate_of_nobody_is_not_trusted() {
 async fn a_bad_bundle_is_the_error_of_the_call() {
     let bundle = file("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let error = error_of_a_call(Settings {
-        endpoint: Some("https://localhost:1".to_owned()),
+        endpoint: Some("https://localhost:1".parse().unwrap()),
         ca_bundle: Some(bundle.path().to_owned()),
         ..Settings::default()
     })
