@@ -22,6 +22,8 @@ use crate::{
 struct Scheme {
     /// Who that is, or where to ask.
     subject: &'static str,
+    /// What an address to ask at begins with; none where the subject is no address.
+    addresses: &'static [&'static str],
     /// The path of the token.
     token_file: &'static str,
     /// The volume that has the token.
@@ -33,12 +35,14 @@ struct Scheme {
 const SCHEMES: [Scheme; 2] = [
     Scheme {
         subject: "AWS_ROLE_ARN",
+        addresses: &[],
         token_file: env::AWS_WEB_IDENTITY_TOKEN_FILE,
         volume: "aws-iam-token",
         folder: "/var/run/secrets/eks.amazonaws.com/serviceaccount",
     },
     Scheme {
         subject: "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        addresses: &["http://169.254.170.23/", "http://[fd00:ec2::23]/"],
         token_file: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
         volume: "eks-pod-identity-token",
         folder: "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
@@ -49,12 +53,22 @@ const SCHEMES: [Scheme; 2] = [
 const TOKENS: &str = "/var/run/secrets";
 
 /// What the identity webhook adds beside the identity itself. It stays where it was put into our
-/// own container, and is not looked for elsewhere.
+/// own container beside one, and is not looked for elsewhere.
 const BESIDE: [&str; 3] = [
     env::AWS_REGION,
     "AWS_DEFAULT_REGION",
     "AWS_STS_REGIONAL_ENDPOINTS",
 ];
+
+/// Whether one of [`BESIDE`] has a value that the identity webhook gives it. A Region becomes part
+/// of the name of every endpoint, and must not end it.
+fn is_beside(name: &str, value: &str) -> bool {
+    if name == "AWS_STS_REGIONAL_ENDPOINTS" {
+        return value == "regional";
+    }
+    let of_a_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    value.len() <= 63 && value.bytes().all(of_a_label)
+}
 
 /// Variables and mounts of an identity.
 #[derive(Default)]
@@ -94,11 +108,12 @@ impl<'a> Identity<'a> {
                 identity.mounts.push((&mount.name, &mount.mount_path));
             }
         }
-        if let Some(own) = own {
+        if let Some(own) = own.filter(|_| !identity.mounts.is_empty()) {
             let beside = BESIDE.into_iter().zip(own.variables(BESIDE));
+            let beside = beside.filter_map(|(name, value)| Some((name, value?)));
             identity
                 .variables
-                .extend(beside.filter_map(|(name, value)| Some((name, value?))));
+                .extend(beside.filter(|(name, value)| is_beside(name, value)));
         }
         identity.variables.retain(|(name, _)| !settings.gives(name));
         identity
@@ -174,6 +189,11 @@ impl Bearer<'_> {
                 format!("spec.volumes[{volume}]"),
                 IdentityProblem::NotProjected,
             );
+        }
+        let (name, addresses) = (self.scheme.subject, self.scheme.addresses);
+        let is_address = || addresses.iter().any(|a| self.subject.starts_with(a));
+        if !addresses.is_empty() && !settings.gives(name) && !is_address() {
+            found(self.field("env", name), IdentityProblem::Address);
         }
         let name = self.scheme.token_file;
         if !settings.gives(name) && !is_file_in(&self.token_file, at) {
@@ -257,6 +277,12 @@ pub enum IdentityProblem {
     /// A volume of another kind.
     #[error("it is no projected volume; make it one, or give it another name")]
     NotProjected,
+    /// The token would be sent to somebody else.
+    #[error(
+        "it is no address of EKS Pod Identity; use http://169.254.170.23/v1/credentials or, with \
+         IPv6, http://[fd00:ec2::23]/v1/credentials"
+    )]
+    Address,
     /// The token is elsewhere.
     #[error("the token must be a file below {at}; name one, with neither '..' nor '$'")]
     TokenFile {

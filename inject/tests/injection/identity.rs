@@ -245,3 +245,140 @@ fn an_identity_slipped_into_our_container_is_looked_at_as_well() {
         "{fault}"
     );
 }
+
+/// A pod that was injected, and to whose `kees-init` somebody adds variables then.
+fn with_variables(mut pod: Value, variables: &[(&str, &str)]) -> Value {
+    pod = injected(&pod, &settings());
+    let env = pod["spec"]["initContainers"][0]["env"]
+        .as_array_mut()
+        .unwrap();
+    env.extend(
+        variables
+            .iter()
+            .map(|(name, value)| json!({"name": name, "value": value})),
+    );
+    pod
+}
+
+#[test]
+fn a_region_that_the_identity_webhook_adds_stays() {
+    let added = [
+        ("AWS_STS_REGIONAL_ENDPOINTS", "regional"),
+        ("AWS_DEFAULT_REGION", "eu-west-1"),
+        ("AWS_REGION", "eu-west-1"),
+    ];
+    let pod = with_variables(with_lookalike(|_| ()), &added);
+    assert_eq!(operations(&pod, &settings()), json!([]));
+    for (name, value) in added {
+        assert_eq!(variable(&pod, name), Some(value));
+    }
+}
+
+#[rstest]
+#[case::a_host("AWS_REGION", "example.com/")]
+#[case::a_host_and_a_fragment("AWS_DEFAULT_REGION", "example.com#")]
+#[case::a_dot("AWS_REGION", "eu.west")]
+#[case::a_variable("AWS_REGION", "$(AWS_ROLE_ARN)")]
+#[case::more_than_a_label(
+    "AWS_REGION",
+    "a123456789a123456789a123456789a123456789a123456789a123456789abcd"
+)]
+#[case::another_word("AWS_STS_REGIONAL_ENDPOINTS", "https://example.com")]
+#[case::an_endpoint("AWS_ENDPOINT_URL", "https://example.com")]
+#[case::an_endpoint_of_sts("AWS_ENDPOINT_URL_STS", "https://example.com")]
+#[case::a_relative_address("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x")]
+#[case::a_profile(
+    "AWS_CONFIG_FILE",
+    "/var/run/secrets/eks.amazonaws.com/serviceaccount/config"
+)]
+#[case::a_proxy("HTTPS_PROXY", "http://example.com")]
+fn a_variable_that_could_lead_elsewhere_goes(#[case] name: &str, #[case] value: &str) {
+    let honest = injected(&with_lookalike(|_| ()), &settings());
+    let pod = with_variables(with_lookalike(|_| ()), &[(name, value)]);
+    assert_eq!(injected(&pod, &settings()), honest);
+}
+
+#[test]
+fn a_region_without_an_identity_goes() {
+    let added = [
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_STS_REGIONAL_ENDPOINTS", "regional"),
+    ];
+    let pod = with_variables(pod([]), &added);
+    assert_eq!(
+        injected(&pod, &settings()),
+        injected(&self::pod([]), &settings())
+    );
+}
+
+#[test]
+fn the_operators_region_wins_over_the_identity_webhooks() {
+    let mut settings = settings();
+    settings
+        .init_env
+        .insert("AWS_REGION".to_owned(), "ap-southeast-2".to_owned());
+    let pod = with_variables(with_lookalike(|_| ()), &[("AWS_REGION", "eu-west-1")]);
+    let pod = injected(&pod, &settings);
+    let env = ours(&pod)["env"].as_array().unwrap();
+    let regions: Vec<_> = env.iter().filter(|v| v["name"] == "AWS_REGION").collect();
+    assert_eq!(
+        regions,
+        [&json!({"name": "AWS_REGION", "value": "ap-southeast-2"})]
+    );
+}
+
+/// A pod whose identity is handed out at `address`.
+fn handed_out_at(address: &str) -> Value {
+    let mut pod = with_identity();
+    pod["spec"]["containers"][1]["env"][2]["value"] = address.into();
+    pod
+}
+
+#[rstest]
+#[case("http://169.254.170.23/v1/credentials")]
+#[case("http://[fd00:ec2::23]/v1/credentials")]
+fn an_address_of_eks_is_taken_over(#[case] address: &str) {
+    let pod = injected(&handed_out_at(address), &settings());
+    let taken = variable(&pod, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    assert_eq!(taken, Some(address));
+    assert_eq!(operations(&pod, &settings()), json!([]));
+}
+
+#[rstest]
+#[case("https://example.com/v1/credentials")]
+#[case("http://127.0.0.1/v1/credentials")]
+#[case("http://169.254.170.23.example.com/")]
+#[case("http://169.254.170.23@example.com/")]
+#[case("http://169.254.170.23:8080/")]
+#[case("https://169.254.170.23/")]
+#[case("$(AWS_ROLE_ARN)")]
+fn another_address_is_refused_unless_the_operator_gives_it(#[case] address: &str) {
+    let refused = "spec.containers[app].env[AWS_CONTAINER_CREDENTIALS_FULL_URI]: it is no address of EKS Pod \
+                   Identity; use http://169.254.170.23/v1/credentials or, with IPv6, \
+                   http://[fd00:ec2::23]/v1/credentials (kees-init takes over eks-pod-identity-token only as \
+                   EKS makes it)";
+    assert_eq!(faults(&handed_out_at(address), &settings()), [refused]);
+
+    let mut own = injected(&with_identity(), &settings());
+    let env = own["spec"]["initContainers"][0]["env"]
+        .as_array_mut()
+        .unwrap();
+    let variable = env
+        .iter_mut()
+        .find(|v| v["name"] == "AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    variable.unwrap()["value"] = address.into();
+    let refused = refused.replace("containers[app]", "initContainers[kees-init]");
+    assert_eq!(faults(&own, &settings()), [refused]);
+
+    let mut settings = settings();
+    settings.init_env.insert(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI".to_owned(),
+        "http://127.0.0.1:81/operator".to_owned(),
+    );
+    let pod = injected(&handed_out_at(address), &settings);
+    assert_eq!(
+        self::variable(&pod, "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        Some("http://127.0.0.1:81/operator")
+    );
+    assert_eq!(operations(&pod, &settings), json!([]));
+}
