@@ -14,9 +14,10 @@ use crate::{
     fault::{Place, PodProblem},
     json::JsonWriter,
     names,
+    object::nullable,
     operations::OperationWriter,
     patch::Injection,
-    pod::{Source, nullable},
+    pod::Source,
     quantity::nanos,
 };
 

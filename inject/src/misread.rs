@@ -11,16 +11,19 @@ pub(crate) enum Misread {
     #[error("{0}")]
     NotJson(serde_json::Error),
     /// A value is of another kind than it should be.
-    #[error("{path}: expected {expected} at line {line} column {column}")]
+    #[error("{}expected {expected} at line {line} column {column}", prefix(path))]
     Kind {
-        /// The value's place, such as `spec.containers[0].name`.
+        /// The value's place, such as `spec.containers[0].name`; empty for the whole.
         path: String,
         expected: String,
         line: usize,
         column: usize,
     },
     /// A member of an object stands there more than once.
-    #[error("{path}: expected each member once at line {line} column {column}")]
+    #[error(
+        "{}expected each member once at line {line} column {column}",
+        prefix(path)
+    )]
     Repeated {
         path: String,
         line: usize,
@@ -54,7 +57,15 @@ fn path<'de, T: Deserialize<'de>>(json: &'de str) -> String {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Err(error) if error.path().iter().len() > 0 => error.path().to_string(),
-        _ => "the whole".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn prefix(path: &str) -> String {
+    if path.is_empty() {
+        String::new()
+    } else {
+        format!("{path}: ")
     }
 }
 

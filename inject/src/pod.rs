@@ -8,6 +8,11 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use crate::{
+    misread::Misread,
+    object::{Object, nullable, object, objects},
+};
+
 /// What the decision reads of a pod, borrowed from its JSON. Fields that nothing is decided on
 /// are passed over; `null` counts as absent, as Kubernetes has it.
 ///
@@ -15,9 +20,9 @@ use serde_json::value::RawValue;
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct PodView<'a> {
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "object")]
     pub(crate) metadata: Metadata<'a>,
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "object")]
     pub(crate) spec: Spec<'a>,
     #[serde(skip)]
     pub(crate) source: Source<'a>,
@@ -37,7 +42,8 @@ pub(crate) enum Source<'a> {
 impl<'a> PodView<'a> {
     /// Reads a pod, or the template of one (`metadata` and `spec`), from its JSON.
     pub fn from_json(json: &'a str) -> Result<Self, InvalidPod> {
-        let mut pod: Self = serde_json::from_str(json)?;
+        let Object(mut pod) = serde_json::from_str::<Object<Self>>(json)
+            .map_err(|error| InvalidPod(Misread::of::<Object<Self>>(json, error)))?;
         pod.source = Source::Pod(json);
         Ok(pod)
     }
@@ -79,7 +85,7 @@ impl<'a> PodView<'a> {
 /// Text that is no pod.
 #[derive(Debug, thiserror::Error)]
 #[error("not a pod: {0}")]
-pub struct InvalidPod(#[from] serde_json::Error);
+pub struct InvalidPod(pub(crate) Misread);
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
@@ -98,21 +104,21 @@ pub(crate) struct Spec<'a> {
     /// The deprecated name of the same.
     #[serde(borrow)]
     pub(crate) service_account: Option<Text<'a>>,
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "objects")]
     pub(crate) volumes: Vec<VolumeView<'a>>,
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "objects")]
     pub(crate) init_containers: Vec<ContainerView<'a>>,
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "objects")]
     pub(crate) containers: Vec<ContainerView<'a>>,
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "objects")]
     pub(crate) ephemeral_containers: Vec<Named<'a>>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "object")]
     pub(crate) security_context: SecurityView,
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "object")]
     pub(crate) resources: ResourcesView<'a>,
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "object")]
     pub(crate) os: Os<'a>,
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "object")]
     pub(crate) node_selector: NodeSelector<'a>,
 }
 
@@ -155,11 +161,11 @@ pub(crate) struct ContainerView<'a> {
     /// `env`, which is read where it is asked for: most containers are never asked.
     #[serde(borrow)]
     env: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "objects")]
     pub(crate) volume_mounts: Vec<MountView<'a>>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "object")]
     pub(crate) security_context: SecurityView,
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "object")]
     pub(crate) resources: ResourcesView<'a>,
 }
 
@@ -239,9 +245,9 @@ pub(crate) struct SecurityView {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResourcesView<'a> {
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "object")]
     pub(crate) requests: AmountsView<'a>,
-    #[serde(borrow, deserialize_with = "nullable")]
+    #[serde(borrow, deserialize_with = "object")]
     pub(crate) limits: AmountsView<'a>,
 }
 
@@ -338,7 +344,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
             type Value = Annotations<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of strings")
+                f.write_str("an object of strings")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -352,13 +358,4 @@ impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
 
         deserializer.deserialize_map(AnnotationsVisitor)
     }
-}
-
-/// `null` is what is absent.
-pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }

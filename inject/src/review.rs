@@ -1,13 +1,14 @@
 //! From the bytes of a review to the bytes of the answer.
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
-    Decision, InvalidPod, PodView, Reply, Settings, SkipReason, decide::decide, pod::Source,
-    pod::Text, reply::API_VERSION,
+    Decision, InvalidPod, PodView, Reply, Settings, SkipReason,
+    decide::decide,
+    misread::Misread,
+    object::{self, Object},
+    pod::{Source, Text},
+    reply::API_VERSION,
 };
 
 /// Answers the `AdmissionReview` in `body`. Whatever the body is, the answer is a review.
@@ -18,24 +19,33 @@ pub fn review(body: &[u8], settings: &Settings) -> Reply {
     };
     // Nearly every review is about a pod, which is then read in the same pass. What is not one
     // is read once more, without looking into its object.
-    if let Ok(mut review) = serde_json::from_str::<Review<'_, PodView<'_>>>(text) {
-        if let Some(pod) = review
-            .request
-            .as_mut()
-            .and_then(|request| request.object.as_mut())
-        {
-            pod.source = Source::Review(text);
+    let unread = match serde_json::from_str::<OfPod<'_>>(text) {
+        Ok(Object(mut review)) => {
+            let request = review.request.as_mut();
+            if let Some(Object(pod)) = request.and_then(|request| request.object.as_mut()) {
+                pod.source = Source::Review(text);
+            }
+            return review.answer(settings, |Object(pod)| Ok(pod));
         }
-        return review.answer(settings);
-    }
-    match serde_json::from_str::<Review<'_, &RawValue>>(text) {
-        Ok(review) => review.answer(settings),
+        Err(error) => error,
+    };
+    match serde_json::from_str::<OfAnything<'_>>(text) {
+        // All but the object is read in the same way: that is where the first pass failed.
+        Ok(Object(review)) => review.answer(settings, |_| {
+            Err(InvalidPod(Misread::of::<OfPod<'_>>(text, unread)))
+        }),
         Err(error) => Reply::malformed(
             body,
-            &format!("the body is not an AdmissionReview: {error}"),
+            &format!(
+                "the body is not an AdmissionReview: {}",
+                Misread::of::<OfAnything<'_>>(text, error)
+            ),
         ),
     }
 }
+
+type OfPod<'a> = Object<Review<'a, Object<PodView<'a>>>>;
+type OfAnything<'a> = Object<Review<'a, IgnoredAny>>;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
@@ -44,7 +54,11 @@ struct Review<'a, O> {
     api_version: Option<Text<'a>>,
     #[serde(borrow, default)]
     kind: Option<Text<'a>>,
-    #[serde(borrow, default = "Option::default")]
+    #[serde(
+        borrow,
+        default = "Option::default",
+        deserialize_with = "object::optional"
+    )]
     request: Option<Request<'a, O>>,
 }
 
@@ -53,7 +67,7 @@ struct Review<'a, O> {
 struct Request<'a, O> {
     #[serde(borrow, default)]
     uid: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::optional")]
     resource: Option<Resource<'a>>,
     #[serde(borrow, default)]
     sub_resource: Option<Text<'a>>,
@@ -77,39 +91,33 @@ struct Resource<'a> {
     resource: Text<'a>,
 }
 
-/// What stands in a review for the object: a pod, or anything.
-trait Object {
-    /// The pod; an error says why it is none.
-    fn pod(&self) -> Result<Cow<'_, PodView<'_>>, InvalidPod>;
-}
-
-impl Object for PodView<'_> {
-    fn pod(&self) -> Result<Cow<'_, PodView<'_>>, InvalidPod> {
-        Ok(Cow::Borrowed(self))
-    }
-}
-
-impl Object for &RawValue {
-    fn pod(&self) -> Result<Cow<'_, PodView<'_>>, InvalidPod> {
-        PodView::from_json(self.get()).map(Cow::Owned)
-    }
-}
-
-impl<O: Object> Review<'_, O> {
-    fn answer(&self, settings: &Settings) -> Reply {
-        self.decided(settings)
+impl<O> Review<'_, O> {
+    /// Answers the request. `pod` gives the pod of an object, or says why it is none.
+    fn answer<'p>(
+        &'p self,
+        settings: &Settings,
+        pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, InvalidPod>,
+    ) -> Reply {
+        self.decided(settings, pod)
             .unwrap_or_else(|message| self.refused(&message))
     }
 
     /// Answers the request; an error says why it cannot be answered.
-    fn decided(&self, settings: &Settings) -> Result<Reply, String> {
+    fn decided<'p>(
+        &'p self,
+        settings: &Settings,
+        pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, InvalidPod>,
+    ) -> Result<Reply, String> {
         let version = self.api_version.as_deref().unwrap_or_default();
         let kind = self.kind.as_deref().unwrap_or_default();
-        if (version, kind) != (API_VERSION, "AdmissionReview") {
+        if version != API_VERSION {
             return Err(format!(
-                "'{}' of '{}' is not understood; send an AdmissionReview of {API_VERSION}",
-                kind.escape_debug(),
-                version.escape_debug(),
+                "the apiVersion is not understood; send an AdmissionReview of {API_VERSION}"
+            ));
+        }
+        if kind != "AdmissionReview" {
+            return Err(format!(
+                "the kind is not understood; send an AdmissionReview of {API_VERSION}"
             ));
         }
         let request = self.request.as_ref().ok_or("the review has no request")?;
@@ -122,12 +130,12 @@ impl<O: Object> Review<'_, O> {
             return Ok(Reply::new(&request.uid, namespace, &decision));
         }
         let object = request.object.as_ref().ok_or("the request has no object")?;
-        let pod = object.pod().map_err(|error| error.to_string())?;
+        let pod = pod(object).map_err(|error| error.to_string())?;
         let namespace = namespace.or(pod.namespace()).unwrap_or("default");
         Ok(Reply::new(
             &request.uid,
             namespace,
-            &decide(&pod, namespace, settings),
+            &decide(pod, namespace, settings),
         ))
     }
 

@@ -117,9 +117,9 @@ fn the_namespace_is_the_requests(
 }
 
 #[rstest]
-#[case::another_version(json!({"apiVersion": "admission.k8s.io/v1beta1"}), "admission.k8s.io/v1beta1", "'AdmissionReview' of 'admission.k8s.io/v1beta1' is not understood; send an AdmissionReview of admission.k8s.io/v1")]
-#[case::another_group(json!({"apiVersion": "v1"}), "admission.k8s.io/v1", "'AdmissionReview' of 'v1' is not understood; send an AdmissionReview of admission.k8s.io/v1")]
-#[case::another_kind(json!({"kind": "Pod"}), "admission.k8s.io/v1", "'Pod' of 'admission.k8s.io/v1' is not understood; send an AdmissionReview of admission.k8s.io/v1")]
+#[case::another_version(json!({"apiVersion": "admission.k8s.io/v1beta1"}), "admission.k8s.io/v1beta1", "the apiVersion is not understood; send an AdmissionReview of admission.k8s.io/v1")]
+#[case::another_group(json!({"apiVersion": "v1"}), "admission.k8s.io/v1", "the apiVersion is not understood; send an AdmissionReview of admission.k8s.io/v1")]
+#[case::another_kind(json!({"kind": "Pod"}), "admission.k8s.io/v1", "the kind is not understood; send an AdmissionReview of admission.k8s.io/v1")]
 fn another_review_is_refused_with_its_uid(
     #[case] change: Value,
     #[case] version: &str,
@@ -194,18 +194,89 @@ fn a_body_that_is_not_utf8_is_refused() {
     );
 }
 
-#[test]
-fn a_pod_of_another_shape_is_refused() {
-    let mut body = body(&pod([]));
-    body["request"]["object"]["spec"]["containers"] = "none".into();
+#[rstest]
+#[case::containers("/spec/containers", json!("CANARY"), "request.object.spec.containers: expected an array")]
+#[case::a_container("/spec/containers/0", json!(["CANARY"]), "request.object.spec.containers[0]: expected an object")]
+#[case::a_name("/spec/containers/0/name", json!(["CANARY"]), "request.object.spec.containers[0].name: expected a string")]
+#[case::an_annotation("/metadata/annotations/init.bsycorp.com~1inject", json!(987_654), "request.object.metadata.annotations.init.bsycorp.com/inject: expected a string")]
+#[case::annotations("/metadata/annotations", json!(["CANARY"]), "request.object.metadata.annotations: expected an object of strings")]
+#[case::metadata("/metadata", json!(["CANARY"]), "request.object.metadata: expected an object")]
+#[case::spec("/spec", json!([]), "request.object.spec: expected an object")]
+#[case::a_uid("/spec/securityContext", json!({"runAsUser": "CANARY"}), "request.object.spec.securityContext.runAsUser: expected a whole number of 64 bits")]
+#[case::a_large_uid("/spec/securityContext", json!({"runAsUser": 9_876_543_219_876_543_210_u64}), "request.object.spec.securityContext.runAsUser: expected a whole number of 64 bits")]
+#[case::a_security_context("/spec/securityContext", json!([987_654]), "request.object.spec.securityContext: expected an object")]
+#[case::an_amount("/spec/resources", json!({"limits": {"cpu": true}}), "request.object.spec.resources.limits.cpu: expected a quantity such as 10m or 64Mi")]
+#[case::the_pod("", json!(["CANARY"]), "request.object: expected an object")]
+#[case::words_of_the_parser("/spec/containers", json!("CANARY, expected CANARY at line 1 column 1"), "request.object.spec.containers: expected an array")]
+fn a_pod_of_another_shape_is_refused_with_its_place_and_without_its_value(
+    #[case] place: &str,
+    #[case] value: Value,
+    #[case] message: &str,
+) {
+    let mut pod = pod([("inject", "true")]);
+    pod["spec"]["securityContext"] = json!({});
+    pod["spec"]["resources"] = json!({});
+    *pod.pointer_mut(place).unwrap() = value;
+    let (outcome, answer) = answer(&body(&pod), &settings());
+    assert_eq!(outcome, Outcome::Malformed);
+    assert_misread(&answer, &format!("not a pod: {message} at line 1 column "));
+}
+
+#[rstest]
+#[case::array(json!([]), "expected an object")]
+#[case::array_of_all_fields(json!(["admission.k8s.io/v1", "AdmissionReview", {"uid": "CANARY"}]), "expected an object")]
+#[case::string(json!("CANARY"), "expected an object")]
+#[case::number(json!(987_654), "expected an object")]
+#[case::request(json!({"request": ["CANARY"]}), "request: expected an object")]
+#[case::resource(json!({"request": {"resource": ["", "v1", "pods"]}}), "request.resource: expected an object")]
+#[case::operation(json!({"request": {"operation": ["CANARY"]}}), "request.operation: expected a string")]
+fn a_body_of_another_shape_is_refused_with_its_place_and_without_its_value(
+    #[case] body: Value,
+    #[case] message: &str,
+) {
     let (outcome, answer) = answer(&body, &settings());
     assert_eq!(outcome, Outcome::Malformed);
-    assert!(
-        answer["response"]["status"]["message"]
-            .as_str()
-            .unwrap()
-            .starts_with("not a pod: ")
+    assert_misread(
+        &answer,
+        &format!("the body is not an AdmissionReview: {message} at line 1 column "),
     );
+}
+
+#[test]
+fn a_pod_alone_that_is_none_is_refused_with_its_place() {
+    for (json, message) in [
+        ("[]", "not a pod: expected an object at line 1 column 0"),
+        (
+            "{\"spec\":\n{\"containers\": \"CANARY\"}}",
+            "not a pod: spec.containers: expected an array at line 2 column 23",
+        ),
+    ] {
+        let error = kees_inject::PodView::from_json(json).err().unwrap();
+        assert_eq!(error.to_string(), message);
+        assert!(!format!("{error:?}").contains("CANARY"));
+    }
+}
+
+#[test]
+fn a_member_that_stands_twice_is_refused_with_its_place() {
+    let body = br#"{"request": {"uid": "CANARY", "uid": "CANARY"}}"#;
+    let reply = review(body, &settings());
+    let answer: Value = serde_json::from_slice(&reply.json).unwrap();
+    assert_misread(
+        &answer,
+        "the body is not an AdmissionReview: request: expected each member once at line 1 column ",
+    );
+}
+
+/// The message begins so, ends in a column, and has nothing of the body or of Rust in it.
+fn assert_misread(answer: &Value, beginning: &str) {
+    let message = answer["response"]["status"]["message"].as_str().unwrap();
+    let column = message.strip_prefix(beginning);
+    let column = column.unwrap_or_else(|| panic!("{message}"));
+    assert!(column.parse::<usize>().is_ok(), "{message}");
+    for word in ["CANARY", "98765", "struct", "View", "i64"] {
+        assert!(!message.contains(word), "{message}");
+    }
 }
 
 #[test]
