@@ -231,6 +231,18 @@ mod tests {
             .map(|annotations| annotations.into_iter().next().unwrap().1)
     }
 
+    /// The end-to-end test `downward` compares the fixture with what a real kubelet writes.
+    #[test]
+    fn what_the_kubelet_wrote_is_read_and_written_alike() {
+        let annotations = include_str!("../tests/fixtures/kubelet.json");
+        let annotations: BTreeMap<String, String> = serde_json::from_str(annotations).unwrap();
+        let file = include_str!("../tests/fixtures/kubelet.txt");
+        let read: BTreeMap<_, _> = parse(file.as_bytes()).unwrap().into_iter().collect();
+        assert_eq!(read, annotations);
+        let pairs = annotations.iter().map(|(key, value)| (&**key, &**value));
+        assert_eq!(write(pairs), file);
+    }
+
     #[test]
     fn what_go_quotes_is_read_and_written_alike() {
         let fixture = include_str!("../tests/fixtures/quoted.txt");

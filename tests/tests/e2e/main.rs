@@ -2,6 +2,7 @@
 //! Service, against DynamoDB Local and moto.
 
 mod admission;
+mod downward;
 mod examples;
 mod failures;
 mod files;

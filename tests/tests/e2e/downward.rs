@@ -1,0 +1,52 @@
+//! The downward-API file of a real kubelet, which the tests of `common` read as a fixture.
+
+use std::{collections::BTreeMap, fs};
+
+use anyhow::ensure;
+use kees_common::downward;
+use serde_json::json;
+
+use crate::{
+    pods::{container, pod},
+    world::World,
+};
+
+const FIXTURES: &str = "../common/tests/fixtures";
+
+/// `KEES_BLESS=1` writes the fixture anew.
+#[test]
+fn the_kubelet_writes_annotations_as_the_fixture_says() -> anyhow::Result<()> {
+    let fixtures = kees_tests::here(FIXTURES);
+    let annotations: BTreeMap<String, String> =
+        serde_json::from_slice(&fs::read(fixtures.join("kubelet.json"))?)?;
+    let world = World::shared()?;
+    let namespace = world.namespace("downward")?;
+    let mut reader = pod("reader", &[]);
+    reader["metadata"]["annotations"] = json!(annotations);
+    let mut app = container("app");
+    app["volumeMounts"] = json!([{"name": "podinfo", "mountPath": "/podinfo"}]);
+    reader["spec"]["containers"] = json!([app]);
+    reader["spec"]["volumes"] = json!([{"name": "podinfo", "downwardAPI": {"items": [
+        {"path": "annotations", "fieldRef": {"fieldPath": "metadata.annotations"}},
+    ]}}]);
+    namespace.apply(&reader.to_string())?;
+    namespace.wait_for("pod/reader", "condition=Ready")?;
+    let file = namespace.exec("reader", "app", &["cat", "/podinfo/annotations"])?;
+
+    // The API server's, and where the kubelet has the pod from.
+    let told = namespace.get(&["pod", "reader"])?["metadata"]["annotations"].take();
+    let told: BTreeMap<String, String> = serde_json::from_value(told)?;
+    ensure!(told.len() > annotations.len(), "kubectl's own is missing");
+    let mut read: BTreeMap<_, _> = downward::parse(file.as_bytes())?.into_iter().collect();
+    read.retain(|key, _| !key.starts_with("kubernetes.io/config."));
+    ensure!(read == told, "what was read is not what was told: {file}");
+
+    let ours = |line: &&str| line.starts_with("example.com/");
+    let written: Vec<_> = file.lines().filter(ours).collect();
+    let (path, written) = (fixtures.join("kubelet.txt"), written.join("\n"));
+    if std::env::var_os("KEES_BLESS").is_some() {
+        fs::write(&path, &written)?;
+    }
+    assert_eq!(fs::read_to_string(&path)?, written);
+    Ok(())
+}
