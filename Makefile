@@ -1,7 +1,7 @@
 # What is fetched and built lies in the user's cache folder: ${KEES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kees}.
 SHELL := /bin/bash
 
-.PHONY: test setup unit e2e bench storm fuzz fmt lint deny cluster
+.PHONY: test setup unit e2e bench model storm fuzz fmt lint deny cluster
 
 test: setup unit e2e ## all tests; says what it needs when something is missing
 
@@ -16,6 +16,10 @@ e2e: ## those on a real cluster, with DynamoDB Local and moto
 
 bench: ## measures what is shipped, writes docs/benchmarks.md
 	tests/bench
+
+model: ## every interleaving of creating once, with KEES_MODEL_FAULTS kills and faults of the network in a run (3)
+	. tests/paths && KEES_MODEL_FAULTS=$${KEES_MODEL_FAULTS:-3} \
+	  cargo test --release --locked -p kees-store model -- --nocapture
 
 storm: ## the storm at length: two minutes for each store, with the seed KEES_STORM_SEED
 	KEES_STORM_SECONDS=$${KEES_STORM_SECONDS:-120} KEES_STORM_PROCESSES=$${KEES_STORM_PROCESSES:-12} tests/run --test storm

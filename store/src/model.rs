@@ -520,7 +520,7 @@ mod tests {
     };
 
     /// `KEES_MODEL_FAULTS=N` allows N kills and N faults of the network in each run instead of one
-    /// of each: `make reliability` visits millions of states, `cargo test` hundred thousands.
+    /// of each: `make model` visits millions of states, `cargo test` hundred thousands.
     fn with_faults_from_environment(race: Race) -> Race {
         let faults = std::env::var("KEES_MODEL_FAULTS").map_or(1, |text| {
             text.parse()
