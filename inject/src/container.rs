@@ -26,10 +26,7 @@ pub(crate) fn write_container(json: &mut JsonWriter, injection: &Injection<'_>) 
             json.member("imagePullPolicy", policy.as_str());
         }
         crate::env::write(json.key("env"), injection);
-        write_resources(
-            json,
-            &quality::resources(pod, placement.injected, grant.resources),
-        );
+        write_resources(json, &quality::resources(pod, placement, grant.resources));
         write_security(json.key("securityContext"), injection.ownership);
         json.key("volumeMounts").array(|json| {
             write_mount(json, names::PODINFO, names::PODINFO_PATH, true);

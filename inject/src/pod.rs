@@ -158,6 +158,8 @@ pub(crate) struct ContainerView<'a> {
     pub(crate) name: Text<'a>,
     #[serde(borrow)]
     pub(crate) image: Option<Text<'a>>,
+    #[serde(borrow)]
+    restart_policy: Option<Text<'a>>,
     /// `env`, which is read where it is asked for: most containers are never asked.
     #[serde(borrow)]
     env: Option<&'a RawValue>,
@@ -170,6 +172,12 @@ pub(crate) struct ContainerView<'a> {
 }
 
 impl<'a> ContainerView<'a> {
+    /// Whether this is a native sidecar, if it is an init container: it goes on running while
+    /// those after it run.
+    pub(crate) fn is_sidecar(&self) -> bool {
+        self.restart_policy.as_deref() == Some("Always")
+    }
+
     /// Whether the container mounts the volume of that name.
     pub(crate) fn mounts(&self, volume: &str) -> bool {
         self.volume_mounts

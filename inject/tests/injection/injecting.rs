@@ -1,6 +1,6 @@
 //! What is added to a pod.
 
-use kees_inject::{Amounts, PullPolicy, Quantity, Resources, RunAs};
+use kees_inject::{PullPolicy, RunAs};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -184,78 +184,6 @@ fn a_mode_of_the_pods_own_wins_with_a_warning(#[case] mode: &str, #[case] warnin
     pod["spec"]["securityContext"] = json!({"fsGroup": 5});
     assert_eq!(ownership(&pod, RunAs::default()).2, mode);
     assert_eq!(warnings(&pod, &settings()), Vec::from_iter(warning));
-}
-
-const HALF: &str = r#"{"limits": {"cpu": "500m", "memory": "1Gi"}, "requests": {"cpu": "0.5", "memory": "1024Mi"}}"#;
-
-#[rstest]
-#[case::best_effort(json!({}), json!({}), Value::Null)]
-#[case::best_effort_with_zeros(json!({}), json!({"requests": {"cpu": "0"}}), Value::Null)]
-#[case::storage_is_no_quality(json!({}), json!({"limits": {"ephemeral-storage": "1Gi"}}), Value::Null)]
-#[case::burstable(
-    json!({}),
-    json!({"requests": {"cpu": "100m"}}),
-    json!({"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}})
-)]
-#[case::guaranteed(
-    json!({}),
-    serde_json::from_str(HALF).unwrap(),
-    json!({"requests": {"cpu": "500m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}})
-)]
-#[case::guaranteed_by_limits_alone(
-    json!({}),
-    json!({"limits": {"cpu": 1, "memory": "1Gi"}}),
-    json!({"requests": {"cpu": "1", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}})
-)]
-#[case::guaranteed_with_less_cpu_than_ours(
-    json!({}),
-    json!({"limits": {"cpu": "1m", "memory": "1Gi"}}),
-    json!({"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"cpu": "10m", "memory": "64Mi"}})
-)]
-#[case::the_pod_has_its_own(
-    json!({"limits": {"cpu": "1", "memory": "32Mi"}}),
-    json!({"requests": {"cpu": "100m"}}),
-    Value::Null
-)]
-fn the_quality_of_service_is_kept(
-    #[case] of_pod: Value,
-    #[case] of_container: Value,
-    #[case] expected: Value,
-) {
-    let mut pod = pod([]);
-    pod["spec"]["resources"] = of_pod;
-    pod["spec"]["containers"][0]["resources"] = of_container;
-    assert_eq!(ours(&injected(&pod, &settings()))["resources"], expected);
-}
-
-#[test]
-fn an_init_container_of_the_pod_counts_for_its_quality_of_service() {
-    let mut pod = pod([]);
-    pod["spec"]["containers"][0]["resources"] = serde_json::from_str(HALF).unwrap();
-    pod["spec"]["initContainers"] =
-        json!([{"name": "a", "image": "a", "resources": {"requests": {"cpu": "1"}}}]);
-    assert_eq!(
-        ours(&injected(&pod, &settings()))["resources"]["limits"],
-        json!({"memory": "64Mi"})
-    );
-}
-
-#[test]
-fn the_operator_sets_other_amounts() {
-    let mut settings = settings();
-    settings.resources = Resources {
-        requests: Amounts {
-            cpu: Some(Quantity::milli(20)),
-            memory: None,
-        },
-        limits: Amounts::default(),
-    };
-    let mut pod = pod([]);
-    pod["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "100m"}});
-    assert_eq!(
-        ours(&injected(&pod, &settings))["resources"],
-        json!({"requests": {"cpu": "20m"}})
-    );
 }
 
 #[rstest]

@@ -12,6 +12,7 @@ mod injecting;
 mod oracle;
 mod pods;
 mod policy;
+mod quality;
 mod refusing;
 mod repeating;
 mod reviewing;
