@@ -223,7 +223,10 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     response
 }
 
-/// All that is ever logged of a request.
+/// The most bytes of a uid or a namespace that are logged: Kubernetes has names of 63 at most.
+const LOGGED_LIMIT: usize = 64;
+
+/// All that is ever logged of a request. Both log formats escape control characters.
 fn log(reply: &Reply, took: Duration) {
     let Reply {
         json: _,
@@ -233,6 +236,7 @@ fn log(reply: &Reply, took: Duration) {
         namespace,
         uid,
     } = reply;
+    let (uid, namespace) = (cut(uid.as_deref()), cut(namespace.as_deref()));
     let outcome_name = outcome.as_str();
     let micros = took.as_micros();
     match outcome {
@@ -270,6 +274,11 @@ fn log(reply: &Reply, took: Duration) {
             );
         }
     }
+}
+
+fn cut(text: Option<&str>) -> Option<&str> {
+    let text = text?;
+    text.get(..text.floor_char_boundary(LOGGED_LIMIT))
 }
 
 /// Counts a request that is under way, however it ends.

@@ -173,6 +173,29 @@ async fn a_refused_pod_is_logged_with_its_namespace_and_a_count() {
 }
 
 #[tokio::test]
+async fn a_log_line_has_the_beginning_of_what_a_stranger_names() {
+    let (certificates, certificate) = Certificates::new();
+    let program = Program::start(&certificates, &["--drain-delay", "0"]);
+    let mut client = Client::connect(program.address, Http::Two, &certificate)
+        .await
+        .unwrap();
+    let mut denied: Value = serde_json::from_slice(&faulty_review()).unwrap();
+    denied["request"]["uid"] = format!("\n\u{1b}[31m{}", "ä".repeat(500_000)).into();
+    denied["request"]["namespace"] = "n".repeat(1_000_000).into();
+    let (_, answer) = client.mutate(denied.to_string()).await;
+    assert_eq!(answer["response"]["uid"], denied["request"]["uid"]);
+    program.terminate();
+    let (_, log) = program.end().await;
+    let line = log.iter().find(|line| line.contains("denied"));
+    let line = line.unwrap_or_else(|| panic!("{log:?}"));
+    assert!(line.len() < 500, "{} bytes", line.len());
+    assert!(!line.contains(char::is_control), "{line}");
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["uid"], format!("\n\u{1b}[31m{}", "ä".repeat(29)));
+    assert_eq!(line["namespace"], "n".repeat(64));
+}
+
+#[tokio::test]
 async fn a_server_without_a_policy_says_so_once() {
     let (certificates, _) = Certificates::new();
     let program = Program::start(&certificates, &["--drain-delay", "0"]);
