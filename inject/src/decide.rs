@@ -102,6 +102,7 @@ pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &Settings) -> Decisi
         &settings.domain,
         standing,
         &mut faults,
+        &mut warnings,
     );
     let identity = Identity::of(
         pod,

@@ -169,6 +169,21 @@ pub enum PodProblem {
         /// Where it is mounted.
         at: String,
     },
+    /// The mount path lies in a volume in which no folder can be made.
+    #[error(
+        "{path} lies in {volume}, which {container} mounts at {at}: the kubelet alone writes it, and no folder \
+         for the files can be made there; use a path outside of it"
+    )]
+    PathInVolume {
+        /// The mount path asked for.
+        path: String,
+        /// The container.
+        container: String,
+        /// The volume.
+        volume: String,
+        /// Where it is mounted.
+        at: String,
+    },
     /// The mount path lies where nothing can be mounted.
     #[error("{path} lies in a folder that the container runtime fills; use another path")]
     PathReserved {

@@ -13,7 +13,7 @@ use crate::{
     Fault, PodView, Settings,
     fault::{Place, PodProblem, shown},
     names,
-    path::{goes_up, is_at_or_below, overlap, segments},
+    path::{depth, goes_up, is_at_or_below, overlap},
     placement::List,
     pod::{ContainerView, MountView, Text},
 };
@@ -243,7 +243,7 @@ fn is_file_in(path: &str, folder: &str) -> bool {
         && !goes_up(path)
         && !path.contains('$')
         && is_at_or_below(path, folder)
-        && segments(path).count() > segments(folder).count()
+        && depth(path) > depth(folder)
 }
 
 /// Why an identity is not taken over.

@@ -14,6 +14,11 @@ pub(crate) fn overlap(one: &str, other: &str) -> bool {
     is_at_or_below(one, other) || is_at_or_below(other, one)
 }
 
+/// How many segments there are from the root.
+pub(crate) fn depth(path: &str) -> usize {
+    segments(&resolved(path)).count()
+}
+
 /// Whether a segment is `..`.
 pub(crate) fn goes_up(path: &str) -> bool {
     path.split('/').any(|segment| segment == "..")

@@ -9,7 +9,7 @@ use crate::{
     decide::Standing,
     fault::{Place, PodProblem, shown},
     names,
-    path::{is_at_or_below, overlap, segments},
+    path::{depth, is_at_or_below, overlap, segments},
     pod::{ContainerView, MountView},
 };
 
@@ -62,13 +62,14 @@ impl Target {
 }
 
 impl Placement {
-    /// Finds the places; what is in the way is added to `faults`.
+    /// Finds the places; what is in the way is added to `faults`, what may be to `warnings`.
     pub(crate) fn new(
         pod: &PodView<'_>,
         options: &Options,
         domain: &Domain,
         standing: Standing,
         faults: &mut Vec<Fault>,
+        warnings: &mut Vec<String>,
     ) -> Option<Self> {
         let injected = standing.injected();
         let mut placer = Placer {
@@ -77,6 +78,7 @@ impl Placement {
             domain,
             injected,
             faults,
+            warnings,
         };
         placer.names();
         let position = placer.position()?;
@@ -97,6 +99,7 @@ struct Placer<'a> {
     domain: &'a Domain,
     injected: Option<usize>,
     faults: &'a mut Vec<Fault>,
+    warnings: &'a mut Vec<String>,
 }
 
 impl<'a> Placer<'a> {
@@ -271,7 +274,8 @@ impl<'a> Placer<'a> {
     }
 
     /// Nothing else may be mounted where the files appear, or below it: our volume is read-only
-    /// there, so the container runtime could not make the folder for it.
+    /// there, so the container runtime could not make the folder for it. Nor for ours in a volume
+    /// that is read-only.
     fn paths(&mut self, targets: &[Target]) {
         let default = MountPath::default();
         let path = self
@@ -305,6 +309,23 @@ impl<'a> Placer<'a> {
                     problems.push(taken(&container.name, mount));
                 }
             }
+            if let Some(mount) = parent(container, path) {
+                let name = &*mount.name;
+                let mut volumes = self.pod.spec.volumes.iter();
+                let (path, volume) = (shown(path), shown(name));
+                let (container, at) = (shown(&container.name), shown(&mount.mount_path));
+                if volumes.any(|v| &*v.name == name && v.is_of_the_kubelet()) {
+                    problems.push(PodProblem::PathInVolume {
+                        path,
+                        container,
+                        volume,
+                        at,
+                    });
+                } else if mount.read_only {
+                    let annotation = self.domain.init(init::MOUNT_PATH);
+                    self.warnings.push(format!("{annotation}: {path} lies in {volume}, which {container} mounts read-only at {at}; the container starts only if that folder is there already"));
+                }
+            }
         }
         // Our own container has mounts of its own, and none may hide another.
         for (volume, at) in [
@@ -331,4 +352,15 @@ impl<'a> Placer<'a> {
             problem,
         ));
     }
+}
+
+/// The mount in which `path` lies: of those above it, the nearest.
+fn parent<'p, 'a>(container: &'p ContainerView<'a>, path: &str) -> Option<&'p MountView<'a>> {
+    container
+        .volume_mounts
+        .iter()
+        .filter(|mount| {
+            is_at_or_below(path, &mount.mount_path) && !is_at_or_below(&mount.mount_path, path)
+        })
+        .max_by_key(|mount| depth(&mount.mount_path))
 }

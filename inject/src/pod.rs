@@ -135,6 +135,25 @@ pub(crate) struct VolumeView<'a> {
     #[serde(borrow)]
     pub(crate) name: Text<'a>,
     pub(crate) projected: Option<IgnoredAny>,
+    #[serde(rename = "configMap")]
+    config_map: Option<IgnoredAny>,
+    secret: Option<IgnoredAny>,
+    #[serde(rename = "downwardAPI")]
+    downward_api: Option<IgnoredAny>,
+}
+
+impl VolumeView<'_> {
+    /// Whether the kubelet alone writes it, so that every mount of it is read-only.
+    pub(crate) fn is_of_the_kubelet(&self) -> bool {
+        [
+            &self.projected,
+            &self.config_map,
+            &self.secret,
+            &self.downward_api,
+        ]
+        .into_iter()
+        .any(Option::is_some)
+    }
 }
 
 #[derive(Clone, Default, Deserialize)]

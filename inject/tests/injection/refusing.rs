@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::pods::{faults, injected, pod, settings, variable, with_policy};
+use crate::pods::{faults, injected, pod, settings, variable, warnings, with_policy};
 
 #[test]
 fn every_fault_of_a_pod_is_named_at_once() {
@@ -71,6 +71,66 @@ fn a_mount_where_the_files_appear_is_refused(
             Some(path)
         );
     }
+}
+
+/// A pod whose files appear at `/data/kees`, in a container with these mounts of `volumes`.
+fn with_files_in(volumes: Value, mounts: Value) -> Value {
+    let mut pod = pod([("mount-path", "/data/kees")]);
+    pod["spec"]["volumes"] = volumes;
+    pod["spec"]["containers"][0]["volumeMounts"] = mounts;
+    pod
+}
+
+#[rstest]
+#[case::config_map(json!({"name": "v", "configMap": {"name": "x"}}))]
+#[case::secret(json!({"name": "v", "secret": {"secretName": "x"}}))]
+#[case::downward_api(json!({"name": "v", "downwardAPI": {"items": []}}))]
+#[case::projected(json!({"name": "v", "projected": {"sources": []}}))]
+fn a_mount_path_in_a_volume_of_the_kubelets_is_refused(#[case] volume: Value) {
+    let pod = with_files_in(
+        json!([volume]),
+        json!([{"name": "v", "mountPath": "/x/../data/"}]),
+    );
+    assert_eq!(
+        faults(&pod, &settings()),
+        [
+            "init.bsycorp.com/mount-path: /data/kees lies in v, which app mounts at /x/../data/: the \
+             kubelet alone writes it, and no folder for the files can be made there; use a path outside of it"
+        ]
+    );
+}
+
+#[rstest]
+#[case::writable(json!([{"name": "w", "mountPath": "/data"}]))]
+#[case::writable_in_a_read_only_one(json!([
+    {"name": "v", "mountPath": "/", "readOnly": true},
+    {"name": "w", "mountPath": "/data"},
+]))]
+#[case::writable_in_a_read_only_one_that_is_written_longer(json!([
+    {"name": "v", "mountPath": "/x/y/../..", "readOnly": true},
+    {"name": "w", "mountPath": "/data"},
+]))]
+#[case::beside(json!([{"name": "v", "mountPath": "/data/other", "readOnly": true}]))]
+fn a_mount_path_in_a_writable_volume_is_taken(#[case] mounts: Value) {
+    let volumes =
+        json!([{"name": "v", "secret": {"secretName": "x"}}, {"name": "w", "emptyDir": {}}]);
+    let pod = with_files_in(volumes, mounts);
+    assert_eq!(warnings(&pod, &settings()), [""; 0]);
+    injected(&pod, &settings());
+}
+
+#[test]
+fn a_mount_path_in_a_volume_that_is_mounted_read_only_is_warned_of() {
+    let mounts = json!([{"name": "w", "mountPath": "/data", "readOnly": true}]);
+    let pod = with_files_in(json!([{"name": "w", "emptyDir": {}}]), mounts);
+    assert_eq!(
+        warnings(&pod, &settings()),
+        [
+            "init.bsycorp.com/mount-path: /data/kees lies in w, which app mounts read-only at /data; the \
+             container starts only if that folder is there already"
+        ]
+    );
+    injected(&pod, &settings());
 }
 
 #[test]
