@@ -10,7 +10,7 @@ use std::{
 use kees_common::names::env;
 use kees_init::{Cause, Failure, Report, Request, Settings};
 use kees_inject::{INIT_CONTAINER, Policy, SkipReason};
-use kees_store::Stores;
+use kees_store::{Stores, aws::Caller};
 use serde_json::Value;
 
 use crate::{
@@ -231,7 +231,9 @@ fn run_each(args: &RunArgs, prepared: Vec<Prepared>, summary: &mut Summary) {
 }
 
 async fn run_one(settings: &Settings, request: &Request, bar: &Bar) -> Result<Report, Failure> {
-    let stores = Stores::open(request.stores(), &settings.stores())
+    let mut stores = settings.stores();
+    stores.aws.caller = Caller::Person;
+    let stores = Stores::open(request.stores(), &stores)
         .await
         .map_err(Cause::Store)?;
     kees_init::run(request, &stores, bar).await

@@ -161,7 +161,7 @@ fn a_write_that_is_denied_names_action_and_resource(
     "KMS key access denied error: User: arn:aws:sts::1:assumed-role/pod/kees is not authorized to \
      perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/k because no identity-based \
      policy allows the kms:Decrypt action", 77,
-    &["allow kms:Decrypt on arn:aws:kms:eu-west-1:1:key/k in the pod's role and in the key's policy"]
+    &["allow kms:Decrypt on arn:aws:kms:eu-west-1:1:key/k in the policy of the role in use and in the key's"]
 )]
 #[case::key_that_the_role_may_not_use(
     SecretsManager, "AccessDeniedException", "Access to KMS is not allowed", 77,

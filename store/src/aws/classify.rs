@@ -148,12 +148,12 @@ impl Answer<'_> {
             | "AuthFailure"
             | "OptInRequired" => (
                 ErrorKind::Credentials,
-                "see that the pod's AWS credentials are valid and current, and that the Region is enabled in their account".to_owned(),
+                "see that the AWS credentials in use are valid and current (aws sso login renews a person's, a new pod has new ones), and that the Region is enabled in their account".to_owned(),
             ),
             "DecryptionFailure" | "EncryptionFailure" => (
                 ErrorKind::Setup,
                 format!(
-                    "see that the KMS key is enabled, and that its key policy and the pod's role allow {}",
+                    "see that the KMS key is enabled, and that its key policy and the role in use allow {}",
                     kms_action(action)
                 ),
             ),
@@ -190,7 +190,7 @@ impl Answer<'_> {
             ),
             (_, None) => (
                 ErrorKind::Other,
-                "see what stands between the pod and AWS: a proxy, or AWS_ENDPOINT".to_owned(),
+                "see what stands between here and AWS: a proxy, or AWS_ENDPOINT".to_owned(),
             ),
             _ => (
                 ErrorKind::Other,
@@ -270,9 +270,9 @@ fn denied(message: &str, action: &str, resource: &str) -> (ErrorKind, String) {
     let remedy = if message.contains("explicit deny") {
         format!("take {action} on {resource} out of the policy that denies it explicitly")
     } else if by_kms {
-        format!("allow {action} on {resource} in the pod's role and in the key's policy")
+        format!("allow {action} on {resource} in the policy of the role in use and in the key's")
     } else {
-        format!("allow {action} on {resource} in the policy of the pod's role")
+        format!("allow {action} on {resource} in the policy of the role in use")
     };
     (ErrorKind::Denied { action, resource }, remedy)
 }
@@ -316,7 +316,7 @@ fn broken_off(answer: &HttpResponse) -> Cause {
         kind: if status >= 500 { ErrorKind::Server } else { ErrorKind::Unreachable },
         code: None,
         message: format!("the answer (HTTP status {status}) broke off or cannot be parsed"),
-        remedy: "nothing: it is tried again until the deadline; if it stays, see what stands between the pod and AWS".to_owned(),
+        remedy: "nothing: it is tried again until the deadline; if it stays, see what stands between here and AWS".to_owned(),
     }
 }
 
@@ -329,7 +329,7 @@ fn timed_out(action: &str) -> Cause {
     }
 }
 
-const REACH: &str = "see that the pod reaches the endpoint: AWS_REGION, AWS_ENDPOINT, network policies, the VPC's endpoints or its NAT, HTTPS_PROXY";
+const REACH: &str = "see that the endpoint can be reached from here: AWS_REGION, AWS_ENDPOINT, network policies, the VPC's endpoints or its NAT, HTTPS_PROXY";
 
 fn unreached(error: &ConnectorError, action: &str) -> Cause {
     if is_unsent(error) {

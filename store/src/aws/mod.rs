@@ -17,7 +17,7 @@ mod web_identity;
 #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
 pub(crate) use classify::classify_code;
 pub use classify::{Call, classify};
-pub use settings::Settings;
+pub use settings::{Caller, Settings};
 
 use std::time::Duration;
 

@@ -7,6 +7,16 @@ use kees_common::names::env as names;
 
 use crate::{Endpoint, Region};
 
+/// Who asks AWS, for the words of what is wrong with the identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Caller {
+    /// A pod: its identity is its ServiceAccount's.
+    #[default]
+    Pod,
+    /// Somebody on their own machine: profiles, keys and single sign-on.
+    Person,
+}
+
 /// Where AWS is and how it is reached.
 ///
 /// The SDK reads its own variables beside these (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ROLE_ARN`,
@@ -32,6 +42,8 @@ pub struct Settings {
     /// `NO_PROXY`: hosts, by comma, that are reached directly. Link-local addresses always are:
     /// they are the node's own services.
     pub no_proxy: Option<String>,
+    /// Who asks.
+    pub caller: Caller,
     /// An identity given outright, for tests and stand-ins. `None`: the pod's own.
     pub credentials: Option<Credentials>,
 }
@@ -56,6 +68,7 @@ impl Settings {
             http_proxy: proxy(names::HTTP_PROXY),
             https_proxy: proxy(names::HTTPS_PROXY),
             no_proxy: proxy(names::NO_PROXY),
+            caller: Caller::default(),
             credentials: None,
         }
     }
@@ -71,6 +84,7 @@ impl Default for Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
+            .field("caller", &self.caller)
             .field("region", &self.region)
             .field("endpoint", &self.endpoint)
             .field("sts_endpoint", &self.sts_endpoint)

@@ -101,7 +101,7 @@ impl WebIdentity {
             _ if matches!(cause.kind, ErrorKind::Unreachable | ErrorKind::TimedOut) => (
                 cause.kind,
                 "STS was not reached".to_owned(),
-                "see that the pod reaches STS: AWS_REGION, AWS_STS_ENDPOINT, network policies, the VPC's endpoint for STS or its NAT, HTTPS_PROXY".to_owned(),
+                "see that STS can be reached from here: AWS_REGION, AWS_STS_ENDPOINT, network policies, the VPC's endpoint for STS or its NAT, HTTPS_PROXY".to_owned(),
             ),
             _ => (cause.kind, "STS gave no credentials".to_owned(), cause.remedy),
         };

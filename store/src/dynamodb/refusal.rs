@@ -168,7 +168,7 @@ impl DynamoDb {
             message: format!("there is no table {table} in {region}, or it is not active yet"),
             remedy: format!(
                 "create the table {table} in {region} with the hash key secretName (S), or set \
-                 ENV_LABEL, AWS_REGION and the pod's role to where it is"
+                 ENV_LABEL, AWS_REGION and the role in use to where it is"
             ),
             ..refused
         }

@@ -66,7 +66,7 @@ impl SecretsManager {
             && action == CREATE
         {
             error.remedy =
-                format!("allow {CREATE} and {TAG} on {resource} in the policy of the pod's role");
+                format!("allow {CREATE} and {TAG} on {resource} in the policy of the role in use");
         }
         Err(error)
     }

@@ -141,7 +141,7 @@ async fn each_code_has_its_kind_its_own_words_and_a_remedy(
 #[case::identity_policy(
     "User: arn:aws:sts::1:assumed-role/pod/kees is not authorized to perform: dynamodb:GetItem on resource: arn:aws:dynamodb:eu-west-1:1:table/t because no identity-based policy allows the dynamodb:GetItem action",
     denied("dynamodb:GetItem", "arn:aws:dynamodb:eu-west-1:1:table/t"),
-    "allow dynamodb:GetItem on arn:aws:dynamodb:eu-west-1:1:table/t in the policy of the pod's role"
+    "allow dynamodb:GetItem on arn:aws:dynamodb:eu-west-1:1:table/t in the policy of the role in use"
 )]
 #[case::explicit_deny(
     "User: arn:aws:sts::1:assumed-role/pod/kees is not authorized to perform: dynamodb:GetItem on resource: arn:aws:dynamodb:eu-west-1:1:table/t with an explicit deny in a service control policy",
@@ -151,12 +151,12 @@ async fn each_code_has_its_kind_its_own_words_and_a_remedy(
 #[case::without_words(
     "Access denied",
     denied("dynamodb:GetItem", TABLE),
-    "allow dynamodb:GetItem on arn:aws:dynamodb:eu-west-1:*:table/dev-kube-secret in the policy of the pod's role"
+    "allow dynamodb:GetItem on arn:aws:dynamodb:eu-west-1:*:table/dev-kube-secret in the policy of the role in use"
 )]
 #[case::key_of_the_table(
     "KMS key access denied error: User: arn:aws:sts::1:assumed-role/pod/kees is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/k because no identity-based policy allows the kms:Decrypt action",
     denied("kms:Decrypt", "arn:aws:kms:eu-west-1:1:key/k"),
-    "allow kms:Decrypt on arn:aws:kms:eu-west-1:1:key/k in the pod's role and in the key's policy"
+    "allow kms:Decrypt on arn:aws:kms:eu-west-1:1:key/k in the policy of the role in use and in the key's"
 )]
 #[tokio::test]
 async fn a_denial_names_action_and_resource(

@@ -18,7 +18,7 @@ fn a_pod_without_any_identity_is_told_what_is_missing() {
         metadata_disabled: true,
         ..Environment::default()
     }
-    .explain(&nothing());
+    .explain(&nothing(), None);
     assert_eq!(cause.kind, ErrorKind::Credentials);
     assert_eq!(
         cause.message,
@@ -33,7 +33,7 @@ fn a_pod_without_any_identity_is_told_what_is_missing() {
 
 #[test]
 fn a_node_that_gives_no_identity_is_named() {
-    let cause = Environment::default().explain(&refused());
+    let cause = Environment::default().explain(&refused(), None);
     assert_eq!(cause.kind, ErrorKind::Credentials);
     assert!(
         cause
@@ -44,11 +44,32 @@ fn a_node_that_gives_no_identity_is_named() {
     );
 }
 
+#[test]
+fn a_profile_that_was_passed_over_is_named() {
+    let environment = |caller| Environment {
+        caller,
+        profile: Some("work".to_owned()),
+        ..Environment::default()
+    };
+    for (caller, remedy) in [
+        (Caller::Pod, "ServiceAccount"),
+        (Caller::Person, "aws sso login"),
+    ] {
+        let cause = environment(caller).explain(&refused(), Some("it was not defined"));
+        assert_eq!(cause.kind, ErrorKind::Credentials);
+        let named = "no AWS identity: AWS_PROFILE is work: it was not defined";
+        assert!(cause.message.starts_with(named), "{}", cause.message);
+        assert!(cause.remedy.contains(remedy), "{}", cause.remedy);
+    }
+}
+
 #[rstest]
+#[case(Environment { key: true, ..Environment::default() }, "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not")]
+#[case(Environment { secret_key: true, ..Environment::default() }, "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not")]
 #[case(Environment { role: Some("r".to_owned()), ..Environment::default() }, "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not")]
 #[case(Environment { token_file: Some("t".into()), ..Environment::default() }, "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not")]
-fn half_of_a_web_identity_is_told(#[case] environment: Environment, #[case] what: &str) {
-    let cause = environment.explain(&nothing());
+fn half_of_an_identity_is_told(#[case] environment: Environment, #[case] what: &str) {
+    let cause = environment.explain(&nothing(), None);
     assert_eq!(cause.kind, ErrorKind::Credentials);
     assert!(cause.message.ends_with(what), "{}", cause.message);
 }
@@ -74,7 +95,7 @@ fn pod_identity_is_told_apart_from_its_agent(
         container: true,
         ..Environment::default()
     };
-    let cause = environment.explain(&error);
+    let cause = environment.explain(&error, None);
     assert_eq!(cause.kind, kind);
     assert!(
         cause.message.contains("EKS Pod Identity"),
@@ -92,7 +113,7 @@ fn a_request_that_cannot_be_built_is_not_repeated() {
         container: true,
         ..Environment::default()
     };
-    let cause = environment.explain(&error);
+    let cause = environment.explain(&error, None);
     assert_eq!(cause.kind, ErrorKind::Credentials);
     assert!(cause.message.ends_with("the request could not be built"));
     assert!(!format!("{cause:?}").contains("canary"), "{cause:?}");
@@ -101,7 +122,7 @@ fn a_request_that_cannot_be_built_is_not_repeated() {
 #[test]
 fn a_profile_that_is_wrong_is_not_an_identity_that_is_missing() {
     let error = CredentialsError::invalid_configuration("profile `x` was not defined");
-    let cause = Environment::default().explain(&error);
+    let cause = Environment::default().explain(&error, None);
     assert_eq!(cause.kind, ErrorKind::Credentials);
     assert!(
         cause.message.contains("profile `x` was not defined"),

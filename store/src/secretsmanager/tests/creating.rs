@@ -161,7 +161,7 @@ async fn a_denied_create_names_the_permission_for_its_tags_too() {
     let error = create(&stub, PASSWORD).await.unwrap_err();
     assert_eq!(
         error.remedy,
-        "allow secretsmanager:CreateSecret and secretsmanager:TagResource on arn:aws:secretsmanager:eu-west-1:*:secret:/dev/k-?????? in the policy of the pod's role"
+        "allow secretsmanager:CreateSecret and secretsmanager:TagResource on arn:aws:secretsmanager:eu-west-1:*:secret:/dev/k-?????? in the policy of the role in use"
     );
 }
 
