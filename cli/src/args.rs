@@ -87,13 +87,16 @@ code of kees-init for each, one after the other, against one store: an SQLite fi
 path, with the mode that they would have. Nothing is run unless every pod is sound. Without --policy, \
 local mode is allowed, and prefixes and ARNs are taken as they are.
 
-AWS is asked as yourself: profile, credentials and proxies come from your own environment.";
+AWS is asked as yourself: profile, credentials and proxies come from your own environment, and so \
+does the Region: --aws-region or AWS_REGION, else AWS_DEFAULT_REGION, else that of your profile.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
   kees run examples/web.yaml
   kustomize build overlays/dev | kees run - --policy policy.yaml
-  kees run web.yaml --store dynamodb --env-label dev --aws-endpoint http://localhost:8000";
+  kees run web.yaml --store secretsmanager --aws-region eu-west-1
+  kees run web.yaml --store dynamodb --env-label dev --aws-region eu-west-1 \\
+    --aws-endpoint http://localhost:8000";
 
 const INJECT: &str = "\
 Print a manifest with its pods as the webhook would change them.

@@ -5,6 +5,7 @@ use std::{fmt, io, path::PathBuf};
 use kees_common::names::env;
 use kees_init::Exit;
 use kees_inject::{InvalidPolicy, SettingsProblem};
+use kees_store::aws::OwnRegionError;
 
 /// One thing that is wrong, and where it is.
 #[derive(Debug)]
@@ -140,6 +141,8 @@ pub(crate) enum Problem {
     },
     #[error("the folder {path} cannot be made: {source}")]
     NoFolder { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    NoRegion(OwnRegionError),
     #[error("the runtime cannot be started: {0}")]
     Runtime(io::Error),
     #[error("{line}")]
@@ -150,7 +153,9 @@ impl Problem {
     /// The exit status that this problem alone has, as kees-init would have it.
     fn exit(&self) -> Exit {
         match self {
-            Self::Unreadable(_) | Self::NoPolicy { .. } | Self::Settings(_) => Exit::Usage,
+            Self::Unreadable(_) | Self::NoPolicy { .. } | Self::Settings(_) | Self::NoRegion(_) => {
+                Exit::Usage
+            }
             Self::NotText
             | Self::Policy { .. }
             | Self::Yaml(_)

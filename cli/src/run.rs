@@ -7,11 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kees_common::names::env;
+use kees_common::{StoreName, names::env};
 use kees_init::{Cause, Failure, Report, Request, Settings};
 use kees_inject::{INIT_CONTAINER, Policy, SkipReason};
-use kees_store::{Stores, aws::Caller};
+use kees_store::{
+    Stores,
+    aws::{Caller, own_region},
+};
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
 use crate::{
     admission::{self, Verdict},
@@ -60,6 +64,16 @@ fn run_with(args: &RunArgs, operator: &kees_inject::Settings, summary: &mut Summ
             Err(faults) => admitting.summary.faults.extend(faults),
         }
     }
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return summary.faults.push(Problem::Runtime(error).into()),
+    };
+    if let Err(problem) = runtime.block_on(give_region(&mut prepared)) {
+        summary.faults.push(problem.into());
+    }
     if !summary.faults.is_empty() {
         fault::sort(&mut summary.faults);
         return;
@@ -67,7 +81,7 @@ fn run_with(args: &RunArgs, operator: &kees_inject::Settings, summary: &mut Summ
     if prepared.is_empty() && summary.left_alone.is_empty() {
         summary.nothing = Some(admission::nothing_to_do(&operator.domain));
     }
-    run_each(args, prepared, summary);
+    run_each(args, &runtime, prepared, summary);
 }
 
 /// A pod that is sound, with all that init needs.
@@ -191,15 +205,26 @@ fn for_this_machine(args: &RunArgs, settings: &mut Settings) {
     settings.storage.embedded_file = Some(file);
 }
 
-/// Runs init for one pod after the other: each generates on all cores.
-fn run_each(args: &RunArgs, prepared: Vec<Prepared>, summary: &mut Summary) {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return summary.faults.push(Problem::Runtime(error).into()),
+/// Gives the user's own Region to the pods that need one and are told none: the default of kees-init
+/// is that of a cluster, not theirs.
+async fn give_region(prepared: &mut [Prepared]) -> Result<(), Problem> {
+    let lacks = |one: &&mut Prepared| {
+        let stores = one.request.stores();
+        let is_aws = [StoreName::DynamoDb, StoreName::SecretsManager]
+            .iter()
+            .any(|store| stores.contains(store));
+        is_aws && one.settings.aws.aws_region.is_none()
     };
+    let mut lacking = prepared.iter_mut().filter(lacks).peekable();
+    if lacking.peek().is_some() {
+        let own = own_region().await.map_err(Problem::NoRegion)?;
+        lacking.for_each(|one| one.settings.aws.aws_region = Some(own.clone()));
+    }
+    Ok(())
+}
+
+/// Runs init for one pod after the other: each generates on all cores.
+fn run_each(args: &RunArgs, runtime: &Runtime, prepared: Vec<Prepared>, summary: &mut Summary) {
     for one in prepared {
         let Prepared {
             workload,

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod aws;
 mod canary;
 mod folder;
 mod inject;

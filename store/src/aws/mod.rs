@@ -7,6 +7,8 @@
 mod cause;
 mod classify;
 mod identity;
+#[cfg(feature = "workstation")]
+mod own;
 mod settings;
 #[cfg(test)]
 pub(crate) mod stub;
@@ -17,6 +19,8 @@ mod web_identity;
 #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
 pub(crate) use classify::classify_code;
 pub use classify::{Call, classify};
+#[cfg(feature = "workstation")]
+pub use own::{OwnRegionError, own_region};
 pub use settings::{Caller, Settings};
 
 use std::time::Duration;
