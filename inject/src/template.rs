@@ -122,6 +122,9 @@ impl FromStr for PrefixTemplate {
         parts.push(Part::Text(rest.to_owned()));
         parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
 
+        if !text.starts_with('/') {
+            return Err(InvalidTemplate::Relative(text.escape_debug().to_string()));
+        }
         for segment in text.split('/') {
             if segment.contains("{namespace}") && segment.contains("{serviceAccount}") {
                 return Err(InvalidTemplate::Shared);
@@ -158,6 +161,9 @@ pub enum InvalidTemplate {
     /// A hole that does not exist.
     #[error("{{{0}}} is unknown; use {{cluster}}, {{namespace}} or {{serviceAccount}}")]
     Unknown(String),
+    /// `dev`, below which is not what is below `/dev`.
+    #[error("'{0}' does not begin with '/', and so is another prefix than '/{0}'; write '/{0}'")]
+    Relative(String),
     /// `{namespace}-{serviceAccount}`: `a-b` and `c` would share with `a` and `b-c`.
     #[error(
         "{{namespace}} and {{serviceAccount}} in one segment can make the same prefix for two \
@@ -189,7 +195,6 @@ mod tests {
     #[case("/{cluster}-{namespace}", "/dev-team-a")]
     #[case("/shared", "/shared")]
     #[case("/", "/")]
-    #[case("{namespace}", "team-a")]
     fn a_template_is_filled_in(#[case] template: &str, #[case] prefix: &str) {
         let template: PrefixTemplate = template.parse().unwrap();
         assert_eq!(
@@ -202,6 +207,9 @@ mod tests {
     #[case("/{cluster", InvalidTemplate::Open)]
     #[case("/{pod}", InvalidTemplate::Unknown("pod".to_owned()))]
     #[case("/{namespace}-{serviceAccount}", InvalidTemplate::Shared)]
+    #[case("dev", InvalidTemplate::Relative("dev".to_owned()))]
+    #[case("{namespace}/x", InvalidTemplate::Relative("{namespace}/x".to_owned()))]
+    #[case("", InvalidTemplate::Relative(String::new()))]
     #[case("//x", InvalidTemplate::Path(PathProblem::Empty))]
     #[case("/../{namespace}", InvalidTemplate::Path(PathProblem::Dots))]
     fn a_template_that_cannot_work_is_refused(

@@ -38,6 +38,14 @@ use crate::pods::{faults, injected, pod, variable, with_policy};
     "rules:\n- namespaces: [a]\n  storagePrefix: /{pod}",
     "the policy cannot be read: {pod} is unknown; use {cluster}, {namespace} or {serviceAccount} at line 3, column 18"
 )]
+#[case::a_prefix_without_a_slash(
+    "rules:\n- namespaces: [a]\n  storagePrefix: dev/{namespace}",
+    "the policy cannot be read: 'dev/{namespace}' does not begin with '/', and so is another prefix than '/dev/{namespace}'; write '/dev/{namespace}' at line 3, column 18"
+)]
+#[case::an_empty_prefix(
+    "rules:\n- namespaces: [a]\n  storagePrefix: ''",
+    "the policy cannot be read: '' does not begin with '/', and so is another prefix than '/'; write '/' at line 3, column 18"
+)]
 #[case::an_unknown_store(
     "rules:\n- namespaces: [a]\n  stores: [vault]",
     "the policy cannot be read: 'vault' is not a store; use dynamodb, secretsmanager or embedded at line 3, column 11"
