@@ -1,6 +1,6 @@
 //! `kees inject`: the manifest with its pods as the webhook would change them.
 
-use kees_inject::Policy;
+use kees_inject::{Policy, SkipReason};
 
 use crate::{
     admission::{self, Verdict},
@@ -32,7 +32,7 @@ pub(crate) fn inject(args: &InjectArgs) -> Answer {
     faults.extend(unsound);
 
     let mut messages = Vec::new();
-    let mut injected = 0;
+    let mut nothing = true;
     for workload in &workloads {
         let admission = admission::admit(workload, &documents, &settings);
         for warning in admission.warnings {
@@ -40,12 +40,17 @@ pub(crate) fn inject(args: &InjectArgs) -> Answer {
         }
         match admission.verdict {
             Verdict::Injected(pod) => {
-                injected += 1;
+                nothing = false;
                 if let Some(place) = workload.pod_mut(&mut documents) {
                     *place = pod;
                 }
             }
-            Verdict::LeftAlone(_) => {}
+            Verdict::LeftAlone(SkipReason::NotAnnotated) => {}
+            Verdict::LeftAlone(skipped) => {
+                nothing = false;
+                let reason = admission::reason(skipped, &settings.domain);
+                messages.push(format!("{}left alone: {reason}", workload.place));
+            }
             Verdict::Denied(denied) => faults.extend(denied),
         }
     }
@@ -53,7 +58,7 @@ pub(crate) fn inject(args: &InjectArgs) -> Answer {
         fault::sort(&mut faults);
         return refused(&faults, messages);
     }
-    if injected == 0 {
+    if nothing {
         messages.push(admission::nothing_to_do(&settings.domain));
     }
     match manifest::print(&documents) {

@@ -1,6 +1,7 @@
 //! `kees inject`
 
 use insta::assert_snapshot;
+use rstest::rstest;
 
 use crate::folder::{Folder, PASSWORD, pod};
 
@@ -73,6 +74,36 @@ fn the_flags_are_the_webhooks() {
             "{expected} is not in\n{printed}"
         );
     }
+}
+
+#[rstest]
+#[case::opted_out(
+    "  annotations: {init.bsycorp.com/inject: 'false', secret.bsycorp.com/x: 'kind=DYNAMIC,type=PASSWORD,size=64'}
+spec: {}",
+    &["left alone: init.bsycorp.com/inject is \"false\""]
+)]
+#[case::wired(
+    "  annotations: {secret.bsycorp.com/x: 'kind=DYNAMIC,type=PASSWORD,size=64'}
+spec: {initContainers: [{name: secrets, image: 'kees-init:1'}]}",
+    &["left alone: its init container is wired by hand"]
+)]
+#[case::windows(
+    "  annotations: {secret.bsycorp.com/x: 'kind=DYNAMIC,type=PASSWORD,size=64'}
+spec: {os: {name: windows}}",
+    &[
+        "warning: kees has no init container for Windows: nothing was injected",
+        "left alone: it is a Windows pod",
+    ]
+)]
+fn a_pod_that_is_left_alone_is_named_with_the_reason(#[case] pod: &str, #[case] expected: &[&str]) {
+    let manifest = format!("kind: Pod\nmetadata:\n  name: a\n{pod}\n");
+    let ended = Folder::with(&manifest).kees(FLAGS).succeeded();
+    let said: Vec<_> = ended.stderr.lines().collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|text| format!("web.yaml:1: Pod default/a: {text}"))
+        .collect();
+    assert_eq!(said, expected);
 }
 
 #[test]
