@@ -71,6 +71,8 @@ fn run_with(args: &RunArgs, operator: &kees_inject::Settings, summary: &mut Summ
         Ok(runtime) => runtime,
         Err(error) => return summary.faults.push(Problem::Runtime(error).into()),
     };
+    let running = prepared.iter().map(|one| &one.workload);
+    summary.faults.extend(workload::named_twice(running));
     if let Err(problem) = runtime.block_on(give_region(&mut prepared)) {
         summary.faults.push(problem.into());
     }

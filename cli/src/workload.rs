@@ -63,8 +63,25 @@ pub(crate) fn find(
     for (index, document) in documents.iter().enumerate() {
         search.object(index, &document.place, &document.value, String::new(), None);
     }
-    search.refuse_twice();
     (search.workloads, search.faults)
+}
+
+/// Those of a name that one before them has: their files would be in one folder.
+pub(crate) fn named_twice<'a>(workloads: impl IntoIterator<Item = &'a Workload>) -> Vec<Fault> {
+    let mut first = BTreeMap::new();
+    let mut faults = Vec::new();
+    for workload in workloads {
+        match first.entry(workload.folder()) {
+            btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(&workload.place);
+            }
+            btree_map::Entry::Occupied(other) => {
+                let problem = Problem::Twice(other.get().position());
+                faults.push(problem.at(&workload.place));
+            }
+        }
+    }
+    faults
 }
 
 struct Search<'a> {
@@ -193,22 +210,6 @@ impl Search<'_> {
             )
         };
         keys.filter(is_entry).cloned().collect()
-    }
-
-    /// Two workloads of one name would be one folder.
-    fn refuse_twice(&mut self) {
-        let mut first = BTreeMap::new();
-        for workload in &self.workloads {
-            match first.entry(workload.folder()) {
-                btree_map::Entry::Vacant(vacant) => {
-                    vacant.insert(&workload.place);
-                }
-                btree_map::Entry::Occupied(other) => self.faults.push(Fault {
-                    place: workload.place.clone(),
-                    problem: Problem::Twice(other.get().position()),
-                }),
-            }
-        }
     }
 
     fn fault(&mut self, place: &Place, problem: Problem) {

@@ -28,6 +28,20 @@ fn findings_are_json_too() {
     assert_snapshot!(folder.kees(&["lint", "web.yaml", "--output", "json"]).all());
 }
 
+/// The same Deployment for two clusters, or in two overlays.
+#[test]
+fn a_name_that_stands_in_two_files_is_no_fault() {
+    let folder = Folder::with(&pod("a", &[PASSWORD]));
+    folder.write("other.yaml", &pod("a", &[PASSWORD]));
+    let files = ["web.yaml", "other.yaml"];
+    let lint = folder.kees(&[&["lint"], &files[..]].concat()).succeeded();
+    assert!(lint.stdout.starts_with("2 annotated workloads: 2 sound"));
+    let flags = ["--env-label", "dev"];
+    let inject = folder.kees(&[&["inject"], &files[..], &flags].concat());
+    let printed = inject.succeeded().stdout;
+    assert_eq!(printed.matches("name: kees-init").count(), 2, "{printed}");
+}
+
 #[rstest]
 #[case(&[], "local mode is not allowed here")]
 #[case(&["--policy", "strict.yaml"], "local mode is not allowed here")]

@@ -304,7 +304,8 @@ fn files_lie_under_the_mount_path_that_the_pod_asks_for() {
 
 #[test]
 fn a_name_that_stands_twice_is_refused() {
-    let folder = Folder::with(&(pod("a", &[PASSWORD]) + &pod("a", &[PASSWORD])));
+    let plain = "---\nkind: Pod\nmetadata: {name: plain}\n".repeat(2);
+    let folder = Folder::with(&(pod("a", &[PASSWORD]) + &pod("a", &[PASSWORD]) + &plain));
     assert_eq!(
         folder.kees(&["run", "web.yaml"]).failed(65),
         "web.yaml:12: Pod default/a: web.yaml:2 has one of that name already; rename one of them\n\
