@@ -57,6 +57,9 @@ struct ServerArgs {
     /// Connections served at the same time; more wait to be accepted.
     #[arg(long, env, default_value = "256", value_name = "NUMBER")]
     max_connections: NonZeroUsize,
+    /// Seconds that the body of a request may take to arrive, less than timeoutSeconds.
+    #[arg(long, env, default_value = "2", value_name = "SECONDS", value_parser = seconds)]
+    body_timeout: Duration,
     /// Seconds for which requests are still taken after SIGTERM, while /readyz already says 503.
     #[arg(long, env, default_value = "5", value_name = "SECONDS", value_parser = seconds)]
     drain_delay: Duration,
@@ -194,11 +197,13 @@ impl Args {
             policy,
             reload_interval,
             max_connections,
+            body_timeout,
             drain_delay,
             drain_timeout,
         } = server;
         let limits = Limits {
             max_connections: max_connections.get(),
+            body_timeout,
             drain_delay,
             drain_timeout,
             ..Limits::default()

@@ -14,6 +14,7 @@
 
 pub mod admin;
 pub mod args;
+mod body;
 mod connection;
 mod error;
 pub mod health;
@@ -27,6 +28,7 @@ mod signals;
 mod tls;
 
 pub use args::Args;
+pub use body::BODY_LIMIT;
 pub use error::WebhookError;
 pub use policy::PolicyFile;
 pub use router::Router;

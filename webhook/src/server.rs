@@ -50,6 +50,10 @@ pub struct Limits {
     /// Without a request, until a connection is closed. Longer than the 90 s for which the API
     /// server keeps an idle connection: else a request may cross the closing, and fail.
     pub idle_timeout: Duration,
+    /// For a request's body. Shorter than the 3 s for which the API server waits for the answer
+    /// (`timeoutSeconds`), so that one that waits for the memory of bodies that do not come gets
+    /// an answer yet.
+    pub body_timeout: Duration,
     /// Between two HTTP/2 PINGs, which find clients that are gone.
     pub ping_interval: Duration,
     /// Between SIGTERM and the last connection that is accepted.
@@ -64,6 +68,7 @@ impl Default for Limits {
             max_connections: 256,
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(2),
+            body_timeout: Duration::from_secs(2),
             ping_interval: Duration::from_secs(30),
             drain_delay: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(10),
@@ -170,7 +175,7 @@ impl Server {
         }
 
         let slots = Arc::new(Semaphore::new(limits.max_connections));
-        let router = Router::new(settings_seen, metrics.clone());
+        let router = Router::new(settings_seen, metrics.clone(), limits.body_timeout);
         let shared = Arc::new(Shared {
             router,
             metrics,

@@ -27,7 +27,14 @@ async fn sigterm_is_not_ready_first_then_answers_what_is_under_way_and_ends() {
     let (certificates, certificate) = Certificates::new();
     let program = Program::start(
         &certificates,
-        &["--drain-delay", "3", "--drain-timeout", "30"],
+        &[
+            "--body-timeout",
+            "30",
+            "--drain-delay",
+            "3",
+            "--drain-timeout",
+            "30",
+        ],
     );
     let mut half = tls(program.address, Http::One, &certificate).await.unwrap();
     let body = sound_review();

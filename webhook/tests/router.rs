@@ -7,19 +7,28 @@
 
 mod support;
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::{Body, Bytes, Frame},
+    body::{Body, Bytes, Frame, SizeHint},
 };
 use kees_inject::Settings;
-use kees_webhook::{Router, metrics::Metrics, router::BODY_LIMIT};
+use kees_webhook::{BODY_LIMIT, Router, metrics::Metrics};
 use rstest::rstest;
 use serde_json::Value;
 use support::{faulty_review, post, sound_review};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+
+/// What the program has by default.
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn router() -> (Router, Metrics) {
     let mut settings = Settings::new("kees-init:0.1.0");
@@ -29,7 +38,10 @@ fn router() -> (Router, Metrics) {
     let metrics = Metrics::new();
     // The receiver keeps what the sender said last.
     let (_, settings) = watch::channel(Arc::new(settings));
-    (Router::new(settings, metrics.clone()), metrics)
+    (
+        Router::new(settings, metrics.clone(), BODY_TIMEOUT),
+        metrics,
+    )
 }
 
 async fn answer<B: Body<Data = Bytes>>(request: Request<B>) -> (Response<()>, Value) {
@@ -61,17 +73,69 @@ fn in_pieces(body: &[u8], size: usize) -> impl Body<Data = Bytes> + use<> {
     StreamBody::new(Pieces(pieces.into_iter()))
 }
 
+/// A body that announces a length, sends the beginning of it, and nothing more.
+struct Stalled {
+    announced: u64,
+    unsent: usize,
+}
+
+impl Stalled {
+    fn after(bytes: usize, announced: usize) -> Self {
+        Self {
+            announced: announced as u64,
+            unsent: bytes,
+        }
+    }
+}
+
+impl Body for Stalled {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.unsent.min(16 * 1024);
+        if piece == 0 {
+            return Poll::Pending;
+        }
+        self.unsent -= piece;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![b' '; piece])))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.announced)
+    }
+}
+
+/// Sends `number` requests whose bodies stall.
+async fn stall(
+    router: &Arc<Router>,
+    metrics: &Metrics,
+    number: usize,
+    body: impl Fn() -> Stalled,
+) -> JoinSet<Response<Full<Bytes>>> {
+    let mut requests = JoinSet::new();
+    for _ in 0..number {
+        let (router, request) = (Arc::clone(router), post("").map(|_| body()));
+        requests.spawn(async move { router.answer(request).await });
+    }
+    let under_way = format!("kees_webhook_requests_in_flight {number}\n");
+    while !metrics.render().unwrap().contains(&under_way) {
+        tokio::task::yield_now().await;
+    }
+    requests
+}
+
 /// A stream of what an iterator has.
 struct Pieces<I>(I);
 
 impl<I: Iterator + Unpin> futures_core::Stream for Pieces<I> {
     type Item = I::Item;
 
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<I::Item>> {
-        std::task::Poll::Ready(self.0.next())
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<I::Item>> {
+        Poll::Ready(self.0.next())
     }
 }
 
@@ -122,11 +186,16 @@ async fn a_review_of_the_greatest_length_is_answered() {
     assert_eq!(review["response"]["allowed"], true, "{review}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_review_that_is_too_long_is_refused_under_its_uid() {
+async fn a_review_that_is_too_long_is_refused_under_its_uid(#[values(true, false)] whole: bool) {
     let mut body = sound_review();
     body.resize(BODY_LIMIT + 1, b' ');
-    let (_, review) = answer(post(body)).await;
+    let (_, review) = if whole {
+        answer(post(body)).await
+    } else {
+        answer(post("").map(|_| in_pieces(&body, 16_000))).await
+    };
     assert_eq!(
         review["response"]["uid"],
         "705ab4f5-6393-11e8-b7cc-42010a800002"
@@ -152,24 +221,59 @@ async fn a_body_that_breaks_off_is_refused_by_a_review() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_comes_is_refused_by_a_review() {
-    struct Never;
-
-    impl Body for Never {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            std::task::Poll::Pending
-        }
-    }
-
     assert_malformed(
-        &answer(post("").map(|_| Never)).await,
-        "the body did not arrive in 10 s",
+        &answer(post("").map(|_| Stalled::after(0, 100))).await,
+        "the body did not arrive in 2 s",
     );
+}
+
+#[rstest]
+#[case::the_longest(BODY_LIMIT)]
+#[case::too_long(BODY_LIMIT + 1)]
+#[tokio::test(start_paused = true)]
+async fn bodies_that_are_announced_and_do_not_come_keep_no_other_waiting(
+    #[case] announced: usize,
+    #[values(0, 1000)] sent: usize,
+) {
+    let (router, metrics) = router();
+    let router = Arc::new(router);
+    let stalled = stall(&router, &metrics, 500, || Stalled::after(sent, announced)).await;
+    let started = Instant::now();
+    let request = post("").map(|_| in_pieces(&sound_review(), 100));
+    assert_allowed(router.answer(request).await).await;
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    assert_eq!(stalled.len(), 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_came_nearly_whole_and_stall_make_room_while_an_answer_is_awaited() {
+    let (router, metrics) = router();
+    let router = Arc::new(router);
+    let nearly = BODY_LIMIT - BODY_LIMIT / 50;
+    let mut stalled = stall(&router, &metrics, 9, || Stalled::after(nearly, BODY_LIMIT)).await;
+    tokio::time::advance(Duration::from_millis(100)).await;
+    let started = Instant::now();
+    let request = post("").map(|_| in_pieces(&sound_review(), 100));
+    assert_allowed(router.answer(request).await).await;
+    // All the memory was taken; what waited for it is still answered in `timeoutSeconds`.
+    let waited = started.elapsed();
+    assert!(
+        !waited.is_zero() && waited < Duration::from_secs(3),
+        "{waited:?}"
+    );
+    while let Some(response) = stalled.join_next().await {
+        let (head, body) = response.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let review = serde_json::from_slice(&body).unwrap();
+        let answered = (Response::from_parts(head, ()), review);
+        assert_malformed(&answered, "the body did not arrive in 2 s");
+    }
+}
+
+async fn assert_allowed(response: Response<Full<Bytes>>) {
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let review: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(review["response"]["allowed"], true, "{review}");
 }
 
 #[rstest]

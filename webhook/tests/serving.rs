@@ -10,7 +10,7 @@ mod support;
 use std::time::Duration;
 
 use hyper::{Request, StatusCode};
-use kees_webhook::{Limits, router::BODY_LIMIT};
+use kees_webhook::{BODY_LIMIT, Limits};
 use rstest::rstest;
 use serde_json::json;
 use support::{
@@ -134,6 +134,23 @@ async fn a_handshake_that_never_ends_is_given_up_and_counted() {
 }
 
 #[tokio::test]
+async fn a_body_that_stalls_is_refused_and_its_connection_closed() {
+    let (certificates, certificate) = Certificates::new();
+    let limits = Limits {
+        body_timeout: Duration::from_millis(50),
+        ..quick()
+    };
+    let server = Running::start_with(&certificates, None, limits).await;
+    let mut half = HalfSent::start(&server, &certificate).await;
+    let answer = half.answer().await;
+    assert!(
+        answer.contains("the body did not arrive in 0.05 s"),
+        "{answer}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn more_connections_than_the_limit_wait_for_their_turn() {
     let (certificates, certificate) = Certificates::new();
     let limits = Limits {
@@ -168,6 +185,7 @@ async fn ending_answers_what_is_under_way_and_closes_what_is_idle() {
         .await
         .unwrap();
     let mut half = HalfSent::start(&server, &certificate).await;
+    HalfSent::under_way(&server).await;
     let ended = tokio::spawn(server.stop());
     tokio::time::timeout(PATIENCE, idle.task)
         .await
@@ -289,17 +307,26 @@ impl HalfSent {
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(&request).await.unwrap();
+        Self { stream, rest }
+    }
+
+    /// Waits until the server has begun with it.
+    async fn under_way(server: &Running) {
         eventually("the request is under way", || async {
             let under_way = metric(server.admin, "kees_webhook_requests_in_flight").await;
             (under_way > 0.5).then_some(())
         })
         .await;
-        Self { stream, rest }
     }
 
     /// Sends the rest, and reads until the server closes.
     async fn finish(&mut self) -> String {
         self.stream.write_all(&self.rest).await.unwrap();
+        self.answer().await
+    }
+
+    /// Reads until the server closes.
+    async fn answer(&mut self) -> String {
         let mut answer = Vec::new();
         tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut answer))
             .await

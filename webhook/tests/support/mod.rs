@@ -284,6 +284,7 @@ pub struct Running {
 impl Running {
     pub async fn start(certificates: &Certificates, policy: Option<PathBuf>) -> Self {
         let limits = Limits {
+            body_timeout: PATIENCE,
             drain_delay: Duration::ZERO,
             drain_timeout: PATIENCE,
             ..Limits::default()
