@@ -1,9 +1,10 @@
 //! The policy file.
 
-use kees_inject::{InvalidPolicy, Policy};
+use kees_inject::{Decision, InvalidPolicy, Policy, SkipReason};
 use rstest::rstest;
+use serde_json::Value;
 
-use crate::pods::{faults, injected, pod, variable, with_policy};
+use crate::pods::{decision, faults, injected, pod, variable, with_policy};
 
 #[rstest]
 #[case::not_yaml(
@@ -115,4 +116,51 @@ fn the_policies_that_are_shown_and_shipped_can_be_read() {
     include_str!("../../../manifests/policy.yaml")
         .parse::<Policy>()
         .unwrap();
+}
+
+/// The pod, or the template of one, in a manifest.
+fn pod_of(mut manifest: Value) -> Value {
+    let mut spec = manifest["spec"].take();
+    for field in ["jobTemplate", "template"] {
+        match spec.get_mut(field).map(Value::take) {
+            Some(template) if field == "template" => return template,
+            Some(mut template) => spec = template["spec"].take(),
+            None => {}
+        }
+    }
+    manifest["spec"] = spec;
+    manifest
+}
+
+#[test]
+fn the_examples_are_admitted_under_the_policy_that_is_shipped() {
+    let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests");
+    let read = |name: &str| std::fs::read_to_string(format!("{manifests}/{name}")).unwrap();
+    let mut settings = with_policy(&read("policy.yaml"));
+    settings.cluster = Some("dev".to_owned());
+    let base: Value = serde_saphyr::from_str(&read("examples/kustomization.yaml")).unwrap();
+    let mut names = Vec::new();
+    for name in base["resources"].as_array().unwrap() {
+        let name = name.as_str().unwrap();
+        let manifest = serde_saphyr::from_str(&read(&format!("examples/{name}"))).unwrap();
+        let decision = decision(&pod_of(manifest), &settings);
+        match name {
+            "standalone.yaml" => assert!(
+                matches!(
+                    decision,
+                    Decision::Skip {
+                        reason: SkipReason::OptedOut,
+                        ..
+                    }
+                ),
+                "{decision:?}"
+            ),
+            _ => assert!(
+                matches!(decision, Decision::Patch { .. }),
+                "{name}: {decision:?}"
+            ),
+        }
+        names.push(name.to_owned());
+    }
+    assert_eq!(names.len(), 5, "{names:?}");
 }

@@ -10,8 +10,8 @@ use crate::{
     world::{ENV_LABEL, World},
 };
 
-/// A namespace in which the policy allows local mode, for the standalone pod.
-const NAMESPACE: &str = "local-examples";
+/// A namespace in which the policy allows no more than the one that is shipped.
+const NAMESPACE: &str = "examples";
 
 #[test]
 fn every_example_runs() -> anyhow::Result<()> {
@@ -55,21 +55,12 @@ fn every_example_runs() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The examples with images that the cluster has, and a prefix that its policy allows.
+/// The examples with images that the cluster has.
 fn overlay() -> anyhow::Result<Overlay> {
     let (init, tag) = INIT_IMAGE.split_once(':').unwrap_or_default();
     let images = json!([
         {"name": "busybox", "newName": "localhost/busybox"},
         {"name": "kees-init", "newName": init, "newTag": tag},
     ]);
-    let prefix = json!([{
-        "op": "replace",
-        "path": "/metadata/annotations/init.bsycorp.com~1storage-prefix",
-        "value": format!("/test/{NAMESPACE}"),
-    }]);
-    let patches = json!([{"target": {"name": "standalone"}, "patch": prefix.to_string()}]);
-    Overlay::new(
-        "manifests/examples",
-        json!({"images": images, "patches": patches}),
-    )
+    Overlay::new("manifests/examples", json!({"images": images}))
 }

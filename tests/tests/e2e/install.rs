@@ -23,12 +23,9 @@ pub(crate) const INIT_IMAGE: &str = "localhost/kees-init:test";
 /// That image with the tests' root certificate in it.
 const INIT_IMAGE_WITH_ROOTS: &str = "localhost/kees-init-with-roots:test";
 
-/// Namespaces `local-*` may use local mode. Everybody stays below the namespace's own prefix.
+/// Everybody stays below the namespace's own prefix, and nobody may use local mode.
 const POLICY: &str = r#"
 rules:
-- namespaces: ["local-*"]
-  storagePrefix: /{cluster}/{namespace}
-  localMode: true
 - namespaces: ["*"]
   storagePrefix: /{cluster}/{namespace}
 "#;
