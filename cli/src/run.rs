@@ -32,6 +32,7 @@ use crate::{
 
 /// The file of the store embedded, in the folder of `--out`. No namespace has a dot in its name.
 const EMBEDDED_FILE: &str = "kees.sqlite";
+const GITIGNORE: &str = ".gitignore";
 
 /// Runs nothing unless every pod is sound; a run that fails does not keep others from theirs.
 pub(crate) fn run(args: &RunArgs) -> Answer {
@@ -234,7 +235,17 @@ fn run_each(args: &RunArgs, runtime: &Runtime, prepared: Vec<Prepared>, summary:
             settings,
             request,
         } = one;
-        if let Err(problem) = make_folder(&args.out, &workload.name.namespace) {
+        let made = make_folder(&args.out, &folder);
+        let made = made.and_then(|()| {
+            let is_here = settings.storage.embedded_file == Some(args.out.join(EMBEDDED_FILE));
+            let is_used = is_here && request.stores().contains(&StoreName::Embedded);
+            if is_used {
+                ignore_store(&args.out)
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(problem) = made {
             return summary.faults.push(problem.into());
         }
         let bar = Bar::new(workload.name.to_string());
@@ -266,23 +277,36 @@ async fn run_one(settings: &Settings, request: &Request, bar: &Bar) -> Result<Re
     kees_init::run(request, &stores, bar).await
 }
 
-/// Makes the folder of a namespace, and that of `--out` with a note to git that nothing in it is
-/// to be committed. What is made is this user's alone, whatever mode the files have.
-fn make_folder(out: &Path, namespace: &str) -> Result<(), Problem> {
-    let is_new = !out.exists();
-    let folder = out.join(namespace);
-    let fail = |path: &Path| {
-        let path = path.to_owned();
-        move |source: io::Error| Problem::NoFolder { path, source }
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)
-        .map_err(fail(&folder))?;
-    if is_new {
-        let ignore = out.join(".gitignore");
-        fs::write(&ignore, "*\n").map_err(fail(&ignore))?;
+/// Makes the folder of a workload, and those above it. What is made is this user's alone, whatever
+/// mode the files have, with a note to git that nothing in it is to be committed; a folder that is
+/// there stays as it is.
+fn make_folder(out: &Path, folder: &Path) -> Result<(), Problem> {
+    let is_new = |path: &&Path| path.starts_with(out) && !path.exists();
+    let highest = folder.ancestors().take_while(is_new).last();
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(no_folder(folder))?;
+    match highest {
+        Some(highest) => ignore(highest, "*\n"),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Keeps the store embedded from git in a folder that was there before, unless that has a note of its
+/// own.
+fn ignore_store(out: &Path) -> Result<(), Problem> {
+    if out.join(GITIGNORE).exists() {
+        Ok(())
+    } else {
+        ignore(out, &format!("/{EMBEDDED_FILE}*\n"))
+    }
+}
+
+fn ignore(folder: &Path, patterns: &str) -> Result<(), Problem> {
+    let file = folder.join(GITIGNORE);
+    fs::write(&file, patterns).map_err(no_folder(&file))
+}
+
+fn no_folder(path: &Path) -> impl FnOnce(io::Error) -> Problem {
+    let path = path.to_owned();
+    move |source| Problem::NoFolder { path, source }
 }

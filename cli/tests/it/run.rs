@@ -81,18 +81,51 @@ fn what_is_made_is_private_and_kept_from_git() {
     );
 }
 
-#[test]
-fn a_folder_that_is_there_keeps_its_mode_and_gets_no_gitignore() {
+#[rstest]
+#[case::empty(&[], "")]
+#[case::foreign(&["default/mine", "main.c"], "pod-a/")]
+fn a_folder_that_is_there_stays_as_it_is_and_what_is_made_in_it_is_private(
+    #[case] before: &[&str],
+    #[case] made: &str,
+) {
     let folder = Folder::with(&pod("a", &[PASSWORD]));
     fs::create_dir(folder.path("mine")).unwrap();
-    let mode = folder.mode("mine");
-    folder
-        .kees(&["run", "web.yaml", "--out", "mine"])
-        .succeeded();
-    assert_eq!(folder.mode("mine"), mode);
-    assert_eq!(folder.mode("mine/default"), 0o700);
-    assert!(!folder.exists("mine/.gitignore"));
+    for file in before {
+        folder.write(&format!("mine/{file}"), "");
+    }
+    let modes = || {
+        let there = ["mine", "mine/default"].into_iter();
+        there
+            .filter(|path| folder.exists(path))
+            .map(|path| folder.mode(path))
+            .collect::<Vec<_>>()
+    };
+    let modes_before = modes();
+    let flags = ["run", "web.yaml", "--out", "mine"];
+    folder.kees(&flags).succeeded();
+    assert_eq!(modes()[..modes_before.len()], modes_before);
+    assert_eq!(folder.mode("mine/default/pod-a"), 0o700);
+    assert_eq!(folder.mode("mine/kees.sqlite"), 0o600);
+    assert_eq!(
+        folder.read(&format!("mine/default/{made}.gitignore")),
+        "*\n"
+    );
+    assert_eq!(folder.read("mine/.gitignore"), "/kees.sqlite*\n");
     assert!(!folder.exists("out"));
+
+    // What is the user's own is left alone.
+    folder.write("mine/.gitignore", "*.o\n");
+    folder.kees(&flags).succeeded();
+    assert_eq!(folder.read("mine/.gitignore"), "*.o\n");
+}
+
+#[test]
+fn a_folder_gets_no_note_about_a_store_that_is_not_in_it() {
+    let local = "init.bsycorp.com/local-mode: \"true\"";
+    let folder = Folder::with(&pod("a", &[PASSWORD, local]));
+    folder.kees(&["run", "web.yaml", "--out", "."]).succeeded();
+    assert_eq!(folder.read("default/.gitignore"), "*\n");
+    assert!(!folder.exists(".gitignore"));
 }
 
 #[test]
@@ -358,7 +391,7 @@ fn a_folder_that_cannot_be_made_is_73() {
     folder.write("out", "a file");
     let message = folder.kees(&["run", "web.yaml"]).failed(73);
     assert!(
-        message.starts_with("the folder out/default cannot be made"),
+        message.starts_with("the folder out/default/pod-a cannot be made"),
         "{message}"
     );
 }
