@@ -140,7 +140,7 @@ pub mod env {
         NO_PROXY = "NO_PROXY", "";
         /// The store: `dynamodb`, `secretsmanager` or `embedded`.
         STORE = "STORE", "dynamodb";
-        /// The stores that annotations may choose, by comma.
+        /// The stores that annotations may choose, by comma; `STORE` has to be one of them.
         STORES = "STORES", "`STORE` alone";
         /// What happens to an absent `DYNAMIC` secret: `init` creates it, `creator` waits for it, `never` fails at once.
         CREATE = "CREATE", "init";

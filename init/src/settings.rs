@@ -267,7 +267,8 @@ impl Settings {
         command
             .try_get_matches_from_mut(arguments)
             .and_then(|matches| Self::from_arg_matches(&matches))
-            .map_err(|error| UsageError::new(&error, &command))
+            .map_err(|error| UsageError::new(&error, &command))?
+            .checked()
     }
 }
 
@@ -296,7 +297,24 @@ impl Settings {
             .mut_args(|argument| argument.env(Resettable::Reset))
             .try_get_matches_from_mut(arguments)
             .and_then(|matches| Self::from_arg_matches(&matches))
-            .map_err(|error| UsageError::new(&error, &named))
+            .map_err(|error| UsageError::new(&error, &named))?
+            .checked()
+    }
+
+    /// What no flag alone can tell.
+    fn checked(self) -> Result<Self, UsageError> {
+        let StorageSettings { store, stores, .. } = &self.storage;
+        if stores.is_empty() || stores.contains(store) {
+            return Ok(self);
+        }
+        let allowed: Vec<_> = stores.iter().map(|store| store.as_str()).collect();
+        Err(UsageError {
+            message: format!(
+                "{STORE} (--store) is '{store}', which is not among {STORES} (--stores), {}; add it there, or use one of them",
+                allowed.join(", ")
+            ),
+            is_help: false,
+        })
     }
 
     /// What the stores need to know of this.

@@ -57,6 +57,8 @@ fn the_default_is_what_no_argument_and_no_variable_give() {
 #[case(&["--timeout", "0"], "use a number of seconds above 0")]
 #[case(&["--store", "s3"], "STORE (--store) is 's3': 's3' is not a store; use dynamodb, secretsmanager or embedded")]
 #[case(&["--stores", "embedded,s3"], "STORES (--stores) is")]
+#[case(&["--store", "embedded", "--stores", "dynamodb,secretsmanager"], "STORE (--store) is 'embedded', which is not among STORES (--stores), dynamodb, secretsmanager; add it there, or use one of them")]
+#[case(&["--stores", "secretsmanager"], "STORE (--store) is 'dynamodb', which is not among")]
 #[case(&["--create", "maybe"], "CREATE (--create) is 'maybe': use init, creator, never")]
 #[case(&["--local-mode", "yes"], "use allow, deny")]
 #[case(&["--format", "xml"], "FORMAT (--format) is 'xml': use properties, env, json or files")]
@@ -109,6 +111,10 @@ fn a_containers_variables_are_settings_too() {
     assert_eq!(settings.storage.timeout, Duration::from_secs(7));
     assert_eq!(settings.output.secrets_file, Path::new("-odd=name"));
     assert_eq!(settings.aws.aws_region, None);
+
+    let variables = [("STORE", "embedded"), ("STORES", "dynamodb")];
+    let error = Settings::from_variables(variables).unwrap_err();
+    assert!(error.message.starts_with("STORE (--store) is 'embedded'"));
 
     let error = Settings::from_variables([("TIMEOUT", "soon")]).unwrap_err();
     assert_eq!(
