@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     let outcome = process::until_stopped(work(&settings));
     kees_init::wipe_stack();
     match outcome {
-        Ok(Some(Ok(report))) => {
+        Ok(Ok(Ok(report))) => {
             tracing::info!(
                 pod = settings.pod.pod_name.as_deref(),
                 namespace = settings.pod.pod_namespace.as_deref(),
@@ -55,10 +55,10 @@ fn main() -> ExitCode {
             );
             ExitCode::SUCCESS
         }
-        Ok(Some(Err(failure))) => failed(&failure, &settings.log.termination_log),
-        Ok(None) => {
+        Ok(Ok(Err(failure))) => failed(&failure, &settings.log.termination_log),
+        Ok(Err(stopped)) => {
             tracing::warn!("stopped by a signal; nothing was written");
-            ExitCode::from(process::STOPPED)
+            ExitCode::from(stopped.code())
         }
         Err(error) => {
             tracing::error!(%error, "the runtime cannot be started");

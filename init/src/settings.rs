@@ -40,9 +40,11 @@ Exit status:
   64  wrong usage or environment
   65  an annotation is wrong, or a stored value is not what its annotation says
   69  a store could not be reached or kept failing until the deadline
+  71  the system refused what every program needs
   73  a file could not be written
   75  something stayed absent until the deadline
   77  denied
+  130, 143  stopped by SIGINT or SIGTERM; nothing was written
 
 Example, without any store:
   printf '%s' 'init.bsycorp.com/local-mode=\"true\"
