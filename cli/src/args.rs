@@ -1,13 +1,13 @@
 //! The command line. What the operator settles has the flags and the variables of `kees-webhook`.
 
-use std::{env, ffi::OsString, path::PathBuf, time::Duration};
+use std::{env, error::Error as _, ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
     Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
     builder::Resettable,
 };
 use kees_common::{Domain, StoreName, output::Format};
-use kees_inject::{PullPolicy, Quantity, RunAs, WiredImage};
+use kees_inject::{InvalidExpression, PullPolicy, Quantity, RunAs, WiredImage};
 use kees_store::{Endpoint, Region};
 
 use crate::output::LogLevel;
@@ -58,7 +58,7 @@ fn without_empty_variable(argument: Arg) -> Arg {
 const EXIT: &str = "\
 Exit status:
   0   done
-  64  wrong usage: a flag, a variable, a file that cannot be read
+  64  wrong usage: a flag, a variable, the policy file, a file that cannot be read
   65  a manifest, an annotation or a stored value is wrong
   69  a store could not be reached
   73  a file could not be written
@@ -234,7 +234,7 @@ pub(crate) struct OperatorArgs {
     pub(crate) annotation_domain: Domain,
     /// A regular expression: an init container whose image it matches is kees's, wired by hand, as
     /// are those named kees-init
-    #[arg(long, env, value_name = "EXPRESSION")]
+    #[arg(long, env, value_name = "EXPRESSION", value_parser = expression)]
     pub(crate) wired_image: Option<WiredImage>,
 }
 
@@ -278,6 +278,16 @@ fn store(text: &str) -> Result<StoreName, String> {
         Ok(store) => Ok(store),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The reason alone: the regex crate draws a picture of several lines above it.
+fn expression(text: &str) -> Result<WiredImage, String> {
+    text.parse().map_err(|error: InvalidExpression| {
+        let reason = error.source().map(ToString::to_string);
+        let reason = reason.as_deref().and_then(|text| text.lines().last());
+        let reason = reason.unwrap_or_default().trim_start_matches("error: ");
+        format!("{error}: {reason}")
+    })
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {

@@ -106,7 +106,7 @@ pub(crate) enum Problem {
     #[error("it is not YAML: {0}")]
     Yaml(String),
     #[error("it is not a Kubernetes object: {0}")]
-    NotAnObject(&'static str),
+    NotAnObject(String),
     #[error(
         "the {field} of this {kind} is missing, or no name that Kubernetes takes; use lower-case \
          letters, digits and '-'"
@@ -153,11 +153,12 @@ impl Problem {
     /// The exit status that this problem alone has, as kees-init would have it.
     fn exit(&self) -> Exit {
         match self {
-            Self::Unreadable(_) | Self::NoPolicy { .. } | Self::Settings(_) | Self::NoRegion(_) => {
-                Exit::Usage
-            }
-            Self::NotText
+            Self::Unreadable(_)
+            | Self::NoPolicy { .. }
             | Self::Policy { .. }
+            | Self::Settings(_)
+            | Self::NoRegion(_) => Exit::Usage,
+            Self::NotText
             | Self::Yaml(_)
             | Self::NotAnObject(_)
             | Self::BadName { .. }

@@ -104,10 +104,12 @@ impl Search<'_> {
     ) {
         let kind = object.get("kind").and_then(Value::as_str).or(implied);
         let Some(kind) = kind.filter(|kind| is_kind(kind)) else {
+            let item = pointer.trim_start_matches('/').replace('/', ".");
+            let it = if item.is_empty() { "it" } else { &item };
             let problem = if object.is_object() {
-                "it has no kind"
+                format!("{it} has no kind")
             } else {
-                "it is not a map"
+                format!("{it} is not a map")
             };
             self.fault(place, Problem::NotAnObject(problem));
             return;
@@ -117,6 +119,10 @@ impl Search<'_> {
         {
             let of = (!of.is_empty()).then_some(of);
             for (index, item) in items.iter().enumerate() {
+                // Somebody's own kind may be called a list and hold anything.
+                if !item.is_object() && of.is_some_and(|of| template(of, item).is_none()) {
+                    continue;
+                }
                 self.object(
                     document,
                     place,

@@ -195,6 +195,8 @@ fn every_fault_of_every_document_is_said_at_once_and_nothing_is_run() {
 
 #[rstest]
 #[case("kind: ConfigMap\nmetadata: {name: a}\n", "")]
+#[case("kind: AllowList\nitems: [a]\n", "")]
+#[case("kind: AllowList\nitems: [{name: a}]\n", "")]
 #[case("", "")]
 #[case("kind: Pod\nmetadata: {name: a}\nspec: {containers: []}\n", "")]
 #[case(
@@ -355,6 +357,8 @@ fn a_name_that_stands_twice_is_refused() {
 #[case(&["run", "web.yaml", "--policy", "none.yaml"], "the policy file none.yaml cannot be read")]
 #[case(&["run", "none.yaml"], "none.yaml: it cannot be read: No such file")]
 #[case(&["run", "web.yaml", "--init-env", "STORE=dynamodb"], "--init-env cannot set STORE")]
+#[case(&["run", "web.yaml", "--policy", "web.yaml"], "web.yaml: ")]
+#[case(&["run", "web.yaml", "--wired-image", "("], "not a regular expression: unclosed group")]
 #[case(&["walk"], "unrecognized subcommand")]
 #[case(&["run", "web.yaml", "--aws-endpoint", "localhost:8000"], "'localhost:8000' for '--aws-endpoint <URL>': it does not begin with http:// or https://")]
 #[case(&["run", "web.yaml", "--aws-region", "eu west"], "'eu west' for '--aws-region <REGION>': it is not the name of a Region")]
