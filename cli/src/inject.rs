@@ -27,7 +27,9 @@ pub(crate) fn inject(args: &InjectArgs) -> Answer {
     container.give(&mut settings);
     let mut faults = settings::check(&settings);
     let (mut documents, unread) = manifest::read(&manifest.files);
-    let (workloads, unsound) = workload::find(&documents, &manifest.namespace, &settings.domain);
+    let (mut workloads, unsound) =
+        workload::find(&documents, &manifest.namespace, &settings.domain);
+    settings::withhold(&mut workloads, &faults);
     faults.extend(unread);
     faults.extend(unsound);
 

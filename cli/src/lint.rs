@@ -47,7 +47,9 @@ pub(crate) fn lint(args: &LintArgs) -> Answer {
         ..Findings::default()
     };
     let (documents, unread) = manifest::read(&manifest.files);
-    let (workloads, unsound) = workload::find(&documents, &manifest.namespace, &settings.domain);
+    let (mut workloads, unsound) =
+        workload::find(&documents, &manifest.namespace, &settings.domain);
+    settings::withhold(&mut workloads, &findings.faults);
     findings.faults.extend(unread);
     findings.faults.extend(unsound);
     for workload in &workloads {

@@ -47,8 +47,9 @@ pub(crate) fn run(args: &RunArgs) -> Answer {
 fn run_with(args: &RunArgs, operator: &kees_inject::Settings, summary: &mut Summary) {
     let namespace = &args.manifest.namespace;
     let (documents, unread) = manifest::read(&args.manifest.files);
-    let (workloads, unsound) = workload::find(&documents, namespace, &operator.domain);
+    let (mut workloads, unsound) = workload::find(&documents, namespace, &operator.domain);
     summary.faults.extend(settings::check(operator));
+    settings::withhold(&mut workloads, &summary.faults);
     summary.faults.extend(unread);
     summary.faults.extend(unsound);
 

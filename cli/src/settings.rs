@@ -9,6 +9,7 @@ use kees_store::{Endpoint, Region};
 use crate::{
     args::{ContainerArgs, DEFAULT_IMAGE, OperatorArgs, StoreArgs},
     fault::{Fault, Problem},
+    workload::Workload,
 };
 
 /// The settings that the flags make; `without_policy` holds where they name no policy file.
@@ -57,6 +58,13 @@ pub(crate) fn check(settings: &Settings) -> Vec<Fault> {
         .into_iter()
         .map(|problem| Problem::from(problem).into())
         .collect()
+}
+
+/// Keeps pods from being judged by settings that are wrong: each would have the same fault once more.
+pub(crate) fn withhold(workloads: &mut Vec<Workload>, faults: &[Fault]) {
+    if !faults.is_empty() {
+        workloads.clear();
+    }
 }
 
 impl StoreArgs {

@@ -375,6 +375,27 @@ fn wrong_usage_is_64_and_says_what_would_be_right(
 }
 
 #[rstest]
+#[case::label(&["run", "--store", "dynamodb", "--aws-region", "eu-west-1"], "the store dynamodb needs --env-label")]
+#[case::cluster(&["run", "--policy", "policy.yaml"], "the policy uses {cluster}, and the cluster has no name; give --cluster")]
+#[case::inject(&["inject", "--env-label", "dev", "--policy", "policy.yaml"], "the policy uses {cluster}")]
+#[case::lint(&["lint", "--policy", "policy.yaml"], "the policy uses {cluster}")]
+fn a_setting_that_is_missing_is_said_once(#[case] arguments: &[&str], #[case] message: &str) {
+    let folder = Folder::with(&(pod("a", &[PASSWORD]) + &pod("b", &[PASSWORD])));
+    folder.write(
+        "policy.yaml",
+        "rules:\n- namespaces: ['*']\n  storagePrefix: /{cluster}/{namespace}\n",
+    );
+    let ended = folder.kees(&[arguments, &["web.yaml"]].concat());
+    assert_eq!(ended.status, 64, "{}", ended.all());
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(said.starts_with(message), "{said}");
+    let summary =
+        |line: &&str| line.starts_with("nothing was written") || line.starts_with("0 ann");
+    let faults = said.lines().filter(|line| !summary(line)).count();
+    assert_eq!(faults, 1, "{said}");
+}
+
+#[rstest]
 #[case("AWS_ENDPOINT", "localhost:8000", 64)]
 #[case("AWS_REGION", "eu west", 64)]
 #[case("AWS_ENDPOINT", "", 0)]
