@@ -11,11 +11,20 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::sleep,
+};
 
-use crate::{health::Health, metrics::Metrics};
+use crate::{
+    health::Health,
+    metrics::Metrics,
+    slots::{Slot, Slots},
+};
 
-/// Connections at the same time: two probes and a few scrapers.
+/// Connections at the same time: two probes and a few scrapers. A further one gets the place of one
+/// that is idle, or silent strangers would make the probes fail.
 const CONNECTIONS: usize = 16;
 
 /// How long a connection may be silent.
@@ -23,29 +32,37 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// Serves `listener` for ever; also while the server drains.
 pub(crate) async fn serve(listener: TcpListener, metrics: Metrics, health: Arc<Health>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut slots = Slots::new(free, metrics.connections_evicted.clone());
+    loop {
         let Ok((stream, _)) = listener.accept().await else {
             sleep(Duration::from_millis(100)).await;
             continue;
         };
+        let Some(slot) = slots.take().await else {
+            return;
+        };
         let (metrics, health) = (metrics.clone(), Arc::clone(&health));
-        tokio::spawn(async move {
-            let service = service_fn(|request: Request<Incoming>| {
-                let response = answer(request.method(), request.uri().path(), &metrics, &health);
-                async move { Ok::<_, Infallible>(response) }
-            });
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(SILENCE)
-                .max_buf_size(16 * 1024)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            if let Err(error) = served {
-                tracing::trace!(%error, "admin connection ended");
-            }
-            drop(slot);
-        });
+        tokio::spawn(async move { exchange(stream, &metrics, &health, &slot).await });
+    }
+}
+
+async fn exchange(stream: TcpStream, metrics: &Metrics, health: &Health, slot: &Slot) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let _under_way = slot.activity.start();
+        let response = answer(request.method(), request.uri().path(), metrics, health);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(SILENCE)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        result = connection => if let Err(error) = result {
+            tracing::trace!(%error, "admin connection ended");
+        },
+        () = slot.activity.unwanted() => {}
     }
 }
 

@@ -54,7 +54,7 @@ struct ServerArgs {
     /// Seconds between two looks at the certificate, the key and the policy file.
     #[arg(long, env, default_value = "10", value_name = "SECONDS", value_parser = seconds)]
     reload_interval: Duration,
-    /// Connections served at the same time; more wait to be accepted.
+    /// Connections served at the same time; a further one gets the place of one that is idle.
     #[arg(long, env, default_value = "256", value_name = "NUMBER")]
     max_connections: NonZeroUsize,
     /// Seconds that the body of a request may take to arrive, less than timeoutSeconds.

@@ -1,13 +1,6 @@
 //! One connection: TLS handshake, requests over HTTP/1.1 or HTTP/2, and its end.
 
-use std::{
-    convert::Infallible,
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use hyper::service::service_fn;
 use hyper_util::{
@@ -18,11 +11,15 @@ use rustls::ServerConfig;
 use tokio::{
     net::TcpStream,
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Limits, Router, metrics::Metrics};
+use crate::{
+    Limits, Router,
+    metrics::Metrics,
+    slots::{Activity, Slot},
+};
 
 /// Flow control of HTTP/2: what a client may send ahead, for each stream and for all together.
 /// Most reviews have a few KB; this bounds the memory that a connection can take.
@@ -44,12 +41,22 @@ pub(crate) struct Shared {
     pub(crate) ending: watch::Receiver<bool>,
 }
 
-/// Serves `stream` until the client leaves, nothing has happened for long, or the server ends.
-pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, tls: Arc<ServerConfig>) {
+/// Serves `stream` until the client leaves, nothing has happened for long, the slot is given to
+/// another, or the server ends.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    tls: Arc<ServerConfig>,
+    slot: Slot,
+) {
     let _open = Open::new(&shared.metrics);
-    let handshake = handshake(stream, tls);
-    match timeout(shared.limits.handshake_timeout, handshake).await {
-        Ok(Ok(stream)) => exchange(&shared, stream).await,
+    let deadline = Instant::now() + shared.limits.first_request_timeout;
+    let handshake = tokio::select! {
+        result = timeout_at(deadline, handshake(stream, tls)) => result,
+        () = slot.activity.unwanted() => return,
+    };
+    match handshake {
+        Ok(Ok(stream)) => exchange(&shared, stream, &slot.activity, deadline).await,
         Ok(Err(error)) => {
             shared.metrics.handshake_failures.inc();
             tracing::debug!(%error, "handshake failed");
@@ -68,11 +75,15 @@ async fn handshake(stream: TcpStream, tls: Arc<ServerConfig>) -> io::Result<TlsS
     TlsAcceptor::from(tls).accept(stream).await
 }
 
-async fn exchange(shared: &Arc<Shared>, stream: TlsStream) {
-    let requests = Requests::default();
+async fn exchange(
+    shared: &Arc<Shared>,
+    stream: TlsStream,
+    activity: &Arc<Activity>,
+    deadline: Instant,
+) {
     let service = service_fn(|request| {
         let shared = Arc::clone(shared);
-        let under_way = requests.start();
+        let under_way = activity.start();
         async move {
             let response = shared.router.answer(request).await;
             drop(under_way);
@@ -82,23 +93,38 @@ async fn exchange(shared: &Arc<Shared>, stream: TlsStream) {
     let builder = builder(&shared.limits);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut ending = shared.ending.clone();
-    let ended = tokio::select! {
-        result = connection.as_mut() => Some(result),
-        () = requests.idle(&shared.limits) => None,
+    let at_once = tokio::select! {
+        result = connection.as_mut() => return ended(result),
+        () = idle(activity, deadline, &shared.limits) => !activity.has_asked(),
+        () = activity.unwanted() => true,
         // An error means that the server is gone.
-        _ = ending.wait_for(|ending| *ending) => None,
+        _ = ending.wait_for(|ending| *ending) => false,
     };
-    let ended = if let Some(result) = ended {
-        result
+    // A client that has nothing to lose may not hold its slot by not taking part in the farewell.
+    let grace = if at_once && activity.is_idle() {
+        Duration::ZERO
     } else {
-        // HTTP/2: GOAWAY; HTTP/1.1: `connection: close`. What is under way is answered.
-        connection.as_mut().graceful_shutdown();
-        timeout(shared.limits.drain_timeout, connection)
-            .await
-            .unwrap_or(Ok(()))
+        shared.limits.drain_timeout
     };
-    if let Err(error) = ended {
+    // HTTP/2: GOAWAY; HTTP/1.1: `connection: close`. What is under way is answered.
+    connection.as_mut().graceful_shutdown();
+    ended(timeout(grace, connection).await.unwrap_or(Ok(())));
+}
+
+fn ended(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = result {
         tracing::trace!(error, "connection ended");
+    }
+}
+
+/// Resolves when no request has come until `deadline`, or later when none was under way or came for
+/// an idle timeout, or up to twice as long.
+async fn idle(activity: &Activity, deadline: Instant, limits: &Limits) {
+    sleep_until(deadline).await;
+    let mut before = 0;
+    while !activity.is_idle() || activity.requests() != before {
+        before = activity.requests();
+        sleep(limits.idle_timeout).await;
     }
 }
 
@@ -119,48 +145,8 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .max_header_list_size(HEADERS)
         .max_send_buf_size(64 * 1024)
         .keep_alive_interval(limits.ping_interval)
-        .keep_alive_timeout(limits.handshake_timeout);
+        .keep_alive_timeout(limits.ping_timeout);
     builder
-}
-
-/// Counts the requests of a connection, to tell when it is idle.
-#[derive(Debug, Default, Clone)]
-struct Requests(Arc<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    started: AtomicU64,
-    finished: AtomicU64,
-}
-
-impl Requests {
-    fn start(&self) -> UnderWay {
-        self.0.started.fetch_add(1, Ordering::Relaxed);
-        UnderWay(self.clone())
-    }
-
-    /// Resolves when no request was under way or came for an idle timeout, or up to twice as long.
-    async fn idle(&self, limits: &Limits) {
-        let mut before = None;
-        loop {
-            let started = self.0.started.load(Ordering::Relaxed);
-            let finished = self.0.finished.load(Ordering::Relaxed);
-            if started == finished && before == Some(started) {
-                return;
-            }
-            before = Some(started);
-            sleep(limits.idle_timeout).await;
-        }
-    }
-}
-
-/// A request that is under way, until it is dropped.
-struct UnderWay(Requests);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.0.finished.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// Counts a connection that is open, however it ends.

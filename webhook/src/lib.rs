@@ -25,6 +25,7 @@ mod reload;
 pub mod router;
 pub mod server;
 mod signals;
+mod slots;
 mod tls;
 
 pub use args::Args;

@@ -24,6 +24,8 @@ pub struct Metrics {
     pub(crate) in_flight: Gauge,
     /// Connections that are open now, their TLS handshake included.
     pub(crate) connections: Gauge,
+    /// Idle connections that gave way to new ones.
+    pub(crate) connections_evicted: Counter,
     /// TLS handshakes that failed.
     pub(crate) handshake_failures: Counter,
     /// The end of the certificate's validity, in seconds since 1970.
@@ -86,6 +88,12 @@ impl Metrics {
         );
         let connections = Gauge::default();
         registry.register("connections", "Connections open now", connections.clone());
+        let connections_evicted = Counter::default();
+        registry.register(
+            "connections_evicted",
+            "Idle connections that were closed to make room for a new one, of both ports",
+            connections_evicted.clone(),
+        );
         let handshake_failures = Counter::default();
         registry.register(
             "tls_handshake_failures",
@@ -122,6 +130,7 @@ impl Metrics {
             duration,
             in_flight,
             connections,
+            connections_evicted,
             handshake_failures,
             certificate_expiry,
             reloads,

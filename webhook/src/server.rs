@@ -18,6 +18,7 @@ use crate::{
     metrics::Metrics,
     policy::PolicyFile,
     reload::Reload,
+    slots::Slots,
     tls::Certificate,
 };
 
@@ -43,10 +44,10 @@ pub struct Config {
 /// How much is served at the same time, and how long is waited.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at the same time.
+    /// Connections at the same time; a further one gets the place of an idle one.
     pub max_connections: usize,
-    /// For a TLS handshake, and for the answer to an HTTP/2 PING.
-    pub handshake_timeout: Duration,
+    /// Between the accepting of a connection and its first request, the TLS handshake included.
+    pub first_request_timeout: Duration,
     /// Without a request, until a connection is closed. Longer than the 90 s for which the API
     /// server keeps an idle connection: else a request may cross the closing, and fail.
     pub idle_timeout: Duration,
@@ -56,6 +57,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Between two HTTP/2 PINGs, which find clients that are gone.
     pub ping_interval: Duration,
+    /// For the answer to one.
+    pub ping_timeout: Duration,
     /// Between SIGTERM and the last connection that is accepted.
     pub drain_delay: Duration,
     /// For the requests that are under way after that.
@@ -66,10 +69,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 256,
-            handshake_timeout: Duration::from_secs(10),
+            first_request_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(2),
             body_timeout: Duration::from_secs(2),
             ping_interval: Duration::from_secs(30),
+            ping_timeout: Duration::from_secs(10),
             drain_delay: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(10),
         }
@@ -261,21 +265,23 @@ async fn watch_policy(
     file.watch(period, metrics, publish).await;
 }
 
-/// Accepts connections, for ever; each is served by a task of its own and holds one of `slots`.
+/// Accepts connections, for ever; each is served by a task of its own and has a slot of those that
+/// are `free`.
 async fn accept(
     listener: TcpListener,
     tls: watch::Receiver<Arc<ServerConfig>>,
-    slots: Arc<Semaphore>,
+    free: Arc<Semaphore>,
     shared: Arc<Shared>,
 ) {
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+    let mut slots = Slots::new(free, shared.metrics.connections_evicted.clone());
+    loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                let Some(slot) = slots.take().await else {
+                    return;
+                };
                 let (shared, tls) = (Arc::clone(&shared), tls.borrow().clone());
-                tokio::spawn(async move {
-                    connection::serve(shared, stream, tls).await;
-                    drop(slot);
-                });
+                tokio::spawn(connection::serve(shared, stream, tls, slot));
             }
             Err(error) => {
                 // Out of files or memory: what is open now must end first.

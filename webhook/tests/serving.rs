@@ -12,12 +12,22 @@ use std::time::Duration;
 use hyper::{Request, StatusCode};
 use kees_webhook::{BODY_LIMIT, Limits};
 use rstest::rstest;
+use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use support::{
     Certificates, Client, Http, PATIENCE, Running, admin, eventually, metric, review, sound_review,
     tls,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::client::TlsStream;
+
+/// For a probe: of a kubelet's 1 s, more for a machine that is busy, and less than the 30 s after
+/// which a silent connection is closed.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[rstest]
 #[tokio::test]
@@ -81,28 +91,19 @@ async fn the_admin_port_says_that_it_lives_and_is_ready() {
     server.stop().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_connection_without_requests_is_closed_after_a_while() {
+async fn a_connection_without_a_first_request_is_closed_soon(
+    #[values(Silence::Tls, Silence::HalfHead, Silence::HttpTwo)] silence: Silence,
+) {
     let (certificates, certificate) = Certificates::new();
     let limits = Limits {
-        idle_timeout: Duration::from_millis(50),
+        first_request_timeout: Duration::from_secs(1),
         ..quick()
     };
     let server = Running::start_with(&certificates, None, limits).await;
-    // One that said what it speaks, and one that never says anything.
-    let client = Client::connect(server.address, Http::Two, &certificate)
-        .await
-        .unwrap();
-    let mut silent = tls(server.address, Http::One, &certificate).await.unwrap();
-    tokio::time::timeout(PATIENCE, client.task)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
-    let read = tokio::time::timeout(PATIENCE, silent.read(&mut [0]))
-        .await
-        .unwrap();
-    assert!(matches!(read, Ok(0) | Err(_)));
+    let silent = Silent::start(&server, &certificate, silence).await;
+    silent.closed().await;
     eventually("no connection is open", || async {
         (metric(server.admin, "kees_webhook_connections").await < 0.5).then_some(())
     })
@@ -110,20 +111,36 @@ async fn a_connection_without_requests_is_closed_after_a_while() {
     server.stop().await;
 }
 
+#[rstest]
+#[tokio::test]
+async fn a_connection_that_is_idle_after_a_request_is_closed_after_a_while(
+    #[values(Http::One, Http::Two)] http: Http,
+) {
+    let (certificates, certificate) = Certificates::new();
+    let limits = Limits {
+        first_request_timeout: Duration::from_secs(1),
+        idle_timeout: Duration::from_millis(50),
+        ..quick()
+    };
+    let server = Running::start_with(&certificates, None, limits).await;
+    let mut client = Client::connect(server.address, http, &certificate)
+        .await
+        .unwrap();
+    assert_eq!(client.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_closed(client).await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_handshake_that_never_ends_is_given_up_and_counted() {
     let (certificates, _) = Certificates::new();
     let limits = Limits {
-        handshake_timeout: Duration::from_millis(50),
+        first_request_timeout: Duration::from_millis(50),
         ..quick()
     };
     let server = Running::start_with(&certificates, None, limits).await;
-    let mut stream = tokio::net::TcpStream::connect(server.address)
-        .await
-        .unwrap();
-    let read = tokio::time::timeout(PATIENCE, stream.read(&mut [0]))
-        .await
-        .unwrap();
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let read = timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
     assert!(matches!(read, Ok(0) | Err(_)));
     eventually("it is counted", || async {
         let failures = metric(server.admin, "kees_webhook_tls_handshake_failures_total").await;
@@ -150,17 +167,81 @@ async fn a_body_that_stalls_is_refused_and_its_connection_closed() {
     server.stop().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn more_connections_than_the_limit_wait_for_their_turn() {
+async fn a_connection_without_any_request_gives_way_to_a_new_one(
+    #[values(Silence::Tcp, Silence::Tls, Silence::HalfHead, Silence::HttpTwo)] silence: Silence,
+    #[values(Http::One, Http::Two)] http: Http,
+) {
     let (certificates, certificate) = Certificates::new();
-    let limits = Limits {
-        max_connections: 1,
-        ..quick()
-    };
-    let server = Running::start_with(&certificates, None, limits).await;
-    let first = Client::connect(server.address, Http::Two, &certificate)
+    let server = Running::start_with(&certificates, None, slots(2)).await;
+    let mut first = Client::connect(server.address, http, &certificate)
         .await
         .unwrap();
+    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
+    let silent = Silent::start(&server, &certificate, silence).await;
+    let mut third = Client::connect(server.address, http, &certificate)
+        .await
+        .unwrap();
+    assert_eq!(third.mutate(sound_review()).await.0, StatusCode::OK);
+    silent.closed().await;
+    // The one that had asked is idle longer, and stays.
+    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
+    let evicted = metric(server.admin, "kees_webhook_connections_evicted_total").await;
+    assert_eq!(evicted.to_string(), "1");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn many_connections_without_any_request_keep_no_new_one_out() {
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start_with(&certificates, None, slots(16)).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(Silent::start(&server, &certificate, Silence::Tcp).await);
+    }
+    let mut client = Client::connect(server.address, Http::One, &certificate)
+        .await
+        .unwrap();
+    assert_eq!(client.mutate(sound_review()).await.0, StatusCode::OK);
+    drop(silent);
+    server.stop().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_connection_that_is_idle_longest_gives_way_to_a_new_one(
+    #[values(Http::One, Http::Two)] http: Http,
+) {
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start_with(&certificates, None, slots(3)).await;
+    let mut busy = HalfSent::start(&server, &certificate).await;
+    HalfSent::under_way(&server).await;
+    let [mut first, mut second] = [None, None];
+    for client in [&mut first, &mut second] {
+        let connected = Client::connect(server.address, http, &certificate).await;
+        let connected = client.insert(connected.unwrap());
+        assert_eq!(connected.mutate(sound_review()).await.0, StatusCode::OK);
+    }
+    let (mut first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
+    let mut third = Client::connect(server.address, http, &certificate)
+        .await
+        .unwrap();
+    assert_eq!(third.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_closed(second).await;
+    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
+    let ended = tokio::spawn(server.stop());
+    assert!(busy.finish().await.contains("\"allowed\":true"));
+    ended.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_connection_waits_while_all_others_are_busy() {
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start_with(&certificates, None, slots(1)).await;
+    let mut busy = HalfSent::start(&server, &certificate).await;
+    HalfSent::under_way(&server).await;
     let second = Client::connect(server.address, Http::Two, &certificate);
     let mut second = std::pin::pin!(second);
     tokio::select! {
@@ -168,12 +249,26 @@ async fn more_connections_than_the_limit_wait_for_their_turn() {
         _ = second.as_mut() => panic!("served beyond the limit"),
         () = served_many_others(&server) => {}
     }
-    drop(first);
-    let mut second = tokio::time::timeout(PATIENCE, second)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(second.mutate(sound_review()).await.0, StatusCode::OK);
+    // Then it is idle, and gives way.
+    let (answer, second) = tokio::join!(busy.finish(), second);
+    assert!(answer.contains("\"allowed\":true"), "{answer}");
+    let answered = second.unwrap().mutate(sound_review()).await;
+    assert_eq!(answered.0, StatusCode::OK);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn silent_connections_to_the_admin_port_keep_no_probe_out() {
+    let (certificates, _) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(server.admin).await.unwrap());
+    }
+    for _ in 0..3 {
+        let probe = timeout(PROBE_TIMEOUT, admin(server.admin, "/healthz"));
+        assert_eq!(probe.await.unwrap().unwrap().0, StatusCode::OK);
+    }
     server.stop().await;
 }
 
@@ -187,7 +282,7 @@ async fn ending_answers_what_is_under_way_and_closes_what_is_idle() {
     let mut half = HalfSent::start(&server, &certificate).await;
     HalfSent::under_way(&server).await;
     let ended = tokio::spawn(server.stop());
-    tokio::time::timeout(PATIENCE, idle.task)
+    timeout(PATIENCE, idle.task)
         .await
         .unwrap()
         .unwrap()
@@ -279,6 +374,18 @@ async fn served_many_others(server: &Running) {
     }
 }
 
+/// So many, and no deadline that could make room by itself.
+fn slots(number: usize) -> Limits {
+    Limits {
+        max_connections: number,
+        first_request_timeout: 100 * PATIENCE,
+        idle_timeout: 100 * PATIENCE,
+        body_timeout: PATIENCE,
+        drain_timeout: PATIENCE,
+        ..quick()
+    }
+}
+
 fn quick() -> Limits {
     Limits {
         drain_delay: Duration::ZERO,
@@ -286,17 +393,78 @@ fn quick() -> Limits {
     }
 }
 
+/// How far a connection goes before it says nothing more.
+#[derive(Debug, Clone, Copy)]
+enum Silence {
+    /// It is open.
+    Tcp,
+    /// Its TLS handshake is done.
+    Tls,
+    /// So is half of the head of a request of HTTP/1.1.
+    HalfHead,
+    /// It has said that it speaks HTTP/2.
+    HttpTwo,
+}
+
+/// A connection without any request.
+enum Silent {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    HttpTwo(Client),
+}
+
+impl Silent {
+    async fn start(
+        server: &Running,
+        certificate: &CertificateDer<'static>,
+        silence: Silence,
+    ) -> Self {
+        let tls = || async { tls(server.address, Http::One, certificate).await.unwrap() };
+        match silence {
+            Silence::Tcp => Self::Tcp(TcpStream::connect(server.address).await.unwrap()),
+            Silence::Tls => Self::Tls(Box::new(tls().await)),
+            Silence::HalfHead => {
+                let mut stream = Box::new(tls().await);
+                stream
+                    .write_all(b"POST /mutate HTTP/1.1\r\nhost:")
+                    .await
+                    .unwrap();
+                Self::Tls(stream)
+            }
+            Silence::HttpTwo => {
+                let client = Client::connect(server.address, Http::Two, certificate);
+                Self::HttpTwo(client.await.unwrap())
+            }
+        }
+    }
+
+    /// Waits until the server has closed it.
+    async fn closed(self) {
+        let read = match self {
+            Self::Tcp(mut stream) => timeout(PATIENCE, stream.read(&mut [0])).await,
+            Self::Tls(mut stream) => timeout(PATIENCE, stream.read(&mut [0])).await,
+            Self::HttpTwo(client) => return assert_closed(client).await,
+        };
+        assert!(matches!(read.unwrap(), Ok(0) | Err(_)));
+    }
+}
+
+/// Waits until the server has closed the connection.
+async fn assert_closed(client: Client) {
+    let Client { sender, task, .. } = client;
+    // In an orderly way or not: the client had no request under way.
+    let _ = timeout(PATIENCE, task).await.unwrap().unwrap();
+    drop(sender);
+}
+
 /// An HTTP/1.1 request of which the server has only the first half of the body.
 struct HalfSent {
-    stream: tokio_rustls::client::TlsStream<tokio::net::TcpStream>,
+    stream: TlsStream<TcpStream>,
     rest: Vec<u8>,
 }
 
 impl HalfSent {
-    async fn start(
-        server: &Running,
-        certificate: &rustls::pki_types::CertificateDer<'static>,
-    ) -> Self {
+    async fn start(server: &Running, certificate: &CertificateDer<'static>) -> Self {
         let mut stream = tls(server.address, Http::One, certificate).await.unwrap();
         let mut request = sound_review();
         let rest = request.split_off(request.len() / 2);
@@ -328,7 +496,7 @@ impl HalfSent {
     /// Reads until the server closes.
     async fn answer(&mut self) -> String {
         let mut answer = Vec::new();
-        tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut answer))
+        timeout(PATIENCE, self.stream.read_to_end(&mut answer))
             .await
             .unwrap()
             .unwrap();

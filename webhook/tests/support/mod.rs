@@ -105,13 +105,13 @@ pub enum Http {
 
 /// One connection of a client.
 pub struct Client {
-    sender: Sender,
+    pub sender: Sender,
     /// What the server showed in the handshake.
     pub certificate: CertificateDer<'static>,
     pub task: Task<hyper::Result<()>>,
 }
 
-enum Sender {
+pub enum Sender {
     One(http1::SendRequest<Full<Bytes>>),
     Two(http2::SendRequest<Full<Bytes>>),
 }
