@@ -22,11 +22,9 @@ pub(crate) fn find(pod: &Value, is_init: impl Fn(&Value) -> bool) -> Option<&Val
     containers.iter().find(|container| is_init(container))
 }
 
-/// The variables of a container, as the kubelet sets them for a pod of `workload`.
-///
-/// # Errors
-/// Variables of init's that only the cluster knows.
-pub(crate) fn variables(container: &Value, workload: &Workload) -> Result<Variables, Vec<Problem>> {
+/// The variables of a container, as the kubelet sets them for a pod of `workload`, and those of init's
+/// that only the cluster knows.
+pub(crate) fn variables(container: &Value, workload: &Workload) -> (Variables, Vec<Problem>) {
     let mut variables = Variables::new();
     let mut problems = Vec::new();
     let text = |value: &Value, field| value.get(field).and_then(Value::as_str).map(str::to_owned);
@@ -68,11 +66,7 @@ pub(crate) fn variables(container: &Value, workload: &Workload) -> Result<Variab
             None => {}
         }
     }
-    if problems.is_empty() {
-        Ok(variables)
-    } else {
-        Err(problems)
-    }
+    (variables, problems)
 }
 
 /// `$(NAME)` replaced by the value of an earlier variable, `$$` by `$`; what is neither stays.
@@ -101,42 +95,44 @@ fn expand(text: &str, variables: &Variables) -> String {
 }
 
 /// Puts a pod that was wired by hand onto the stores of this run: its own `STORE` must be among
-/// them, and is `default` where it says none.
+/// them, and is `default` where it says none or another.
 pub(crate) fn confine(
     variables: &mut Variables,
     default: StoreName,
     others: &[StoreName],
-) -> Result<(), Problem> {
+) -> Option<Problem> {
     let mut allowed = vec![default.as_str()];
     allowed.extend(others.iter().map(|store| store.as_str()));
-    match variables.get(env::STORE).filter(|store| !store.is_empty()) {
-        Some(asked) if !allowed.contains(&asked.as_str()) => {
-            return Err(Problem::OtherStore {
-                asked: asked.clone(),
-                allowed: allowed.join(", "),
-            });
-        }
-        Some(_) => {}
-        None => {
-            variables.insert(env::STORE.to_owned(), default.as_str().to_owned());
-        }
+    let asked = variables
+        .get(env::STORE)
+        .cloned()
+        .filter(|store| !store.is_empty());
+    let is_allowed = |asked: &String| allowed.contains(&asked.as_str());
+    if !asked.as_ref().is_some_and(is_allowed) {
+        variables.insert(env::STORE.to_owned(), default.as_str().to_owned());
     }
     variables.insert(env::STORES.to_owned(), allowed.join(","));
-    Ok(())
+    asked
+        .filter(|asked| !is_allowed(asked))
+        .map(|asked| Problem::OtherStore {
+            asked,
+            allowed: allowed.join(", "),
+        })
 }
 
-/// The settings that init reads from `variables`, with its files below `folder`.
-///
-/// # Errors
-/// A variable that init does not take, or a path that leads out of the container.
-pub(crate) fn settings(variables: &Variables, folder: &Path) -> Result<Settings, Vec<Problem>> {
+/// The settings that init reads from `variables`, with its files below `folder`, and what is wrong: a
+/// variable that init does not take, or a path that leads out of the container.
+pub(crate) fn settings(variables: &Variables, folder: &Path) -> (Settings, Vec<Problem>) {
     let pairs = variables
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
-    let mut settings = Settings::from_variables(pairs).map_err(|usage| {
-        let failure = Failure::from(Cause::from(usage));
-        Problem::of(&failure).collect::<Vec<_>>()
-    })?;
+    let (mut settings, wrong) = Settings::from_variables(pairs);
+    let wrong = wrong
+        .into_iter()
+        .map(|usage| Failure::from(Cause::from(usage)));
+    let mut problems: Vec<_> = wrong
+        .flat_map(|failure| Problem::of(&failure).collect::<Vec<_>>())
+        .collect();
     let OutputSettings {
         secrets_file,
         resources_file,
@@ -153,7 +149,6 @@ pub(crate) fn settings(variables: &Variables, folder: &Path) -> Result<Settings,
         (env::RESOURCES_FILE_PATH, resources_file_path),
         (env::LEASES_FILE_PATH, leases_file_path),
     ];
-    let mut problems = Vec::new();
     for (variable, path) in paths {
         match below(folder, path) {
             Some(moved) => *path = moved,
@@ -163,11 +158,7 @@ pub(crate) fn settings(variables: &Variables, folder: &Path) -> Result<Settings,
             }),
         }
     }
-    if problems.is_empty() {
-        Ok(settings)
-    } else {
-        Err(problems)
-    }
+    (settings, problems)
 }
 
 /// A path of a container, below `folder`; `None` where `..` could lead out of it.

@@ -151,7 +151,7 @@ pub(crate) enum Problem {
 
 impl Problem {
     /// The exit status that this problem alone has, as kees-init would have it.
-    fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Unreadable(_)
             | Self::NoPolicy { .. }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use kees_common::{StoreName, names::env};
-use kees_init::{Cause, Failure, Report, Request, Settings};
+use kees_init::{Cause, Exit, Failure, Report, Request, Settings};
 use kees_inject::{INIT_CONTAINER, Policy, SkipReason};
 use kees_store::{
     Stores,
@@ -113,20 +113,31 @@ impl Admitting<'_> {
                 .map(|problem| problem.at(&workload.place))
                 .collect()
         };
-        let Some((pod, is_wired)) = self.admit(&workload)? else {
-            return Ok(None);
-        };
         let folder = self.args.out.join(workload.folder());
-        let settings = if is_wired {
+        let (pod, is_wired) = match self.admit(&workload) {
+            Ok(Some(admitted)) => admitted,
+            Ok(None) => return Ok(None),
+            Err(mut faults) => {
+                faults.extend(at(self.wired_amiss(&workload, &folder)));
+                return Err(faults);
+            }
+        };
+        let (mut settings, mut problems) = if is_wired {
             self.wired(&workload, &pod, &folder)
         } else {
             injected(&workload, &pod, &folder)
         };
-        let mut settings = settings.map_err(at)?;
         for_this_machine(self.args, &mut settings);
         let annotations = container::annotations(&pod);
-        let request = Request::parse(&settings, annotations.as_bytes())
-            .map_err(|failure| at(Problem::of(&failure).collect()))?;
+        let request = Request::parse(&settings, annotations.as_bytes()).map_err(|failure| {
+            // A variable that is wrong is not missing as well.
+            let is_known = problems.is_empty();
+            let more = Problem::of(&failure).filter(|more| is_known || more.exit() == Exit::Data);
+            problems.extend(more);
+        });
+        let (Ok(request), true) = (request, problems.is_empty()) else {
+            return Err(at(problems));
+        };
         self.summary.warn(&workload.place, request.warnings());
         Ok(Some(Prepared {
             workload,
@@ -160,34 +171,48 @@ impl Admitting<'_> {
         }
     }
 
-    /// What init finds in the container that the pod's author wired, with the stores of this run.
-    fn wired(
-        &self,
-        workload: &Workload,
-        pod: &Value,
-        folder: &Path,
-    ) -> Result<Settings, Vec<Problem>> {
-        let operator = self.operator;
-        let container = container::find(pod, |container| {
+    /// What is wrong with the wiring of a pod that is refused for its annotations already.
+    fn wired_amiss(&self, workload: &Workload, folder: &Path) -> Vec<Problem> {
+        let pod = workload.pod(self.documents);
+        let is_wired = |pod: &&Value| {
+            let container = self.wired_container(pod);
+            container.is_some_and(|container| container["name"] != INIT_CONTAINER)
+        };
+        let pod = pod.filter(is_wired);
+        pod.map_or_else(Vec::new, |pod| self.wired(workload, pod, folder).1)
+    }
+
+    fn wired_container<'p>(&self, pod: &'p Value) -> Option<&'p Value> {
+        container::find(pod, |container| {
             let image = container.get("image").and_then(Value::as_str);
-            image.is_some_and(|image| operator.wired_image.matches(image))
-        });
-        let mut variables = container::variables(container.unwrap_or(&Value::Null), workload)?;
+            image.is_some_and(|image| self.operator.wired_image.matches(image))
+        })
+    }
+
+    /// What init finds in the container that the pod's author wired, with the stores of this run.
+    fn wired(&self, workload: &Workload, pod: &Value, folder: &Path) -> (Settings, Vec<Problem>) {
+        let operator = self.operator;
+        let container = self.wired_container(pod).unwrap_or(&Value::Null);
+        let (mut variables, mut problems) = container::variables(container, workload);
         let given = operator.init_env.iter();
         variables.extend(given.map(|(name, value)| (name.clone(), value.clone())));
-        container::confine(&mut variables, operator.store, &operator.stores)
-            .map_err(|problem| vec![problem])?;
-        container::settings(&variables, folder)
+        let other = container::confine(&mut variables, operator.store, &operator.stores);
+        let (settings, wrong) = container::settings(&variables, folder);
+        problems.extend(other.into_iter().chain(wrong));
+        (settings, problems)
     }
 }
 
 /// What init finds in the container that was injected.
-fn injected(workload: &Workload, pod: &Value, folder: &Path) -> Result<Settings, Vec<Problem>> {
+fn injected(workload: &Workload, pod: &Value, folder: &Path) -> (Settings, Vec<Problem>) {
     let container = container::find(pod, |container| {
         container.get("name").and_then(Value::as_str) == Some(INIT_CONTAINER)
     });
-    let variables = container::variables(container.unwrap_or(&Value::Null), workload)?;
-    container::settings(&variables, folder)
+    let container = container.unwrap_or(&Value::Null);
+    let (variables, mut problems) = container::variables(container, workload);
+    let (settings, wrong) = container::settings(&variables, folder);
+    problems.extend(wrong);
+    (settings, problems)
 }
 
 /// What this run has flags of its own for.

@@ -266,51 +266,61 @@ impl Settings {
                 argument
             }
         });
-        command
+        let settings = command
             .try_get_matches_from_mut(arguments)
             .and_then(|matches| Self::from_arg_matches(&matches))
-            .map_err(|error| UsageError::new(&error, &command))?
-            .checked()
+            .map_err(|error| UsageError::new(&error, &command))?;
+        settings.contradiction().map_or(Ok(settings), Err)
     }
 }
 
 impl Settings {
     /// The settings of a container that has `variables`, names and values, as its environment. That
-    /// of this process is not looked at, and names that no flag has are passed over.
-    ///
-    /// # Errors
-    /// [`UsageError`], which names the variable.
+    /// of this process is not looked at, and names that no flag has are passed over. A variable that
+    /// is wrong counts as absent and is told beside them; all are told at once.
     pub fn from_variables<'a>(
         variables: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, UsageError> {
+    ) -> (Self, Vec<UsageError>) {
         let mut named = Self::command();
         named.build();
-        let mut arguments = vec![OsString::from(named.get_name())];
+        let program = OsString::from(named.get_name());
+        let parse = |arguments: &[OsString]| {
+            Self::command()
+                .mut_args(|argument| argument.env(Resettable::Reset))
+                .try_get_matches_from_mut([&program].into_iter().chain(arguments))
+                .and_then(|matches| Self::from_arg_matches(&matches))
+                .map_err(|error| UsageError::new(&error, &named))
+        };
+        let (mut sound, mut wrong) = (Vec::new(), Vec::new());
         for (name, value) in variables {
             let argument = named
                 .get_arguments()
                 .find(|argument| argument.get_env().is_some_and(|env| env == name));
             let flag = argument.and_then(clap::Arg::get_long);
             if let (Some(flag), false) = (flag, value.is_empty()) {
-                arguments.push(format!("--{flag}={value}").into());
+                let argument = [OsString::from(format!("--{flag}={value}"))];
+                match parse(&argument) {
+                    Ok(_) => sound.extend(argument),
+                    Err(error) => wrong.push(error),
+                }
             }
         }
-        Self::command()
-            .mut_args(|argument| argument.env(Resettable::Reset))
-            .try_get_matches_from_mut(arguments)
-            .and_then(|matches| Self::from_arg_matches(&matches))
-            .map_err(|error| UsageError::new(&error, &named))?
-            .checked()
+        let settings = parse(&sound).unwrap_or_else(|error| {
+            wrong.push(error);
+            Self::default()
+        });
+        wrong.extend(settings.contradiction());
+        (settings, wrong)
     }
 
     /// What no flag alone can tell.
-    fn checked(self) -> Result<Self, UsageError> {
+    fn contradiction(&self) -> Option<UsageError> {
         let StorageSettings { store, stores, .. } = &self.storage;
         if stores.is_empty() || stores.contains(store) {
-            return Ok(self);
+            return None;
         }
         let allowed: Vec<_> = stores.iter().map(|store| store.as_str()).collect();
-        Err(UsageError {
+        Some(UsageError {
             message: format!(
                 "{STORE} (--store) is '{store}', which is not among {STORES} (--stores), {}; add it there, or use one of them",
                 allowed.join(", ")

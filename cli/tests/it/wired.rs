@@ -72,6 +72,45 @@ fn what_cannot_be_run_here_is_said(#[case] env: &str, #[case] message: &str) {
 }
 
 #[test]
+fn everything_that_is_wrong_with_it_is_said_at_once() {
+    let env = "    - {name: FILE_MODE, value: '0777'}
+    - {name: TIMEOUT, value: soon}
+    - {name: STORE, value: dynamodb}
+    - {name: POD_NAME, valueFrom: {configMapKeyRef: {name: a, key: b}}}
+    - {name: LEASES_FILE, value: /../list}";
+    let amiss = [
+        "POD_NAME of secrets comes from the cluster",
+        "STORE is dynamodb, and this run uses embedded alone",
+        "FILE_MODE (--file-mode) is '0777'",
+        "TIMEOUT (--timeout) is 'soon'",
+        "LEASES_FILE is /../list, which leads out of the container",
+    ];
+    let annotations = "    secret.bsycorp.com/no-size: kind=DYNAMIC,type=PASSWORD
+    secret.bsycorp.com/db";
+    let annotated = wired(env).replace("    secret.bsycorp.com/db", annotations);
+    let size = "secret.bsycorp.com/no-size: size= is missing";
+    for (manifest, expected) in [
+        (wired(env), amiss.to_vec()),
+        (annotated, [&[size], &amiss[..]].concat()),
+    ] {
+        let said = Folder::with(&manifest)
+            .kees(&["run", "web.yaml"])
+            .failed(64);
+        let mut lines: Vec<_> = said.lines().collect();
+        let last = lines.pop().unwrap();
+        assert_eq!(
+            last,
+            format!("nothing was written: {} faults", expected.len())
+        );
+        assert_eq!(lines.len(), expected.len(), "{said}");
+        for (line, begins) in lines.iter().zip(expected) {
+            let begins = format!("web.yaml:1: Pod default/old: {begins}");
+            assert!(line.starts_with(&begins), "{begins} is not there:\n{said}");
+        }
+    }
+}
+
+#[test]
 fn it_is_checked_and_printed_unchanged() {
     let folder = Folder::with(&wired(""));
     let lint = folder.kees(&["lint", "web.yaml"]).succeeded().stdout;

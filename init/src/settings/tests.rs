@@ -106,19 +106,33 @@ fn a_containers_variables_are_settings_too() {
         ("AWS_REGION", ""),
         ("PATH", "/bin"),
     ];
-    let settings = Settings::from_variables(variables).unwrap();
+    let (settings, wrong) = Settings::from_variables(variables);
+    assert!(wrong.is_empty(), "{wrong:?}");
     assert_eq!(settings.storage.store, StoreName::Embedded);
     assert_eq!(settings.storage.timeout, Duration::from_secs(7));
     assert_eq!(settings.output.secrets_file, Path::new("-odd=name"));
     assert_eq!(settings.aws.aws_region, None);
+}
 
-    let variables = [("STORE", "embedded"), ("STORES", "dynamodb")];
-    let error = Settings::from_variables(variables).unwrap_err();
-    assert!(error.message.starts_with("STORE (--store) is 'embedded'"));
-
-    let error = Settings::from_variables([("TIMEOUT", "soon")]).unwrap_err();
-    assert_eq!(
-        error.message,
-        "TIMEOUT (--timeout) is 'soon': use a number of seconds, such as 60"
-    );
+#[test]
+fn all_of_a_containers_variables_that_are_wrong_are_told_at_once() {
+    let variables = [
+        ("FILE_MODE", "0777"),
+        ("STORES", "dynamodb"),
+        ("STORE", "embedded"),
+        ("TIMEOUT", "soon"),
+        ("FORMAT", "json"),
+    ];
+    let (settings, wrong) = Settings::from_variables(variables);
+    assert_eq!(settings.output.format, Some(Format::Json));
+    let said: Vec<_> = wrong.iter().map(|error| &*error.message).collect();
+    let begins = [
+        "FILE_MODE (--file-mode) is '0777'",
+        "TIMEOUT (--timeout) is 'soon': use a number of seconds, such as 60",
+        "STORE (--store) is 'embedded', which is not among STORES",
+    ];
+    assert_eq!(said.len(), begins.len(), "{said:?}");
+    for (said, begins) in said.iter().zip(begins) {
+        assert!(said.starts_with(begins), "{said}");
+    }
 }
