@@ -194,9 +194,18 @@ struct Environment {
     token_file: Option<PathBuf>,
     session: Option<String>,
     container: bool,
-    key: bool,
-    secret_key: bool,
+    key: Key,
     metadata_disabled: bool,
+}
+
+/// A key in variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Key {
+    #[default]
+    Absent,
+    /// This variable is set, and that is not.
+    Half(&'static str, &'static str),
+    Whole,
 }
 
 impl Environment {
@@ -211,8 +220,12 @@ impl Environment {
             container: get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
                 .or_else(|| get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
                 .is_some(),
-            key: get(KEY).is_some(),
-            secret_key: get(SECRET_KEY).is_some(),
+            key: match (get(KEY), get(SECRET_KEY)) {
+                (None, None) => Key::Absent,
+                (Some(_), None) => Key::Half(KEY, SECRET_KEY),
+                (None, Some(_)) => Key::Half(SECRET_KEY, KEY),
+                (Some(_), Some(_)) => Key::Whole,
+            },
             metadata_disabled: get("AWS_EC2_METADATA_DISABLED")
                 .is_some_and(|value| value.eq_ignore_ascii_case("true")),
         }
@@ -220,15 +233,15 @@ impl Environment {
 
     /// Why the chain ended in `error`, after it passed over the profile.
     fn explain(&self, error: &CredentialsError, passed_over: Option<&str>) -> Cause {
+        if let Key::Half(present, absent) = self.key {
+            return self.half(present, absent);
+        }
+        let is_nothing_set = !self.container && self.key == Key::Absent;
         match (&self.role, &self.token_file) {
-            _ if self.key && !self.secret_key => self.half(KEY, SECRET_KEY),
-            _ if self.secret_key && !self.key => self.half(SECRET_KEY, KEY),
             (Some(_), None) => self.half(ROLE, names::AWS_WEB_IDENTITY_TOKEN_FILE),
             (None, Some(_)) => self.half(names::AWS_WEB_IDENTITY_TOKEN_FILE, ROLE),
             _ if self.container && self.caller == Caller::Pod => container(error),
-            (None, None) if !self.container && !self.key && !is_misconfigured(error) => {
-                self.missing(passed_over)
-            }
+            (None, None) if is_nothing_set && !is_misconfigured(error) => self.missing(passed_over),
             _ => self.failed(error),
         }
     }

@@ -46,19 +46,19 @@ pub async fn own_region() -> Result<Region, OwnRegionError> {
             .filter(|value: &String| !value.is_empty())
     };
     if let Some(region) = get(DEFAULT_REGION) {
-        return parse(DEFAULT_REGION.to_owned(), region);
+        return parse(DEFAULT_REGION.to_owned(), &region);
     }
     let profile = match get(PROFILE) {
         Some(name) => format!("the profile {name}, which {PROFILE} names,"),
         None => "the profile default".to_owned(),
     };
     match ProfileFileRegionProvider::new().region().await {
-        Some(region) => parse(profile, region.to_string()),
+        Some(region) => parse(profile, region.as_ref()),
         None => Err(OwnRegionError::Unknown { profile }),
     }
 }
 
-fn parse(place: String, region: String) -> Result<Region, OwnRegionError> {
+fn parse(place: String, region: &str) -> Result<Region, OwnRegionError> {
     region.parse().map_err(|source| OwnRegionError::Invalid {
         place,
         region: region.escape_debug().to_string(),

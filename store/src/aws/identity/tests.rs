@@ -64,8 +64,8 @@ fn a_profile_that_was_passed_over_is_named() {
 }
 
 #[rstest]
-#[case(Environment { key: true, ..Environment::default() }, "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not")]
-#[case(Environment { secret_key: true, ..Environment::default() }, "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not")]
+#[case(Environment { key: Key::Half(KEY, SECRET_KEY), ..Environment::default() }, "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not")]
+#[case(Environment { key: Key::Half(SECRET_KEY, KEY), ..Environment::default() }, "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not")]
 #[case(Environment { role: Some("r".to_owned()), ..Environment::default() }, "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not")]
 #[case(Environment { token_file: Some("t".into()), ..Environment::default() }, "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not")]
 fn half_of_an_identity_is_told(#[case] environment: Environment, #[case] what: &str) {
