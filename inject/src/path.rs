@@ -2,16 +2,41 @@
 
 use std::borrow::Cow;
 
+/// How one path lies to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// It is the other or lies in it.
+    Within,
+    /// The other lies in it.
+    Around,
+    /// Neither.
+    Apart,
+}
+
+impl Relation {
+    /// How `path` lies to `other`, segment by segment.
+    pub(crate) fn new(path: &str, other: &str) -> Self {
+        let (path, other) = (resolved(path), resolved(other));
+        let (mut path, mut other) = (segments(&path), segments(&other));
+        loop {
+            match (path.next(), other.next()) {
+                (_, None) => return Self::Within,
+                (None, _) => return Self::Around,
+                (one, other) if one == other => {}
+                _ => return Self::Apart,
+            }
+        }
+    }
+}
+
 /// Whether `path` is `folder` or lies in it.
 pub(crate) fn is_at_or_below(path: &str, folder: &str) -> bool {
-    let (path, folder) = (resolved(path), resolved(folder));
-    let mut path = segments(&path);
-    segments(&folder).all(|segment| path.next() == Some(segment))
+    Relation::new(path, folder) == Relation::Within
 }
 
 /// Whether one of them is the other or lies in it, so that a mount at one could hide the other.
 pub(crate) fn overlap(one: &str, other: &str) -> bool {
-    is_at_or_below(one, other) || is_at_or_below(other, one)
+    Relation::new(one, other) != Relation::Apart
 }
 
 /// How many segments there are from the root.
@@ -21,7 +46,8 @@ pub(crate) fn depth(path: &str) -> usize {
 
 /// Whether a segment is `..`.
 pub(crate) fn goes_up(path: &str) -> bool {
-    path.split('/').any(|segment| segment == "..")
+    let mut pairs = path.as_bytes().windows(2);
+    pairs.any(|pair| pair == b"..") && path.split('/').any(|segment| segment == "..")
 }
 
 /// The segments of a path that has no `..`. One that is relative begins at the root as well,

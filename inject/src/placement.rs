@@ -9,7 +9,7 @@ use crate::{
     decide::Standing,
     fault::{Place, PodProblem, shown},
     names,
-    path::{depth, is_at_or_below, overlap, segments},
+    path::{Relation, depth, overlap, segments},
     pod::{ContainerView, MountView},
 };
 
@@ -277,54 +277,21 @@ impl<'a> Placer<'a> {
     /// there, so the container runtime could not make the folder for it. Nor for ours in a volume
     /// that is read-only.
     fn paths(&mut self, targets: &[Target]) {
-        let default = MountPath::default();
         let path = self
             .options
             .mount_path
             .as_ref()
-            .unwrap_or(&default)
-            .as_str();
+            .map_or(MountPath::DEFAULT, MountPath::as_str);
+        let mut problems = Vec::new();
         if segments(path)
             .next()
             .is_some_and(|top| ["proc", "sys", "dev"].contains(&top))
         {
-            self.fault(
-                init::MOUNT_PATH,
-                PodProblem::PathReserved { path: shown(path) },
-            );
+            problems.push(PodProblem::PathReserved { path: shown(path) });
         }
-        let taken = |container: &str, mount: &MountView<'_>| PodProblem::PathTaken {
-            path: shown(path),
-            container: shown(container),
-            volume: shown(&mount.name),
-            at: shown(&mount.mount_path),
-        };
-        let mut problems = Vec::new();
-        for container in targets
-            .iter()
-            .filter_map(|target| target.container(self.pod))
-        {
-            for mount in &container.volume_mounts {
-                if &*mount.name != names::SECRETS && is_at_or_below(&mount.mount_path, path) {
-                    problems.push(taken(&container.name, mount));
-                }
-            }
-            if let Some(mount) = parent(container, path) {
-                let name = &*mount.name;
-                let mut volumes = self.pod.spec.volumes.iter();
-                let (path, volume) = (shown(path), shown(name));
-                let (container, at) = (shown(&container.name), shown(&mount.mount_path));
-                if volumes.any(|v| &*v.name == name && v.is_of_the_kubelet()) {
-                    problems.push(PodProblem::PathInVolume {
-                        path,
-                        container,
-                        volume,
-                        at,
-                    });
-                } else if mount.read_only {
-                    let annotation = self.domain.init(init::MOUNT_PATH);
-                    self.warnings.push(format!("{annotation}: {path} lies in {volume}, which {container} mounts read-only at {at}; the container starts only if that folder is there already"));
-                }
+        for target in targets {
+            if let Some(container) = target.container(self.pod) {
+                self.mounts_near(path, container, &mut problems);
             }
         }
         // Our own container has mounts of its own, and none may hide another.
@@ -346,21 +313,55 @@ impl<'a> Placer<'a> {
         }
     }
 
+    /// What else a container mounts at the path, below it, and nearest above it.
+    fn mounts_near(
+        &mut self,
+        path: &str,
+        container: &ContainerView<'_>,
+        problems: &mut Vec<PodProblem>,
+    ) {
+        let mut parent: Option<&MountView<'_>> = None;
+        for mount in &container.volume_mounts {
+            let is_nearer =
+                |than: &MountView<'_>| depth(&mount.mount_path) >= depth(&than.mount_path);
+            match Relation::new(&mount.mount_path, path) {
+                Relation::Within if &*mount.name != names::SECRETS => {
+                    problems.push(PodProblem::PathTaken {
+                        path: shown(path),
+                        container: shown(&container.name),
+                        volume: shown(&mount.name),
+                        at: shown(&mount.mount_path),
+                    });
+                }
+                Relation::Around if parent.is_none_or(is_nearer) => parent = Some(mount),
+                Relation::Within | Relation::Around | Relation::Apart => {}
+            }
+        }
+        let Some(mount) = parent else { return };
+        let name = &*mount.name;
+        let mut volumes = self.pod.spec.volumes.iter();
+        let of_the_kubelet = volumes.any(|v| &*v.name == name && v.is_of_the_kubelet());
+        if of_the_kubelet || mount.read_only {
+            let (path, volume) = (shown(path), shown(name));
+            let (container, at) = (shown(&container.name), shown(&mount.mount_path));
+            if of_the_kubelet {
+                problems.push(PodProblem::PathInVolume {
+                    path,
+                    container,
+                    volume,
+                    at,
+                });
+            } else {
+                let annotation = self.domain.init(init::MOUNT_PATH);
+                self.warnings.push(format!("{annotation}: {path} lies in {volume}, which {container} mounts read-only at {at}; the container starts only if that folder is there already"));
+            }
+        }
+    }
+
     fn fault(&mut self, annotation: &str, problem: PodProblem) {
         self.faults.push(Fault::at(
             Place::Annotation(self.domain.init(annotation)),
             problem,
         ));
     }
-}
-
-/// The mount in which `path` lies: of those above it, the nearest.
-fn parent<'p, 'a>(container: &'p ContainerView<'a>, path: &str) -> Option<&'p MountView<'a>> {
-    container
-        .volume_mounts
-        .iter()
-        .filter(|mount| {
-            is_at_or_below(path, &mount.mount_path) && !is_at_or_below(&mount.mount_path, path)
-        })
-        .max_by_key(|mount| depth(&mount.mount_path))
 }
