@@ -15,8 +15,8 @@ const CLIENTS: usize = 4;
 
 fn clients<S>(endpoint: &str, client: impl Fn(&Aws) -> S) -> Vec<S> {
     let settings = Settings {
-        region: REGION.to_owned(),
-        endpoint: Some(endpoint.to_owned()),
+        region: REGION.parse().unwrap(),
+        endpoint: Some(endpoint.parse().unwrap()),
         credentials: Some(Credentials::new("tests", "tests", None, None, "tests")),
         ..Settings::default()
     };
