@@ -13,6 +13,7 @@ use kees_tests::{REGION, wait};
 /// How many clients, each with connections of its own, race for the same names.
 const CLIENTS: usize = 4;
 
+#[cfg(test)]
 fn clients<S>(endpoint: &str, client: impl Fn(&Aws) -> S) -> Vec<S> {
     let settings = Settings {
         region: REGION.parse().unwrap(),
