@@ -102,27 +102,20 @@ impl Search<'_> {
         pointer: String,
         implied: Option<&str>,
     ) {
-        let kind = object.get("kind").and_then(Value::as_str).or(implied);
-        let Some(kind) = kind.filter(|kind| is_kind(kind)) else {
-            let item = pointer.trim_start_matches('/').replace('/', ".");
-            let it = if item.is_empty() { "it" } else { &item };
-            let problem = if object.is_object() {
-                format!("{it} has no kind")
-            } else {
-                format!("{it} is not a map")
-            };
-            self.fault(place, Problem::NotAnObject(problem));
-            return;
+        let kind = match kind(object, implied) {
+            Ok(kind) => kind,
+            Err(problem) => {
+                let item = pointer.trim_start_matches('/').replace('/', ".");
+                let it = if item.is_empty() { "it" } else { &item };
+                let problem = format!("{it} {problem}");
+                return self.fault(place, Problem::NotAnObject(problem));
+            }
         };
         if let (Some(of), Some(Value::Array(items))) =
             (kind.strip_suffix("List"), object.get("items"))
         {
             let of = (!of.is_empty()).then_some(of);
             for (index, item) in items.iter().enumerate() {
-                // Somebody's own kind may be called a list and hold anything.
-                if !item.is_object() && of.is_some_and(|of| template(of, item).is_none()) {
-                    continue;
-                }
                 self.object(
                     document,
                     place,
@@ -246,8 +239,21 @@ fn template(kind: &str, object: &Value) -> Option<&'static str> {
     }
 }
 
+/// The kind of an object, or of what is in a list that implies one.
+fn kind<'a>(object: &'a Value, implied: Option<&'a str>) -> Result<&'a str, &'static str> {
+    match object.get("kind").filter(|kind| !kind.is_null()) {
+        Some(kind) => kind
+            .as_str()
+            .filter(|kind| is_kind(kind))
+            .ok_or("has a kind that Kubernetes does not take"),
+        None if object.is_object() => implied.ok_or("has no kind"),
+        None => implied.ok_or("is not a map"),
+    }
+}
+
+/// In lower case the label of a host's name, as a custom resource's has to be.
 fn is_kind(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric())
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// A name that is a folder and nothing else: that of a DNS subdomain (RFC 1123).

@@ -196,6 +196,7 @@ fn every_fault_of_every_document_is_said_at_once_and_nothing_is_run() {
 #[rstest]
 #[case("kind: ConfigMap\nmetadata: {name: a}\n", "")]
 #[case("kind: AllowList\nitems: [a]\n", "")]
+#[case("kind: allow-list\nitems: [a]\n", "")]
 #[case("kind: AllowList\nitems: [{name: a}]\n", "")]
 #[case("", "")]
 #[case("kind: Pod\nmetadata: {name: a}\nspec: {containers: []}\n", "")]
