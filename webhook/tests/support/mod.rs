@@ -193,9 +193,8 @@ pub async fn tls(
     }];
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
+    let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    tokio::time::timeout(PATIENCE, handshake).await?
 }
 
 /// `POST /mutate`, as the API server sends it.
