@@ -7,8 +7,8 @@ use clap::{
     builder::Resettable,
 };
 use kees_common::{Domain, StoreName, output::Format};
+use kees_common::{Endpoint, Region};
 use kees_inject::{InvalidExpression, PullPolicy, Quantity, RunAs, WiredImage};
-use kees_store::{Endpoint, Region};
 
 use crate::output::LogLevel;
 

@@ -2,9 +2,9 @@
 
 use std::fs;
 
+use kees_common::{Endpoint, Region};
 use kees_common::{StoreName, names::env};
 use kees_inject::{Policy, Settings};
-use kees_store::{Endpoint, Region};
 
 use crate::{
     args::{ContainerArgs, DEFAULT_IMAGE, OperatorArgs, StoreArgs},

@@ -20,6 +20,7 @@
 mod annotation;
 mod domain;
 pub mod downward;
+mod endpoint;
 mod entry;
 mod fault;
 mod layout;
@@ -37,6 +38,7 @@ mod store_name;
 
 pub use annotation::Parsed;
 pub use domain::{Domain, InvalidDomain, Word};
+pub use endpoint::{Endpoint, InvalidEndpoint, InvalidRegion, Region};
 pub use entry::{Entry, Lease, Lookup, Resource, Secret, Source, StorageKey};
 pub use fault::{Fault, Problem, Warning};
 pub use layout::Layout;

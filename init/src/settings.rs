@@ -26,7 +26,7 @@ use kees_common::{
     },
     output::Format,
 };
-use kees_store::{Endpoint, Region};
+use kees_common::{Endpoint, Region};
 
 use crate::UsageError;
 

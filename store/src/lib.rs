@@ -12,7 +12,6 @@ pub mod conformance;
 pub mod dynamodb;
 #[cfg(feature = "embedded")]
 pub mod embedded;
-mod endpoint;
 mod error;
 #[cfg(feature = "memory")]
 pub mod memory;
@@ -28,7 +27,6 @@ pub mod secretsmanager;
 mod stores;
 mod token;
 
-pub use endpoint::{Endpoint, InvalidEndpoint, InvalidRegion, Region};
 pub use error::{ErrorKind, StoreError};
 pub use retry::{Backoff, Patience};
 pub use stores::{Settings, Store, Stores};

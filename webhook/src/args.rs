@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Parser;
-use kees_common::{Domain, StoreName, names::env};
+use kees_common::{Domain, Endpoint, Region, StoreName, names::env};
 use kees_inject::{Amounts, PullPolicy, Quantity, Resources, RunAs, Settings, WiredImage};
 
 use crate::{
@@ -123,10 +123,10 @@ struct StoreArgs {
     env_label: Option<String>,
     /// The AWS Region. The init container's own default without it.
     #[arg(long, env, value_name = "REGION")]
-    aws_region: Option<String>,
+    aws_region: Option<Region>,
     /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own.
     #[arg(long, env, value_name = "URL")]
-    aws_endpoint: Option<String>,
+    aws_endpoint: Option<Endpoint>,
     /// The KMS key for what is created in Secrets Manager. The account's own without it.
     #[arg(long, env, value_name = "KEY")]
     kms_key_id: Option<String>,
@@ -251,8 +251,11 @@ fn settings(inject: InjectArgs, store: StoreArgs) -> Settings {
     } = store;
     let named = [
         (env::ENV_LABEL, env_label),
-        (env::AWS_REGION, aws_region),
-        (env::AWS_ENDPOINT, aws_endpoint),
+        (env::AWS_REGION, aws_region.map(|region| region.to_string())),
+        (
+            env::AWS_ENDPOINT,
+            aws_endpoint.map(|endpoint| endpoint.to_string()),
+        ),
         (env::KMS_KEY_ID, kms_key_id),
         (env::HTTP_PROXY, http_proxy),
         (env::HTTPS_PROXY, https_proxy),

@@ -220,6 +220,8 @@ async fn a_server_without_a_policy_says_so_once() {
 #[case::unknown_flag(&["--nonsense"], 64, "unexpected argument '--nonsense'")]
 #[case::no_label(&["--env-label", ""], 64, "the store dynamodb needs --env-label")]
 #[case::store(&["--store", "vault"], 64, "'vault' is not a store")]
+#[case::region(&["--aws-region", "eu west"], 64, "it is not the name of a Region")]
+#[case::endpoint(&["--aws-endpoint", "localhost:8000"], 64, "it does not begin with http://")]
 #[case::root(&["--run-as", "0"], 64, "'0' is not a uid to run as")]
 #[case::variable(&["--init-env", "A"], 64, "use NAME=VALUE")]
 #[case::decided(&["--init-env", "STORE=memory"], 64, "cannot set STORE")]

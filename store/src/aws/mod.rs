@@ -31,8 +31,8 @@ use aws_config::{
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
 
-use crate::Endpoint;
 use identity::Identity;
+use kees_common::Endpoint;
 use transport::Transport;
 
 /// How long a connection may take to be made.

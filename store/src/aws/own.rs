@@ -6,7 +6,7 @@ use std::env;
 
 use aws_config::{meta::region::ProvideRegion as _, profile::ProfileFileRegionProvider};
 
-use crate::{InvalidRegion, Region};
+use kees_common::{InvalidRegion, Region};
 
 const DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
 const PROFILE: &str = "AWS_PROFILE";

@@ -19,7 +19,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use zeroize::Zeroizing;
 
 use super::{cause::Cause, classify::explain};
-use crate::{Endpoint, ErrorKind};
+use kees_common::Endpoint;
+
+use crate::ErrorKind;
 
 /// The session in the logs of AWS, where `AWS_ROLE_SESSION_NAME` says nothing else.
 const SESSION_NAME: &str = "kees";
