@@ -22,7 +22,7 @@ model: ## every interleaving of creating once, with KEES_MODEL_FAULTS kills and 
 	  cargo test --release --locked -p kees-store model -- --nocapture
 
 storm: ## the storm at length: two minutes for each store, with the seed KEES_STORM_SEED
-	KEES_STORM_SECONDS=$${KEES_STORM_SECONDS:-120} KEES_STORM_PROCESSES=$${KEES_STORM_PROCESSES:-12} tests/run --test storm
+	KEES_STORM_SECONDS=$${KEES_STORM_SECONDS:-120} KEES_STORM_PROCESSES=$${KEES_STORM_PROCESSES:-12} tests/run --test storm -- --nocapture
 
 fuzz: ## each fuzzing target for FUZZ_SECONDS (60)
 	tests/fuzz $${FUZZ_SECONDS:-60}

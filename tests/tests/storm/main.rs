@@ -113,6 +113,10 @@ fn storm(start: fn(&Size) -> anyhow::Result<Target>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a row tells of a storm.
+const COLUMNS: &str = "| store | seed | processes | killed | gave up | calls broken | generations | files written \
+     | disagreements | partial or left over | longest to finish after the faults end |";
+
 /// Prints the counts and, where asked to, adds them to a file.
 #[expect(
     clippy::print_stderr,
@@ -141,7 +145,7 @@ fn report(store: &str, size: &Size, tally: &Tally) -> anyhow::Result<()> {
         tally.partial + tally.leftover,
         tally.slowest_after.as_secs_f64(),
     );
-    eprintln!("storm: {row}");
+    eprintln!("storm: {COLUMNS}\nstorm: {row}");
     if let Some(path) = std::env::var_os("KEES_STORM_REPORT") {
         let mut file = std::fs::OpenOptions::new()
             .create(true)
