@@ -1,14 +1,12 @@
 //! The command line. What the operator settles has the flags and the variables of `kees-webhook`.
 
-use std::{env, error::Error as _, ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{
-    Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
-    builder::Resettable,
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use kees_common::{
+    Domain, Endpoint, Region, StoreName, arguments::without_empty_variables, output::Format,
 };
-use kees_common::{Domain, StoreName, output::Format};
-use kees_common::{Endpoint, Region};
-use kees_inject::{InvalidExpression, PullPolicy, Quantity, RunAs, WiredImage};
+use kees_inject::{PullPolicy, Quantity, RunAs, WiredImage};
 
 use crate::output::LogLevel;
 
@@ -39,19 +37,8 @@ impl Cli {
     /// # Errors
     /// What clap has to say: what is wrong, or the help or version that is asked for.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = Self::command()
-            .mut_subcommands(|command| command.mut_args(without_empty_variable))
-            .try_get_matches_from(arguments)?;
+        let matches = without_empty_variables(Self::command()).try_get_matches_from(arguments)?;
         Self::from_arg_matches(&matches)
-    }
-}
-
-fn without_empty_variable(argument: Arg) -> Arg {
-    let variable = argument.get_env().and_then(env::var_os);
-    if variable.is_some_and(|value| value.is_empty()) {
-        argument.env(Resettable::Reset)
-    } else {
-        argument
     }
 }
 
@@ -234,7 +221,7 @@ pub(crate) struct OperatorArgs {
     pub(crate) annotation_domain: Domain,
     /// A regular expression: an init container whose image it matches is kees's, wired by hand, as
     /// are those named kees-init
-    #[arg(long, env, value_name = "EXPRESSION", value_parser = expression)]
+    #[arg(long, env, value_name = "EXPRESSION")]
     pub(crate) wired_image: Option<WiredImage>,
 }
 
@@ -280,16 +267,6 @@ fn store(text: &str) -> Result<StoreName, String> {
     }
 }
 
-/// The reason alone: the regex crate draws a picture of several lines above it.
-fn expression(text: &str) -> Result<WiredImage, String> {
-    text.parse().map_err(|error: InvalidExpression| {
-        let reason = error.source().map(ToString::to_string);
-        let reason = reason.as_deref().and_then(|text| text.lines().last());
-        let reason = reason.unwrap_or_default().trim_start_matches("error: ");
-        format!("{error}: {reason}")
-    })
-}
-
 fn seconds(text: &str) -> Result<Duration, &'static str> {
     text.parse()
         .ok()
@@ -324,7 +301,7 @@ mod tests {
         let (before, rest) = written.split_once(BEGIN).unwrap();
         let (_, after) = rest.split_once(END).unwrap();
         let rendered = format!("{before}{BEGIN}{}{END}{after}", help());
-        if env::var_os("KEES_BLESS").is_some() {
+        if std::env::var_os("KEES_BLESS").is_some() {
             fs::write(PAGE, &rendered).unwrap();
         } else {
             assert!(

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use kees_common::{Endpoint, Region};
-use kees_common::{StoreName, names::env};
+use kees_common::{Endpoint, Region, StoreName, names::env};
 use kees_inject::{Policy, Settings};
 
 use crate::{

@@ -18,6 +18,8 @@
 //! ```
 
 mod annotation;
+#[cfg(feature = "clap")]
+pub mod arguments;
 mod domain;
 pub mod downward;
 mod endpoint;

@@ -16,7 +16,8 @@ use clap::{
     Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, builder::Resettable,
 };
 use kees_common::{
-    Domain, FileMode, StoragePrefix, StoreName,
+    Domain, Endpoint, FileMode, Region, StoragePrefix, StoreName,
+    arguments::without_empty_variables,
     names::env::{
         ANNOTATION_DOMAIN, ANNOTATIONS_FILE, AWS_CA_BUNDLE, AWS_ENDPOINT, AWS_REGION,
         AWS_STS_ENDPOINT, CREATE, EMBEDDED_FILE, ENV_LABEL, FILE_MODE, FORMAT, KMS_KEY_ID,
@@ -26,7 +27,6 @@ use kees_common::{
     },
     output::Format,
 };
-use kees_common::{Endpoint, Region};
 
 use crate::UsageError;
 
@@ -47,8 +47,9 @@ Exit status:
   130, 143  stopped by SIGINT or SIGTERM; nothing was written
 
 Example, without any store:
-  printf '%s' 'init.bsycorp.com/local-mode=\"true\"
-  secret.bsycorp.com/db-password=\"kind=DYNAMIC,type=PASSWORD,size=128\"' > annotations
+  printf '%s\\n' 'init.bsycorp.com/local-mode=\"true\"' \\
+    'secret.bsycorp.com/db-password=\"kind=DYNAMIC,type=PASSWORD,size=128\"' > annotations
+  mkdir out
   ANNOTATIONS_FILE=annotations SECRETS_FILE=out/secrets.properties \\
   RESOURCES_FILE=out/resources.properties LEASES_FILE=out/leases.properties \\
   RESOURCES_FILE_PATH=out LEASES_FILE_PATH=out kees-init";
@@ -255,26 +256,14 @@ impl Settings {
     /// # Errors
     /// [`UsageError`]; also where `--help` or `--version` asks for a text and nothing else.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
-        // An empty variable is what a template without a value leaves behind.
-        let mut command = Self::command().mut_args(|argument| {
-            let empty = argument
-                .get_env()
-                .is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
-            if empty {
-                argument.env(Resettable::Reset)
-            } else {
-                argument
-            }
-        });
+        let mut command = without_empty_variables(Self::command());
         let settings = command
             .try_get_matches_from_mut(arguments)
             .and_then(|matches| Self::from_arg_matches(&matches))
             .map_err(|error| UsageError::new(&error, &command))?;
         settings.contradiction().map_or(Ok(settings), Err)
     }
-}
 
-impl Settings {
     /// The settings of a container that has `variables`, names and values, as its environment. That
     /// of this process is not looked at, and names that no flag has are passed over. A variable that
     /// is wrong counts as absent and is told beside them; all are told at once.

@@ -72,6 +72,9 @@ impl Settings {
         if stores().any(|store| store == StoreName::DynamoDb) && !self.gives(env::ENV_LABEL) {
             problems.push(SettingsProblem::NoEnvLabel);
         }
+        if stores().any(|store| store == StoreName::Memory) {
+            problems.push(SettingsProblem::MemoryStore);
+        }
         for name in self.init_env.keys() {
             if DECIDED.contains(&name.as_str()) {
                 problems.push(SettingsProblem::Decided(name.clone()));
@@ -119,6 +122,9 @@ pub enum SettingsProblem {
     /// The table's name cannot be made.
     #[error("the store dynamodb needs --env-label, which names its table ENV_LABEL-kube-secret")]
     NoEnvLabel,
+    /// A store for tests.
+    #[error("the store memory ends with each init container; use dynamodb or secretsmanager")]
+    MemoryStore,
     /// The policy's templates cannot be filled in.
     #[error("the policy uses {{cluster}}, and the cluster has no name; give --cluster")]
     NoCluster,
@@ -196,14 +202,33 @@ impl FromStr for WiredImage {
     type Err = InvalidExpression;
 
     fn from_str(text: &str) -> Result<Self, InvalidExpression> {
-        Ok(Self(Some(Regex::new(text)?)))
+        if text.is_empty() {
+            return Err(InvalidExpression::Empty);
+        }
+        let regex = Regex::new(text).map_err(|error| InvalidExpression::syntax(&error))?;
+        Ok(Self(Some(regex)))
     }
 }
 
-/// An expression that cannot be compiled.
+/// What is no expression for images.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("not a regular expression")]
-pub struct InvalidExpression(#[from] regex::Error);
+pub enum InvalidExpression {
+    /// It would match the init containers of every pod, which would then have no secrets.
+    #[error("it is empty and would match every image; use one such as my-init[:@]")]
+    Empty,
+    /// It cannot be compiled, for this reason.
+    #[error("not a regular expression: {0}")]
+    Syntax(String),
+}
+
+impl InvalidExpression {
+    /// The reason alone: the regex crate draws a picture of several lines above it.
+    fn syntax(error: &regex::Error) -> Self {
+        let told = error.to_string();
+        let reason = told.lines().last().unwrap_or_default();
+        Self::Syntax(reason.trim_start_matches("error: ").to_owned())
+    }
+}
 
 /// Exactly `(^|/)kees-init([:@]|$)`, which is also what the `ValidatingAdmissionPolicy` looks for.
 fn is_kees_init(image: &str) -> bool {

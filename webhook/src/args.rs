@@ -5,8 +5,10 @@ use std::{
     collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration,
 };
 
-use clap::Parser;
-use kees_common::{Domain, Endpoint, Region, StoreName, names::env};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use kees_common::{
+    Domain, Endpoint, Region, StoreName, arguments::without_empty_variables, names::env,
+};
 use kees_inject::{Amounts, PullPolicy, Quantity, Resources, RunAs, Settings, WiredImage};
 
 use crate::{
@@ -19,7 +21,7 @@ use crate::{
 /// creates their secrets.
 ///
 /// Every flag can also be given as a variable: its name in capitals, with underscores
-/// (`--tls-cert`, `TLS_CERT`). The flag wins.
+/// (`--tls-cert`, `TLS_CERT`). The flag wins, and an empty variable counts as absent.
 #[derive(Debug, Parser)]
 #[command(name = "kees-webhook", version)]
 pub struct Args {
@@ -166,6 +168,16 @@ pub struct Process {
 }
 
 impl Args {
+    /// The flags that the program was started with and, where a flag is not among them, its
+    /// environment. A variable that is empty counts as absent.
+    ///
+    /// # Errors
+    /// What clap has to say: what is wrong, or the help or version that is asked for.
+    pub fn read() -> Result<Self, clap::Error> {
+        let matches = without_empty_variables(Self::command()).try_get_matches()?;
+        Self::from_arg_matches(&matches)
+    }
+
     /// What is needed before the server is made.
     pub fn process(&self) -> Process {
         let ProcessArgs {

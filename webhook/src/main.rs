@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
 use kees_webhook::{Args, Server, WebhookError, args::Process, logging, stop_signal};
 
 /// `EX_USAGE` of sysexits.h: a flag, a variable or a file that they name is wrong.
@@ -13,7 +12,7 @@ const USAGE: u8 = 64;
 const FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match Args::read() {
         Ok(args) => args,
         Err(error) => {
             let code = if error.use_stderr() { USAGE } else { 0 };

@@ -215,6 +215,8 @@ async fn a_server_without_a_policy_says_so_once() {
     assert_eq!(said.len(), 1, "{log:?}");
 }
 
+/// A variable that is empty, as a template without a value leaves it behind, is not wrong: only what
+/// is expected is.
 #[rstest]
 #[case::no_flags(&[], 64, "--tls-cert <FILE>")]
 #[case::unknown_flag(&["--nonsense"], 64, "unexpected argument '--nonsense'")]
@@ -223,6 +225,9 @@ async fn a_server_without_a_policy_says_so_once() {
 #[case::region(&["--aws-region", "eu west"], 64, "it is not the name of a Region")]
 #[case::endpoint(&["--aws-endpoint", "localhost:8000"], 64, "it does not begin with http://")]
 #[case::root(&["--run-as", "0"], 64, "'0' is not a uid to run as")]
+#[case::memory(&["--store", "memory"], 64, "the store memory ends with each init container")]
+#[case::expression(&["--wired-image", ""], 64, "it is empty and would match every image")]
+#[case::syntax(&["--wired-image", "("], 64, "not a regular expression: unclosed group")]
 #[case::variable(&["--init-env", "A"], 64, "use NAME=VALUE")]
 #[case::decided(&["--init-env", "STORE=memory"], 64, "cannot set STORE")]
 #[case::policy(&["--policy", "policy.yaml"], 64, "the policy file policy.yaml cannot be used: the policy has no rules")]
@@ -246,6 +251,13 @@ fn what_is_wrong_at_start_is_said(
             ("ENV_LABEL", "dev"),
             ("LISTEN", "127.0.0.1:0"),
             ("ADMIN_LISTEN", "127.0.0.1:0"),
+            ("ANNOTATION_DOMAIN", ""),
+            ("AWS_ENDPOINT", ""),
+            ("AWS_REGION", ""),
+            ("INIT_ENV", ""),
+            ("POLICY", ""),
+            ("STORES", ""),
+            ("WIRED_IMAGE", ""),
         ] {
             command.env(name, value);
         }

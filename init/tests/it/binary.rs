@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -312,4 +313,25 @@ fn help_and_version_are_no_faults() {
         assert!(output.status.success());
         assert!(!output.stdout.is_empty());
     }
+}
+
+#[test]
+fn the_example_of_the_help_runs() {
+    let program = Path::new(env!("CARGO_BIN_EXE_kees-init"));
+    let help = Command::new(program).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (_, example) = help.split_once("Example, without any store:\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let status = Command::new("sh")
+        .args(["-e", "-c", example])
+        .current_dir(&folder)
+        .env(
+            "PATH",
+            format!("{}:/usr/bin:/bin", program.parent().unwrap().display()),
+        )
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let written = fs::read_to_string(folder.path().join("out/secrets.properties")).unwrap();
+    assert!(written.starts_with("db-password="), "{written}");
 }

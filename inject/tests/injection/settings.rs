@@ -41,6 +41,14 @@ fn everything_that_does_not_go_together_is_said() {
 }
 
 #[test]
+fn the_store_that_ends_with_its_process_is_for_no_pod() {
+    let mut settings = settings();
+    settings.stores = vec![StoreName::Memory];
+    let expected = "the store memory ends with each init container; use dynamodb or secretsmanager";
+    assert_eq!(problems(&settings), [expected]);
+}
+
+#[test]
 fn the_label_is_needed_for_dynamodb_alone() {
     let mut settings = settings();
     settings.init_env.clear();
@@ -68,8 +76,10 @@ fn a_pull_policy_is_one_of_kubernetes_words(#[case] text: &str, #[case] ok: bool
 }
 
 #[test]
-fn a_broken_expression_is_refused() {
-    assert!("(".parse::<WiredImage>().is_err());
+fn an_expression_that_is_broken_or_matches_everything_is_refused() {
+    let message = |text: &str| text.parse::<WiredImage>().unwrap_err().to_string();
+    assert_eq!(message("("), "not a regular expression: unclosed group");
+    assert!(message("").starts_with("it is empty and would match every image"));
 }
 
 #[rstest]

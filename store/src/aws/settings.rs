@@ -3,9 +3,7 @@
 use std::{env, fmt, path::PathBuf};
 
 use aws_credential_types::Credentials;
-use kees_common::names::env as names;
-
-use kees_common::{Endpoint, Region};
+use kees_common::{Endpoint, Region, names::env as names};
 
 /// Who asks AWS, for the words of what is wrong with the identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
