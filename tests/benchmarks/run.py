@@ -292,7 +292,9 @@ def main():
     cpu = {(p, load, name): c for p, load, name, _, _, _, c in requests}
     ratio = max(c / cpu[p, load, "nginx"] for (p, load, name), c in cpu.items() if name == "kees-webhook")
     rates = {(p, load, name): rate for p, load, name, rate, *_ in requests}
-    times = min(rate / rates[p, load, "in Go"] for (p, load, name), rate in rates.items() if name == "kees-webhook" and load != "1 × 1")
+    times = {load: min(rates[p, load, "kees-webhook"] / rates[p, load, "in Go"] for p in ("HTTP/2", "HTTP/1.1") if (p, load, "in Go") in rates)
+             for load in ("1 × 1", "4 × 8", "4 × 1")}
+    loaded = min(times["4 × 8"], times["4 × 1"])
     p50, p99 = (percentile([r[0] for r in runs], share) for share in (.5, .99))
     small = next((us for name, us in reviews if "3.4" in name), float("nan"))
     large = next((us for name, us in reviews if "200" in name), float("nan"))
@@ -304,7 +306,8 @@ def main():
              "figures are this machine's, ratios travel better.", "", f"{machine()}; {time.strftime('%Y-%m-%d')}.", "",
              "## What is to be reached", "", "| figure | to reach | measured | reached |", "| --- | --- | --- | --- |",
              f"| webhook: CPU a request, against nginx with a static body of the same size | at most 2 × | {ratio:.2f} × at the worst load | {reached(ratio <= 2)} |",
-             f"| webhook: requests a second under load, against one in Go | at least 8 × | {times:.1f} × at the worst load | {reached(times >= 8)} |",
+             f"| webhook: requests a second on four connections, against one in Go | at least 8 × | {loaded:.1f} × at the worse protocol | {reached(loaded >= 8)} |",
+             f"| the same on one connection, one at a time, where client and kernel take most of the time | | {times['1 × 1']:.1f} × | |",
              f"| webhook: resident memory after more than 100,000 requests | under 15 MB | {memory['kees-webhook']:.1f} MB | {reached(memory['kees-webhook'] < 15)} |",
              f"| review to reply, 3.4 KB, six entries | under 25 µs | {small:.1f} µs | {reached(small < 25)} |",
              f"| review to reply, 200 KB | under 1 ms | {large:.0f} µs | {reached(large < 1000)} |",
