@@ -45,12 +45,14 @@ impl Bodies {
         B: Body<Data = Bytes>,
     {
         let mut body = std::pin::pin!(body);
-        let deadline = Instant::now() + self.timeout;
-        let read = timeout_at(deadline, self.collect(body.as_mut())).await;
-        match read.unwrap_or(Err(Unreadable::Late(self.timeout))) {
+        let deadline = Deadline {
+            at: Instant::now() + self.timeout,
+            timeout: self.timeout,
+        };
+        match self.collect(body.as_mut(), deadline).await {
             Err(Unreadable::TooLong { beginning }) => {
                 // However far this gets: the body is too long.
-                let _ = timeout_at(deadline, pass_over(body)).await;
+                let _ = timeout_at(deadline.at, pass_over(body)).await;
                 Err(Unreadable::TooLong { beginning })
             }
             other => other,
@@ -58,15 +60,19 @@ impl Bodies {
     }
 
     /// Most reviews come as one piece, which is used where it lies.
-    async fn collect<B>(&self, mut body: Pin<&mut B>) -> Result<Whole<'_>, Unreadable>
+    async fn collect<B>(
+        &self,
+        mut body: Pin<&mut B>,
+        deadline: Deadline,
+    ) -> Result<Whole<'_>, Unreadable>
     where
         B: Body<Data = Bytes>,
     {
         let announced = body.size_hint().upper();
-        let first = piece(&mut body).await?.unwrap_or_default();
+        let first = deadline.piece(&mut body).await?.unwrap_or_default();
         let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
         if announced.unwrap_or_default().max(first.len()) > BODY_LIMIT {
-            return Err(Unreadable::too_long(&first));
+            return Err(Unreadable::too_long(&first, &[]));
         }
         if body.is_end_stream() {
             return Ok(Whole {
@@ -74,13 +80,44 @@ impl Bodies {
                 _permit: None,
             });
         }
-        let mut pieces = Pieces::new(&self.budget, announced.unwrap_or(BODY_LIMIT));
+        let most = announced.unwrap_or(BODY_LIMIT);
+        let mut pieces = Pieces::new(&self.budget, most, deadline);
         pieces.append(&first).await?;
         drop(first);
-        while let Some(piece) = piece(&mut body).await? {
+        while let Some(piece) = deadline.piece(&mut body).await? {
             pieces.append(&piece).await?;
         }
         Ok(pieces.whole())
+    }
+}
+
+/// When a body has to be here, and what is said where it is not.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    timeout: Duration,
+}
+
+impl Deadline {
+    /// The next piece of the body; `None` at its end.
+    async fn piece<B>(self, body: &mut Pin<&mut B>) -> Result<Option<Bytes>, Unreadable>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let next = timeout_at(self.at, piece(body)).await;
+        next.unwrap_or(Err(Unreadable::Late(self.timeout)))
+    }
+
+    /// So many permits of `budget`.
+    async fn permits(
+        self,
+        budget: &Semaphore,
+        permits: u32,
+    ) -> Result<SemaphorePermit<'_>, Unreadable> {
+        let acquired = timeout_at(self.at, budget.acquire_many(permits)).await;
+        // The semaphore is never closed, so there is always a permit in the end.
+        let permit = acquired.ok().and_then(Result::ok);
+        permit.ok_or(Unreadable::NoMemory(self.timeout))
     }
 }
 
@@ -92,15 +129,17 @@ struct Pieces<'a> {
     bytes: Vec<u8>,
     /// The bytes that they will be at most.
     most: usize,
+    deadline: Deadline,
     budget: &'a Semaphore,
     permit: Option<SemaphorePermit<'a>>,
 }
 
 impl<'a> Pieces<'a> {
-    fn new(budget: &'a Semaphore, most: usize) -> Self {
+    fn new(budget: &'a Semaphore, most: usize, deadline: Deadline) -> Self {
         Self {
             bytes: Vec::new(),
             most,
+            deadline,
             budget,
             permit: None,
         }
@@ -109,13 +148,11 @@ impl<'a> Pieces<'a> {
     async fn append(&mut self, piece: &[u8]) -> Result<(), Unreadable> {
         let length = self.bytes.len() + piece.len();
         if length > BODY_LIMIT {
-            self.bytes
-                .extend_from_slice(&piece[..piece.len().min(4096)]);
-            return Err(Unreadable::too_long(&self.bytes));
+            return Err(Unreadable::too_long(&self.bytes, piece));
         }
         if length > self.bytes.capacity() {
             let capacity = (2 * length).min(self.most).max(length);
-            self.reserve(capacity).await;
+            self.reserve(capacity).await?;
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
         self.bytes.extend_from_slice(piece);
@@ -123,18 +160,16 @@ impl<'a> Pieces<'a> {
     }
 
     /// Waits until there is memory for so many bytes in all.
-    async fn reserve(&mut self, bytes: usize) {
+    async fn reserve(&mut self, bytes: usize) -> Result<(), Unreadable> {
         let needed = u32::try_from(bytes.div_ceil(1024)).unwrap_or(BUDGET);
         let held = self.permit.as_ref().map_or(0, SemaphorePermit::num_permits);
         let more = needed.saturating_sub(u32::try_from(held).unwrap_or(BUDGET));
-        // The semaphore is never closed, so there is always a permit in the end.
-        let Ok(more) = self.budget.acquire_many(more).await else {
-            return;
-        };
+        let more = self.deadline.permits(self.budget, more).await?;
         match &mut self.permit {
             Some(permit) => permit.merge(more),
             None => self.permit = Some(more),
         }
+        Ok(())
     }
 
     fn whole(self) -> Whole<'a> {
@@ -158,6 +193,8 @@ pub(crate) enum Unreadable {
     BrokeOff,
     #[error("the body did not arrive in {} s", .0.as_secs_f64())]
     Late(Duration),
+    #[error("the webhook had no memory for the body for {} s; other bodies took it", .0.as_secs_f64())]
+    NoMemory(Duration),
     #[error("the body is longer than {BODY_LIMIT} bytes, the most that is taken")]
     TooLong {
         /// Enough of it to look for the request's uid.
@@ -166,10 +203,11 @@ pub(crate) enum Unreadable {
 }
 
 impl Unreadable {
-    fn too_long(bytes: &[u8]) -> Self {
+    /// Of a body that came so far as `first` and, after it, `rest`.
+    fn too_long(first: &[u8], rest: &[u8]) -> Self {
         Self::TooLong {
             // A copy, so that the rest is freed.
-            beginning: Bytes::copy_from_slice(&bytes[..bytes.len().min(BEGINNING)]),
+            beginning: first.iter().chain(rest).take(BEGINNING).copied().collect(),
         }
     }
 
@@ -177,7 +215,7 @@ impl Unreadable {
     pub(crate) fn beginning(&self) -> &[u8] {
         match self {
             Self::TooLong { beginning } => beginning,
-            Self::BrokeOff | Self::Late(_) => &[],
+            Self::BrokeOff | Self::Late(_) | Self::NoMemory(_) => &[],
         }
     }
 }

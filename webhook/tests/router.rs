@@ -25,7 +25,11 @@ use kees_webhook::{BODY_LIMIT, Router, metrics::Metrics};
 use rstest::rstest;
 use serde_json::Value;
 use support::{faulty_review, post, sound_review};
-use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::Instant,
+};
 
 /// What the program has by default.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -45,7 +49,14 @@ fn router() -> (Router, Metrics) {
 }
 
 async fn answer<B: Body<Data = Bytes>>(request: Request<B>) -> (Response<()>, Value) {
-    let (head, body) = router().0.answer(request).await.into_parts();
+    answer_of(&router().0, request).await
+}
+
+async fn answer_of<B: Body<Data = Bytes>>(
+    router: &Router,
+    request: Request<B>,
+) -> (Response<()>, Value) {
+    let (head, body) = router.answer(request).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (
         Response::from_parts(head, ()),
@@ -109,6 +120,22 @@ impl Body for Stalled {
     }
 }
 
+/// A body whose pieces come when the test sends them.
+struct Fed(mpsc::UnboundedReceiver<Bytes>);
+
+impl Body for Fed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.0.poll_recv(context);
+        piece.map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
 /// Sends `number` requests whose bodies stall.
 async fn stall(
     router: &Arc<Router>,
@@ -121,11 +148,16 @@ async fn stall(
         let (router, request) = (Arc::clone(router), post("").map(|_| body()));
         requests.spawn(async move { router.answer(request).await });
     }
+    under_way(metrics, number).await;
+    requests
+}
+
+/// Waits until so many requests are under way.
+async fn under_way(metrics: &Metrics, number: usize) {
     let under_way = format!("kees_webhook_requests_in_flight {number}\n");
     while !metrics.render().unwrap().contains(&under_way) {
         tokio::task::yield_now().await;
     }
-    requests
 }
 
 /// A stream of what an iterator has.
@@ -203,6 +235,19 @@ async fn a_review_that_is_too_long_is_refused_under_its_uid(#[values(true, false
 }
 
 #[tokio::test]
+async fn the_uid_of_a_review_that_is_too_long_is_found_in_its_second_piece() {
+    let mut body = sound_review();
+    body.resize(BODY_LIMIT + 1, b' ');
+    let rest = body.split_off(10);
+    let pieces = [body, rest].map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::from(piece))));
+    let request = post("").map(|_| StreamBody::new(Pieces(pieces.into_iter())));
+    assert_eq!(
+        answer(request).await.1["response"]["uid"],
+        "705ab4f5-6393-11e8-b7cc-42010a800002"
+    );
+}
+
+#[tokio::test]
 async fn a_truncated_body_is_refused_by_a_review() {
     let mut body = sound_review();
     body.truncate(body.len() / 2);
@@ -268,6 +313,28 @@ async fn bodies_that_came_nearly_whole_and_stall_make_room_while_an_answer_is_aw
         let answered = (Response::from_parts(head, ()), review);
         assert_malformed(&answered, "the body did not arrive in 2 s");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_waits_for_memory_in_vain_is_told_so() {
+    let (router, metrics) = router();
+    let router = Arc::new(router);
+    let (feed, fed) = mpsc::unbounded_channel();
+    let request = post("").map(|_| Fed(fed));
+    let waiting = Arc::clone(&router);
+    let waiting = tokio::spawn(async move { answer_of(&waiting, request).await });
+    under_way(&metrics, 1).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let mut others = JoinSet::new();
+    for _ in 0..9 {
+        let router = Arc::clone(&router);
+        let stalled = post("").map(|_| Stalled::after(BODY_LIMIT - 1, BODY_LIMIT));
+        others.spawn(async move { router.answer(stalled).await });
+    }
+    under_way(&metrics, 10).await;
+    feed.send(Bytes::from_static(b"{")).unwrap();
+    let why = "the webhook had no memory for the body for 2 s";
+    assert_malformed(&waiting.await.unwrap(), why);
 }
 
 async fn assert_allowed(response: Response<Full<Bytes>>) {
