@@ -79,8 +79,9 @@ pub(crate) struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    /// The identity that our container has already, else that of the first application container
-    /// which has one, for each scheme. What EKS would not have made is added to `faults`.
+    /// For each scheme the identity that our container has already, else that of an application
+    /// container: the first that is as EKS makes it. Where there are only others, what is wrong
+    /// with the first of them is added to `faults`.
     pub(crate) fn of(
         pod: &'a PodView<'a>,
         options: &Options,
@@ -93,20 +94,22 @@ impl<'a> Identity<'a> {
         for scheme in &SCHEMES {
             let own = own.map(|container| (List::Init, container));
             let app = pod.spec.containers.iter().map(|c| (List::App, c));
-            let mut bearers = own.into_iter().chain(app);
-            if let Some(bearer) = bearers.find_map(|(list, c)| scheme.borne(list, c)) {
-                bearer.check(pod, options, settings, &identity, faults);
-                let Bearer {
-                    subject,
-                    token_file,
-                    mount,
-                    ..
-                } = bearer;
-                identity
-                    .variables
-                    .extend([(scheme.subject, subject), (scheme.token_file, token_file)]);
-                identity.mounts.push((&mount.name, &mount.mount_path));
+            let bearers = own
+                .into_iter()
+                .chain(app)
+                .filter_map(|(list, c)| scheme.borne(list, c, settings));
+            let is_projected = scheme.is_projected(pod);
+            let mut unsound = None;
+            for bearer in bearers {
+                let found = bearer.faults(is_projected, options, settings, &identity);
+                if found.is_empty() {
+                    identity.take(bearer);
+                    unsound = None;
+                    break;
+                }
+                unsound.get_or_insert(found);
             }
+            faults.extend(unsound.into_iter().flatten());
         }
         if let Some(own) = own.filter(|_| !identity.mounts.is_empty()) {
             let beside = BESIDE.into_iter().zip(own.variables(BESIDE));
@@ -118,25 +121,51 @@ impl<'a> Identity<'a> {
         identity.variables.retain(|(name, _)| !settings.gives(name));
         identity
     }
+
+    fn take(&mut self, bearer: Bearer<'a>) {
+        let Bearer {
+            scheme,
+            subject,
+            token_file,
+            mount,
+            ..
+        } = bearer;
+        self.variables
+            .extend([(scheme.subject, subject), (scheme.token_file, token_file)]);
+        self.mounts.push((&mount.name, &mount.mount_path));
+    }
 }
 
 impl Scheme {
+    /// The container's identity of this scheme. EKS adds the mount also where the author has set
+    /// variables, which it leaves alone: a token outside of the mount is another identity, which
+    /// is none of ours. One that the operator names is not compared.
     fn borne<'a>(
         &'static self,
         list: List,
         container: &'a ContainerView<'a>,
+        settings: &Settings,
     ) -> Option<Bearer<'a>> {
         let mut mounts = container.volume_mounts.iter();
         let mount = mounts.find(|mount| &*mount.name == self.volume)?;
         let [subject, token_file] = container.variables([self.subject, self.token_file]);
-        Some(Bearer {
+        let (subject, token_file) = (subject?, token_file?);
+        let is_of_it =
+            settings.gives(self.token_file) || is_at_or_below(&token_file, &mount.mount_path);
+        is_of_it.then_some(Bearer {
             scheme: self,
             list,
             container,
-            subject: subject?,
-            token_file: token_file?,
+            subject,
+            token_file,
             mount,
         })
+    }
+
+    /// Whether the volume, where it is there, is of the kind that EKS makes.
+    fn is_projected(&self, pod: &PodView<'_>) -> bool {
+        let mut volumes = pod.spec.volumes.iter();
+        volumes.all(|v| &*v.name != self.volume || v.projected.is_some())
     }
 }
 
@@ -151,15 +180,15 @@ struct Bearer<'a> {
 }
 
 impl Bearer<'_> {
-    /// Looks whether this is what EKS makes, beside our own mounts and those of `others`.
-    fn check(
+    /// Where this is not what EKS makes, beside our own mounts and those of `others`.
+    fn faults(
         &self,
-        pod: &PodView<'_>,
+        is_projected: bool,
         options: &Options,
         settings: &Settings,
         others: &Identity<'_>,
-        faults: &mut Vec<Fault>,
-    ) {
+    ) -> Vec<Fault> {
+        let mut faults = Vec::new();
         let Scheme { volume, folder, .. } = *self.scheme;
         let at: &str = &self.mount.mount_path;
         let mut found = |field: String, problem| {
@@ -179,12 +208,7 @@ impl Bearer<'_> {
         if self.mount.sub_path.is_some() || self.mount.sub_path_expr.is_some() {
             found(mount(), IdentityProblem::Part);
         }
-        if pod
-            .spec
-            .volumes
-            .iter()
-            .any(|v| &*v.name == volume && v.projected.is_none())
-        {
+        if !is_projected {
             found(
                 format!("spec.volumes[{volume}]"),
                 IdentityProblem::NotProjected,
@@ -200,6 +224,7 @@ impl Bearer<'_> {
             let at = shown(at);
             found(self.field("env", name), IdentityProblem::TokenFile { at });
         }
+        faults
     }
 
     /// A named element of a list of the container.

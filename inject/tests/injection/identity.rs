@@ -203,12 +203,8 @@ fn an_identity_within_another_is_refused() {
     |pod: &mut Value| pod["spec"]["volumes"][0] = json!({"name": "aws-iam-token", "hostPath": {"path": "/etc"}}),
     "spec.volumes[aws-iam-token]: it is no projected volume; make it one, or give it another name"
 )]
-#[case::a_token_elsewhere(
-    |pod: &mut Value| pod["spec"]["containers"][1]["env"][1]["value"] = "/podinfo/annotations".into(),
-    "spec.containers[other].env[AWS_WEB_IDENTITY_TOKEN_FILE]: the token must be a file below /var/run/secrets/eks.amazonaws.com/serviceaccount; name one, with neither '..' nor '$'"
-)]
-#[case::a_token_above(
-    |pod: &mut Value| pod["spec"]["containers"][1]["env"][1]["value"] = format!("{IRSA}/../x").into(),
+#[case::a_token_by_way_of_another_folder(
+    |pod: &mut Value| pod["spec"]["containers"][1]["env"][1]["value"] = format!("/x/..{IRSA}/token").into(),
     "spec.containers[other].env[AWS_WEB_IDENTITY_TOKEN_FILE]: the token must be a file below /var/run/secrets/eks.amazonaws.com/serviceaccount; name one, with neither '..' nor '$'"
 )]
 #[case::a_token_by_a_variable(
@@ -231,12 +227,24 @@ fn what_only_looks_like_an_identity_is_refused(
     );
 }
 
-#[test]
-fn an_identity_slipped_into_our_container_is_looked_at_as_well() {
+/// An injected pod whose `kees-init` somebody gave an identity that is mounted elsewhere.
+fn with_identity_slipped_in() -> (Value, &'static str) {
     let mut pod = injected(&with_lookalike(|_| ()), &settings());
     let at = "/var/run/secrets/kubernetes.io/serviceaccount/x";
     let own = &mut pod["spec"]["initContainers"][0];
     own["volumeMounts"][3]["mountPath"] = at.into();
+    let env = own["env"].as_array_mut().unwrap();
+    let token = env
+        .iter_mut()
+        .find(|v| v["name"] == "AWS_WEB_IDENTITY_TOKEN_FILE");
+    token.unwrap()["value"] = format!("{at}/token").into();
+    (pod, at)
+}
+
+#[test]
+fn an_identity_slipped_into_our_container_is_looked_at_as_well() {
+    let (mut pod, at) = with_identity_slipped_in();
+    pod["spec"]["containers"][1]["env"] = json!([]);
     let fault = &faults(&pod, &settings())[0];
     assert!(
         fault.starts_with(&format!(
@@ -244,6 +252,25 @@ fn an_identity_slipped_into_our_container_is_looked_at_as_well() {
         )),
         "{fault}"
     );
+}
+
+#[test]
+fn an_identity_slipped_into_our_container_gives_way_to_a_sound_one() {
+    let (pod, _) = with_identity_slipped_in();
+    assert_eq!(
+        injected(&pod, &settings()),
+        injected(&with_lookalike(|_| ()), &settings())
+    );
+}
+
+#[test]
+fn a_mount_slipped_into_our_container_goes_where_its_token_is_elsewhere() {
+    let mut pod = injected(&with_lookalike(|_| ()), &settings());
+    pod["spec"]["containers"][1]["env"] = json!([]);
+    pod["spec"]["initContainers"][0]["volumeMounts"][3]["mountPath"] = "/podinfo".into();
+    let pod = injected(&pod, &settings());
+    assert_eq!(variable(&pod, "AWS_ROLE_ARN"), None);
+    assert_eq!(ours(&pod)["volumeMounts"].as_array().unwrap().len(), 3);
 }
 
 /// A pod that was injected, and to whose `kees-init` somebody adds variables then.
@@ -360,6 +387,7 @@ fn another_address_is_refused_unless_the_operator_gives_it(#[case] address: &str
     assert_eq!(faults(&handed_out_at(address), &settings()), [refused]);
 
     let mut own = injected(&with_identity(), &settings());
+    own["spec"]["containers"][1]["env"] = json!([]);
     let env = own["spec"]["initContainers"][0]["env"]
         .as_array_mut()
         .unwrap();

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod eks;
 mod hostile;
 mod identity;
 mod injecting;
