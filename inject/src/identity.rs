@@ -205,7 +205,7 @@ impl Bearer<'_> {
             let (at, other, path) = (shown(at), other.to_owned(), shown(path));
             found(mount(), IdentityProblem::Overlap { at, other, path });
         }
-        if self.mount.sub_path.is_some() || self.mount.sub_path_expr.is_some() {
+        if self.mount.is_of_a_part() {
             found(mount(), IdentityProblem::Part);
         }
         if !is_projected {

@@ -243,20 +243,25 @@ pub(crate) struct MountView<'a> {
     pub(crate) mount_path: Text<'a>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) read_only: bool,
-    /// Whether anything but a plain mount of the whole volume is asked for.
-    #[serde(rename = "subPath")]
-    pub(crate) sub_path: Option<IgnoredAny>,
-    #[serde(rename = "subPathExpr")]
-    pub(crate) sub_path_expr: Option<IgnoredAny>,
+    #[serde(borrow)]
+    sub_path: Option<Text<'a>>,
+    #[serde(borrow)]
+    sub_path_expr: Option<Text<'a>>,
 }
 
 impl MountView<'_> {
     /// Whether the whole volume is mounted at `path`, to be read alone.
     pub(crate) fn is_plain(&self, path: &str) -> bool {
-        self.read_only
-            && &*self.mount_path == path
-            && self.sub_path.is_none()
-            && self.sub_path_expr.is_none()
+        self.read_only && &*self.mount_path == path && !self.is_of_a_part()
+    }
+
+    /// Whether a part of the volume is asked for. An empty path counts as none, as Kubernetes has
+    /// it.
+    pub(crate) fn is_of_a_part(&self) -> bool {
+        [&self.sub_path, &self.sub_path_expr]
+            .into_iter()
+            .flatten()
+            .any(|path| !path.is_empty())
     }
 }
 

@@ -123,6 +123,20 @@ fn an_identity_is_mounted_whole_and_to_be_read_alone_whatever_the_pod_says() {
 }
 
 #[rstest]
+#[case("subPath")]
+#[case("subPathExpr")]
+fn an_identity_with_an_empty_part_is_mounted_whole(#[case] field: &str) {
+    let pod = with_lookalike(|pod| {
+        pod["spec"]["containers"][1]["volumeMounts"][0][field] = "".into();
+    });
+    let pod = injected(&pod, &settings());
+    assert_eq!(
+        ours(&pod)["volumeMounts"][3],
+        json!({"name": "aws-iam-token", "mountPath": IRSA, "readOnly": true})
+    );
+}
+
+#[rstest]
 #[case::the_annotations("/podinfo")]
 #[case::the_annotations_with_a_slash("/podinfo/")]
 #[case::the_file_of_annotations("/podinfo/annotations")]

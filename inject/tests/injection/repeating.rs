@@ -88,6 +88,15 @@ fn what_other_plugins_add_to_our_container_stays(
     );
 }
 
+#[rstest]
+#[case("subPath")]
+#[case("subPathExpr")]
+fn a_mount_of_the_files_with_an_empty_part_stays(#[case] field: &str) {
+    let mut pod = injected(&pod([]), &settings());
+    pod["spec"]["containers"][0]["volumeMounts"][0][field] = "".into();
+    assert_eq!(operations(&pod, &settings()), json!([]));
+}
+
 #[test]
 fn an_identity_that_comes_late_reaches_our_container() {
     let mut pod = injected(&pod([]), &settings());
