@@ -49,8 +49,12 @@ pub(crate) async fn serve(listener: TcpListener, metrics: Metrics, health: Arc<H
 
 async fn exchange(stream: TcpStream, metrics: &Metrics, health: &Health, slot: &Slot) {
     let service = service_fn(|request: Request<Incoming>| {
-        let _under_way = slot.activity.start();
+        let under_way = slot.activity.start();
         let response = answer(request.method(), request.uri().path(), metrics, health);
+        // Also "not ready" is an answer to a probe.
+        if !response.status().is_client_error() {
+            under_way.of_use();
+        }
         async move { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()

@@ -85,7 +85,10 @@ async fn exchange(
         let shared = Arc::clone(shared);
         let under_way = activity.start();
         async move {
-            let response = shared.router.answer(request).await;
+            let (response, is_review) = shared.router.exchange(request).await;
+            if is_review {
+                under_way.of_use();
+            }
             drop(under_way);
             Ok::<_, Infallible>(response)
         }
@@ -95,7 +98,7 @@ async fn exchange(
     let mut ending = shared.ending.clone();
     let at_once = tokio::select! {
         result = connection.as_mut() => return ended(result),
-        () = idle(activity, deadline, &shared.limits) => !activity.has_asked(),
+        () = idle(activity, deadline, &shared.limits) => !activity.was_of_use(),
         () = activity.unwanted() => true,
         // An error means that the server is gone.
         _ = ending.wait_for(|ending| *ending) => false,

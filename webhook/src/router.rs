@@ -44,23 +44,32 @@ impl Router {
     where
         B: Body<Data = Bytes>,
     {
+        self.exchange(request).await.0
+    }
+
+    /// Answers one request, and says whether it was a review that could be read.
+    pub(crate) async fn exchange<B>(&self, request: Request<B>) -> (Response<Full<Bytes>>, bool)
+    where
+        B: Body<Data = Bytes>,
+    {
         // The API server adds `?timeout=3s`.
         if request.uri().path() != "/mutate" {
-            return plain(StatusCode::NOT_FOUND, "POST /mutate\n");
+            return (plain(StatusCode::NOT_FOUND, "POST /mutate\n"), false);
         }
         if request.method() != Method::POST {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "POST /mutate\n");
             response
                 .headers_mut()
                 .insert(ALLOW, HeaderValue::from_static("POST"));
-            return response;
+            return (response, false);
         }
         let reply = self.mutate(request).await;
+        let is_review = reply.outcome != Outcome::Malformed;
         let mut response = Response::new(Full::new(Bytes::from(reply.json)));
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
+        (response, is_review)
     }
 
     async fn mutate<B>(&self, request: Request<B>) -> Reply

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -68,8 +68,9 @@ impl Slots {
         })
     }
 
-    /// Asks the connection that is idle longest to end. Those without any request come first: a
-    /// stranger who only opens connections drives out no other than his own.
+    /// Asks the connection that is idle longest to end. Those that were never of use come first: a
+    /// stranger who opens connections, and asks for what is not served, drives out no other than
+    /// his own.
     fn evict(&mut self) {
         let idle = self.taken.iter().enumerate().filter_map(|(index, taken)| {
             let activity = taken.upgrade().filter(|activity| activity.is_idle())?;
@@ -77,7 +78,7 @@ impl Slots {
         });
         let longest = idle.min_by_key(|(_, activity)| {
             let last = activity.last.load(Ordering::Relaxed);
-            (activity.has_asked(), last)
+            (activity.was_of_use(), last)
         });
         if let Some((index, activity)) = longest {
             self.taken.swap_remove(index);
@@ -92,6 +93,7 @@ impl Slots {
 pub(crate) struct Activity {
     started: AtomicU64,
     finished: AtomicU64,
+    of_use: AtomicBool,
     /// The number of its last deed: to be opened, or to finish a request.
     last: AtomicU64,
     deeds: Arc<AtomicU64>,
@@ -103,6 +105,7 @@ impl Activity {
         Self {
             started: AtomicU64::new(0),
             finished: AtomicU64::new(0),
+            of_use: AtomicBool::new(false),
             last: AtomicU64::new(deeds.fetch_add(1, Ordering::Relaxed)),
             deeds,
             unwanted: Notify::new(),
@@ -131,14 +134,21 @@ impl Activity {
         self.unwanted.notified().await;
     }
 
-    /// Whether any request has come.
-    pub(crate) fn has_asked(&self) -> bool {
-        self.requests() > 0
+    /// Whether any request was what the listener is there for.
+    pub(crate) fn was_of_use(&self) -> bool {
+        self.of_use.load(Ordering::Relaxed)
     }
 }
 
 /// A request that is under way, until it is dropped.
 pub(crate) struct UnderWay(Arc<Activity>);
+
+impl UnderWay {
+    /// It was what the listener is there for.
+    pub(crate) fn of_use(&self) {
+        self.0.of_use.store(true, Ordering::Relaxed);
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {

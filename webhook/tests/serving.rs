@@ -9,14 +9,14 @@ mod support;
 
 use std::time::Duration;
 
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use kees_webhook::{BODY_LIMIT, Limits};
 use rstest::rstest;
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use support::{
-    Certificates, Client, Http, PATIENCE, Running, admin, eventually, metric, review, sound_review,
-    tls,
+    Certificates, Client, Http, PATIENCE, Running, admin, eventually, metric, post, review,
+    sound_review, tls,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -192,6 +192,38 @@ async fn a_connection_without_any_request_gives_way_to_a_new_one(
     server.stop().await;
 }
 
+#[rstest]
+#[case::not_found(Method::GET, "/")]
+#[case::not_allowed(Method::GET, "/mutate")]
+#[case::no_review(Method::POST, "/mutate")]
+#[tokio::test]
+async fn connections_without_any_review_give_way_before_those_with_one(
+    #[case] method: Method,
+    #[case] path: &str,
+    #[values(Http::One, Http::Two)] http: Http,
+) {
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start_with(&certificates, None, slots(2)).await;
+    let mut first = Client::connect(server.address, http, &certificate)
+        .await
+        .unwrap();
+    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
+    let mut strangers = Vec::new();
+    for _ in 0..3 {
+        let mut stranger = Client::connect(server.address, http, &certificate)
+            .await
+            .unwrap();
+        let mut request = post("{}");
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = format!("https://localhost{path}").parse().unwrap();
+        stranger.send(request).await.unwrap();
+        strangers.push(stranger);
+    }
+    // It is idle longest, and stays.
+    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn many_connections_without_any_request_keep_no_new_one_out() {
     let (certificates, certificate) = Certificates::new();
@@ -270,6 +302,36 @@ async fn silent_connections_to_the_admin_port_keep_no_probe_out() {
         assert_eq!(probe.await.unwrap().unwrap().0, StatusCode::OK);
     }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn silent_connections_to_the_admin_port_drive_out_no_scraper() {
+    let (certificates, _) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let mut scraper = TcpStream::connect(server.admin).await.unwrap();
+    scrape(&mut scraper).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(server.admin).await.unwrap());
+    }
+    // Those before it have a place, or had.
+    admin(server.admin, "/healthz").await.unwrap();
+    scrape(&mut scraper).await;
+    server.stop().await;
+}
+
+/// Asks on a connection that is kept, and reads the answer.
+async fn scrape(stream: &mut TcpStream) {
+    let request = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\nok\n") {
+        let mut piece = [0; 1024];
+        let read = timeout(PROBE_TIMEOUT, stream.read(&mut piece)).await;
+        let bytes = read.unwrap().unwrap();
+        assert_ne!(bytes, 0, "the connection was closed");
+        answer.extend_from_slice(&piece[..bytes]);
+    }
 }
 
 #[tokio::test]
