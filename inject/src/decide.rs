@@ -99,7 +99,7 @@ pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &Settings) -> Decisi
     let placement = Placement::new(
         pod,
         &parsed.options,
-        &settings.domain,
+        settings,
         standing,
         &mut faults,
         &mut warnings,

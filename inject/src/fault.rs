@@ -190,6 +190,18 @@ pub enum PodProblem {
         /// The mount path asked for.
         path: String,
     },
+    /// The mount path would hide what our own container runs or reads.
+    #[error(
+        "{path} and {at} ({what}), which kees-init needs, lie in one another; use another path"
+    )]
+    PathNeeded {
+        /// The mount path asked for.
+        path: String,
+        /// What it would hide.
+        at: String,
+        /// What that is.
+        what: String,
+    },
     /// A container that is not there.
     #[error("the pod has no container {name}; use the names of its containers")]
     NoContainer {

@@ -41,6 +41,7 @@ mod policy;
 mod quality;
 mod quantity;
 mod reply;
+mod reserved;
 mod review;
 mod settings;
 mod template;

@@ -52,7 +52,7 @@ pub(crate) fn goes_up(path: &str) -> bool {
 
 /// The segments of a path that has no `..`. One that is relative begins at the root as well,
 /// which is where the kubelet mounts it.
-pub(crate) fn segments(path: &str) -> impl Iterator<Item = &str> {
+fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/')
         .filter(|segment| !matches!(*segment, "" | "."))
 }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use kees_common::{Domain, MountPath, Options, Order, names::init};
+use kees_common::{Options, Order, names::init};
 
 use crate::{
-    Fault, PodView,
+    Fault, PodView, Settings,
     decide::Standing,
     fault::{Place, PodProblem, shown},
     names,
-    path::{Relation, depth, overlap, segments},
+    path::{Relation, depth, overlap},
     pod::{ContainerView, MountView},
+    reserved,
 };
 
 /// A pod in which everything of ours has its place.
@@ -66,7 +67,7 @@ impl Placement {
     pub(crate) fn new(
         pod: &PodView<'_>,
         options: &Options,
-        domain: &Domain,
+        settings: &Settings,
         standing: Standing,
         faults: &mut Vec<Fault>,
         warnings: &mut Vec<String>,
@@ -75,7 +76,7 @@ impl Placement {
         let mut placer = Placer {
             pod,
             options,
-            domain,
+            settings,
             injected,
             faults,
             warnings,
@@ -96,7 +97,7 @@ impl Placement {
 struct Placer<'a> {
     pod: &'a PodView<'a>,
     options: &'a Options,
-    domain: &'a Domain,
+    settings: &'a Settings,
     injected: Option<usize>,
     faults: &'a mut Vec<Fault>,
     warnings: &'a mut Vec<String>,
@@ -226,7 +227,7 @@ impl<'a> Placer<'a> {
                 missing.remove(&*container.name);
                 if rank < position {
                     let name = container.name.to_string();
-                    let order = self.domain.init(init::ORDER);
+                    let order = self.settings.domain.init(init::ORDER);
                     self.fault(init::CONTAINERS, PodProblem::RunsBefore { name, order });
                 }
                 targets.push(Target {
@@ -277,18 +278,9 @@ impl<'a> Placer<'a> {
     /// there, so the container runtime could not make the folder for it. Nor for ours in a volume
     /// that is read-only.
     fn paths(&mut self, targets: &[Target]) {
-        let path = self
-            .options
-            .mount_path
-            .as_ref()
-            .map_or(MountPath::DEFAULT, MountPath::as_str);
-        let mut problems = Vec::new();
-        if segments(path)
-            .next()
-            .is_some_and(|top| ["proc", "sys", "dev"].contains(&top))
-        {
-            problems.push(PodProblem::PathReserved { path: shown(path) });
-        }
+        let path = self.options.mount_path.clone().unwrap_or_default();
+        let mut problems = Vec::from_iter(reserved::problem(&path, self.settings));
+        let path = path.as_str();
         for target in targets {
             if let Some(container) = target.container(self.pod) {
                 self.mounts_near(path, container, &mut problems);
@@ -352,7 +344,7 @@ impl<'a> Placer<'a> {
                     at,
                 });
             } else {
-                let annotation = self.domain.init(init::MOUNT_PATH);
+                let annotation = self.settings.domain.init(init::MOUNT_PATH);
                 self.warnings.push(format!("{annotation}: {path} lies in {volume}, which {container} mounts read-only at {at}; the container starts only if that folder is there already"));
             }
         }
@@ -360,7 +352,7 @@ impl<'a> Placer<'a> {
 
     fn fault(&mut self, annotation: &str, problem: PodProblem) {
         self.faults.push(Fault::at(
-            Place::Annotation(self.domain.init(annotation)),
+            Place::Annotation(self.settings.domain.init(annotation)),
             problem,
         ));
     }

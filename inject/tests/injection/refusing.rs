@@ -151,12 +151,83 @@ fn a_container_that_reads_no_files_may_mount_what_it_likes_there() {
 #[case("/var/run", "is where kees-init mounts kees-no-token")]
 #[case("/proc/kees", "lies in a folder that the container runtime fills")]
 #[case("/dev", "lies in a folder that the container runtime fills")]
+#[case("/sys/fs", "lies in a folder that the container runtime fills")]
+#[case("/", "use an absolute path such as /bsycorp-init")]
 #[case("relative", "use an absolute path such as /bsycorp-init")]
 #[case("/a/../b", "use an absolute path such as /bsycorp-init")]
 fn a_mount_path_that_cannot_work_is_refused(#[case] path: &str, #[case] words: &str) {
     let faults = faults(&pod([("mount-path", path)]), &settings());
     assert_eq!(faults.len(), 1);
     assert!(faults[0].contains(words), "{faults:?}");
+}
+
+#[rstest]
+#[case::the_program("/kees-init", "/kees-init (the program of kees-init)")]
+#[case::below_the_program("/kees-init/x", "/kees-init (the program of kees-init)")]
+#[case::profiles("/.aws", "/.aws (where the AWS SDK looks for a profile)")]
+#[case::below_the_profiles("/.aws/sso", "/.aws (where the AWS SDK looks for a profile)")]
+#[case::above_the_files_of_the_runtime("/etc", "/etc/hosts (a file of the container runtime's)")]
+#[case::names("/etc/hosts", "/etc/hosts (a file of the container runtime's)")]
+#[case::the_own_name("/etc/hostname", "/etc/hostname (a file of the container runtime's)")]
+#[case::resolvers(
+    "/etc/resolv.conf/x",
+    "/etc/resolv.conf (a file of the container runtime's)"
+)]
+fn a_mount_path_over_what_our_container_runs_or_reads_is_refused(
+    #[case] path: &str,
+    #[case] needed: &str,
+) {
+    assert_eq!(
+        faults(&pod([("mount-path", path)]), &settings()),
+        [format!(
+            "init.bsycorp.com/mount-path: {path} and {needed}, which kees-init needs, lie in one another; use \
+             another path"
+        )]
+    );
+}
+
+#[rstest]
+#[case("/etc/app-secrets")]
+#[case("/etc/hosts.d")]
+#[case("/kees-initial")]
+#[case("/kees")]
+#[case("/.awsome")]
+#[case("/home/app/.aws")]
+#[case("/deviations")]
+fn a_mount_path_beside_what_our_container_needs_is_taken(#[case] path: &str) {
+    let pod = injected(&pod([("mount-path", path)]), &settings());
+    assert_eq!(variable(&pod, "RESOURCES_FILE_PATH"), Some(path));
+}
+
+#[rstest]
+#[case("AWS_CA_BUNDLE", "/roots/ca.pem", "/roots", true)]
+#[case("SSL_CERT_FILE", "/etc/ssl/ca.pem", "/etc/ssl", true)]
+#[case("AWS_CONFIG_FILE", "/aws/config", "/aws/config", true)]
+#[case("SSL_CERT_FILE", "/etc/ssl/ca.pem", "/etc/app", false)]
+#[case("HOME", "/home/kees", "/home", true)]
+#[case("HOME", "/home/kees", "/home/kees/.aws", true)]
+#[case("HOME", "/home/kees", "/home/kees/files", false)]
+#[case("HOME", "/home/kees", "/.aws", false)]
+#[case("HOME", "/", "/.aws", true)]
+#[case("HOME", "", "/.aws", true)]
+#[case("OTHER", "/", "/files", false)]
+fn a_mount_path_over_what_the_operator_names_is_refused(
+    #[case] name: &str,
+    #[case] value: &str,
+    #[case] path: &str,
+    #[case] refused: bool,
+) {
+    let mut settings = settings();
+    settings.init_env.insert(name.to_owned(), value.to_owned());
+    let pod = pod([("mount-path", path)]);
+    if refused {
+        let [fault] = &faults(&pod, &settings)[..] else {
+            panic!("one fault")
+        };
+        assert!(fault.contains("which kees-init needs"), "{fault}");
+    } else {
+        injected(&pod, &settings);
+    }
 }
 
 #[rstest]
