@@ -19,9 +19,14 @@ use crate::{
 const FILLED: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// What the init container needs at fixed places. Its image has nothing but the program, and the
-/// root certificates are in that; the runtime adds the three files.
-const NEEDED: [(&str, &str); 4] = [
+/// root certificates are in that; the runtime adds the three files. There are no libraries, but
+/// glibc looks for some while it resolves a name, also where it is linked statically.
+const NEEDED: [(&str, &str); 8] = [
     ("/kees-init", "the program of kees-init"),
+    ("/lib", "where libraries are loaded from"),
+    ("/lib64", "where libraries are loaded from"),
+    ("/usr/lib", "where libraries are loaded from"),
+    ("/usr/lib64", "where libraries are loaded from"),
     ("/etc/hosts", "a file of the container runtime's"),
     ("/etc/hostname", "a file of the container runtime's"),
     ("/etc/resolv.conf", "a file of the container runtime's"),
