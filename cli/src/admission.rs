@@ -86,6 +86,7 @@ fn verdict(
             warnings: more,
         } => {
             warnings.extend(more);
+            has_containers(pod).map_err(|problem| vec![problem])?;
             patched(pod, &operations)
                 .map_err(|problem| vec![problem])
                 .map(Verdict::Injected)
@@ -139,6 +140,18 @@ fn wrong_type(json: &str) -> Problem {
     let read = serde_path_to_error::deserialize::<_, PodView<'_>>(&mut deserializer);
     let path = read.map_or_else(|error| error.path().to_string(), |_| "the pod".to_owned());
     Problem::WrongType(path)
+}
+
+/// Whether there is a container that the files can be for. The webhook never gets to see a pod
+/// without: the API server refuses it.
+fn has_containers(pod: &Value) -> Result<(), Problem> {
+    if !pod["spec"].is_object() {
+        Err(Problem::NoContainers("spec"))
+    } else if items(&pod["spec"], "containers").next().is_none() {
+        Err(Problem::NoContainers("spec.containers"))
+    } else {
+        Ok(())
+    }
 }
 
 fn patched(pod: &Value, operations: &Operations) -> Result<Value, Problem> {

@@ -114,6 +114,8 @@ pub(crate) enum Problem {
     BadName { kind: String, field: &'static str },
     #[error("{0} is missing; describe the pod there")]
     NoPod(String),
+    #[error("the pod has no {0}; describe its containers in spec.containers")]
+    NoContainers(&'static str),
     #[error("{0} has one of that name already; rename one of them")]
     Twice(String),
     #[error("{annotation}: it is not text; put its value in quotes")]
@@ -163,6 +165,7 @@ impl Problem {
             | Self::NotAnObject(_)
             | Self::BadName { .. }
             | Self::NoPod(..)
+            | Self::NoContainers(_)
             | Self::Twice(_)
             | Self::NotQuoted { .. }
             | Self::WrongType(_)

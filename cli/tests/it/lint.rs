@@ -43,6 +43,30 @@ fn a_name_that_stands_in_two_files_is_no_fault() {
 }
 
 #[rstest]
+#[case::no_spec("", "spec")]
+#[case::spec_of_nothing("spec:\n", "spec")]
+#[case::no_containers("spec: {restartPolicy: Never}\n", "spec.containers")]
+#[case::empty("spec: {containers: []}\n", "spec.containers")]
+fn an_annotated_pod_without_containers_is_refused(
+    #[case] spec: &str,
+    #[case] missing: &str,
+    #[values("lint", "inject", "run")] command: &str,
+) {
+    let pod = pod("a", &[PASSWORD]);
+    let (before, _) = pod.split_once("spec:").unwrap();
+    let folder = Folder::with(&format!("{before}{spec}"));
+    let flags = [command, "web.yaml", "--env-label", "dev"];
+    let ended = folder.kees(&flags);
+    assert_eq!(ended.status, 65, "{}", ended.all());
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    let fault = format!(
+        "web.yaml:2: Pod default/a: the pod has no {missing}; describe its containers in \
+         spec.containers\n"
+    );
+    assert!(said.starts_with(&fault), "{said}");
+}
+
+#[rstest]
 #[case(&[], "local mode is not allowed here")]
 #[case(&["--policy", "strict.yaml"], "local mode is not allowed here")]
 #[case(&["--policy", "open.yaml"], "")]
