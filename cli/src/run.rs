@@ -33,6 +33,8 @@ use crate::{
 /// The file of the store embedded, in the folder of `--out`. No namespace has a dot in its name.
 const EMBEDDED_FILE: &str = "kees.sqlite";
 const GITIGNORE: &str = ".gitignore";
+/// What it says of a folder of which nothing is to be committed.
+const EVERYTHING: &str = "*\n";
 
 /// Runs nothing unless every pod is sound; a run that fails does not keep others from theirs.
 pub(crate) fn run(args: &RunArgs) -> Answer {
@@ -305,16 +307,23 @@ async fn run_one(settings: &Settings, request: &Request, bar: &Bar) -> Result<Re
 
 /// Makes the folder of a workload, and those above it. What is made is this user's alone, whatever
 /// mode the files have, with a note to git that nothing in it is to be committed; a folder that is
-/// there stays as it is.
+/// there stays as it is. What is made in one that has such a note already needs none of its own.
 fn make_folder(out: &Path, folder: &Path) -> Result<(), Problem> {
     let is_new = |path: &&Path| path.starts_with(out) && !path.exists();
     let highest = folder.ancestors().take_while(is_new).last();
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(no_folder(folder))?;
     match highest {
-        Some(highest) => ignore(highest, "*\n"),
-        None => Ok(()),
+        Some(highest) if !is_ignored(out, highest) => ignore(highest, EVERYTHING),
+        _ => Ok(()),
     }
+}
+
+/// Whether a folder above, up to `out`, has a note of ours that is about all that is in it.
+fn is_ignored(out: &Path, folder: &Path) -> bool {
+    let above = folder.ancestors().skip(1);
+    let mut above = above.take_while(|path| path.starts_with(out));
+    above.any(|path| fs::read(path.join(GITIGNORE)).is_ok_and(|note| note == EVERYTHING.as_bytes()))
 }
 
 /// Keeps the store embedded from git in a folder that was there before, unless that has a note of its

@@ -61,8 +61,8 @@ fn a_report_is_json_too() {
 #[test]
 fn what_is_made_is_private_and_kept_from_git() {
     let manifest = WEB.replace(
-        "  containers:",
-        "  securityContext: {runAsUser: 1000}\n  containers:",
+        "\n  containers:",
+        "\n  securityContext: {runAsUser: 1000}\n  containers:",
     );
     let folder = Folder::with(&manifest);
     folder.kees(&["run", "web.yaml"]).succeeded();
@@ -70,6 +70,10 @@ fn what_is_made_is_private_and_kept_from_git() {
     assert_eq!(folder.mode("out/team-a"), 0o700);
     assert_eq!(folder.mode("out/kees.sqlite"), 0o600);
     assert_eq!(folder.read("out/.gitignore"), "*\n");
+    for within in ["team-a", "team-a/deployment-web", "team-a/pod-report"] {
+        assert!(folder.exists(&format!("out/{within}")));
+        assert!(!folder.exists(&format!("out/{within}/.gitignore")));
+    }
     // The bare pod has a uid of its own, the other has not.
     assert_eq!(
         folder.mode("out/team-a/pod-report/bsycorp-init/db-url"),
