@@ -327,6 +327,7 @@ fn container(error: &CredentialsError) -> Cause {
             message,
             remedy: "see that the eks-pod-identity-agent runs on the node, and that no network policy keeps the pod from 169.254.170.23".to_owned(),
         },
+        None if is_misconfigured(error) => credentials(message, "see that nobody but EKS sets AWS_CONTAINER_CREDENTIALS_FULL_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, and that the token is one line without a newline at its end"),
         None => credentials(message, "see the log of the eks-pod-identity-agent on the node, and that the role's trust policy allows pods.eks.amazonaws.com sts:AssumeRole and sts:TagSession"),
     }
 }

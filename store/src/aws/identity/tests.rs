@@ -86,6 +86,11 @@ fn half_of_an_identity_is_told(#[case] environment: Environment, #[case] what: &
     ErrorKind::Credentials,
     "trust policy"
 )]
+#[case::token_that_is_no_header(
+    CredentialsError::invalid_configuration("failed to parse header value"),
+    ErrorKind::Credentials,
+    "without a newline at its end"
+)]
 fn pod_identity_is_told_apart_from_its_agent(
     #[case] error: CredentialsError,
     #[case] kind: ErrorKind,
