@@ -89,7 +89,10 @@ const INJECT: &str = "\
 Print a manifest with its pods as the webhook would change them.
 
 Everything else stays, in its order; comments are lost, anchors are written out. What is printed is \
-what a cluster without the webhook can run, and the webhook finds nothing to change in it.";
+what a cluster without the webhook can run. A webhook of this version, with the same policy file and \
+the same values for the flags below, finds nothing to change in it, unless it was given amounts \
+(--init-cpu-request and the like), which are its alone, or proxies (--https-proxy and the like), which \
+--init-env gives here. It then replaces the init container.";
 
 const INJECT_EXAMPLES: &str = "\
 Examples:
@@ -98,8 +101,10 @@ Examples:
 
 const LINT: &str = "\
 Say what the webhook would refuse in a manifest: every fault of every pod, with what would be right, \
-and what has no effect. Give it the webhook's own flags and policy file. Without --policy, prefixes \
-are taken as they are and local mode is refused, as by the webhook.";
+and what has no effect. Give it the webhook's policy file and, of the webhook's flags, those below; its \
+flags for the image, the volume, the uid, amounts and proxies are not taken, and as variables \
+they are ignored. Without --policy, prefixes are taken as they are and local mode is refused, as by \
+the webhook.";
 
 const LINT_EXAMPLES: &str = "\
 Examples:
@@ -282,11 +287,12 @@ fn variable(text: &str) -> Result<(String, String), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{collections::BTreeSet, fs};
 
     use super::*;
 
     const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
+    const WEBHOOKS_PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/webhook.md");
     const BEGIN: &str = "<!-- help -->\n";
     const END: &str = "<!-- end of help -->\n";
 
@@ -310,6 +316,36 @@ mod tests {
                  the_page_has, and look at what it changed\n{rendered}"
             );
         }
+    }
+
+    #[test]
+    fn the_page_names_the_flags_that_each_command_shares_with_the_webhook() {
+        let page = fs::read_to_string(PAGE).unwrap();
+        let of_webhook = fs::read_to_string(WEBHOOKS_PAGE).unwrap();
+        let of_webhook: BTreeSet<_> = of_webhook.lines().flat_map(|row| row_flags(row)).collect();
+        let named = |first: &str| {
+            let row = page.lines().find(|row| row.starts_with(first)).unwrap();
+            row_flags(row)
+        };
+        let kees = Cli::command();
+        for command in kees.get_subcommands() {
+            let with_variable = command
+                .get_arguments()
+                .filter(|flag| flag.get_env().is_some());
+            let flags = with_variable.filter_map(|flag| flag.get_long());
+            let shared: BTreeSet<_> = flags.filter(|flag| of_webhook.contains(flag)).collect();
+            let mut expected: BTreeSet<_> = named("| all three |").collect();
+            if command.get_name() == "inject" {
+                expected.extend(named("| `kees inject` alone |"));
+            }
+            assert_eq!(shared, expected, "kees {}", command.get_name());
+        }
+    }
+
+    /// The flags in a row of a table, without their dashes.
+    fn row_flags(row: &str) -> impl Iterator<Item = &str> {
+        let in_table = row.split('`').skip(1).filter(|_| row.starts_with('|'));
+        in_table.filter_map(|code| code.strip_prefix("--")?.split(' ').next())
     }
 
     fn help() -> String {
