@@ -322,7 +322,7 @@ mod tests {
     fn the_page_names_the_flags_that_each_command_shares_with_the_webhook() {
         let page = fs::read_to_string(PAGE).unwrap();
         let of_webhook = fs::read_to_string(WEBHOOKS_PAGE).unwrap();
-        let of_webhook: BTreeSet<_> = of_webhook.lines().flat_map(|row| row_flags(row)).collect();
+        let of_webhook: BTreeSet<_> = of_webhook.lines().flat_map(row_flags).collect();
         let named = |first: &str| {
             let row = page.lines().find(|row| row.starts_with(first)).unwrap();
             row_flags(row)

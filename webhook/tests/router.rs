@@ -319,8 +319,8 @@ async fn bodies_that_came_nearly_whole_and_stall_make_room_while_an_answer_is_aw
 async fn a_body_that_waits_for_memory_in_vain_is_told_so() {
     let (router, metrics) = router();
     let router = Arc::new(router);
-    let (feed, fed) = mpsc::unbounded_channel();
-    let request = post("").map(|_| Fed(fed));
+    let (feed, body) = mpsc::unbounded_channel();
+    let request = post("").map(|_| Fed(body));
     let waiting = Arc::clone(&router);
     let waiting = tokio::spawn(async move { answer_of(&waiting, request).await });
     under_way(&metrics, 1).await;
