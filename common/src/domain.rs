@@ -19,16 +19,12 @@ impl Domain {
 
     /// Splits a key of ours into its word (`secret`, `resource`, `lease` or `init`) and its name.
     pub fn split<'k>(&self, key: &'k str) -> Option<(Word, &'k str)> {
-        let (prefix, name) = key.split_once('/')?;
-        let (word, domain) = prefix.split_once('.')?;
-        let word = match word {
-            "secret" => Word::Secret,
-            "resource" => Word::Resource,
-            "lease" => Word::Lease,
-            "init" => Word::Init,
-            _ => return None,
-        };
-        (domain == self.0).then_some((word, name))
+        // Most keys are none of ours, which their beginning tells.
+        let (word, rest) = [Word::Secret, Word::Resource, Word::Lease, Word::Init]
+            .into_iter()
+            .find_map(|word| Some((word, key.strip_prefix(word.as_str())?)))?;
+        let rest = rest.strip_prefix('.')?.strip_prefix(&self.0)?;
+        Some((word, rest.strip_prefix('/')?))
     }
 }
 
@@ -81,6 +77,18 @@ pub enum Word {
     Lease,
     /// `init.DOMAIN/`
     Init,
+}
+
+impl Word {
+    /// The word as it stands in a key.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Resource => "resource",
+            Self::Lease => "lease",
+            Self::Init => "init",
+        }
+    }
 }
 
 #[cfg(test)]

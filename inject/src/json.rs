@@ -38,15 +38,17 @@ impl JsonWriter {
         self.0.push(']');
     }
 
-    /// A member of an object: its name, and whatever value is written next.
-    pub(crate) fn key(&mut self, name: &str) -> &mut Self {
-        self.string(name);
-        self.0.push(':');
+    /// A member of an object: its name, of our own choice and so without escapes, and whatever value
+    /// is written next.
+    pub(crate) fn key(&mut self, name: &'static str) -> &mut Self {
+        self.open('"');
+        self.0.push_str(name);
+        self.0.push_str("\":");
         self
     }
 
     /// A member whose value is text.
-    pub(crate) fn member(&mut self, name: &str, value: &str) {
+    pub(crate) fn member(&mut self, name: &'static str, value: &str) {
         self.key(name).string(value);
     }
 
@@ -81,9 +83,8 @@ impl JsonWriter {
 
     fn escaped(&mut self, text: &str) {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-        // Nearly every text is plain, and a look at all of it has no branches.
-        if !text.bytes().fold(false, |any, b| any | is_special(b)) {
+        // Nearly every text is plain.
+        if is_plain(text.as_bytes()) {
             self.0.push_str(text);
             return;
         }
@@ -109,6 +110,29 @@ impl JsonWriter {
     }
 }
 
+/// Whether a byte cannot stand in a string as it is (RFC 8259, section 7).
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// Whether no byte is special. Eight are looked at in one step.
+fn is_plain(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    let special = words
+        .iter()
+        .fold(0, |found, word| found | specials(u64::from_ne_bytes(*word)));
+    special == 0 && !rest.iter().copied().any(is_special)
+}
+
+/// Not zero where one of eight bytes is special, by subtraction: a byte that is less than another
+/// borrows, which sets its highest bit, and only the first that does can mislead those above it.
+fn specials(word: u64) -> u64 {
+    const EACH: u64 = u64::MAX / 0xff;
+    let below = |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word;
+    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    (below(word, 0x20) | is(b'"') | is(b'\\')) & (EACH * 0x80)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -131,6 +155,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_special_is_found_wherever_it_stands(text in "[\\PC\\x00-\\x1f\"\\\\ -#\\[-\\]]{0,40}") {
+            prop_assert_eq!(is_plain(text.as_bytes()), !text.bytes().any(is_special));
+        }
+
         #[test]
         fn any_text_is_read_back_as_it_was(one in any::<String>(), two in "\\PC*[\\x00-\\x1f\"\\\\]*") {
             let mut json = JsonWriter::default();

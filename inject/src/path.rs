@@ -17,7 +17,7 @@ impl Relation {
     /// How `path` lies to `other`, segment by segment.
     pub(crate) fn new(path: &str, other: &str) -> Self {
         let (path, other) = (resolved(path), resolved(other));
-        let (mut path, mut other) = (segments(&path), segments(&other));
+        let (mut path, mut other) = (segments(path.as_bytes()), segments(other.as_bytes()));
         loop {
             match (path.next(), other.next()) {
                 (_, None) => return Self::Within,
@@ -41,7 +41,7 @@ pub(crate) fn overlap(one: &str, other: &str) -> bool {
 
 /// How many segments there are from the root.
 pub(crate) fn depth(path: &str) -> usize {
-    segments(&resolved(path)).count()
+    segments(resolved(path).as_bytes()).count()
 }
 
 /// Whether a segment is `..`.
@@ -52,9 +52,9 @@ pub(crate) fn goes_up(path: &str) -> bool {
 
 /// The segments of a path that has no `..`. One that is relative begins at the root as well,
 /// which is where the kubelet mounts it.
-fn segments(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/')
-        .filter(|segment| !matches!(*segment, "" | "."))
+fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/')
+        .filter(|segment| !matches!(*segment, b"" | b"."))
 }
 
 /// A path without `..`, each of which takes away the segment before it. Links are not followed.
@@ -63,11 +63,11 @@ fn resolved(path: &str) -> Cow<'_, str> {
         return Cow::Borrowed(path);
     }
     let mut kept = Vec::new();
-    for segment in segments(path) {
-        if segment == ".." {
-            kept.pop();
-        } else {
-            kept.push(segment);
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(kept.pop()),
+            segment => kept.push(segment),
         }
     }
     Cow::Owned(kept.join("/"))
