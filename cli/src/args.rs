@@ -4,7 +4,9 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use kees_common::{
-    Domain, Endpoint, Region, StoreName, arguments::without_empty_variables, output::Format,
+    Domain, Endpoint, Region, StoreName,
+    arguments::{variable, without_empty_variables},
+    output::Format,
 };
 use kees_inject::{PullPolicy, Quantity, RunAs, WiredImage};
 
@@ -278,11 +280,6 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
         .filter(|seconds| (1..=86_400).contains(seconds))
         .map(Duration::from_secs)
         .ok_or("use a number of seconds from 1 to 86400")
-}
-
-fn variable(text: &str) -> Result<(String, String), &'static str> {
-    let (name, value) = text.split_once('=').ok_or("no '=' in it; use NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]

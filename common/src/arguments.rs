@@ -20,3 +20,12 @@ fn without_empty_variable(argument: Arg) -> Arg {
         argument
     }
 }
+
+/// The name and value of a flag that is `NAME=VALUE`.
+///
+/// # Errors
+/// What is missing, and what would be right.
+pub fn variable(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("no '=' in it; use NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}

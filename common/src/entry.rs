@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    EntryName, Field, SecretType, SecretValue, Spec, StoreName, names::keys, pairs::Printer,
+    EntryName, Field, SecretType, SecretValue, Spec, StoreName, Word, names::keys, pairs::Printer,
 };
 
 /// One `secret.`, `resource.` or `lease.` annotation, parsed.
@@ -118,11 +118,12 @@ impl fmt::Display for StorageKey {
 impl Entry {
     /// The word for tables and messages: `secret`, `resource` or `lease`.
     pub fn word(&self) -> &'static str {
-        match self.source {
-            Source::Secret(_) => "secret",
-            Source::Resource(_) => "resource",
-            Source::Lease(_) => "lease",
-        }
+        let word = match self.source {
+            Source::Secret(_) => Word::Secret,
+            Source::Resource(_) => Word::Resource,
+            Source::Lease(_) => Word::Lease,
+        };
+        word.as_str()
     }
 
     /// The value of an annotation that parses into this entry, in its canonical form:

@@ -7,7 +7,9 @@ use std::{
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use kees_common::{
-    Domain, Endpoint, Region, StoreName, arguments::without_empty_variables, names::env,
+    Domain, Endpoint, Region, StoreName,
+    arguments::{variable, without_empty_variables},
+    names::env,
 };
 use kees_inject::{Amounts, PullPolicy, Quantity, Resources, RunAs, Settings, WiredImage};
 
@@ -325,11 +327,4 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .filter(|duration| *duration <= Duration::from_hours(24))
         .ok_or_else(|| "not a number of seconds; use 0 to 86400, such as 10 or 0.5".to_owned())
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Err("no '=' in it; use NAME=VALUE".to_owned()),
-    }
 }
