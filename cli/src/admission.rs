@@ -1,11 +1,11 @@
 //! What the webhook would do with a workload's pods.
 
 use kees_common::{Domain, names::init};
-use kees_inject::{Decision, Operations, PodView, Settings, SkipReason, decide};
+use kees_inject::{Decision, InjectSettings, Operations, PodView, SkipReason, decide};
 use serde_json::Value;
 
 use crate::{
-    fault::{Fault, Problem},
+    fault::{CliError, CliErrorKind},
     manifest::Document,
     workload::Workload,
 };
@@ -26,11 +26,15 @@ pub(crate) enum Verdict {
     /// They are left as they are.
     LeftAlone(SkipReason),
     /// They are refused.
-    Denied(Vec<Fault>),
+    Denied(Vec<CliError>),
 }
 
 /// Asks about the pods of `workload`.
-pub(crate) fn admit(workload: &Workload, documents: &[Document], settings: &Settings) -> Admission {
+pub(crate) fn admit(
+    workload: &Workload,
+    documents: &[Document],
+    settings: &InjectSettings,
+) -> Admission {
     let mut warnings = Vec::new();
     for annotation in &workload.misplaced {
         warnings.push(format!(
@@ -44,7 +48,7 @@ pub(crate) fn admit(workload: &Workload, documents: &[Document], settings: &Sett
         None => Ok(Verdict::LeftAlone(SkipReason::NotAnnotated)),
     };
     let verdict = verdict.unwrap_or_else(|problems| {
-        let faults = problems.into_iter().map(|problem| Fault {
+        let faults = problems.into_iter().map(|problem| CliError {
             place: workload.place.clone(),
             problem,
         });
@@ -56,9 +60,9 @@ pub(crate) fn admit(workload: &Workload, documents: &[Document], settings: &Sett
 fn verdict(
     pod: &Value,
     namespace: &str,
-    settings: &Settings,
+    settings: &InjectSettings,
     warnings: &mut Vec<String>,
-) -> Result<Verdict, Vec<Problem>> {
+) -> Result<Verdict, Vec<CliErrorKind>> {
     let mut unquoted = unquoted_annotations(pod);
     unquoted.extend(unquoted_variables(pod));
     if !unquoted.is_empty() {
@@ -79,7 +83,7 @@ fn verdict(
             warnings: more,
         } => {
             warnings.extend(more);
-            Err(faults.into_iter().map(Problem::Denied).collect())
+            Err(faults.into_iter().map(CliErrorKind::Denied).collect())
         }
         Decision::Patch {
             operations,
@@ -96,7 +100,7 @@ fn verdict(
 
 /// Annotations that are no text, which YAML makes of `"true"` without its quotes. Their values are
 /// not repeated.
-fn unquoted_annotations(pod: &Value) -> Vec<Problem> {
+fn unquoted_annotations(pod: &Value) -> Vec<CliErrorKind> {
     let annotations = pod
         .pointer("/metadata/annotations")
         .and_then(Value::as_object);
@@ -105,7 +109,7 @@ fn unquoted_annotations(pod: &Value) -> Vec<Problem> {
         .flatten()
         .filter(|(_, value)| !value.is_string() && !value.is_null());
     unquoted
-        .map(|(key, _)| Problem::NotQuoted {
+        .map(|(key, _)| CliErrorKind::NotQuoted {
             annotation: key.clone(),
         })
         .collect()
@@ -113,14 +117,14 @@ fn unquoted_annotations(pod: &Value) -> Vec<Problem> {
 
 /// Variables whose values are no text, which the webhook never gets to see: the API server refuses
 /// such a pod before it asks.
-fn unquoted_variables(pod: &Value) -> Vec<Problem> {
+fn unquoted_variables(pod: &Value) -> Vec<CliErrorKind> {
     let mut problems = Vec::new();
     for list in ["initContainers", "containers"] {
         for (container, view) in items(&pod["spec"], list) {
             for (n, variable) in items(view, "env") {
                 if !matches!(variable["value"], Value::String(_) | Value::Null) {
                     let field = format!("spec.{list}[{container}].env[{n}].value");
-                    problems.push(Problem::WrongType(field));
+                    problems.push(CliErrorKind::WrongType(field));
                 }
             }
         }
@@ -135,27 +139,27 @@ fn items<'a>(map: &'a Value, key: &str) -> impl Iterator<Item = (usize, &'a Valu
 }
 
 /// The field that a pod cannot have so. The error's own words would repeat its value.
-fn wrong_type(json: &str) -> Problem {
+fn wrong_type(json: &str) -> CliErrorKind {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let read = serde_path_to_error::deserialize::<_, PodView<'_>>(&mut deserializer);
     let path = read.map_or_else(|error| error.path().to_string(), |_| "the pod".to_owned());
-    Problem::WrongType(path)
+    CliErrorKind::WrongType(path)
 }
 
 /// Whether there is a container that the files can be for. The webhook never gets to see a pod
 /// without: the API server refuses it.
-fn has_containers(pod: &Value) -> Result<(), Problem> {
+fn has_containers(pod: &Value) -> Result<(), CliErrorKind> {
     if !pod["spec"].is_object() {
-        Err(Problem::NoContainers("spec"))
+        Err(CliErrorKind::NoContainers("spec"))
     } else if items(&pod["spec"], "containers").next().is_none() {
-        Err(Problem::NoContainers("spec.containers"))
+        Err(CliErrorKind::NoContainers("spec.containers"))
     } else {
         Ok(())
     }
 }
 
-fn patched(pod: &Value, operations: &Operations) -> Result<Value, Problem> {
-    let defect = |error: &dyn std::fmt::Display| Problem::Patch(error.to_string());
+fn patched(pod: &Value, operations: &Operations) -> Result<Value, CliErrorKind> {
+    let defect = |error: &dyn std::fmt::Display| CliErrorKind::Patch(error.to_string());
     let patch: json_patch::Patch =
         serde_json::from_str(operations.as_json()).map_err(|error| defect(&error))?;
     let mut pod = pod.clone();

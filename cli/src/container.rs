@@ -7,10 +7,10 @@ use std::{
 };
 
 use kees_common::{StoreName, downward, names::env};
-use kees_init::{Cause, Failure, Settings, settings::OutputSettings};
+use kees_init::{InitError, InitSettings, RunError, settings::OutputSettings};
 use serde_json::Value;
 
-use crate::{fault::Problem, workload::Workload};
+use crate::{fault::CliErrorKind, workload::Workload};
 
 /// Variables by name.
 pub(crate) type Variables = BTreeMap<String, String>;
@@ -24,7 +24,7 @@ pub(crate) fn find(pod: &Value, is_init: impl Fn(&Value) -> bool) -> Option<&Val
 
 /// The variables of a container, as the kubelet sets them for a pod of `workload`, and those of init's
 /// that only the cluster knows.
-pub(crate) fn variables(container: &Value, workload: &Workload) -> (Variables, Vec<Problem>) {
+pub(crate) fn variables(container: &Value, workload: &Workload) -> (Variables, Vec<CliErrorKind>) {
     let mut variables = Variables::new();
     let mut problems = Vec::new();
     let text = |value: &Value, field| value.get(field).and_then(Value::as_str).map(str::to_owned);
@@ -58,7 +58,7 @@ pub(crate) fn variables(container: &Value, workload: &Workload) -> (Variables, V
                 variables.insert(name, value);
             }
             None if env::ALL.iter().any(|variable| variable.name == name) => {
-                problems.push(Problem::FromCluster {
+                problems.push(CliErrorKind::FromCluster {
                     variable: name,
                     container: text(container, "name").unwrap_or_default(),
                 });
@@ -100,7 +100,7 @@ pub(crate) fn confine(
     variables: &mut Variables,
     default: StoreName,
     others: &[StoreName],
-) -> Option<Problem> {
+) -> Option<CliErrorKind> {
     let mut allowed = vec![default.as_str()];
     allowed.extend(others.iter().map(|store| store.as_str()));
     let asked = variables
@@ -114,7 +114,7 @@ pub(crate) fn confine(
     variables.insert(env::STORES.to_owned(), allowed.join(","));
     asked
         .filter(|asked| !is_allowed(asked))
-        .map(|asked| Problem::OtherStore {
+        .map(|asked| CliErrorKind::OtherStore {
             asked,
             allowed: allowed.join(", "),
         })
@@ -122,16 +122,16 @@ pub(crate) fn confine(
 
 /// The settings that init reads from `variables`, with its files below `folder`, and what is wrong: a
 /// variable that init does not take, or a path that leads out of the container.
-pub(crate) fn settings(variables: &Variables, folder: &Path) -> (Settings, Vec<Problem>) {
+pub(crate) fn settings(variables: &Variables, folder: &Path) -> (InitSettings, Vec<CliErrorKind>) {
     let pairs = variables
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
-    let (mut settings, wrong) = Settings::from_variables(pairs);
+    let (mut settings, wrong) = InitSettings::from_variables(pairs);
     let wrong = wrong
         .into_iter()
-        .map(|usage| Failure::from(Cause::from(usage)));
+        .map(|usage| RunError::from(InitError::from(usage)));
     let mut problems: Vec<_> = wrong
-        .flat_map(|failure| Problem::of(&failure).collect::<Vec<_>>())
+        .flat_map(|failure| CliErrorKind::of(&failure).collect::<Vec<_>>())
         .collect();
     let OutputSettings {
         secrets_file,
@@ -152,7 +152,7 @@ pub(crate) fn settings(variables: &Variables, folder: &Path) -> (Settings, Vec<P
     for (variable, path) in paths {
         match below(folder, path) {
             Some(moved) => *path = moved,
-            None => problems.push(Problem::Outside {
+            None => problems.push(CliErrorKind::Outside {
                 variable,
                 path: path.clone(),
             }),

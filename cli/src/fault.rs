@@ -4,25 +4,25 @@ use std::{fmt, io, path::PathBuf};
 
 use kees_common::names::env;
 use kees_init::Exit;
-use kees_inject::{InvalidPolicy, SettingsProblem};
+use kees_inject::{ParsePolicyError, SettingsError};
 use kees_store::aws::OwnRegionError;
 
 /// One thing that is wrong, and where it is.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct CliError {
     pub(crate) place: Place,
-    pub(crate) problem: Problem,
+    pub(crate) problem: CliErrorKind,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.place, self.problem)
     }
 }
 
-impl From<Problem> for Fault {
+impl From<CliErrorKind> for CliError {
     /// A fault of the command line.
-    fn from(problem: Problem) -> Self {
+    fn from(problem: CliErrorKind) -> Self {
         Self {
             place: Place::default(),
             problem,
@@ -31,12 +31,12 @@ impl From<Problem> for Fault {
 }
 
 /// Puts faults into the order of the manifests; those of the command line come first.
-pub(crate) fn sort(faults: &mut [Fault]) {
+pub(crate) fn sort(faults: &mut [CliError]) {
     faults.sort_by(|a, b| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)));
 }
 
 /// The exit status that stands for all of `faults`.
-pub(crate) fn exit<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> Option<Exit> {
+pub(crate) fn exit<'a>(faults: impl IntoIterator<Item = &'a CliError>) -> Option<Exit> {
     faults.into_iter().map(|fault| fault.problem.exit()).min()
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for ObjectName {
 /// What is wrong and what would be right. No message has the value of an annotation in it, but for
 /// what kees-inject and kees-init say of one.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Problem {
+pub(crate) enum CliErrorKind {
     #[error("it cannot be read: {0}")]
     Unreadable(io::Error),
     #[error("it is not UTF-8 text, as YAML has to be")]
@@ -99,10 +99,10 @@ pub(crate) enum Problem {
     #[error("{path}: {source}")]
     Policy {
         path: PathBuf,
-        source: InvalidPolicy,
+        source: ParsePolicyError,
     },
     #[error(transparent)]
-    Settings(#[from] SettingsProblem),
+    Settings(#[from] SettingsError),
     #[error("it is not YAML: {0}")]
     Yaml(String),
     #[error("it is not a Kubernetes object: {0}")]
@@ -123,7 +123,7 @@ pub(crate) enum Problem {
     #[error("{0} is of the wrong type; put numbers and booleans that are meant as text in quotes")]
     WrongType(String),
     #[error("{0}")]
-    Denied(kees_inject::Fault),
+    Denied(kees_inject::CliError),
     #[error("the patch does not fit the pod, which is a defect of kees: {0}")]
     Patch(String),
     #[error(
@@ -151,7 +151,7 @@ pub(crate) enum Problem {
     Init { line: String, exit: Exit },
 }
 
-impl Problem {
+impl CliErrorKind {
     /// The exit status that this problem alone has, as kees-init would have it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -181,15 +181,15 @@ impl Problem {
     }
 
     /// The problem, at that place.
-    pub(crate) fn at(self, place: &Place) -> Fault {
-        Fault {
+    pub(crate) fn at(self, place: &Place) -> CliError {
+        CliError {
             place: place.clone(),
             problem: self,
         }
     }
 
     /// The problems of a run that failed.
-    pub(crate) fn of(failure: &kees_init::Failure) -> impl Iterator<Item = Self> {
+    pub(crate) fn of(failure: &kees_init::RunError) -> impl Iterator<Item = Self> {
         failure.causes().iter().map(|cause| Self::Init {
             line: cause.line(),
             exit: cause.exit(),

@@ -5,7 +5,7 @@ use kees_inject::{Policy, SkipReason};
 use crate::{
     admission::{self, Verdict},
     args::InjectArgs,
-    fault::{self, Fault},
+    fault::{self, CliError},
     manifest,
     output::Answer,
     settings, workload,
@@ -73,7 +73,7 @@ pub(crate) fn inject(args: &InjectArgs) -> Answer {
     }
 }
 
-fn refused(faults: &[Fault], mut messages: Vec<String>) -> Answer {
+fn refused(faults: &[CliError], mut messages: Vec<String>) -> Answer {
     messages.extend(faults.iter().map(ToString::to_string));
     Answer {
         output: String::new(),

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use kees_inject::{Policy, SettingsProblem, SkipReason};
+use kees_inject::{Policy, SettingsError, SkipReason};
 use serde::Serialize;
 
 use crate::{
     admission::{self, Verdict},
     args::{LintArgs, Output},
-    fault::{self, Fault, Place, Problem},
+    fault::{self, CliError, CliErrorKind, Place},
     manifest,
     output::Answer,
     report::{self, At, Remark, Wrong, count},
@@ -38,7 +38,7 @@ pub(crate) fn lint(args: &LintArgs) -> Answer {
     let faults = settings::check(&settings).into_iter().filter(|fault| {
         !matches!(
             fault.problem,
-            Problem::Settings(SettingsProblem::NoEnvLabel)
+            CliErrorKind::Settings(SettingsError::NoEnvLabel)
         )
     });
     let mut findings = Findings {
@@ -81,7 +81,7 @@ struct Findings {
     sound: Vec<Place>,
     refused: Vec<Place>,
     left_alone: Vec<(Place, String)>,
-    faults: Vec<Fault>,
+    faults: Vec<CliError>,
     warnings: Vec<(Place, String)>,
     /// What to say where no pod is annotated.
     nothing: String,

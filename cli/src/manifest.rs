@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use serde_saphyr::{Options, SerializerOptions, Spanned, UserMessageFormatter};
 
-use crate::fault::{Fault, Place, Problem};
+use crate::fault::{CliError, CliErrorKind, Place};
 
 /// One document that is not empty.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Document {
 }
 
 /// Reads all documents of all files; `-` is standard input.
-pub(crate) fn read(files: &[PathBuf]) -> (Vec<Document>, Vec<Fault>) {
+pub(crate) fn read(files: &[PathBuf]) -> (Vec<Document>, Vec<CliError>) {
     let mut documents = Vec::new();
     let mut faults = Vec::new();
     for path in files {
@@ -34,15 +34,15 @@ pub(crate) fn read(files: &[PathBuf]) -> (Vec<Document>, Vec<Fault>) {
             (path.display().to_string(), fs::read(path))
         };
         let text = bytes
-            .map_err(Problem::Unreadable)
-            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| Problem::NotText));
+            .map_err(CliErrorKind::Unreadable)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| CliErrorKind::NotText));
         let file = Place {
             file: Some(name),
             ..Place::default()
         };
         let parsed = match text {
             Ok(text) => parse(&file, &text),
-            Err(problem) => Err(Fault {
+            Err(problem) => Err(CliError {
                 place: file,
                 problem,
             }),
@@ -56,7 +56,7 @@ pub(crate) fn read(files: &[PathBuf]) -> (Vec<Document>, Vec<Fault>) {
 }
 
 /// The documents of one file.
-fn parse(file: &Place, text: &str) -> Result<Vec<Document>, Fault> {
+fn parse(file: &Place, text: &str) -> Result<Vec<Document>, CliError> {
     let mut options = Options::default();
     options.legacy_octal_numbers = true;
     options.with_snippet = false;
@@ -67,11 +67,11 @@ fn parse(file: &Place, text: &str) -> Result<Vec<Document>, Fault> {
     let documents = serde_saphyr::from_multiple_with_options::<Spanned<Value>>(text, options);
     let documents = documents.map_err(|error| {
         let error = error.without_snippet();
-        Fault {
+        CliError {
             place: error
                 .location()
                 .map_or_else(|| file.clone(), |location| place(location.line())),
-            problem: Problem::Yaml(error.render_with_formatter(&UserMessageFormatter)),
+            problem: CliErrorKind::Yaml(error.render_with_formatter(&UserMessageFormatter)),
         }
     })?;
     Ok(documents
@@ -87,13 +87,13 @@ fn parse(file: &Place, text: &str) -> Result<Vec<Document>, Fault> {
 ///
 /// # Errors
 /// What the YAML library could not print.
-pub(crate) fn print(documents: &[Document]) -> Result<String, Problem> {
+pub(crate) fn print(documents: &[Document]) -> Result<String, CliErrorKind> {
     let mut options = SerializerOptions::default();
     // A long line stays one line.
     options.folded_wrap_chars = usize::MAX;
     let values: Vec<&Value> = documents.iter().map(|document| &document.value).collect();
     serde_saphyr::to_string_multiple_with_options(&values, options)
-        .map_err(|error| Problem::Yaml(error.to_string()))
+        .map_err(|error| CliErrorKind::Yaml(error.to_string()))
 }
 
 #[cfg(test)]
@@ -160,6 +160,6 @@ mod tests {
     fn what_is_not_yaml_is_refused_with_its_line(#[case] text: &str, #[case] line: u64) {
         let fault = parse(&Place::default(), text).unwrap_err();
         assert_eq!(fault.place.line, Some(line), "{fault}");
-        assert!(matches!(fault.problem, Problem::Yaml(_)));
+        assert!(matches!(fault.problem, CliErrorKind::Yaml(_)));
     }
 }

@@ -4,7 +4,7 @@ use kees_common::{SecretType, StoragePath, StoreName};
 use kees_init::Row;
 use serde::Serialize;
 
-use crate::fault::{Fault, ObjectName, Place};
+use crate::fault::{CliError, ObjectName, Place};
 
 /// A place in a manifest.
 #[derive(Debug, Serialize)]
@@ -42,8 +42,8 @@ pub(crate) struct Wrong<'a> {
     message: String,
 }
 
-impl<'a> From<&'a Fault> for Wrong<'a> {
-    fn from(fault: &'a Fault) -> Self {
+impl<'a> From<&'a CliError> for Wrong<'a> {
+    fn from(fault: &'a CliError) -> Self {
         Self {
             at: At::from(&fault.place),
             message: fault.problem.to_string(),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use kees_common::{StoreName, names::env};
-use kees_init::{Cause, Exit, Failure, Report, Request, Settings};
+use kees_init::{Exit, InitError, InitSettings, Report, Request, RunError};
 use kees_inject::{INIT_CONTAINER, Policy, SkipReason};
 use kees_store::{
     Stores,
@@ -21,7 +21,7 @@ use crate::{
     admission::{self, Verdict},
     args::RunArgs,
     container,
-    fault::{self, Fault, Problem},
+    fault::{self, CliError, CliErrorKind},
     manifest::{self, Document},
     output::Answer,
     progress::Bar,
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &RunArgs) -> Answer {
     summary.answer(args)
 }
 
-fn run_with(args: &RunArgs, operator: &kees_inject::Settings, summary: &mut Summary) {
+fn run_with(args: &RunArgs, operator: &kees_inject::InjectSettings, summary: &mut Summary) {
     let namespace = &args.manifest.namespace;
     let (documents, unread) = manifest::read(&args.manifest.files);
     let (mut workloads, unsound) = workload::find(&documents, namespace, &operator.domain);
@@ -73,7 +73,7 @@ fn run_with(args: &RunArgs, operator: &kees_inject::Settings, summary: &mut Summ
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return summary.faults.push(Problem::Runtime(error).into()),
+        Err(error) => return summary.faults.push(CliErrorKind::Runtime(error).into()),
     };
     let running = prepared.iter().map(|one| &one.workload);
     summary.faults.extend(workload::named_twice(running));
@@ -94,22 +94,22 @@ fn run_with(args: &RunArgs, operator: &kees_inject::Settings, summary: &mut Summ
 struct Prepared {
     workload: Workload,
     folder: PathBuf,
-    settings: Settings,
+    settings: InitSettings,
     request: Request,
 }
 
 /// What is known before the first pod is run.
 struct Admitting<'a> {
     args: &'a RunArgs,
-    operator: &'a kees_inject::Settings,
+    operator: &'a kees_inject::InjectSettings,
     documents: &'a [Document],
     summary: &'a mut Summary,
 }
 
 impl Admitting<'_> {
     /// Admits the workload's pod and parses it as init would; `None` where there is nothing to run.
-    fn prepare(&mut self, workload: Workload) -> Result<Option<Prepared>, Vec<Fault>> {
-        let at = |problems: Vec<Problem>| -> Vec<Fault> {
+    fn prepare(&mut self, workload: Workload) -> Result<Option<Prepared>, Vec<CliError>> {
+        let at = |problems: Vec<CliErrorKind>| -> Vec<CliError> {
             let problems = problems.into_iter();
             problems
                 .map(|problem| problem.at(&workload.place))
@@ -134,7 +134,8 @@ impl Admitting<'_> {
         let request = Request::parse(&settings, annotations.as_bytes()).map_err(|failure| {
             // A variable that is wrong is not missing as well.
             let is_known = problems.is_empty();
-            let more = Problem::of(&failure).filter(|more| is_known || more.exit() == Exit::Data);
+            let more =
+                CliErrorKind::of(&failure).filter(|more| is_known || more.exit() == Exit::Data);
             problems.extend(more);
         });
         let (Ok(request), true) = (request, problems.is_empty()) else {
@@ -150,7 +151,7 @@ impl Admitting<'_> {
     }
 
     /// The pod as it would be created, and whether its author wired the init container.
-    fn admit(&mut self, workload: &Workload) -> Result<Option<(Value, bool)>, Vec<Fault>> {
+    fn admit(&mut self, workload: &Workload) -> Result<Option<(Value, bool)>, Vec<CliError>> {
         let admission = admission::admit(workload, self.documents, self.operator);
         for warning in admission.warnings {
             let place = workload.place.clone();
@@ -174,7 +175,7 @@ impl Admitting<'_> {
     }
 
     /// What is wrong with the wiring of a pod that is refused for its annotations already.
-    fn wired_amiss(&self, workload: &Workload, folder: &Path) -> Vec<Problem> {
+    fn wired_amiss(&self, workload: &Workload, folder: &Path) -> Vec<CliErrorKind> {
         let pod = workload.pod(self.documents);
         let is_wired = |pod: &&Value| {
             let container = self.wired_container(pod);
@@ -192,7 +193,12 @@ impl Admitting<'_> {
     }
 
     /// What init finds in the container that the pod's author wired, with the stores of this run.
-    fn wired(&self, workload: &Workload, pod: &Value, folder: &Path) -> (Settings, Vec<Problem>) {
+    fn wired(
+        &self,
+        workload: &Workload,
+        pod: &Value,
+        folder: &Path,
+    ) -> (InitSettings, Vec<CliErrorKind>) {
         let operator = self.operator;
         let container = self.wired_container(pod).unwrap_or(&Value::Null);
         let (mut variables, mut problems) = container::variables(container, workload);
@@ -206,7 +212,7 @@ impl Admitting<'_> {
 }
 
 /// What init finds in the container that was injected.
-fn injected(workload: &Workload, pod: &Value, folder: &Path) -> (Settings, Vec<Problem>) {
+fn injected(workload: &Workload, pod: &Value, folder: &Path) -> (InitSettings, Vec<CliErrorKind>) {
     let container = container::find(pod, |container| {
         container.get("name").and_then(Value::as_str) == Some(INIT_CONTAINER)
     });
@@ -218,7 +224,7 @@ fn injected(workload: &Workload, pod: &Value, folder: &Path) -> (Settings, Vec<P
 }
 
 /// What this run has flags of its own for.
-fn for_this_machine(args: &RunArgs, settings: &mut Settings) {
+fn for_this_machine(args: &RunArgs, settings: &mut InitSettings) {
     settings.output.format = args.format.or(settings.output.format);
     settings.storage.timeout = args.timeout;
     if args.aws_sts_endpoint.is_some() {
@@ -238,7 +244,7 @@ fn for_this_machine(args: &RunArgs, settings: &mut Settings) {
 
 /// Gives the user's own Region to the pods that need one and are told none: the default of kees-init
 /// is that of a cluster, not theirs.
-async fn give_region(prepared: &mut [Prepared]) -> Result<(), Problem> {
+async fn give_region(prepared: &mut [Prepared]) -> Result<(), CliErrorKind> {
     let lacks = |one: &&mut Prepared| {
         let stores = one.request.stores();
         let is_aws = [StoreName::DynamoDb, StoreName::SecretsManager]
@@ -248,7 +254,7 @@ async fn give_region(prepared: &mut [Prepared]) -> Result<(), Problem> {
     };
     let mut lacking = prepared.iter_mut().filter(lacks).peekable();
     if lacking.peek().is_some() {
-        let own = own_region().await.map_err(Problem::NoRegion)?;
+        let own = own_region().await.map_err(CliErrorKind::NoRegion)?;
         lacking.for_each(|one| one.settings.aws.aws_region = Some(own.clone()));
     }
     Ok(())
@@ -290,25 +296,29 @@ fn run_each(args: &RunArgs, runtime: &Runtime, prepared: Vec<Prepared>, summary:
                 let place = &workload.place;
                 summary
                     .faults
-                    .extend(Problem::of(&failure).map(|problem| problem.at(place)));
+                    .extend(CliErrorKind::of(&failure).map(|problem| problem.at(place)));
             }
         }
     }
 }
 
-async fn run_one(settings: &Settings, request: &Request, bar: &Bar) -> Result<Report, Failure> {
+async fn run_one(
+    settings: &InitSettings,
+    request: &Request,
+    bar: &Bar,
+) -> Result<Report, RunError> {
     let mut stores = settings.stores();
     stores.aws.caller = Caller::Person;
     let stores = Stores::open(request.stores(), &stores)
         .await
-        .map_err(Cause::Store)?;
+        .map_err(InitError::Store)?;
     kees_init::run(request, &stores, bar).await
 }
 
 /// Makes the folder of a workload, and those above it. What is made is this user's alone, whatever
 /// mode the files have, with a note to git that nothing in it is to be committed; a folder that is
 /// there stays as it is. What is made in one that has such a note already needs none of its own.
-fn make_folder(out: &Path, folder: &Path) -> Result<(), Problem> {
+fn make_folder(out: &Path, folder: &Path) -> Result<(), CliErrorKind> {
     let is_new = |path: &&Path| path.starts_with(out) && !path.exists();
     let highest = folder.ancestors().take_while(is_new).last();
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -328,7 +338,7 @@ fn is_ignored(out: &Path, folder: &Path) -> bool {
 
 /// Keeps the store embedded from git in a folder that was there before, unless that has a note of its
 /// own.
-fn ignore_store(out: &Path) -> Result<(), Problem> {
+fn ignore_store(out: &Path) -> Result<(), CliErrorKind> {
     if out.join(GITIGNORE).exists() {
         Ok(())
     } else {
@@ -336,12 +346,12 @@ fn ignore_store(out: &Path) -> Result<(), Problem> {
     }
 }
 
-fn ignore(folder: &Path, patterns: &str) -> Result<(), Problem> {
+fn ignore(folder: &Path, patterns: &str) -> Result<(), CliErrorKind> {
     let file = folder.join(GITIGNORE);
     fs::write(&file, patterns).map_err(no_folder(&file))
 }
 
-fn no_folder(path: &Path) -> impl FnOnce(io::Error) -> Problem {
+fn no_folder(path: &Path) -> impl FnOnce(io::Error) -> CliErrorKind {
     let path = path.to_owned();
-    move |source| Problem::NoFolder { path, source }
+    move |source| CliErrorKind::NoFolder { path, source }
 }

@@ -3,11 +3,11 @@
 use std::fs;
 
 use kees_common::{Endpoint, Region, StoreName, names::env};
-use kees_inject::{Policy, Settings};
+use kees_inject::{InjectSettings, Policy};
 
 use crate::{
     args::{ContainerArgs, DEFAULT_IMAGE, OperatorArgs, StoreArgs},
-    fault::{Fault, Problem},
+    fault::{CliError, CliErrorKind},
     workload::Workload,
 };
 
@@ -20,7 +20,7 @@ pub(crate) fn settings(
     stores: &StoreArgs,
     operator: &OperatorArgs,
     without_policy: Policy,
-) -> Result<Settings, Fault> {
+) -> Result<InjectSettings, CliError> {
     let OperatorArgs {
         policy,
         cluster,
@@ -29,18 +29,18 @@ pub(crate) fn settings(
     } = operator;
     let policy = match policy {
         Some(path) => {
-            let text = fs::read_to_string(path).map_err(|source| Problem::NoPolicy {
+            let text = fs::read_to_string(path).map_err(|source| CliErrorKind::NoPolicy {
                 path: path.clone(),
                 source,
             })?;
-            text.parse().map_err(|source| Problem::Policy {
+            text.parse().map_err(|source| CliErrorKind::Policy {
                 path: path.clone(),
                 source,
             })?
         }
         None => without_policy,
     };
-    let mut settings = Settings::new(DEFAULT_IMAGE);
+    let mut settings = InjectSettings::new(DEFAULT_IMAGE);
     settings.policy = policy;
     settings.cluster.clone_from(cluster);
     settings.domain = annotation_domain.clone();
@@ -51,23 +51,23 @@ pub(crate) fn settings(
 }
 
 /// Everything that is wrong with the settings together.
-pub(crate) fn check(settings: &Settings) -> Vec<Fault> {
+pub(crate) fn check(settings: &InjectSettings) -> Vec<CliError> {
     let problems = settings.problems();
     problems
         .into_iter()
-        .map(|problem| Problem::from(problem).into())
+        .map(|problem| CliErrorKind::from(problem).into())
         .collect()
 }
 
 /// Keeps pods from being judged by settings that are wrong: each would have the same fault once more.
-pub(crate) fn withhold(workloads: &mut Vec<Workload>, faults: &[Fault]) {
+pub(crate) fn withhold(workloads: &mut Vec<Workload>, faults: &[CliError]) {
     if !faults.is_empty() {
         workloads.clear();
     }
 }
 
 impl StoreArgs {
-    fn give(&self, settings: &mut Settings) {
+    fn give(&self, settings: &mut InjectSettings) {
         let Self {
             stores,
             env_label,
@@ -97,7 +97,7 @@ impl StoreArgs {
 
 impl ContainerArgs {
     /// Sets the init container's own.
-    pub(crate) fn give(&self, settings: &mut Settings) {
+    pub(crate) fn give(&self, settings: &mut InjectSettings) {
         let Self {
             init_image,
             image_pull_policy,

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     args::{Output, RunArgs},
-    fault::{self, Fault, Place},
+    fault::{self, CliError, Place},
     output::Answer,
     report::{self, At, EntryOutcome, Remark, Wrong},
     table,
@@ -24,7 +24,7 @@ pub(crate) struct Summary {
     pub(crate) done: Vec<Done>,
     pub(crate) left_alone: Vec<(Place, String)>,
     pub(crate) warnings: Vec<(Place, String)>,
-    pub(crate) faults: Vec<Fault>,
+    pub(crate) faults: Vec<CliError>,
     /// What to say where no pod is annotated.
     pub(crate) nothing: Option<String>,
 }

@@ -6,7 +6,7 @@ use kees_common::{Domain, Word};
 use serde_json::Value;
 
 use crate::{
-    fault::{Fault, ObjectName, Place, Problem},
+    fault::{CliError, CliErrorKind, ObjectName, Place},
     manifest::Document,
 };
 
@@ -53,7 +53,7 @@ pub(crate) fn find(
     documents: &[Document],
     namespace: &str,
     domain: &Domain,
-) -> (Vec<Workload>, Vec<Fault>) {
+) -> (Vec<Workload>, Vec<CliError>) {
     let mut search = Search {
         namespace,
         domain,
@@ -67,7 +67,7 @@ pub(crate) fn find(
 }
 
 /// Those of a name that one before them has: their files would be in one folder.
-pub(crate) fn named_twice<'a>(workloads: impl IntoIterator<Item = &'a Workload>) -> Vec<Fault> {
+pub(crate) fn named_twice<'a>(workloads: impl IntoIterator<Item = &'a Workload>) -> Vec<CliError> {
     let mut first = BTreeMap::new();
     let mut faults = Vec::new();
     for workload in workloads {
@@ -76,7 +76,7 @@ pub(crate) fn named_twice<'a>(workloads: impl IntoIterator<Item = &'a Workload>)
                 vacant.insert(&workload.place);
             }
             btree_map::Entry::Occupied(other) => {
-                let problem = Problem::Twice(other.get().position());
+                let problem = CliErrorKind::Twice(other.get().position());
                 faults.push(problem.at(&workload.place));
             }
         }
@@ -88,7 +88,7 @@ struct Search<'a> {
     namespace: &'a str,
     domain: &'a Domain,
     workloads: Vec<Workload>,
-    faults: Vec<Fault>,
+    faults: Vec<CliError>,
 }
 
 impl Search<'_> {
@@ -108,7 +108,7 @@ impl Search<'_> {
                 let item = pointer.trim_start_matches('/').replace('/', ".");
                 let it = if item.is_empty() { "it" } else { &item };
                 let problem = format!("{it} {problem}");
-                return self.fault(place, Problem::NotAnObject(problem));
+                return self.fault(place, CliErrorKind::NotAnObject(problem));
             }
         };
         if let (Some(of), Some(Value::Array(items))) =
@@ -148,7 +148,7 @@ impl Search<'_> {
         };
         if !object.pointer(template).is_some_and(Value::is_object) {
             let field = template.trim_start_matches('/').replace('/', ".");
-            return self.fault(&place, Problem::NoPod(field));
+            return self.fault(&place, CliErrorKind::NoPod(field));
         }
         let pod_name = match kind {
             "StatefulSet" => format!("{}-0", name.name),
@@ -169,7 +169,7 @@ impl Search<'_> {
         });
     }
 
-    fn name(&self, kind: &str, object: &Value) -> Result<ObjectName, Problem> {
+    fn name(&self, kind: &str, object: &Value) -> Result<ObjectName, CliErrorKind> {
         let metadata = |field| object.get("metadata")?.get(field)?.as_str();
         // What the API server would append to it is unknown.
         let generated = metadata("generateName").map(|name| name.trim_end_matches('-'));
@@ -181,7 +181,7 @@ impl Search<'_> {
             name: name.to_owned(),
         };
         // Both become folders.
-        let bad = |field| Problem::BadName {
+        let bad = |field| CliErrorKind::BadName {
             kind: kind.to_owned(),
             field,
         };
@@ -211,8 +211,8 @@ impl Search<'_> {
         keys.filter(is_entry).cloned().collect()
     }
 
-    fn fault(&mut self, place: &Place, problem: Problem) {
-        self.faults.push(Fault {
+    fn fault(&mut self, place: &Place, problem: CliErrorKind) {
+        self.faults.push(CliError {
             place: place.clone(),
             problem,
         });

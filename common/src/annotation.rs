@@ -9,7 +9,7 @@ use std::{borrow::Cow, str::FromStr};
 use crate::{
     Domain, Entry, EntryName, Lease, Lookup, Options, Resource, SecretValue, Source, StorageKey,
     domain::Word,
-    fault::{Fault, Problem, Warning, shown},
+    fault::{AnnotationError, AnnotationErrorKind, Warning, shown},
     names::keys,
     pairs::{self, Pair},
 };
@@ -24,7 +24,7 @@ pub struct Parsed {
     /// The pod's `init.` annotations.
     pub options: Options,
     /// What is wrong; an entry at fault is not among `entries`.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<AnnotationError>,
     /// What has no effect.
     pub warnings: Vec<Warning>,
 }
@@ -68,13 +68,13 @@ impl Parsed {
 /// Gathers what is wrong with one annotation.
 pub(crate) struct Collector<'a> {
     annotation: &'a str,
-    faults: &'a mut Vec<Fault>,
+    faults: &'a mut Vec<AnnotationError>,
     warnings: &'a mut Vec<Warning>,
 }
 
 impl Collector<'_> {
-    pub(crate) fn fault(&mut self, problem: Problem) {
-        self.faults.push(Fault {
+    pub(crate) fn fault(&mut self, problem: AnnotationErrorKind) {
+        self.faults.push(AnnotationError {
             annotation: self.annotation.to_owned(),
             problem,
         });
@@ -95,7 +95,7 @@ impl Collector<'_> {
     ) -> Option<T> {
         value
             .parse()
-            .map_err(|right| self.fault(Problem::invalid(key, value, right)))
+            .map_err(|right| self.fault(AnnotationErrorKind::invalid(key, value, right)))
             .ok()
     }
 }
@@ -105,10 +105,10 @@ fn entry(word: Word, name: &str, value: &str, collect: &mut Collector<'_>) -> Op
     let before = collect.faults.len();
     let name = name
         .parse::<EntryName>()
-        .map_err(|e| collect.fault(Problem::Name(e)))
+        .map_err(|e| collect.fault(AnnotationErrorKind::Name(e)))
         .ok();
     let pairs = pairs::parse(value)
-        .map_err(|e| collect.fault(Problem::Pairs(e)))
+        .map_err(|e| collect.fault(AnnotationErrorKind::Pairs(e)))
         .ok();
     let (name, mut pairs) = (name?, Pairs(pairs?));
 
@@ -165,14 +165,14 @@ fn warn_of_rest(pairs: Pairs<'_>, sound: bool, collect: &mut Collector<'_>) {
 fn local_value(pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -> Option<SecretValue> {
     let text = pairs.take(keys::LOCAL_MODE_VALUE)?;
     SecretValue::from_base64(&text)
-        .map_err(|_| collect.fault(Problem::LocalValue))
+        .map_err(|_| collect.fault(AnnotationErrorKind::LocalValue))
         .ok()
 }
 
 fn store(pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -> Option<crate::StoreName> {
     let text = pairs.take(keys::STORE)?;
     text.parse()
-        .map_err(|e| collect.fault(Problem::UnknownStore(e)))
+        .map_err(|e| collect.fault(AnnotationErrorKind::ParseStoreNameError(e)))
         .ok()
 }
 
@@ -198,8 +198,8 @@ fn lease(name: &EntryName, pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -
     let right = "a lease has kind=INDEX";
     match pairs.take(keys::KIND).as_deref() {
         Some("INDEX") => {}
-        Some(other) => collect.fault(Problem::invalid(keys::KIND, other, right)),
-        None => collect.fault(Problem::Missing {
+        Some(other) => collect.fault(AnnotationErrorKind::invalid(keys::KIND, other, right)),
+        None => collect.fault(AnnotationErrorKind::Missing {
             key: keys::KIND,
             right,
         }),
@@ -210,7 +210,11 @@ fn lease(name: &EntryName, pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -
     let (start, end) = (start?, end?);
     if start > end {
         let right = format!("it must not be below rangeStart={start}");
-        collect.fault(Problem::invalid(keys::RANGE_END, &end.to_string(), right));
+        collect.fault(AnnotationErrorKind::invalid(
+            keys::RANGE_END,
+            &end.to_string(),
+            right,
+        ));
     }
     let key_prefix = key_prefix.map_or_else(|| name.base().to_owned(), Cow::into_owned);
     Some(Lease {
@@ -223,12 +227,12 @@ fn lease(name: &EntryName, pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -
 fn bound(key: &'static str, pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -> Option<i32> {
     let Some(text) = pairs.take(key) else {
         let right = "a lease has rangeStart= and rangeEnd=, whole numbers";
-        collect.fault(Problem::Missing { key, right });
+        collect.fault(AnnotationErrorKind::Missing { key, right });
         return None;
     };
     let right = "use a whole number of 32 bits";
     text.parse()
-        .map_err(|_| collect.fault(Problem::invalid(key, &text, right)))
+        .map_err(|_| collect.fault(AnnotationErrorKind::invalid(key, &text, right)))
         .ok()
 }
 

@@ -35,9 +35,9 @@ impl Default for Domain {
 }
 
 impl FromStr for Domain {
-    type Err = InvalidDomain;
+    type Err = ParseDomainError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidDomain> {
+    fn from_str(text: &str) -> Result<Self, ParseDomainError> {
         let label = |label: &str| {
             let edge =
                 |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
@@ -49,7 +49,7 @@ impl FromStr for Domain {
         };
         // `resource.` and the domain must fit into the 253 characters of an annotation's prefix.
         if text.len() > 253 - "resource.".len() || !text.split('.').all(label) {
-            return Err(InvalidDomain(text.to_owned()));
+            return Err(ParseDomainError(text.to_owned()));
         }
         Ok(Self(text.to_owned()))
     }
@@ -64,7 +64,7 @@ impl fmt::Display for Domain {
 /// A domain that no annotation can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a domain; use lower-case letters, digits, '-' and '.', such as example.com")]
-pub struct InvalidDomain(String);
+pub struct ParseDomainError(String);
 
 /// The word that an annotation of ours begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,10 @@ mod tests {
     #[case("a_b")]
     #[case("ä.com")]
     fn what_no_annotation_can_have_is_no_domain(#[case] text: &str) {
-        assert_eq!(text.parse::<Domain>(), Err(InvalidDomain(text.to_owned())));
+        assert_eq!(
+            text.parse::<Domain>(),
+            Err(ParseDomainError(text.to_owned()))
+        );
     }
 
     #[test]

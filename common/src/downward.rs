@@ -14,9 +14,9 @@ const LONGEST_KEY: usize = 253 + 1 + 63;
 /// The last line needs no newline, empty lines and an empty file are fine.
 ///
 /// # Errors
-/// [`DownwardError`], which names the line and, where the key could be read, the key. It repeats
+/// [`ParseDownwardError`], which names the line and, where the key could be read, the key. It repeats
 /// nothing of a value.
-pub fn parse(text: &[u8]) -> Result<Vec<(String, String)>, DownwardError> {
+pub fn parse(text: &[u8]) -> Result<Vec<(String, String)>, ParseDownwardError> {
     let mut lines = BTreeMap::new();
     let mut annotations = Vec::new();
     for (line, text) in (1..).zip(text.split(|b| *b == b'\n')) {
@@ -27,7 +27,7 @@ pub fn parse(text: &[u8]) -> Result<Vec<(String, String)>, DownwardError> {
         match lines.entry(key.clone()) {
             btree_map::Entry::Vacant(vacant) => vacant.insert(line),
             btree_map::Entry::Occupied(first) => {
-                return Err(DownwardError::Duplicate {
+                return Err(ParseDownwardError::Duplicate {
                     line,
                     key,
                     first: *first.get(),
@@ -55,28 +55,28 @@ pub fn write<'a>(annotations: impl IntoIterator<Item = (&'a str, &'a str)>) -> S
     lines.join("\n")
 }
 
-fn annotation(line: usize, text: &[u8]) -> Result<(String, String), DownwardError> {
+fn annotation(line: usize, text: &[u8]) -> Result<(String, String), ParseDownwardError> {
     let mut halves = text.splitn(2, |b| *b == b'=');
     let (Some(key), Some(value)) = (halves.next(), halves.next()) else {
-        return Err(DownwardError::Line { line });
+        return Err(ParseDownwardError::Line { line });
     };
     let sound = |b: &u8| b.is_ascii_alphanumeric() || b"-_./".contains(b);
     if key.is_empty() || key.len() > LONGEST_KEY || !key.iter().all(sound) {
-        return Err(DownwardError::Line { line });
+        return Err(ParseDownwardError::Line { line });
     }
     let key: String = key.iter().copied().map(char::from).collect();
     let inside = value
         .strip_prefix(b"\"")
         .and_then(|value| value.strip_suffix(b"\""));
     let Some(inside) = inside else {
-        return Err(DownwardError::NotQuoted { line, key });
+        return Err(ParseDownwardError::NotQuoted { line, key });
     };
     let Some(bytes) = unquote(inside) else {
-        return Err(DownwardError::Escape { line, key });
+        return Err(ParseDownwardError::Escape { line, key });
     };
     match String::from_utf8(bytes) {
         Ok(value) => Ok((key, value)),
-        Err(_) => Err(DownwardError::NotText { line, key }),
+        Err(_) => Err(ParseDownwardError::NotText { line, key }),
     }
 }
 
@@ -174,7 +174,7 @@ fn is_printable(c: char) -> bool {
 
 /// What is wrong with a downward-API file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DownwardError {
+pub enum ParseDownwardError {
     /// A line without the key of an annotation before `=`.
     #[error("line {line} is not key=\"value\" with the key of an annotation")]
     Line {
@@ -226,7 +226,7 @@ mod tests {
 
     use super::*;
 
-    fn value(quoted: &str) -> Result<String, DownwardError> {
+    fn value(quoted: &str) -> Result<String, ParseDownwardError> {
         parse(format!("k={quoted}").as_bytes())
             .map(|annotations| annotations.into_iter().next().unwrap().1)
     }
@@ -260,7 +260,7 @@ mod tests {
                 invalid += 1;
                 assert_eq!(
                     value(quoted),
-                    Err(DownwardError::NotText {
+                    Err(ParseDownwardError::NotText {
                         line: 1,
                         key: "k".to_owned()
                     }),
@@ -296,7 +296,7 @@ mod tests {
     fn what_go_would_not_write_is_refused(#[case] quoted: &str) {
         assert_eq!(
             value(quoted),
-            Err(DownwardError::Escape {
+            Err(ParseDownwardError::Escape {
                 line: 1,
                 key: "k".to_owned()
             })
@@ -329,12 +329,15 @@ mod tests {
     fn raw_bytes_that_are_not_text_are_refused() {
         assert_eq!(
             parse(b"k=\"\xff\""),
-            Err(DownwardError::NotText {
+            Err(ParseDownwardError::NotText {
                 line: 1,
                 key: "k".to_owned()
             })
         );
-        assert_eq!(parse(b"\xff=\"v\""), Err(DownwardError::Line { line: 1 }));
+        assert_eq!(
+            parse(b"\xff=\"v\""),
+            Err(ParseDownwardError::Line { line: 1 })
+        );
     }
 
     #[test]

@@ -28,14 +28,16 @@ impl Default for Region {
 }
 
 impl FromStr for Region {
-    type Err = InvalidRegion;
+    type Err = ParseRegionError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRegion> {
+    fn from_str(text: &str) -> Result<Self, ParseRegionError> {
         let is_label = (1..=63).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && !text.starts_with('-')
             && !text.ends_with('-');
-        is_label.then(|| Self(text.to_owned())).ok_or(InvalidRegion)
+        is_label
+            .then(|| Self(text.to_owned()))
+            .ok_or(ParseRegionError)
     }
 }
 
@@ -48,7 +50,7 @@ impl fmt::Display for Region {
 /// A text that names no Region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it is not the name of a Region; use letters, digits and '-', such as eu-west-1")]
-pub struct InvalidRegion;
+pub struct ParseRegionError;
 
 /// The URL of a service: `http` or `https`, with a host, and no more than a path after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,28 +64,28 @@ impl Endpoint {
 }
 
 impl FromStr for Endpoint {
-    type Err = InvalidEndpoint;
+    type Err = ParseEndpointError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
+    fn from_str(text: &str) -> Result<Self, ParseEndpointError> {
         // Nothing that is refused is repeated here: a URL may hold a password.
-        let url: Uri = text.parse().map_err(|_| InvalidEndpoint::NotAUrl)?;
+        let url: Uri = text.parse().map_err(|_| ParseEndpointError::NotAUrl)?;
         let is_http = |scheme: &&Scheme| [Scheme::HTTP, Scheme::HTTPS].contains(*scheme);
         url.scheme()
             .filter(is_http)
-            .ok_or(InvalidEndpoint::Scheme)?;
+            .ok_or(ParseEndpointError::Scheme)?;
         let authority = url
             .authority()
             .filter(|authority| !authority.host().is_empty());
-        let authority = authority.ok_or(InvalidEndpoint::Host)?;
+        let authority = authority.ok_or(ParseEndpointError::Host)?;
         let host_and_port = authority.as_str().rsplit('@').next();
         let port = host_and_port.and_then(|text| text.strip_prefix(authority.host()));
         if port.is_some_and(|port| !port.is_empty())
             && authority.port_u16().unwrap_or_default() == 0
         {
-            return Err(InvalidEndpoint::Port);
+            return Err(ParseEndpointError::Port);
         }
         if url.query().is_some() || text.contains('#') {
-            return Err(InvalidEndpoint::Query);
+            return Err(ParseEndpointError::Query);
         }
         Ok(Self(text.to_owned()))
     }
@@ -97,7 +99,7 @@ impl fmt::Display for Endpoint {
 
 /// A text that is no endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidEndpoint {
+pub enum ParseEndpointError {
     /// Nothing of it can be told.
     #[error("it is not a URL; use one such as https://vpce.example.com")]
     NotAUrl,
@@ -132,25 +134,25 @@ mod tests {
     }
 
     #[rstest]
-    #[case("localhost:8000", InvalidEndpoint::Scheme)]
-    #[case("localhost", InvalidEndpoint::Scheme)]
-    #[case("ftp://localhost", InvalidEndpoint::Scheme)]
-    #[case("/path", InvalidEndpoint::Scheme)]
-    #[case("not a url", InvalidEndpoint::NotAUrl)]
-    #[case("", InvalidEndpoint::NotAUrl)]
-    #[case("http://", InvalidEndpoint::NotAUrl)]
-    #[case("http:///path", InvalidEndpoint::NotAUrl)]
-    #[case("http://[::1", InvalidEndpoint::NotAUrl)]
-    #[case("http://a b", InvalidEndpoint::NotAUrl)]
-    #[case("http://:8000", InvalidEndpoint::Host)]
-    #[case("http://host:99999", InvalidEndpoint::Port)]
-    #[case("http://host:", InvalidEndpoint::Port)]
-    #[case("http://host:0", InvalidEndpoint::Port)]
-    #[case("http://host/?x=y", InvalidEndpoint::Query)]
-    #[case("http://host/#x", InvalidEndpoint::Query)]
+    #[case("localhost:8000", ParseEndpointError::Scheme)]
+    #[case("localhost", ParseEndpointError::Scheme)]
+    #[case("ftp://localhost", ParseEndpointError::Scheme)]
+    #[case("/path", ParseEndpointError::Scheme)]
+    #[case("not a url", ParseEndpointError::NotAUrl)]
+    #[case("", ParseEndpointError::NotAUrl)]
+    #[case("http://", ParseEndpointError::NotAUrl)]
+    #[case("http:///path", ParseEndpointError::NotAUrl)]
+    #[case("http://[::1", ParseEndpointError::NotAUrl)]
+    #[case("http://a b", ParseEndpointError::NotAUrl)]
+    #[case("http://:8000", ParseEndpointError::Host)]
+    #[case("http://host:99999", ParseEndpointError::Port)]
+    #[case("http://host:", ParseEndpointError::Port)]
+    #[case("http://host:0", ParseEndpointError::Port)]
+    #[case("http://host/?x=y", ParseEndpointError::Query)]
+    #[case("http://host/#x", ParseEndpointError::Query)]
     fn what_is_no_endpoint_is_refused_with_what_would_be_right(
         #[case] text: &str,
-        #[case] expected: InvalidEndpoint,
+        #[case] expected: ParseEndpointError,
     ) {
         assert_eq!(text.parse::<Endpoint>().unwrap_err(), expected);
     }

@@ -3,29 +3,29 @@
 use std::fmt;
 
 use crate::{
-    name::InvalidName,
-    pairs::PairProblem,
-    path::PathProblem,
+    name::ParseEntryNameError,
+    pairs::ParsePairsError,
+    path::ParsePathError,
     spec::SecretType,
-    store_name::{StoreName, UnknownStore},
+    store_name::{ParseStoreNameError, StoreName},
 };
 
 /// One thing that is wrong, and the annotation it is wrong in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct AnnotationError {
     /// The whole key of the annotation, `secret.bsycorp.com/db-password`.
     pub annotation: String,
     /// What is wrong and what would be right.
-    pub problem: Problem,
+    pub problem: AnnotationErrorKind,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for AnnotationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", whole_key(&self.annotation), self.problem)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for AnnotationError {}
 
 /// Something that is not wrong but does nothing: an unknown key, a key without effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,13 +44,13 @@ impl fmt::Display for Warning {
 
 /// What is wrong with an annotation. No message repeats a `localModeValue`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum AnnotationErrorKind {
     /// The part after the slash.
     #[error("{0}")]
-    Name(InvalidName),
+    Name(ParseEntryNameError),
     /// The value is not a list of pairs.
     #[error("{0}")]
-    Pairs(PairProblem),
+    Pairs(ParsePairsError),
     /// A key that must be there is not.
     #[error("{key}= is missing; {right}")]
     Missing {
@@ -96,7 +96,7 @@ pub enum Problem {
         /// The path as it was joined.
         path: String,
         /// What is wrong with it.
-        problem: PathProblem,
+        problem: ParsePathError,
     },
     /// The path is no name that Secrets Manager takes.
     #[error(
@@ -140,7 +140,7 @@ pub enum Problem {
     },
     /// `store=` or `init.DOMAIN/store` names a store that does not exist.
     #[error("{0}")]
-    UnknownStore(UnknownStore),
+    ParseStoreNameError(ParseStoreNameError),
     /// A store that the operator does not allow.
     #[error("store {store} is not allowed here; allowed: {allowed}")]
     StoreNotAllowed {
@@ -175,7 +175,7 @@ pub enum Problem {
     LocalModeDenied,
 }
 
-impl Problem {
+impl AnnotationErrorKind {
     pub(crate) fn invalid(key: &'static str, value: &str, right: impl Into<String>) -> Self {
         Self::Invalid {
             key,
@@ -184,7 +184,7 @@ impl Problem {
         }
     }
 
-    pub(crate) fn path(path: &str, problem: PathProblem) -> Self {
+    pub(crate) fn path(path: &str, problem: ParsePathError) -> Self {
         Self::Path {
             path: shown(path),
             problem,

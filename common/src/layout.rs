@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Entry, MountPath, Source,
-    fault::{Fault, Problem},
+    fault::{AnnotationError, AnnotationErrorKind},
     output::{Format, variable_name},
 };
 
@@ -58,7 +58,7 @@ impl Layout {
 
     /// Entries that would be written over one another, or over a list, and entries of one list
     /// that would become one shell variable.
-    pub fn check(&self, entries: &[Entry]) -> Vec<Fault> {
+    pub fn check(&self, entries: &[Entry]) -> Vec<AnnotationError> {
         let mut faults = self.shared_files(entries);
         if self.format == Format::Env {
             faults.extend(shared_variables(entries));
@@ -66,7 +66,7 @@ impl Layout {
         faults
     }
 
-    fn shared_files(&self, entries: &[Entry]) -> Vec<Fault> {
+    fn shared_files(&self, entries: &[Entry]) -> Vec<AnnotationError> {
         let mut taken = BTreeMap::new();
         if self.format != Format::Files {
             taken.insert(self.secrets.clone(), "the list of secrets");
@@ -82,9 +82,9 @@ impl Layout {
                 btree_map::Entry::Vacant(vacant) => {
                     vacant.insert(&entry.annotation);
                 }
-                btree_map::Entry::Occupied(other) => faults.push(Fault {
+                btree_map::Entry::Occupied(other) => faults.push(AnnotationError {
                     annotation: entry.annotation.clone(),
-                    problem: Problem::SameFile {
+                    problem: AnnotationErrorKind::SameFile {
                         file: other.key().display().to_string(),
                         by: (*other.get()).to_owned(),
                     },
@@ -95,7 +95,7 @@ impl Layout {
     }
 }
 
-fn shared_variables(entries: &[Entry]) -> Vec<Fault> {
+fn shared_variables(entries: &[Entry]) -> Vec<AnnotationError> {
     let mut taken = BTreeMap::new();
     let mut faults = Vec::new();
     for entry in entries {
@@ -103,9 +103,9 @@ fn shared_variables(entries: &[Entry]) -> Vec<Fault> {
             btree_map::Entry::Vacant(vacant) => {
                 vacant.insert(&entry.annotation);
             }
-            btree_map::Entry::Occupied(other) => faults.push(Fault {
+            btree_map::Entry::Occupied(other) => faults.push(AnnotationError {
                 annotation: entry.annotation.clone(),
-                problem: Problem::SameVariable {
+                problem: AnnotationErrorKind::SameVariable {
                     variable: other.key().1.clone(),
                     by: (*other.get()).clone(),
                 },
@@ -140,9 +140,8 @@ mod tests {
             .check(&parsed.entries)
             .into_iter()
             .map(|fault| match fault.problem {
-                Problem::SameFile { by, .. } | Problem::SameVariable { by, .. } => {
-                    (fault.annotation, by)
-                }
+                AnnotationErrorKind::SameFile { by, .. }
+                | AnnotationErrorKind::SameVariable { by, .. } => (fault.annotation, by),
                 other => panic!("{other}"),
             })
             .collect()

@@ -32,9 +32,9 @@ impl EntryName {
 }
 
 impl FromStr for EntryName {
-    type Err = InvalidName;
+    type Err = ParseEntryNameError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
+    fn from_str(text: &str) -> Result<Self, ParseEntryNameError> {
         let bytes = text.as_bytes();
         let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
         let inner = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
@@ -43,7 +43,7 @@ impl FromStr for EntryName {
             || !edge(bytes.last())
             || !bytes.iter().all(inner)
         {
-            return Err(InvalidName);
+            return Err(ParseEntryNameError);
         }
         Ok(Self {
             whole: text.to_owned(),
@@ -72,7 +72,7 @@ pub(crate) fn base(name: &str) -> &str {
     "the name after the slash must be 1 to 63 letters, digits, '-', '_' or '.', beginning and \
      ending with a letter or digit"
 )]
-pub struct InvalidName;
+pub struct ParseEntryNameError;
 
 /// One value of a generation: the halves of a key pair, a GPG key's passphrase, the two ends of an
 /// `api-key`, or the one value of a PASSWORD or RANDOM secret.
@@ -145,7 +145,7 @@ mod tests {
     #[case("ä")]
     #[case("a b")]
     fn a_name_that_kubernetes_refuses_is_refused(#[case] text: &str) {
-        assert_eq!(text.parse::<EntryName>(), Err(InvalidName));
+        assert_eq!(text.parse::<EntryName>(), Err(ParseEntryNameError));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{StoragePrefix, StoreName, annotation::Collector, fault::Problem, names::init};
+use crate::{
+    StoragePrefix, StoreName, annotation::Collector, fault::AnnotationErrorKind, names::init,
+};
 
 /// What a pod says about itself beside its entries.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,7 +39,7 @@ impl Options {
             init::INJECT => self.opted_out = whole == "false",
             init::STORAGE_PREFIX => match value.parse() {
                 Ok(prefix) => self.storage_prefix = Some(prefix),
-                Err(problem) => collect.fault(Problem::path(value, problem)),
+                Err(problem) => collect.fault(AnnotationErrorKind::path(value, problem)),
             },
             init::LOCAL_MODE => self.local_mode = LocalMode::from_annotation(value),
             init::MOUNT_PATH => self.mount_path = collect.parsed(init::MOUNT_PATH, value),
@@ -46,7 +48,7 @@ impl Options {
             init::FILE_MODE => self.file_mode = collect.parsed(init::FILE_MODE, value),
             init::STORE => match value.parse() {
                 Ok(store) => self.store = Some(store),
-                Err(unknown) => collect.fault(Problem::UnknownStore(unknown)),
+                Err(unknown) => collect.fault(AnnotationErrorKind::ParseStoreNameError(unknown)),
             },
             init::FORMAT => self.format = collect.parsed(init::FORMAT, value),
             init::INJECTED => {}

@@ -60,11 +60,11 @@ impl fmt::Display for Format {
 /// start: growing would leave unwiped copies behind.
 ///
 /// # Errors
-/// [`OutputError`] for [`Format::Env`] alone, naming the entries and nothing of their values.
+/// [`RenderError`] for [`Format::Env`] alone, naming the entries and nothing of their values.
 pub fn render(
     format: Format,
     entries: &[(&EntryName, &SecretValue)],
-) -> Result<Option<Zeroizing<Vec<u8>>>, OutputError> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, RenderError> {
     let entries: BTreeMap<&str, &SecretValue> = entries
         .iter()
         .map(|(name, value)| (name.as_str(), *value))
@@ -116,7 +116,7 @@ fn env(variables: &BTreeMap<String, &str>, put: &mut dyn FnMut(&[u8])) {
 /// The names and texts of `env`; a name that is not the entry's own is sorted as it is written.
 fn variables<'a>(
     entries: &BTreeMap<&'a str, &'a SecretValue>,
-) -> Result<BTreeMap<String, &'a str>, OutputError> {
+) -> Result<BTreeMap<String, &'a str>, RenderError> {
     let mut names = BTreeMap::new();
     let mut variables = BTreeMap::new();
     for (name, value) in entries {
@@ -125,7 +125,7 @@ fn variables<'a>(
             btree_map::Entry::Vacant(vacant) => vacant.insert(*name),
             btree_map::Entry::Occupied(other) => {
                 let other = (*other.get()).to_owned();
-                return Err(OutputError::SameVariable {
+                return Err(RenderError::SameVariable {
                     variable,
                     name: (*name).to_owned(),
                     other,
@@ -135,7 +135,7 @@ fn variables<'a>(
         match value.expose_text() {
             Some(text) if !text.contains('\0') => variables.insert(variable, text),
             _ => {
-                return Err(OutputError::NotText {
+                return Err(RenderError::NotText {
                     name: (*name).to_owned(),
                 });
             }
@@ -195,7 +195,7 @@ fn json_string(text: &str, put: &mut dyn FnMut(&[u8])) {
 
 /// Entries that a format cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OutputError {
+pub enum RenderError {
     /// Two names that become one shell variable.
     #[error(
         "{name} and {other} would both be the shell variable {variable}; rename one of them or use \
@@ -227,7 +227,7 @@ mod tests {
 
     use super::*;
 
-    fn rendered(format: Format, entries: &[(&str, &[u8])]) -> Result<String, OutputError> {
+    fn rendered(format: Format, entries: &[(&str, &[u8])]) -> Result<String, RenderError> {
         let entries: Vec<(EntryName, SecretValue)> = entries
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), SecretValue::new(value.to_vec())))
@@ -283,7 +283,7 @@ mod tests {
         let error = rendered(Format::Env, &[("a", value)]).unwrap_err();
         assert_eq!(
             error,
-            OutputError::NotText {
+            RenderError::NotText {
                 name: "a".to_owned()
             }
         );

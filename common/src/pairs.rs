@@ -11,7 +11,7 @@ pub(crate) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 /// Pairs are split at commas and line breaks. Inside one, blanks around the separator fall away,
 /// the separator is `=`, `:` or a blank, a backslash escapes, and a pair that begins with `#` or
 /// `!` is a comment. Blanks at the end of a value are dropped, which the original does not do.
-pub(crate) fn parse(value: &str) -> Result<Vec<Pair<'_>>, PairProblem> {
+pub(crate) fn parse(value: &str) -> Result<Vec<Pair<'_>>, ParsePairsError> {
     value
         .split([',', '\n', '\r'])
         .map(str::trim_start)
@@ -20,7 +20,7 @@ pub(crate) fn parse(value: &str) -> Result<Vec<Pair<'_>>, PairProblem> {
         .collect()
 }
 
-fn pair(text: &str) -> Result<Pair<'_>, PairProblem> {
+fn pair(text: &str) -> Result<Pair<'_>, ParsePairsError> {
     let (key, rest) = unescape(text, |c| is_blank(c) || c == '=' || c == ':')?;
     // The key may have ended at a blank with the real separator behind it.
     let value = rest.trim_start_matches(is_blank);
@@ -35,7 +35,10 @@ fn is_blank(c: char) -> bool {
 
 /// Reads `text` up to the first unescaped character that `ends`, and hands back the rest. Blanks
 /// at the end are dropped unless they were escaped.
-fn unescape(text: &str, ends: impl Fn(char) -> bool) -> Result<(Cow<'_, str>, &str), PairProblem> {
+fn unescape(
+    text: &str,
+    ends: impl Fn(char) -> bool,
+) -> Result<(Cow<'_, str>, &str), ParsePairsError> {
     let split = |text: &str| text.find(|c| c == '\\' || ends(c)).unwrap_or(text.len());
     let (plain, mut rest) = text.split_at(split(text));
     let solid = plain.trim_end_matches(is_blank);
@@ -59,8 +62,8 @@ fn unescape(text: &str, ends: impl Fn(char) -> bool) -> Result<(Cow<'_, str>, &s
 }
 
 /// What stands behind a backslash.
-fn escape(rest: &mut std::str::Chars<'_>) -> Result<char, PairProblem> {
-    Ok(match rest.next().ok_or(PairProblem::LoneBackslash)? {
+fn escape(rest: &mut std::str::Chars<'_>) -> Result<char, ParsePairsError> {
+    Ok(match rest.next().ok_or(ParsePairsError::LoneBackslash)? {
         't' => '\t',
         'n' => '\n',
         'r' => '\r',
@@ -70,26 +73,26 @@ fn escape(rest: &mut std::str::Chars<'_>) -> Result<char, PairProblem> {
             let mut units = vec![first];
             if (0xd800..0xdc00).contains(&first) {
                 if rest.next() != Some('\\') || rest.next() != Some('u') {
-                    return Err(PairProblem::Unicode);
+                    return Err(ParsePairsError::Unicode);
                 }
                 units.push(utf16_unit(rest)?);
             }
             char::decode_utf16(units)
                 .next()
                 .and_then(Result::ok)
-                .ok_or(PairProblem::Unicode)?
+                .ok_or(ParsePairsError::Unicode)?
         }
         c => c,
     })
 }
 
-fn utf16_unit(rest: &mut std::str::Chars<'_>) -> Result<u16, PairProblem> {
+fn utf16_unit(rest: &mut std::str::Chars<'_>) -> Result<u16, ParsePairsError> {
     (0..4).try_fold(0, |unit, _| {
         let digit = rest
             .next()
             .and_then(|c| c.to_digit(16))
-            .ok_or(PairProblem::Unicode)?;
-        Ok(unit << 4 | u16::try_from(digit).map_err(|_| PairProblem::Unicode)?)
+            .ok_or(ParsePairsError::Unicode)?;
+        Ok(unit << 4 | u16::try_from(digit).map_err(|_| ParsePairsError::Unicode)?)
     })
 }
 
@@ -129,7 +132,7 @@ impl Printer {
 
 /// A value that cannot be split into pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PairProblem {
+pub enum ParsePairsError {
     /// A backslash with nothing behind it. A comma ends a pair even behind a backslash.
     #[error(
         "a backslash stands before a comma or at the end; a value cannot hold a comma, and a backslash is written '\\\\'"
@@ -182,12 +185,15 @@ mod tests {
     }
 
     #[rstest]
-    #[case(r"a=b\", PairProblem::LoneBackslash)]
-    #[case(r"a=b\,c=d", PairProblem::LoneBackslash)]
-    #[case(r"a=\u12", PairProblem::Unicode)]
-    #[case(r"a=\ud83d", PairProblem::Unicode)]
-    #[case(r"a=\ud83d\u0041", PairProblem::Unicode)]
-    fn an_escape_that_says_nothing_is_refused(#[case] text: &str, #[case] problem: PairProblem) {
+    #[case(r"a=b\", ParsePairsError::LoneBackslash)]
+    #[case(r"a=b\,c=d", ParsePairsError::LoneBackslash)]
+    #[case(r"a=\u12", ParsePairsError::Unicode)]
+    #[case(r"a=\ud83d", ParsePairsError::Unicode)]
+    #[case(r"a=\ud83d\u0041", ParsePairsError::Unicode)]
+    fn an_escape_that_says_nothing_is_refused(
+        #[case] text: &str,
+        #[case] problem: ParsePairsError,
+    ) {
         assert_eq!(parse(text), Err(problem));
     }
 

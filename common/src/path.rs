@@ -20,7 +20,7 @@ impl StoragePrefix {
 
     /// The path of `suffix` under this prefix. It is joined first and then looked at, so a
     /// segment that only the joining makes (an empty one, `..`) is found as well.
-    pub fn join(&self, suffix: &str) -> Result<StoragePath, PathProblem> {
+    pub fn join(&self, suffix: &str) -> Result<StoragePath, ParsePathError> {
         let text = [self.trimmed(), "/", suffix].concat();
         check_path(&text)?;
         Ok(StoragePath(text))
@@ -42,9 +42,9 @@ impl StoragePrefix {
 }
 
 impl FromStr for StoragePrefix {
-    type Err = PathProblem;
+    type Err = ParsePathError;
 
-    fn from_str(text: &str) -> Result<Self, PathProblem> {
+    fn from_str(text: &str) -> Result<Self, ParsePathError> {
         let prefix = Self(text.to_owned());
         // Whatever is wrong with the prefix is wrong with each path below it.
         prefix.join("x")?;
@@ -69,7 +69,7 @@ impl StoragePath {
     }
 
     /// An ARN, which stands for itself.
-    pub(crate) fn arn(arn: &str) -> Result<Self, PathProblem> {
+    pub(crate) fn arn(arn: &str) -> Result<Self, ParsePathError> {
         check_text(arn)?;
         Ok(Self(arn.to_owned()))
     }
@@ -81,9 +81,9 @@ impl StoragePath {
 }
 
 impl FromStr for StoragePath {
-    type Err = PathProblem;
+    type Err = ParsePathError;
 
-    fn from_str(text: &str) -> Result<Self, PathProblem> {
+    fn from_str(text: &str) -> Result<Self, ParsePathError> {
         check_path(text)?;
         Ok(Self(text.to_owned()))
     }
@@ -95,22 +95,22 @@ impl fmt::Display for StoragePath {
     }
 }
 
-fn check_path(text: &str) -> Result<(), PathProblem> {
+fn check_path(text: &str) -> Result<(), ParsePathError> {
     check_text(text)?;
     let below = text.strip_prefix('/').unwrap_or(text).as_bytes();
     for segment in below.split(|byte| *byte == b'/') {
         match segment {
-            b"" => return Err(PathProblem::Empty),
-            b"." | b".." => return Err(PathProblem::Dots),
+            b"" => return Err(ParsePathError::Empty),
+            b"." | b".." => return Err(ParsePathError::Dots),
             _ => {}
         }
     }
     Ok(())
 }
 
-fn check_text(text: &str) -> Result<(), PathProblem> {
+fn check_text(text: &str) -> Result<(), ParsePathError> {
     if text.len() > 2048 {
-        return Err(PathProblem::TooLong);
+        return Err(ParsePathError::TooLong);
     }
     let control = if text.is_ascii() {
         // A look at all of it has no branches.
@@ -120,14 +120,14 @@ fn check_text(text: &str) -> Result<(), PathProblem> {
         text.chars().any(char::is_control)
     };
     if control {
-        return Err(PathProblem::Control);
+        return Err(ParsePathError::Control);
     }
     Ok(())
 }
 
 /// What is wrong with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PathProblem {
+pub enum ParsePathError {
     /// `a//b`, or nothing at all.
     #[error("the path has an empty segment; write each segment once, between single slashes")]
     Empty,
@@ -164,17 +164,17 @@ mod tests {
     }
 
     #[rstest]
-    #[case("/dev", "../prod/db", PathProblem::Dots)]
-    #[case("/dev", "a/./b", PathProblem::Dots)]
-    #[case("/dev", "", PathProblem::Empty)]
-    #[case("/dev", "/db", PathProblem::Empty)]
-    #[case("/dev", "a//b", PathProblem::Empty)]
-    #[case("/dev", "a/", PathProblem::Empty)]
-    #[case("/dev", "a\nb", PathProblem::Control)]
+    #[case("/dev", "../prod/db", ParsePathError::Dots)]
+    #[case("/dev", "a/./b", ParsePathError::Dots)]
+    #[case("/dev", "", ParsePathError::Empty)]
+    #[case("/dev", "/db", ParsePathError::Empty)]
+    #[case("/dev", "a//b", ParsePathError::Empty)]
+    #[case("/dev", "a/", ParsePathError::Empty)]
+    #[case("/dev", "a\nb", ParsePathError::Control)]
     fn a_path_is_looked_at_after_it_was_joined(
         #[case] prefix: &str,
         #[case] suffix: &str,
-        #[case] problem: PathProblem,
+        #[case] problem: ParsePathError,
     ) {
         assert_eq!(
             prefix.parse::<StoragePrefix>().unwrap().join(suffix),

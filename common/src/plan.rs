@@ -6,7 +6,7 @@ mod planner;
 mod tests;
 
 use crate::{
-    Fault, Field, Layout, Parsed, SecretType, Spec, StoragePath, StoragePrefix, StoreName,
+    AnnotationError, Field, Layout, Parsed, SecretType, Spec, StoragePath, StoragePrefix, StoreName,
 };
 
 /// What the operator, or the environment, has settled before the annotations are looked at.
@@ -147,7 +147,7 @@ impl Plan {
     /// does not understand, two entries that ask for different things at one path or would be
     /// written to one file, leases outside local mode, local mode without a value to hand out or
     /// where it is not allowed.
-    pub fn new(parsed: &Parsed, settings: &PlanSettings) -> Result<Self, Vec<Fault>> {
+    pub fn new(parsed: &Parsed, settings: &PlanSettings) -> Result<Self, Vec<AnnotationError>> {
         let (plan, mut faults) = planner::plan(parsed, settings);
         faults.extend_from_slice(&parsed.faults);
         faults.extend(settings.layout.check(&parsed.entries));

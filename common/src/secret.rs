@@ -32,11 +32,13 @@ impl SecretValue {
     /// Decodes standard base64, the encoding of kees's table and files; padding may be missing.
     ///
     /// # Errors
-    /// [`NotBase64`], which names no byte of the input.
-    pub fn from_base64(text: &str) -> Result<Self, NotBase64> {
+    /// [`ParseBase64Error`], which names no byte of the input.
+    pub fn from_base64(text: &str) -> Result<Self, ParseBase64Error> {
         // Sized once: growing would leave unwiped copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 4 * 3 + 3));
-        BASE64.decode_vec(text, &mut bytes).map_err(|_| NotBase64)?;
+        BASE64
+            .decode_vec(text, &mut bytes)
+            .map_err(|_| ParseBase64Error)?;
         Ok(Self(bytes))
     }
 
@@ -83,7 +85,7 @@ impl fmt::Debug for SecretValue {
 /// A text that should have been base64 and is not. It repeats nothing of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not standard base64")]
-pub struct NotBase64;
+pub struct ParseBase64Error;
 
 #[cfg(test)]
 mod tests {

@@ -38,13 +38,13 @@ impl StoreName {
 }
 
 impl FromStr for StoreName {
-    type Err = UnknownStore;
+    type Err = ParseStoreNameError;
 
-    fn from_str(text: &str) -> Result<Self, UnknownStore> {
+    fn from_str(text: &str) -> Result<Self, ParseStoreNameError> {
         Self::ALL
             .into_iter()
             .find(|store| store.as_str() == text)
-            .ok_or_else(|| UnknownStore(shown(text)))
+            .ok_or_else(|| ParseStoreNameError(shown(text)))
     }
 }
 
@@ -57,4 +57,4 @@ impl fmt::Display for StoreName {
 /// A store that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a store; use dynamodb, secretsmanager or embedded")]
-pub struct UnknownStore(String);
+pub struct ParseStoreNameError(String);

@@ -3,11 +3,11 @@
 
 use std::sync::LazyLock;
 
-use kees_inject::{Settings, review};
+use kees_inject::{InjectSettings, review};
 use libfuzzer_sys::fuzz_target;
 
-static SETTINGS: LazyLock<Settings> =
-    LazyLock::new(|| Settings::new("registry.example.com/kees-init:0.1.0"));
+static SETTINGS: LazyLock<InjectSettings> =
+    LazyLock::new(|| InjectSettings::new("registry.example.com/kees-init:0.1.0"));
 
 fuzz_target!(|body: &[u8]| {
     let reply = review(body, &SETTINGS);

@@ -21,7 +21,7 @@ pub enum GenerateError {
 /// A stored value that is not what its annotation says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
-pub struct Mismatch {
+pub struct VerifyError {
     /// The field at fault.
     pub field: Field,
     /// What is wrong with it, and what was expected. Never a value.

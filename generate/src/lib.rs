@@ -15,7 +15,7 @@ mod random;
 mod rsa_key;
 mod verify;
 
-pub use error::{GenerateError, Mismatch};
+pub use error::{GenerateError, VerifyError};
 pub use verify::verify;
 
 use kees_common::{Field, Generated, Spec};

@@ -12,7 +12,7 @@ use std::fmt;
 use ::rsa::pkcs8::{PrivateKeyInfo, spki::SubjectPublicKeyInfoRef};
 use kees_common::{Field, SecretType, SecretValue};
 
-use crate::Mismatch;
+use crate::VerifyError;
 
 /// Whether values read from a store are what their annotations say: each of the right form, and
 /// those of one generation belonging together (as far as the pod names enough of them to tell).
@@ -26,11 +26,11 @@ use crate::Mismatch;
 /// original hands out what is stored, whatever the annotation's `size` says by now.
 ///
 /// # Errors
-/// [`Mismatch`], which names the field at fault and never a value.
+/// [`VerifyError`], which names the field at fault and never a value.
 pub fn verify(
     secret_type: SecretType,
     values: &[(Field, &SecretValue)],
-) -> Result<Option<usize>, Mismatch> {
+) -> Result<Option<usize>, VerifyError> {
     if let Some((field, _)) = values.iter().find(|(_, value)| value.is_empty()) {
         return Err(mismatch(*field, "the value is empty"));
     }
@@ -69,7 +69,7 @@ pub fn verify(
 }
 
 /// Fails a value that is no text, or a key.
-fn text(field: Field, expected: &str, value: &[u8]) -> Result<(), Mismatch> {
+fn text(field: Field, expected: &str, value: &[u8]) -> Result<(), VerifyError> {
     no_key(field, expected, value)?;
     if std::str::from_utf8(value).is_err() {
         let what = format!("expected {expected}, found bytes that are no text");
@@ -79,7 +79,7 @@ fn text(field: Field, expected: &str, value: &[u8]) -> Result<(), Mismatch> {
 }
 
 /// Fails a value that is a key.
-fn no_key(field: Field, expected: &str, value: &[u8]) -> Result<(), Mismatch> {
+fn no_key(field: Field, expected: &str, value: &[u8]) -> Result<(), VerifyError> {
     match Form::of(value) {
         Form::Other => Ok(()),
         found => Err(mismatch(
@@ -141,7 +141,7 @@ impl fmt::Display for Form {
 }
 
 /// The mismatch of a value that is not of the `expected` form; `why` is a parser's word on it.
-fn not(field: Field, expected: Form, value: &[u8], why: Option<&dyn fmt::Display>) -> Mismatch {
+fn not(field: Field, expected: Form, value: &[u8], why: Option<&dyn fmt::Display>) -> VerifyError {
     let what = match (Form::of(value), why) {
         (found, _) if found == expected => format!("expected {expected}, found a broken one"),
         (Form::Other, Some(why)) => format!("expected {expected}: {why}"),
@@ -150,8 +150,8 @@ fn not(field: Field, expected: Form, value: &[u8], why: Option<&dyn fmt::Display
     mismatch(field, &what)
 }
 
-fn mismatch(field: Field, what: &str) -> Mismatch {
-    Mismatch {
+fn mismatch(field: Field, what: &str) -> VerifyError {
+    VerifyError {
         field,
         what: what.to_owned(),
     }

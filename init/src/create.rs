@@ -7,12 +7,12 @@ use futures_util::{StreamExt as _, stream};
 use kees_common::{Generated, Spec};
 use kees_generate::GenerateError;
 use kees_store::{
-    Create, ErrorKind, IdempotencyToken, NewGeneration, Patience, Read, StoreError,
+    CreateStore, ErrorKind, IdempotencyToken, NewGeneration, ReadStore, RetryBudget, StoreError,
     protocol::{self, Outcome},
 };
 
 use crate::{
-    EntryProblem, Origin, Progress, Sources,
+    EntryError, Origin, Progress, Sources,
     slots::{OpenGeneration, Slots},
     wipe_stack,
 };
@@ -29,14 +29,14 @@ pub(crate) async fn create_absent(
     stores: &impl Sources,
     namespace: Option<&str>,
     slots: &mut Slots<'_>,
-    patience: &mut Patience,
+    budget: &mut RetryBudget,
     progress: &dyn Progress,
 ) -> Refusals {
     let mut absent = slots.open_generations();
     // The longest first, so that no core is idle while another makes the last big key.
     absent.sort_by_key(|open| Reverse(effort(&open.generation.spec)));
     progress.generating(absent.len());
-    let begun = *patience;
+    let begun = *budget;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut created = stream::iter(absent)
         .map(|open| async move {
@@ -46,23 +46,23 @@ pub(crate) async fn create_absent(
         })
         .buffer_unordered(cores)
         .map(|(open, made)| async move {
-            let mut patience = begun;
+            let mut budget = begun;
             let outcome = match (made, stores.get(open.generation.store)) {
                 (Ok(values), Some(store)) => {
-                    store_one(store, &open, &values, namespace, &mut patience)
+                    store_one(store, &open, &values, namespace, &mut budget)
                         .await
                         .map(Some)
                 }
                 (Ok(_), None) => Ok(None),
-                (Err(error), _) => Err(EntryProblem::Generate(error)),
+                (Err(error), _) => Err(EntryError::Generate(error)),
             };
-            (open, outcome, patience)
+            (open, outcome, budget)
         })
         .buffer_unordered(WRITES);
 
     let mut refusals = Refusals::new();
     while let Some((open, outcome, left)) = created.next().await {
-        *patience = left.min(*patience);
+        *budget = left.min(*budget);
         match outcome {
             Ok(Some(Outcome { values, created })) => {
                 let origin = if created {
@@ -73,7 +73,7 @@ pub(crate) async fn create_absent(
                 slots.fill(&open, &values, origin);
             }
             Ok(None) => {}
-            Err(EntryProblem::Store(error)) if matches!(error.kind, ErrorKind::Denied { .. }) => {
+            Err(EntryError::Store(error)) if matches!(error.kind, ErrorKind::Denied { .. }) => {
                 tracing::warn!(
                     path = %open.generation.path,
                     %error,
@@ -87,13 +87,13 @@ pub(crate) async fn create_absent(
     refusals
 }
 
-async fn store_one<S: Read + Create>(
+async fn store_one<S: ReadStore + CreateStore>(
     store: &S,
     open: &OpenGeneration<'_>,
     values: &Generated,
     namespace: Option<&str>,
-    patience: &mut Patience,
-) -> Result<Outcome, EntryProblem> {
+    budget: &mut RetryBudget,
+) -> Result<Outcome, EntryError> {
     let token = IdempotencyToken::random().map_err(|_| GenerateError::Random)?;
     let new = NewGeneration {
         generation: open.generation,
@@ -101,16 +101,16 @@ async fn store_one<S: Read + Create>(
         token,
         namespace,
     };
-    let outcome = protocol::create_once(store, &new, &open.named, patience).await?;
+    let outcome = protocol::create_once(store, &new, &open.named, budget).await?;
     tracing::debug!(path = %open.generation.path, created = outcome.created, "stored");
     Ok(outcome)
 }
 
 /// Every entry of the generation has the same problem.
-fn fail(slots: &mut Slots<'_>, open: &OpenGeneration<'_>, problem: EntryProblem) {
+fn fail(slots: &mut Slots<'_>, open: &OpenGeneration<'_>, problem: EntryError) {
     match problem {
-        EntryProblem::Store(error) => {
-            slots.fail_all(open, || EntryProblem::Store(error.clone()));
+        EntryError::Store(error) => {
+            slots.fail_all(open, || EntryError::Store(error.clone()));
         }
         other => {
             let mut problem = Some(other);

@@ -5,8 +5,10 @@ mod tests;
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
-use kees_common::{Fault, StoragePath, StoreName, downward::DownwardError, output::OutputError};
-use kees_generate::{GenerateError, Mismatch};
+use kees_common::{
+    AnnotationError, StoragePath, StoreName, downward::ParseDownwardError, output::RenderError,
+};
+use kees_generate::{GenerateError, VerifyError};
 use kees_store::{ErrorKind, StoreError};
 
 use crate::{UsageError, WriteError};
@@ -62,19 +64,19 @@ impl Exit {
 
 /// A run that wrote nothing, with every cause that was found; at least one.
 #[derive(Debug)]
-pub struct Failure {
-    causes: Vec<Cause>,
+pub struct RunError {
+    causes: Vec<InitError>,
 }
 
-impl Failure {
+impl RunError {
     /// Gathers `causes`, the gravest first and otherwise in their order.
-    pub(crate) fn new(mut causes: Vec<Cause>) -> Self {
-        causes.sort_by_key(Cause::exit);
+    pub(crate) fn new(mut causes: Vec<InitError>) -> Self {
+        causes.sort_by_key(InitError::exit);
         Self { causes }
     }
 
     /// Fails where there is any cause.
-    pub(crate) fn check(causes: Vec<Cause>) -> Result<(), Self> {
+    pub(crate) fn check(causes: Vec<InitError>) -> Result<(), Self> {
         if causes.is_empty() {
             Ok(())
         } else {
@@ -83,13 +85,13 @@ impl Failure {
     }
 
     /// Every cause, the gravest first.
-    pub fn causes(&self) -> &[Cause] {
+    pub fn causes(&self) -> &[InitError] {
         &self.causes
     }
 
     /// The exit status that stands for all causes.
     pub fn exit(&self) -> Exit {
-        self.causes.first().map_or(Exit::Usage, Cause::exit)
+        self.causes.first().map_or(Exit::Usage, InitError::exit)
     }
 
     /// One line about the whole.
@@ -128,7 +130,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.summary())?;
         self.causes
@@ -137,17 +139,17 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for RunError {}
 
-impl From<Cause> for Failure {
-    fn from(cause: Cause) -> Self {
+impl From<InitError> for RunError {
+    fn from(cause: InitError) -> Self {
         Self::new(vec![cause])
     }
 }
 
 /// One thing that made a run fail. No message has a value in it.
 #[derive(Debug, thiserror::Error)]
-pub enum Cause {
+pub enum InitError {
     /// Arguments or environment that cannot be understood.
     #[error(transparent)]
     Usage(#[from] UsageError),
@@ -169,10 +171,10 @@ pub enum Cause {
     },
     /// The annotations file is not what the kubelet writes.
     #[error("the annotations file is not what the kubelet writes")]
-    Annotations(#[from] DownwardError),
+    Annotations(#[from] ParseDownwardError),
     /// An annotation is wrong.
     #[error(transparent)]
-    Annotation(#[from] Fault),
+    Annotation(#[from] AnnotationError),
     /// An entry cannot be had.
     #[error("{annotation} ({store} {path}): {problem}")]
     Entry {
@@ -183,7 +185,7 @@ pub enum Cause {
         /// The path it was looked for at.
         path: StoragePath,
         /// What is wrong with it.
-        problem: EntryProblem,
+        problem: EntryError,
     },
     /// A value that local mode cannot derive.
     #[error("{annotation}: local mode cannot derive it")]
@@ -199,7 +201,7 @@ pub enum Cause {
         /// The annotation.
         annotation: String,
         /// Why it cannot.
-        problem: OutputError,
+        problem: RenderError,
     },
     /// A store cannot be used at all.
     #[error("the store {} cannot be used: {}", .0.store, said(.0))]
@@ -209,7 +211,7 @@ pub enum Cause {
     Write(#[from] WriteError),
 }
 
-impl Cause {
+impl InitError {
     /// The exit status that this cause alone would have.
     pub fn exit(&self) -> Exit {
         match self {
@@ -239,13 +241,13 @@ impl Cause {
 
 /// What is wrong with one entry.
 #[derive(Debug, thiserror::Error)]
-pub enum EntryProblem {
+pub enum EntryError {
     /// The store answered neither with a value nor that there is none.
     #[error("{}", said(.0))]
     Store(StoreError),
     /// What is stored is not what the annotation says.
     #[error("{0}; nothing that is stored is changed: repair or remove it")]
-    Mismatch(Mismatch),
+    VerifyError(VerifyError),
     /// A generation could not be made.
     #[error("it could not be generated: {0}")]
     Generate(GenerateError),
@@ -259,23 +261,23 @@ pub enum EntryProblem {
     },
 }
 
-impl From<StoreError> for EntryProblem {
+impl From<StoreError> for EntryError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<GenerateError> for EntryProblem {
+impl From<GenerateError> for EntryError {
     fn from(error: GenerateError) -> Self {
         Self::Generate(error)
     }
 }
 
-impl EntryProblem {
+impl EntryError {
     fn exit(&self) -> Exit {
         match self {
             Self::Store(error) => store_exit(error),
-            Self::Mismatch(_) => Exit::Data,
+            Self::VerifyError(_) => Exit::Data,
             Self::Generate(_) => Exit::Unavailable,
             Self::Absent { .. } => Exit::Absent,
         }

@@ -8,11 +8,11 @@ use std::{
 use kees_common::{
     Entry, EntryName, Layout, SecretValue, Source,
     names::env,
-    output::{self, Format, OutputError},
+    output::{self, Format, RenderError},
 };
 use zeroize::Zeroizing;
 
-use crate::{Cause, OutputFile, folder::is_file_name};
+use crate::{InitError, OutputFile, folder::is_file_name};
 
 /// One of the three lists: the variable that names it, its file, and what stands in it.
 type List<'a> = (&'static str, &'a PathBuf, fn(&Source) -> bool);
@@ -29,7 +29,7 @@ fn lists(layout: &Layout) -> [List<'_>; 3] {
 }
 
 /// Whether the operator's lists are files, and each its own.
-pub(crate) fn check(layout: &Layout) -> Vec<Cause> {
+pub(crate) fn check(layout: &Layout) -> Vec<InitError> {
     let mut causes = Vec::new();
     let lists = lists(layout);
     for (index, (variable, path, _)) in lists.iter().enumerate() {
@@ -44,7 +44,7 @@ pub(crate) fn check(layout: &Layout) -> Vec<Cause> {
         } else {
             continue;
         };
-        causes.push(Cause::Setting { variable, problem });
+        causes.push(InitError::Setting { variable, problem });
     }
     causes
 }
@@ -68,7 +68,7 @@ pub(crate) fn fill(
     layout: &Layout,
     entries: &[Entry],
     values: &[&SecretValue],
-) -> Result<Vec<OutputFile>, Vec<Cause>> {
+) -> Result<Vec<OutputFile>, Vec<InitError>> {
     let mut files = Vec::new();
     let mut causes = Vec::new();
     for (_, path, holds) in lists(layout) {
@@ -105,7 +105,7 @@ pub(crate) fn fill(
 fn list(
     format: Format,
     rows: &[(&Entry, &SecretValue)],
-) -> Result<Option<Zeroizing<Vec<u8>>>, Vec<Cause>> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, Vec<InitError>> {
     let render = |rows: &[(&Entry, &SecretValue)]| {
         let named: Vec<(&EntryName, &SecretValue)> = rows
             .iter()
@@ -117,12 +117,12 @@ fn list(
         // It stops at the first; one by one, they all show.
         let single = |row: &(&Entry, &SecretValue)| {
             let problem = render(std::slice::from_ref(row)).err()?;
-            Some(Cause::Output {
+            Some(InitError::Output {
                 annotation: row.0.annotation.clone(),
                 problem,
             })
         };
-        let causes: Vec<Cause> = rows.iter().filter_map(single).collect();
+        let causes: Vec<InitError> = rows.iter().filter_map(single).collect();
         if causes.is_empty() {
             vec![unnamed(rows, first)]
         } else {
@@ -132,11 +132,11 @@ fn list(
 }
 
 /// A fault of two entries together, at the one that it names.
-fn unnamed(rows: &[(&Entry, &SecretValue)], problem: OutputError) -> Cause {
-    let (OutputError::SameVariable { name, .. } | OutputError::NotText { name }) = &problem;
+fn unnamed(rows: &[(&Entry, &SecretValue)], problem: RenderError) -> InitError {
+    let (RenderError::SameVariable { name, .. } | RenderError::NotText { name }) = &problem;
     let entry = rows.iter().find(|(entry, _)| entry.name.as_str() == name);
     let annotation = entry.map_or(name, |(entry, _)| &entry.annotation).clone();
-    Cause::Output {
+    InitError::Output {
         annotation,
         problem,
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use kees_common::{Entry, Field, Generated, Secret, SecretValue, Source, Spec, local};
 
-use crate::{Cause, Request};
+use crate::{InitError, Request};
 
 /// Derives values; those of one generation together, once.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ impl Derivation {
         &mut self,
         entry: &Entry,
         request: &Request,
-    ) -> Result<Option<SecretValue>, Cause> {
+    ) -> Result<Option<SecretValue>, InitError> {
         if let Some(value) = &entry.local_value {
             return Ok(Some(value.clone()));
         }
@@ -38,7 +38,7 @@ impl Derivation {
         let key = (spec.clone(), entry.name.base().to_owned());
         if !self.0.contains_key(&key) {
             let made = kees_generate::local::derive(spec, entry.name.base()).map_err(|source| {
-                Cause::Derivation {
+                InitError::Derivation {
                     annotation: entry.annotation.clone(),
                     source,
                 }

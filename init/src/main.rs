@@ -13,7 +13,7 @@ use std::{
 };
 
 use kees_common::names;
-use kees_init::{Cause, Failure, Report, Request, Settings};
+use kees_init::{InitError, InitSettings, Report, Request, RunError};
 use kees_store::Stores;
 use zeroizing_alloc::ZeroAlloc;
 
@@ -24,7 +24,7 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     let dumps = process::forbid_core_dumps();
-    let settings = match Settings::read(env::args_os()) {
+    let settings = match InitSettings::read(env::args_os()) {
         Ok(settings) => settings,
         Err(usage) if usage.is_help => {
             // A reader that is gone needs no help.
@@ -32,10 +32,10 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(usage) => {
-            log::start(&Settings::default().log);
+            log::start(&InitSettings::default().log);
             let path = env::var_os(names::env::TERMINATION_LOG).map(PathBuf::from);
-            let path = path.unwrap_or_else(|| Settings::default().log.termination_log);
-            return failed(&Cause::from(usage).into(), &path);
+            let path = path.unwrap_or_else(|| InitSettings::default().log.termination_log);
+            return failed(&InitError::from(usage).into(), &path);
         }
     };
     log::start(&settings.log);
@@ -67,19 +67,19 @@ fn main() -> ExitCode {
     }
 }
 
-async fn work(settings: &Settings) -> Result<Report, Failure> {
+async fn work(settings: &InitSettings) -> Result<Report, RunError> {
     let request = Request::read(settings)?;
     for warning in request.warnings() {
         tracing::warn!("{warning}");
     }
     let stores = Stores::open(request.stores(), &settings.stores())
         .await
-        .map_err(Cause::Store)?;
+        .map_err(InitError::Store)?;
     kees_init::run(&request, &stores, &log::Steps::default()).await
 }
 
 /// Says what is wrong, everywhere where somebody may look for it.
-fn failed(failure: &Failure, termination_log: &Path) -> ExitCode {
+fn failed(failure: &RunError, termination_log: &Path) -> ExitCode {
     for cause in failure.causes() {
         tracing::error!("{}", cause.line());
     }

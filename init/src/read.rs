@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures_util::future::join_all;
 use kees_common::{Locator, StoreName};
-use kees_store::{Found, Patience, StoreError, protocol};
+use kees_store::{Found, RetryBudget, StoreError, protocol};
 
 use crate::{
-    EntryProblem, Origin, Sources,
+    EntryError, Origin, Sources,
     slots::{Slot, Slots},
 };
 
@@ -16,13 +16,13 @@ type Answers = HashMap<(StoreName, Locator), Found>;
 
 /// Looks at every open slot. What is there fills it, what cannot be had fails it, and what is
 /// absent leaves it open.
-pub(crate) async fn look(stores: &impl Sources, slots: &mut Slots<'_>, patience: &mut Patience) {
-    let answers = ask(stores, slots, patience).await;
+pub(crate) async fn look(stores: &impl Sources, slots: &mut Slots<'_>, budget: &mut RetryBudget) {
+    let answers = ask(stores, slots, budget).await;
     let generations = slots.open_generations();
     let open: Vec<_> = slots.open().collect();
     for (at, item) in open {
         match answers.get(&(item.store, item.locator.clone())) {
-            Some(Err(error)) => slots.fail(at, EntryProblem::Store(error.clone())),
+            Some(Err(error)) => slots.fail(at, EntryError::Store(error.clone())),
             Some(Ok(Some(value))) if item.generation.is_none() => {
                 slots.set(
                     at,
@@ -51,16 +51,16 @@ pub(crate) async fn look(stores: &impl Sources, slots: &mut Slots<'_>, patience:
         let Some(backend) = stores.get(store) else {
             continue;
         };
-        match protocol::settle(backend, open.generation, &open.named, found, patience).await {
+        match protocol::settle(backend, open.generation, &open.named, found, budget).await {
             Ok(Some(values)) => slots.fill(&open, &values, Origin::Found),
             Ok(None) => {}
-            Err(error) => slots.fail_all(&open, || EntryProblem::Store(error.clone())),
+            Err(error) => slots.fail_all(&open, || EntryError::Store(error.clone())),
         }
     }
 }
 
 /// Asks each store once for every path that an open slot needs.
-async fn ask(stores: &impl Sources, slots: &Slots<'_>, patience: &mut Patience) -> Answers {
+async fn ask(stores: &impl Sources, slots: &Slots<'_>, budget: &mut RetryBudget) -> Answers {
     let mut locators: BTreeMap<StoreName, Vec<Locator>> = BTreeMap::new();
     for (_, item) in slots.open() {
         let of_store = locators.entry(item.store).or_default();
@@ -68,19 +68,19 @@ async fn ask(stores: &impl Sources, slots: &Slots<'_>, patience: &mut Patience) 
             of_store.push(item.locator.clone());
         }
     }
-    // Each store may use up all the patience; what the slowest left is left of it.
-    let begun = *patience;
+    // Each store may use up all the budget; what the slowest left is left of it.
+    let begun = *budget;
     let looks = locators.into_iter().filter_map(|(name, locators)| {
         let store = stores.get(name)?;
         Some(async move {
-            let mut patience = begun;
-            let found = protocol::read_all(store, &locators, &mut patience).await;
-            (name, locators, found, patience)
+            let mut budget = begun;
+            let found = protocol::read_all(store, &locators, &mut budget).await;
+            (name, locators, found, budget)
         })
     });
     let mut answers = Answers::new();
     for (name, locators, found, left) in join_all(looks).await {
-        *patience = left.min(*patience);
+        *budget = left.min(*budget);
         answers.extend(
             locators
                 .into_iter()

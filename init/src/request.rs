@@ -10,9 +10,9 @@ use kees_common::{
 };
 
 use crate::{
-    Cause, Failure, files,
+    InitError, RunError, files,
     settings::{
-        CreatePolicy, LocalModePolicy, OutputSettings, PodSettings, Settings, StorageSettings,
+        CreatePolicy, InitSettings, LocalModePolicy, OutputSettings, PodSettings, StorageSettings,
     },
 };
 
@@ -40,9 +40,9 @@ impl Request {
     ///
     /// # Errors
     /// As [`Request::parse`]; exit 64 where the file cannot be read.
-    pub fn read(settings: &Settings) -> Result<Self, Failure> {
+    pub fn read(settings: &InitSettings) -> Result<Self, RunError> {
         let path = &settings.pod.annotations_file;
-        let annotations = fs::read(path).map_err(|source| Cause::NoAnnotations {
+        let annotations = fs::read(path).map_err(|source| InitError::NoAnnotations {
             path: path.clone(),
             source,
         })?;
@@ -52,9 +52,9 @@ impl Request {
     /// Parses the annotations as the kubelet's downward-API file holds them.
     ///
     /// # Errors
-    /// [`Failure`] with every fault there is; exit 65, or 64 where the settings are at fault.
-    pub fn parse(settings: &Settings, annotations: &[u8]) -> Result<Self, Failure> {
-        let annotations = downward::parse(annotations).map_err(Cause::from)?;
+    /// [`RunError`] with every fault there is; exit 65, or 64 where the settings are at fault.
+    pub fn parse(settings: &InitSettings, annotations: &[u8]) -> Result<Self, RunError> {
+        let annotations = downward::parse(annotations).map_err(InitError::from)?;
         let pairs = annotations
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_str()));
@@ -66,9 +66,9 @@ impl Request {
     /// # Errors
     /// As [`Request::parse`].
     pub fn new<'a>(
-        settings: &Settings,
+        settings: &InitSettings,
         annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, RunError> {
         let PodSettings {
             annotation_domain,
             pod_name,
@@ -87,7 +87,7 @@ impl Request {
         let PlanSettings { prefix, layout, .. } = &plan_settings;
         let mut causes = files::check(layout);
         let plan = Plan::new(&parsed, &plan_settings).unwrap_or_else(|faults| {
-            causes.extend(faults.into_iter().map(Cause::from));
+            causes.extend(faults.into_iter().map(InitError::from));
             Plan::default()
         });
         let mut request = Self {
@@ -105,7 +105,7 @@ impl Request {
             entries: parsed.entries,
         };
         causes.extend(request.missing_settings(settings));
-        Failure::check(causes)?;
+        RunError::check(causes)?;
         request
             .warnings
             .extend(overruled(&parsed.options, settings));
@@ -128,7 +128,7 @@ impl Request {
     }
 
     /// The variables that are needed only by what this pod asks for.
-    fn missing_settings(&self, settings: &Settings) -> Vec<Cause> {
+    fn missing_settings(&self, settings: &InitSettings) -> Vec<InitError> {
         let stores = self.stores();
         let has_lease = self
             .entries
@@ -154,7 +154,7 @@ impl Request {
         needed
             .into_iter()
             .filter(|(_, is_missing, _)| *is_missing)
-            .map(|(variable, _, problem)| Cause::Setting {
+            .map(|(variable, _, problem)| InitError::Setting {
                 variable,
                 problem: problem.to_owned(),
             })
@@ -163,7 +163,7 @@ impl Request {
 }
 
 /// Where operator and pod meet: environment wins over annotation, except for the store.
-fn plan_settings(settings: &Settings, options: &Options) -> PlanSettings {
+fn plan_settings(settings: &InitSettings, options: &Options) -> PlanSettings {
     let StorageSettings {
         store,
         stores,
@@ -197,7 +197,7 @@ fn plan_settings(settings: &Settings, options: &Options) -> PlanSettings {
     }
 }
 
-fn file_mode(settings: &Settings, options: &Options) -> FileMode {
+fn file_mode(settings: &InitSettings, options: &Options) -> FileMode {
     settings
         .output
         .file_mode
@@ -206,7 +206,7 @@ fn file_mode(settings: &Settings, options: &Options) -> FileMode {
 }
 
 /// Annotations that the environment wins over.
-fn overruled(options: &Options, settings: &Settings) -> Vec<Warning> {
+fn overruled(options: &Options, settings: &InitSettings) -> Vec<Warning> {
     let OutputSettings {
         format, file_mode, ..
     } = &settings.output;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use kees_common::{Entry, Item, LocalMode, SecretValue, StoragePath, StoreName};
-use kees_store::{Create, Patience, Read, StoreError, Stores};
+use kees_store::{CreateStore, ReadStore, RetryBudget, StoreError, Stores};
 
 use crate::{
-    Cause, EntryProblem, Failure, Origin, Progress, Report, Request,
+    EntryError, InitError, Origin, Progress, Report, Request, RunError,
     create::{self, Refusals},
     files,
     local::Derivation,
@@ -20,7 +20,7 @@ use crate::{
 /// The stores that a run may ask, by name.
 pub trait Sources {
     /// What each of them is.
-    type Store: Read + Create;
+    type Store: ReadStore + CreateStore;
 
     /// The store of that name; it is there for each of [`Request::stores`].
     fn get(&self, name: StoreName) -> Option<&Self::Store>;
@@ -40,18 +40,18 @@ impl Sources for Stores {
 /// an await in it.
 ///
 /// # Errors
-/// [`Failure`] with every cause; nothing was written then. What was created stays created, so that
+/// [`RunError`] with every cause; nothing was written then. What was created stays created, so that
 /// another run finds it.
 pub async fn run(
     request: &Request,
     stores: &impl Sources,
     progress: &dyn Progress,
-) -> Result<Report, Failure> {
+) -> Result<Report, RunError> {
     let values = values(request, stores, progress).await?;
     let plain: Vec<&SecretValue> = values.iter().map(|(value, _)| value).collect();
-    let files = files::fill(&request.layout, &request.entries, &plain).map_err(Failure::new)?;
+    let files = files::fill(&request.layout, &request.entries, &plain).map_err(RunError::new)?;
     let folders = files::folders(&request.layout);
-    write::write(&files, &folders, request.file_mode).map_err(Cause::from)?;
+    write::write(&files, &folders, request.file_mode).map_err(InitError::from)?;
     Ok(Report {
         rows: rows(request, &values),
         files: files.into_iter().map(|file| file.path).collect(),
@@ -68,7 +68,7 @@ async fn values(
     request: &Request,
     stores: &impl Sources,
     progress: &dyn Progress,
-) -> Result<Vec<Valued>, Failure> {
+) -> Result<Vec<Valued>, RunError> {
     let mut derivation = Derivation::default();
     if request.local_mode == LocalMode::On {
         return all_or_causes(request.entries.iter().map(|entry| {
@@ -79,13 +79,13 @@ async fn values(
         }));
     }
     let mut slots = Slots::new(&request.plan);
-    let budget = budget(request.timeout, request.retry_delay);
-    let mut patience = Patience::new(budget);
+    let whole = whole_budget(request.timeout, request.retry_delay);
+    let mut budget = RetryBudget::new(whole);
     let refusals = fill(
         request,
         stores,
         &mut slots,
-        &mut patience,
+        &mut budget,
         &mut derivation,
         progress,
     )
@@ -94,13 +94,13 @@ async fn values(
     let absence = Absence {
         request,
         refusals: &refusals,
-        waited: budget.saturating_sub(patience.left()),
+        waited: whole.saturating_sub(budget.left()),
     };
     finish(request, slots, &absence)
 }
 
 /// `TIMEOUT`; a `RETRY_DELAY` that is longer still gets its one more look.
-fn budget(timeout: Duration, retry_delay: Option<Duration>) -> Duration {
+fn whole_budget(timeout: Duration, retry_delay: Option<Duration>) -> Duration {
     match retry_delay {
         Some(delay) if delay >= timeout => delay + timeout,
         _ => timeout,
@@ -113,21 +113,21 @@ async fn fill(
     request: &Request,
     stores: &impl Sources,
     slots: &mut Slots<'_>,
-    patience: &mut Patience,
+    budget: &mut RetryBudget,
     derivation: &mut Derivation,
     progress: &dyn Progress,
-) -> Result<Refusals, Failure> {
+) -> Result<Refusals, RunError> {
     let mut refusals = Refusals::new();
-    read::look(stores, slots, patience).await;
+    read::look(stores, slots, budget).await;
     if request.local_mode == LocalMode::RemoteThenLocal {
         take_local(request, slots, derivation)?;
     } else if !slots.any_failed() && request.create == CreatePolicy::Init {
         let namespace = request.namespace.as_deref();
-        refusals = create::create_absent(stores, namespace, slots, patience, progress).await;
+        refusals = create::create_absent(stores, namespace, slots, budget, progress).await;
     }
     let never = request.create == CreatePolicy::Never && !slots.open_generations().is_empty();
     if !never {
-        wait::wait(stores, request.retry_delay, slots, patience, progress).await;
+        wait::wait(stores, request.retry_delay, slots, budget, progress).await;
     }
     Ok(refusals)
 }
@@ -137,7 +137,7 @@ fn take_local(
     request: &Request,
     slots: &mut Slots<'_>,
     derivation: &mut Derivation,
-) -> Result<(), Failure> {
+) -> Result<(), RunError> {
     let mut causes = Vec::new();
     let open: Vec<(usize, usize)> = slots.open().map(|(at, item)| (at, item.entry)).collect();
     for (at, entry) in open {
@@ -156,7 +156,7 @@ fn take_local(
             Err(cause) => causes.push(cause),
         }
     }
-    Failure::check(causes)
+    RunError::check(causes)
 }
 
 /// What every slot came to, or every cause.
@@ -164,7 +164,7 @@ fn finish(
     request: &Request,
     slots: Slots<'_>,
     absence: &Absence<'_>,
-) -> Result<Vec<Valued>, Failure> {
+) -> Result<Vec<Valued>, RunError> {
     let any_failed = slots.any_failed();
     let mut causes = Vec::new();
     let mut values = Vec::new();
@@ -182,14 +182,14 @@ fn finish(
             Slot::Open if any_failed => continue,
             Slot::Open => absence.problem(item),
         };
-        causes.push(Cause::Entry {
+        causes.push(InitError::Entry {
             annotation: entry.annotation.clone(),
             store: item.store,
             path: place(item).1,
             problem,
         });
     }
-    Failure::check(causes)?;
+    RunError::check(causes)?;
     Ok(values)
 }
 
@@ -201,14 +201,14 @@ struct Absence<'a> {
 }
 
 impl Absence<'_> {
-    fn problem(&self, item: &Item) -> EntryProblem {
+    fn problem(&self, item: &Item) -> EntryError {
         let generation = item.generation.map(|(index, _)| index);
         if let Some(refusal) = generation.and_then(|index| self.refusals.get(&index)) {
             let mut refusal: StoreError = refusal.clone();
             refusal
                 .remedy
                 .push_str(", or let somebody else create it: nobody did while this run waited");
-            return EntryProblem::Store(refusal);
+            return EntryError::Store(refusal);
         }
         let remedy = match (generation, self.request.local_mode, self.request.create) {
             (None, LocalMode::RemoteThenLocal, _) => {
@@ -224,7 +224,7 @@ impl Absence<'_> {
             }
             (Some(_), ..) => "CREATE=creator, so kees's creator has to make it: see why it did not",
         };
-        EntryProblem::Absent {
+        EntryError::Absent {
             waited: self.waited,
             remedy: remedy.to_owned(),
         }
@@ -256,9 +256,9 @@ fn place(item: &Item) -> (StoreName, StoragePath) {
     (item.store, path.clone())
 }
 
-fn no_value(entry: &Entry) -> Cause {
-    let problem = kees_common::Problem::NoLocalValue;
-    kees_common::Fault {
+fn no_value(entry: &Entry) -> InitError {
+    let problem = kees_common::AnnotationErrorKind::NoLocalValue;
+    kees_common::AnnotationError {
         annotation: entry.annotation.clone(),
         problem,
     }
@@ -267,12 +267,12 @@ fn no_value(entry: &Entry) -> Cause {
 
 /// Every value, or every cause.
 fn all_or_causes(
-    results: impl Iterator<Item = Result<Valued, Cause>>,
-) -> Result<Vec<Valued>, Failure> {
+    results: impl Iterator<Item = Result<Valued, InitError>>,
+) -> Result<Vec<Valued>, RunError> {
     let mut causes = Vec::new();
     let values = results
         .filter_map(|result| result.map_err(|cause| causes.push(cause)).ok())
         .collect();
-    Failure::check(causes)?;
+    RunError::check(causes)?;
     Ok(values)
 }

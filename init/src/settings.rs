@@ -58,7 +58,7 @@ Example, without any store:
 /// nothing.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "kees-init", version, after_long_help = AFTER_HELP)]
-pub struct Settings {
+pub struct InitSettings {
     /// The pod.
     #[command(flatten)]
     pub pod: PodSettings,
@@ -249,7 +249,7 @@ pub enum LogFormat {
     Json,
 }
 
-impl Settings {
+impl InitSettings {
     /// The settings of `arguments` (the first is the program's name) and, where a flag is not
     /// among them, of the process's environment.
     ///
@@ -319,13 +319,13 @@ impl Settings {
     }
 
     /// What the stores need to know of this.
-    pub fn stores(&self) -> kees_store::Settings {
+    pub fn stores(&self) -> kees_store::StoreSettings {
         let AwsSettings {
             env_label,
             kms_key_id,
             ..
         } = &self.aws;
-        let mut stores = kees_store::Settings::default();
+        let mut stores = kees_store::StoreSettings::default();
         stores.env_label.clone_from(env_label);
         stores.kms_key_id.clone_from(kms_key_id);
         stores.embedded_file.clone_from(&self.storage.embedded_file);
@@ -340,7 +340,7 @@ impl Settings {
 #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
 impl AwsSettings {
     /// These, and for the rest what the process's environment says of proxies and certificates.
-    fn settings(&self) -> kees_store::aws::Settings {
+    fn settings(&self) -> kees_store::aws::InitSettings {
         let Self {
             env_label: _,
             kms_key_id: _,
@@ -350,8 +350,8 @@ impl AwsSettings {
             aws_ca_bundle,
             ssl_cert_file,
         } = self.clone();
-        let environment = kees_store::aws::Settings::from_env();
-        kees_store::aws::Settings {
+        let environment = kees_store::aws::InitSettings::from_env();
+        kees_store::aws::InitSettings {
             region: aws_region.unwrap_or_default(),
             endpoint: aws_endpoint,
             sts_endpoint: aws_sts_endpoint,
@@ -378,7 +378,7 @@ impl OutputSettings {
 }
 
 /// What holds where neither a flag nor a variable says otherwise.
-impl Default for Settings {
+impl Default for InitSettings {
     fn default() -> Self {
         Self {
             pod: PodSettings {
@@ -409,7 +409,7 @@ impl Default for Settings {
     }
 }
 
-fn store_name(text: &str) -> Result<StoreName, kees_common::UnknownStore> {
+fn store_name(text: &str) -> Result<StoreName, kees_common::ParseStoreNameError> {
     text.trim().parse()
 }
 

@@ -3,7 +3,7 @@
 use kees_common::{Field, Generation, Item, Locator, Plan, SecretValue};
 use kees_store::protocol::Values;
 
-use crate::{EntryProblem, Origin};
+use crate::{EntryError, Origin};
 
 /// One slot for each of [`Plan::items`], in their order.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) enum Slot {
         origin: Origin,
     },
     /// It cannot be had.
-    Failed(EntryProblem),
+    Failed(EntryError),
 }
 
 impl<'a> Slots<'a> {
@@ -70,7 +70,7 @@ impl<'a> Slots<'a> {
     }
 
     /// Fails an item, or all open ones of the generation that it belongs to.
-    pub(crate) fn fail(&mut self, at: usize, problem: EntryProblem) {
+    pub(crate) fn fail(&mut self, at: usize, problem: EntryError) {
         self.set(at, Slot::Failed(problem));
     }
 
@@ -125,11 +125,7 @@ impl<'a> Slots<'a> {
     }
 
     /// Fails the items of a generation, for one reason.
-    pub(crate) fn fail_all(
-        &mut self,
-        open: &OpenGeneration<'_>,
-        problem: impl Fn() -> EntryProblem,
-    ) {
+    pub(crate) fn fail_all(&mut self, open: &OpenGeneration<'_>, problem: impl Fn() -> EntryError) {
         for (at, _) in &open.items {
             self.fail(*at, problem());
         }

@@ -1,10 +1,10 @@
 //! Whether what the stores hold is what the annotations say.
 
 use kees_common::{Field, Item, Plan, SecretType, SecretValue, Source, StoragePath, StoreName};
-use kees_generate::Mismatch;
+use kees_generate::VerifyError;
 
 use crate::{
-    EntryProblem, Origin, Request,
+    EntryError, Origin, Request,
     slots::{Slot, Slots},
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
             let what = "the stored value is empty".to_owned();
             faults.push((
                 at,
-                Mismatch {
+                VerifyError {
                     field: Field::Whole,
                     what,
                 },
@@ -68,7 +68,7 @@ pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
         }
     }
     for (at, mismatch) in faults {
-        slots.fail(at, EntryProblem::Mismatch(mismatch));
+        slots.fail(at, EntryError::VerifyError(mismatch));
     }
 }
 

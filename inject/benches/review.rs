@@ -7,14 +7,14 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use k8s_openapi::api::core::v1::Pod;
-use kees_inject::{Outcome, Settings, review};
+use kees_inject::{InjectSettings, Outcome, review};
 use serde_json::{Value, json};
 
 /// A Deployment's pod with six entries, as the API server sends it.
 const SMALL: &str = include_str!("review-3k.json");
 
-fn settings() -> Settings {
-    let mut settings = Settings::new("registry.example.com/kees-init:0.1.0");
+fn settings() -> InjectSettings {
+    let mut settings = InjectSettings::new("registry.example.com/kees-init:0.1.0");
     settings
         .init_env
         .insert("ENV_LABEL".to_owned(), "dev".to_owned());

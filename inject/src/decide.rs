@@ -3,8 +3,8 @@
 use kees_common::{Domain, Parsed, Word, names::init};
 
 use crate::{
-    Fault, Operations, Place, PodProblem, PodView, Settings, grant::Grant, identity::Identity,
-    names, patch::Injection, placement::Placement,
+    InjectSettings, Operations, Place, PodError, PodErrorKind, PodView, grant::Grant,
+    identity::Identity, names, patch::Injection, placement::Placement,
 };
 
 /// What is to be done with a pod.
@@ -20,7 +20,7 @@ pub enum Decision {
     /// Refuse it.
     Deny {
         /// Everything that is wrong, at least one thing.
-        faults: Vec<Fault>,
+        faults: Vec<PodError>,
         /// What has no effect.
         warnings: Vec<String>,
     },
@@ -66,7 +66,7 @@ impl SkipReason {
 
 /// Decides on the creation of `pod` in `namespace`, which for a bare pod may stand in the request
 /// alone.
-pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &Settings) -> Decision {
+pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &InjectSettings) -> Decision {
     if let Some(reason) = skip_reason(pod, &settings.domain) {
         let warnings = match reason {
             SkipReason::Windows => {
@@ -153,7 +153,7 @@ fn skip_reason(pod: &PodView<'_>, domain: &Domain) -> Option<SkipReason> {
 
 /// A pod that Kubernetes would refuse or could not store for its size, which it finds out only
 /// after this: what follows takes time and memory in proportion.
-fn too_large(pod: &PodView<'_>) -> Option<Fault> {
+fn too_large(pod: &PodView<'_>) -> Option<PodError> {
     // TotalAnnotationSizeLimitB of `k8s.io/apimachinery/pkg/api/validation`.
     const ANNOTATION_BYTES: usize = 256 << 10;
     // An object of etcd has 1.5 MiB at most, and a container hundreds of bytes by its defaults.
@@ -163,16 +163,16 @@ fn too_large(pod: &PodView<'_>) -> Option<Fault> {
         .map(|(key, value)| key.len() + value.len())
         .sum();
     let count = pod.spec.containers.len() + pod.spec.init_containers.len();
-    let at = |place: &str, problem| Some(Fault::at(Place::Field(place.to_owned()), problem));
+    let at = |place: &str, problem| Some(PodError::at(Place::Field(place.to_owned()), problem));
     if bytes > ANNOTATION_BYTES {
         at(
             "metadata.annotations",
-            PodProblem::AnnotationsTooLarge { bytes },
+            PodErrorKind::AnnotationsTooLarge { bytes },
         )
     } else if count > CONTAINERS {
         at(
             "spec.containers",
-            PodProblem::TooManyContainers {
+            PodErrorKind::TooManyContainers {
                 count,
                 most: CONTAINERS,
             },
@@ -194,7 +194,7 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    fn of(pod: &PodView<'_>, settings: &Settings) -> Self {
+    fn of(pod: &PodView<'_>, settings: &InjectSettings) -> Self {
         let containers = || pod.spec.init_containers.iter();
         let ours =
             containers().position(|c| &*c.name == names::CONTAINER && c.mounts(names::SECRETS));

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Fault,
+    PodError,
     container::{write_container, write_volume},
-    fault::{Place, PodProblem},
+    fault::{Place, PodErrorKind},
     json::JsonWriter,
     names,
     object::nullable,
@@ -35,11 +35,11 @@ impl Existing {
     ///
     /// # Errors
     /// A volume of our name that is of another kind than ours.
-    pub(crate) fn read(injection: &Injection<'_>, index: usize) -> Result<Self, Vec<Fault>> {
+    pub(crate) fn read(injection: &Injection<'_>, index: usize) -> Result<Self, Vec<PodError>> {
         let pod = WholePod::read(injection.pod.source).map_err(|_| {
-            vec![Fault::at(
+            vec![PodError::at(
                 Place::Field("spec".to_owned()),
-                PodProblem::Unreadable,
+                PodErrorKind::Unreadable,
             )]
         })?;
         let mut faults = Vec::new();
@@ -59,9 +59,9 @@ impl Existing {
             };
             let taken = volumes.get(slot).is_some_and(Option::is_some);
             if taken || volume.get(kind).is_none_or(Value::is_null) {
-                faults.push(Fault::at(
+                faults.push(PodError::at(
                     Place::Field(format!("spec.volumes[{name}]")),
-                    PodProblem::NameTaken {
+                    PodErrorKind::NameTaken {
                         name: name.to_owned(),
                     },
                 ));

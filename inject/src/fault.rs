@@ -2,26 +2,26 @@
 
 use std::fmt;
 
-use crate::{Unfilled, identity::IdentityProblem};
+use crate::{Unfilled, identity::IdentityError};
 
 /// One reason why a pod is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum PodError {
     /// What an annotation says is wrong in itself.
     #[error("{0}")]
-    Annotation(#[from] kees_common::Fault),
+    Annotation(#[from] kees_common::AnnotationError),
     /// The pod, or the policy that holds for it, does not go together with its annotations.
     #[error("{place}: {problem}")]
     Pod {
         /// Where.
         place: Place,
         /// What is wrong and what would be right.
-        problem: PodProblem,
+        problem: PodErrorKind,
     },
 }
 
-impl Fault {
-    pub(crate) fn at(place: Place, problem: PodProblem) -> Self {
+impl PodError {
+    pub(crate) fn at(place: Place, problem: PodErrorKind) -> Self {
         Self::Pod { place, problem }
     }
 
@@ -68,7 +68,7 @@ impl fmt::Display for Place {
 
 /// What is wrong with a pod beside what is wrong with one annotation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PodProblem {
+pub enum PodErrorKind {
     /// More than Kubernetes takes, which it says only after admission.
     #[error("they have {bytes} bytes together; Kubernetes takes 262144 at most")]
     AnnotationsTooLarge {
@@ -152,7 +152,7 @@ pub enum PodProblem {
         /// The volume of the token.
         volume: &'static str,
         /// What is different, and what would be right.
-        problem: IdentityProblem,
+        problem: IdentityError,
     },
     /// JSON that serde reads past but not into.
     #[error("kees-init is there already and cannot be read; remove it, kees adds its own")]

@@ -10,9 +10,9 @@ use kees_common::{
 };
 
 use crate::{
-    Fault, PodView, Settings,
+    InjectSettings, PodError, PodView,
     decide::Standing,
-    fault::{Place, PodProblem, shown},
+    fault::{Place, PodErrorKind, shown},
     pod::ContainerView,
     policy::{Create, Rule, Storage},
     settings::Resources,
@@ -44,10 +44,10 @@ impl<'s> Grant<'s> {
     pub(crate) fn new(
         pod: &PodView<'_>,
         namespace: &str,
-        settings: &'s Settings,
+        settings: &'s InjectSettings,
         parsed: &Parsed,
         standing: Standing,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<PodError>,
     ) -> Option<Self> {
         let owner = Owner {
             cluster: settings.cluster.as_deref(),
@@ -55,14 +55,14 @@ impl<'s> Grant<'s> {
             service_account: pod.service_account(),
         };
         let Some(rule) = settings.policy.rule(owner) else {
-            faults.push(Fault::at(
+            faults.push(PodError::at(
                 Place::Field("policy".to_owned()),
-                PodProblem::NoRule {
+                PodErrorKind::NoRule {
                     namespace: owner.namespace.to_owned(),
                     service_account: shown(owner.service_account),
                 },
             ));
-            faults.extend(parsed.faults.iter().cloned().map(Fault::from));
+            faults.extend(parsed.faults.iter().cloned().map(PodError::from));
             return None;
         };
         let wired = match standing {
@@ -97,13 +97,13 @@ impl<'s> Grant<'s> {
 
 /// A pod before the rule that matches it.
 struct Applicant<'a> {
-    settings: &'a Settings,
+    settings: &'a InjectSettings,
     parsed: &'a Parsed,
     /// The init container of a pod that was wired by hand.
     wired: Option<&'a ContainerView<'a>>,
     owner: Owner<'a>,
     rule: &'a Rule,
-    faults: &'a mut Vec<Fault>,
+    faults: &'a mut Vec<PodError>,
 }
 
 impl Applicant<'_> {
@@ -115,10 +115,10 @@ impl Applicant<'_> {
             Storage::AsAnnotated => {
                 return Some(asked.map_or_else(StoragePrefix::root, |asked| asked.prefix));
             }
-            Storage::Prefix(template) => template.fill(self.owner).map_err(PodProblem::Template),
+            Storage::Prefix(template) => template.fill(self.owner).map_err(PodErrorKind::Template),
             // Local mode alone needs no prefix.
             Storage::Nowhere if self.local_only() => return asked.map(|asked| asked.prefix),
-            Storage::Nowhere => Err(PodProblem::NoPrefix {
+            Storage::Nowhere => Err(PodErrorKind::NoPrefix {
                 namespace: self.owner.namespace.to_owned(),
                 service_account: shown(self.owner.service_account),
             }),
@@ -126,10 +126,10 @@ impl Applicant<'_> {
         let problem = match (given, &asked) {
             (Ok(given), None) => return Some(given),
             (Ok(given), Some(asked)) if given.contains(&asked.prefix) => None,
-            (Ok(given), Some(asked)) if asked.implied => Some(PodProblem::PrefixMissing {
+            (Ok(given), Some(asked)) if asked.implied => Some(PodErrorKind::PrefixMissing {
                 given: given.to_string(),
             }),
-            (Ok(given), Some(asked)) => Some(PodProblem::ForeignPrefix {
+            (Ok(given), Some(asked)) => Some(PodErrorKind::ForeignPrefix {
                 asked: asked.prefix.to_string(),
                 given: given.to_string(),
             }),
@@ -137,7 +137,7 @@ impl Applicant<'_> {
         };
         if let Some(problem) = problem {
             let place = Place::Annotation(self.settings.domain.init(init::STORAGE_PREFIX));
-            self.faults.push(Fault::at(place, problem));
+            self.faults.push(PodError::at(place, problem));
         }
         asked.map(|asked| asked.prefix)
     }
@@ -204,7 +204,7 @@ impl Applicant<'_> {
             layout: self.layout(),
         };
         if let Err(faults) = Plan::new(self.parsed, &settings) {
-            self.faults.extend(faults.into_iter().map(Fault::from));
+            self.faults.extend(faults.into_iter().map(PodError::from));
         }
     }
 
@@ -258,7 +258,7 @@ impl Applicant<'_> {
             let annotation = entry.annotation.clone();
             let problem = Problem::StoreNotAllowed { store, allowed };
             self.faults.push(
-                kees_common::Fault {
+                kees_common::AnnotationError {
                     annotation,
                     problem,
                 }
@@ -272,10 +272,10 @@ impl Applicant<'_> {
             && !self.rule.references.matches(arn.as_str())
         {
             let place = Place::Annotation(entry.annotation.clone());
-            let problem = PodProblem::Reference {
+            let problem = PodErrorKind::Reference {
                 arn: arn.as_str().to_owned(),
             };
-            self.faults.push(Fault::at(place, problem));
+            self.faults.push(PodError::at(place, problem));
         }
     }
 

@@ -10,8 +10,8 @@
 use kees_common::{MountPath, Options, names::env};
 
 use crate::{
-    Fault, PodView, Settings,
-    fault::{Place, PodProblem, shown},
+    InjectSettings, PodError, PodView,
+    fault::{Place, PodErrorKind, shown},
     names,
     path::{depth, goes_up, is_at_or_below, overlap},
     placement::List,
@@ -85,9 +85,9 @@ impl<'a> Identity<'a> {
     pub(crate) fn of(
         pod: &'a PodView<'a>,
         options: &Options,
-        settings: &Settings,
+        settings: &InjectSettings,
         injected: Option<usize>,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<PodError>,
     ) -> Self {
         let own = injected.and_then(|index| pod.spec.init_containers.get(index));
         let mut identity = Self::default();
@@ -144,7 +144,7 @@ impl Scheme {
         &'static self,
         list: List,
         container: &'a ContainerView<'a>,
-        settings: &Settings,
+        settings: &InjectSettings,
     ) -> Option<Bearer<'a>> {
         let mut mounts = container.volume_mounts.iter();
         let mount = mounts.find(|mount| &*mount.name == self.volume)?;
@@ -185,44 +185,44 @@ impl Bearer<'_> {
         &self,
         is_projected: bool,
         options: &Options,
-        settings: &Settings,
+        settings: &InjectSettings,
         others: &Identity<'_>,
-    ) -> Vec<Fault> {
+    ) -> Vec<PodError> {
         let mut faults = Vec::new();
         let Scheme { volume, folder, .. } = *self.scheme;
         let at: &str = &self.mount.mount_path;
         let mut found = |field: String, problem| {
-            faults.push(Fault::at(
+            faults.push(PodError::at(
                 Place::Field(field),
-                PodProblem::Identity { volume, problem },
+                PodErrorKind::Identity { volume, problem },
             ));
         };
         let mount = || self.field("volumeMounts", volume);
         if !is_folder_of_tokens(at) {
             let (at, right) = (shown(at), folder);
-            found(mount(), IdentityProblem::Path { at, right });
+            found(mount(), IdentityError::Path { at, right });
         } else if let Some((other, path)) = in_the_way(at, options, others) {
             let (at, other, path) = (shown(at), other.to_owned(), shown(path));
-            found(mount(), IdentityProblem::Overlap { at, other, path });
+            found(mount(), IdentityError::Overlap { at, other, path });
         }
         if self.mount.is_of_a_part() {
-            found(mount(), IdentityProblem::Part);
+            found(mount(), IdentityError::Part);
         }
         if !is_projected {
             found(
                 format!("spec.volumes[{volume}]"),
-                IdentityProblem::NotProjected,
+                IdentityError::NotProjected,
             );
         }
         let (name, addresses) = (self.scheme.subject, self.scheme.addresses);
         let is_address = || addresses.iter().any(|a| self.subject.starts_with(a));
         if !addresses.is_empty() && !settings.gives(name) && !is_address() {
-            found(self.field("env", name), IdentityProblem::Address);
+            found(self.field("env", name), IdentityError::Address);
         }
         let name = self.scheme.token_file;
         if !settings.gives(name) && !is_file_in(&self.token_file, at) {
             let at = shown(at);
-            found(self.field("env", name), IdentityProblem::TokenFile { at });
+            found(self.field("env", name), IdentityError::TokenFile { at });
         }
         faults
     }
@@ -273,7 +273,7 @@ fn is_file_in(path: &str, folder: &str) -> bool {
 
 /// Why an identity is not taken over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IdentityProblem {
+pub enum IdentityError {
     /// It could hide what the init container runs or reads.
     #[error(
         "{at} is no folder for it; mount it in one of its own below /var/run/secrets, such as {right}"

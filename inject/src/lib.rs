@@ -5,19 +5,19 @@
 //! [`decide()`] is the same decision on a pod alone. `docs/injection.md` is the contract.
 //!
 //! ```
-//! use kees_inject::{Decision, PodView, Settings, decide};
+//! use kees_inject::{Decision, PodView, InjectSettings, decide};
 //!
 //! let pod = PodView::from_json(
 //!     r#"{"metadata": {"annotations": {
 //!             "secret.bsycorp.com/db-password": "kind=DYNAMIC,type=PASSWORD,size=256"}},
 //!         "spec": {"containers": [{"name": "app", "image": "app:1"}]}}"#,
 //! )?;
-//! let settings = Settings::new("registry.example.com/kees-init:0.1.0");
+//! let settings = InjectSettings::new("registry.example.com/kees-init:0.1.0");
 //! let Decision::Patch { operations, .. } = decide(&pod, "team-a", &settings) else {
 //!     panic!("the pod is annotated and sound");
 //! };
 //! assert!(operations.as_json().contains("kees-init:0.1.0"));
-//! # Ok::<(), kees_inject::InvalidPod>(())
+//! # Ok::<(), kees_inject::ParsePodError>(())
 //! ```
 
 mod container;
@@ -48,19 +48,19 @@ mod template;
 mod uid;
 
 pub use decide::{Decision, SkipReason, decide};
-pub use fault::{Fault, Place, PodProblem};
-pub use identity::IdentityProblem;
+pub use fault::{Place, PodError, PodErrorKind};
+pub use identity::IdentityError;
 pub use operations::Operations;
-pub use pod::{InvalidPod, PodView};
-pub use policy::{InvalidPolicy, Policy};
-pub use quantity::{InvalidQuantity, Quantity};
-pub use reply::{Outcome, Reply};
+pub use pod::{ParsePodError, PodView};
+pub use policy::{ParsePolicyError, Policy};
+pub use quantity::{ParseQuantityError, Quantity};
+pub use reply::{Outcome, ReviewResponse};
 pub use review::review;
 pub use settings::{
-    Amounts, InvalidExpression, InvalidPullPolicy, InvalidRunAs, PullPolicy, Resources, RunAs,
-    Settings, SettingsProblem, WiredImage,
+    Amounts, InjectSettings, ParseImageExpressionError, ParsePullPolicyError, ParseRunAsError,
+    PullPolicy, Resources, RunAs, SettingsError, WiredImage,
 };
-pub use template::{InvalidTemplate, PrefixTemplate, Unfilled};
+pub use template::{ParseTemplateError, PrefixTemplate, Unfilled};
 
 /// The name of the init container that is injected.
 pub const INIT_CONTAINER: &str = names::CONTAINER;

@@ -6,7 +6,7 @@ use serde_json::error::Category;
 
 /// JSON that cannot be read as what it should be.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Misread {
+pub(crate) enum DecodeError {
     /// It breaks the rules of JSON. The parser says which one and where, not what stands there.
     #[error("{0}")]
     NotJson(serde_json::Error),
@@ -31,7 +31,7 @@ pub(crate) enum Misread {
     },
 }
 
-impl Misread {
+impl DecodeError {
     /// Why `json` is no `T`. It is read once more, which keeps the track of where a value stands
     /// out of the reading that nearly always succeeds.
     pub(crate) fn of<'de, T: Deserialize<'de>>(json: &'de str, error: serde_json::Error) -> Self {

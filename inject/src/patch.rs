@@ -3,7 +3,7 @@
 use kees_common::{FileMode, MountPath, Options, names::init};
 
 use crate::{
-    Fault, Operations, PodView, Settings,
+    InjectSettings, Operations, PodError, PodView,
     container::{write_container, write_target_mount, write_volume},
     difference::Existing,
     grant::Grant,
@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Injection<'a> {
     pub(crate) pod: &'a PodView<'a>,
     pub(crate) options: &'a Options,
-    pub(crate) settings: &'a Settings,
+    pub(crate) settings: &'a InjectSettings,
     pub(crate) grant: Grant<'a>,
     pub(crate) placement: Placement,
     pub(crate) identity: Identity<'a>,
@@ -31,7 +31,7 @@ impl<'a> Injection<'a> {
     pub(crate) fn new(
         pod: &'a PodView<'a>,
         options: &'a Options,
-        settings: &'a Settings,
+        settings: &'a InjectSettings,
         grant: Grant<'a>,
         placement: Placement,
         identity: Identity<'a>,
@@ -67,7 +67,7 @@ impl<'a> Injection<'a> {
 
     /// The operations for a pod in which nothing of ours stands, or those that make of ours what
     /// it would be if it were injected now.
-    pub(crate) fn operations(&self) -> Result<Operations, Vec<Fault>> {
+    pub(crate) fn operations(&self) -> Result<Operations, Vec<PodError>> {
         let existing = match self.placement.injected {
             Some(index) => Some(Existing::read(self, index)?),
             None => None,

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use kees_common::{Options, Order, names::init};
 
 use crate::{
-    Fault, PodView, Settings,
+    InjectSettings, PodError, PodView,
     decide::Standing,
-    fault::{Place, PodProblem, shown},
+    fault::{Place, PodErrorKind, shown},
     names,
     path::{Relation, depth, overlap},
     pod::{ContainerView, MountView},
@@ -67,9 +67,9 @@ impl Placement {
     pub(crate) fn new(
         pod: &PodView<'_>,
         options: &Options,
-        settings: &Settings,
+        settings: &InjectSettings,
         standing: Standing,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<PodError>,
         warnings: &mut Vec<String>,
     ) -> Option<Self> {
         let injected = standing.injected();
@@ -97,9 +97,9 @@ impl Placement {
 struct Placer<'a> {
     pod: &'a PodView<'a>,
     options: &'a Options,
-    settings: &'a Settings,
+    settings: &'a InjectSettings,
     injected: Option<usize>,
-    faults: &'a mut Vec<Fault>,
+    faults: &'a mut Vec<PodError>,
     warnings: &'a mut Vec<String>,
 }
 
@@ -146,10 +146,10 @@ impl<'a> Placer<'a> {
         let all = self.all();
         let mut taken = |list: &str, name: &str| {
             let place = Place::Field(format!("spec.{list}[{name}]"));
-            let problem = PodProblem::NameTaken {
+            let problem = PodErrorKind::NameTaken {
                 name: name.to_owned(),
             };
-            self.faults.push(Fault::at(place, problem));
+            self.faults.push(PodError::at(place, problem));
         };
         for (target, container) in all {
             if &*container.name == names::CONTAINER {
@@ -184,7 +184,7 @@ impl<'a> Placer<'a> {
         if found.is_none() {
             self.fault(
                 init::ORDER,
-                PodProblem::NoInitContainer {
+                PodErrorKind::NoInitContainer {
                     name: wanted.clone(),
                 },
             );
@@ -228,7 +228,7 @@ impl<'a> Placer<'a> {
                 if rank < position {
                     let name = container.name.to_string();
                     let order = self.settings.domain.init(init::ORDER);
-                    self.fault(init::CONTAINERS, PodProblem::RunsBefore { name, order });
+                    self.fault(init::CONTAINERS, PodErrorKind::RunsBefore { name, order });
                 }
                 targets.push(Target {
                     list: List::Init,
@@ -239,7 +239,7 @@ impl<'a> Placer<'a> {
         for name in missing {
             self.fault(
                 init::CONTAINERS,
-                PodProblem::NoContainer {
+                PodErrorKind::NoContainer {
                     name: name.to_owned(),
                 },
             );
@@ -265,10 +265,10 @@ impl<'a> Placer<'a> {
                 if count(volume) > if volume == names::SECRETS { may } else { 0 } {
                     let place =
                         format!("spec.{}[{}]", target.list.as_str(), shown(&container.name));
-                    let problem = PodProblem::MountTaken {
+                    let problem = PodErrorKind::MountTaken {
                         volume: volume.to_owned(),
                     };
-                    self.faults.push(Fault::at(Place::Field(place), problem));
+                    self.faults.push(PodError::at(Place::Field(place), problem));
                 }
             }
         }
@@ -292,7 +292,7 @@ impl<'a> Placer<'a> {
             (names::NO_TOKEN, names::TOKEN_PATH),
         ] {
             if overlap(at, path) {
-                problems.push(PodProblem::PathTaken {
+                problems.push(PodErrorKind::PathTaken {
                     path: shown(path),
                     container: names::CONTAINER.to_owned(),
                     volume: volume.to_owned(),
@@ -310,7 +310,7 @@ impl<'a> Placer<'a> {
         &mut self,
         path: &str,
         container: &ContainerView<'_>,
-        problems: &mut Vec<PodProblem>,
+        problems: &mut Vec<PodErrorKind>,
     ) {
         let mut parent: Option<&MountView<'_>> = None;
         for mount in &container.volume_mounts {
@@ -318,7 +318,7 @@ impl<'a> Placer<'a> {
                 |than: &MountView<'_>| depth(&mount.mount_path) >= depth(&than.mount_path);
             match Relation::new(&mount.mount_path, path) {
                 Relation::Within if &*mount.name != names::SECRETS => {
-                    problems.push(PodProblem::PathTaken {
+                    problems.push(PodErrorKind::PathTaken {
                         path: shown(path),
                         container: shown(&container.name),
                         volume: shown(&mount.name),
@@ -337,7 +337,7 @@ impl<'a> Placer<'a> {
             let (path, volume) = (shown(path), shown(name));
             let (container, at) = (shown(&container.name), shown(&mount.mount_path));
             if of_the_kubelet {
-                problems.push(PodProblem::PathInVolume {
+                problems.push(PodErrorKind::PathInVolume {
                     path,
                     container,
                     volume,
@@ -350,8 +350,8 @@ impl<'a> Placer<'a> {
         }
     }
 
-    fn fault(&mut self, annotation: &str, problem: PodProblem) {
-        self.faults.push(Fault::at(
+    fn fault(&mut self, annotation: &str, problem: PodErrorKind) {
+        self.faults.push(PodError::at(
             Place::Annotation(self.settings.domain.init(annotation)),
             problem,
         ));

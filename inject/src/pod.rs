@@ -9,7 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    misread::Misread,
+    misread::DecodeError,
     object::{Object, nullable, object, objects},
 };
 
@@ -41,9 +41,9 @@ pub(crate) enum Source<'a> {
 
 impl<'a> PodView<'a> {
     /// Reads a pod, or the template of one (`metadata` and `spec`), from its JSON.
-    pub fn from_json(json: &'a str) -> Result<Self, InvalidPod> {
+    pub fn from_json(json: &'a str) -> Result<Self, ParsePodError> {
         let Object(mut pod) = serde_json::from_str::<Object<Self>>(json)
-            .map_err(|error| InvalidPod(Misread::of::<Object<Self>>(json, error)))?;
+            .map_err(|error| ParsePodError(DecodeError::of::<Object<Self>>(json, error)))?;
         pod.source = Source::Pod(json);
         Ok(pod)
     }
@@ -85,7 +85,7 @@ impl<'a> PodView<'a> {
 /// Text that is no pod.
 #[derive(Debug, thiserror::Error)]
 #[error("not a pod: {0}")]
-pub struct InvalidPod(pub(crate) Misread);
+pub struct ParsePodError(pub(crate) DecodeError);
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]

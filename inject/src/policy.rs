@@ -69,13 +69,13 @@ impl Policy {
 }
 
 impl FromStr for Policy {
-    type Err = InvalidPolicy;
+    type Err = ParsePolicyError;
 
-    fn from_str(yaml: &str) -> Result<Self, InvalidPolicy> {
+    fn from_str(yaml: &str) -> Result<Self, ParsePolicyError> {
         let file: PolicyFile = serde_saphyr::from_str(yaml)
-            .map_err(|error| InvalidPolicy::Yaml(error.without_snippet().to_string()))?;
+            .map_err(|error| ParsePolicyError::Yaml(error.without_snippet().to_string()))?;
         if file.rules.is_empty() {
-            return Err(InvalidPolicy::NoRules);
+            return Err(ParsePolicyError::NoRules);
         }
         Ok(Self {
             rules: file.rules.into_iter().map(Rule::from).collect(),
@@ -85,7 +85,7 @@ impl FromStr for Policy {
 
 /// A file that is no policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidPolicy {
+pub enum ParsePolicyError {
     /// It is not YAML, or not of the policy's shape; the message has the line.
     #[error("the policy cannot be read: {0}")]
     Yaml(String),

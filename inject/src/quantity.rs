@@ -37,10 +37,11 @@ impl Quantity {
 }
 
 impl FromStr for Quantity {
-    type Err = InvalidQuantity;
+    type Err = ParseQuantityError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidQuantity> {
-        let nanos = nanos(text).ok_or_else(|| InvalidQuantity(text.escape_debug().to_string()))?;
+    fn from_str(text: &str) -> Result<Self, ParseQuantityError> {
+        let nanos =
+            nanos(text).ok_or_else(|| ParseQuantityError(text.escape_debug().to_string()))?;
         Ok(Self {
             text: text.to_owned(),
             nanos,
@@ -91,7 +92,7 @@ impl<'de> Deserialize<'de> for Quantity {
 /// A text that is not a quantity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a quantity; use a number with a unit, such as 10m, 64Mi or 1.5")]
-pub struct InvalidQuantity(String);
+pub struct ParseQuantityError(String);
 
 /// The value in billionths, rounded up as Kubernetes does, saturating; `None` for what is not a
 /// quantity or is negative.

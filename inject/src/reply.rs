@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Decision, Fault, SkipReason, json::JsonWriter, uid};
+use crate::{Decision, PodError, SkipReason, json::JsonWriter, uid};
 
 /// The version of the reviews that are understood.
 pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
@@ -10,7 +10,7 @@ pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
 /// The answer, with what may be logged and counted of it: never a value or a patch, which is why
 /// its `Debug` leaves the body out.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Reply {
+pub struct ReviewResponse {
     /// The body: an `AdmissionReview` as JSON, always to be sent with HTTP status 200.
     pub json: Vec<u8>,
     /// What became of the pod.
@@ -25,7 +25,7 @@ pub struct Reply {
     pub uid: Option<String>,
 }
 
-impl fmt::Debug for Reply {
+impl fmt::Debug for ReviewResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             json,
@@ -35,7 +35,7 @@ impl fmt::Debug for Reply {
             uid,
             namespace,
         } = self;
-        f.debug_struct("Reply")
+        f.debug_struct("ReviewResponse")
             .field("bytes", &json.len())
             .field("outcome", outcome)
             .field("faults", faults)
@@ -74,7 +74,7 @@ impl Outcome {
     }
 }
 
-impl Reply {
+impl ReviewResponse {
     /// Refuses a body that cannot be read, with code 400. `body` may be all of it or its
     /// beginning: the uid is taken from there if it can be found.
     pub fn malformed(body: &[u8], message: &str) -> Self {
@@ -166,7 +166,7 @@ const FAULTS: usize = 100;
 
 /// The status of a denial. Its reason is `Forbidden`: with `Invalid`, kubectl leaves out which
 /// webhook it was.
-fn write_denial(json: &mut JsonWriter, faults: &[Fault]) {
+fn write_denial(json: &mut JsonWriter, faults: &[PodError]) {
     json.object(|json| {
         json.member("status", "Failure");
         json.member("message", &denial(faults));
@@ -187,7 +187,7 @@ fn write_denial(json: &mut JsonWriter, faults: &[Fault]) {
 }
 
 /// Every fault in one line: of a controller's pod, an event shows no more than the beginning.
-pub(crate) fn denial(faults: &[Fault]) -> String {
+pub(crate) fn denial(faults: &[PodError]) -> String {
     if let [fault] = faults {
         return one_line(&fault.to_string());
     }
@@ -250,14 +250,14 @@ fn shortened(warnings: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Place, PodProblem};
+    use crate::{Place, PodErrorKind};
 
     #[test]
     fn a_message_is_one_line_whatever_is_in_it() {
         let place = Place::Field("spec.containers[a\r\nb\u{7}]".to_owned());
-        let fault = Fault::Pod {
+        let fault = PodError::Pod {
             place,
-            problem: PodProblem::Unreadable,
+            problem: PodErrorKind::Unreadable,
         };
         let message = denial(&[fault]);
         assert!(

@@ -9,9 +9,9 @@ use std::{borrow::Cow, iter::once};
 use kees_common::MountPath;
 
 use crate::{
-    Settings,
+    InjectSettings,
     env::DECIDED,
-    fault::{PodProblem, shown},
+    fault::{PodErrorKind, shown},
     path::{is_at_or_below, overlap},
 };
 
@@ -33,10 +33,10 @@ const NEEDED: [(&str, &str); 8] = [
 ];
 
 /// Why the files cannot appear at `path`, if they cannot.
-pub(crate) fn problem(path: &MountPath, settings: &Settings) -> Option<PodProblem> {
+pub(crate) fn problem(path: &MountPath, settings: &InjectSettings) -> Option<PodErrorKind> {
     let path = path.as_str();
     if FILLED.iter().any(|folder| is_at_or_below(path, folder)) {
-        return Some(PodProblem::PathReserved { path: shown(path) });
+        return Some(PodErrorKind::PathReserved { path: shown(path) });
     }
     let needed = NEEDED
         .into_iter()
@@ -45,7 +45,7 @@ pub(crate) fn problem(path: &MountPath, settings: &Settings) -> Option<PodProble
         .chain(needed)
         .find(|(at, _)| overlap(path, at))
         .or_else(|| hidden(path, settings))?;
-    Some(PodProblem::PathNeeded {
+    Some(PodErrorKind::PathNeeded {
         path: shown(path),
         at: shown(&at),
         what: what.to_owned(),
@@ -54,14 +54,14 @@ pub(crate) fn problem(path: &MountPath, settings: &Settings) -> Option<PodProble
 
 /// The folder of the SDK's profiles. The image lists no users, so that the home folder is `/`
 /// unless the operator names another.
-fn profiles(settings: &Settings) -> Cow<'_, str> {
+fn profiles(settings: &InjectSettings) -> Cow<'_, str> {
     let home = settings.init_env.get("HOME").map_or("", String::as_str);
     Cow::Owned([home.trim_end_matches('/'), "/.aws"].concat())
 }
 
 /// A file or folder that the operator names in a variable, such as root certificates in
 /// `AWS_CA_BUNDLE`, and that a mount at `path` would hide.
-fn hidden<'a>(path: &str, settings: &'a Settings) -> Option<(Cow<'a, str>, &'a str)> {
+fn hidden<'a>(path: &str, settings: &'a InjectSettings) -> Option<(Cow<'a, str>, &'a str)> {
     settings
         .init_env
         .iter()

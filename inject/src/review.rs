@@ -3,19 +3,21 @@
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
-    Decision, InvalidPod, PodView, Reply, Settings, SkipReason,
+    Decision, InjectSettings, ParsePodError, PodView, ReviewResponse, SkipReason,
     decide::decide,
-    misread::Misread,
+    misread::DecodeError,
     object::{self, Object},
     pod::{Source, Text},
     reply::API_VERSION,
 };
 
 /// Answers the `AdmissionReview` in `body`. Whatever the body is, the answer is a review.
-pub fn review(body: &[u8], settings: &Settings) -> Reply {
+pub fn review(body: &[u8], settings: &InjectSettings) -> ReviewResponse {
     let text = match std::str::from_utf8(body) {
         Ok(text) => text,
-        Err(error) => return Reply::malformed(body, &format!("the body is not UTF-8: {error}")),
+        Err(error) => {
+            return ReviewResponse::malformed(body, &format!("the body is not UTF-8: {error}"));
+        }
     };
     // Nearly every review is about a pod, which is then read in the same pass. What is not one
     // is read once more, without looking into its object.
@@ -32,13 +34,13 @@ pub fn review(body: &[u8], settings: &Settings) -> Reply {
     match serde_json::from_str::<OfAnything<'_>>(text) {
         // All but the object is read in the same way: that is where the first pass failed.
         Ok(Object(review)) => review.answer(settings, |_| {
-            Err(InvalidPod(Misread::of::<OfPod<'_>>(text, unread)))
+            Err(ParsePodError(DecodeError::of::<OfPod<'_>>(text, unread)))
         }),
-        Err(error) => Reply::malformed(
+        Err(error) => ReviewResponse::malformed(
             body,
             &format!(
                 "the body is not an AdmissionReview: {}",
-                Misread::of::<OfAnything<'_>>(text, error)
+                DecodeError::of::<OfAnything<'_>>(text, error)
             ),
         ),
     }
@@ -95,9 +97,9 @@ impl<O> Review<'_, O> {
     /// Answers the request. `pod` gives the pod of an object, or says why it is none.
     fn answer<'p>(
         &'p self,
-        settings: &Settings,
-        pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, InvalidPod>,
-    ) -> Reply {
+        settings: &InjectSettings,
+        pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, ParsePodError>,
+    ) -> ReviewResponse {
         self.decided(settings, pod)
             .unwrap_or_else(|message| self.refused(&message))
     }
@@ -105,9 +107,9 @@ impl<O> Review<'_, O> {
     /// Answers the request; an error says why it cannot be answered.
     fn decided<'p>(
         &'p self,
-        settings: &Settings,
-        pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, InvalidPod>,
-    ) -> Result<Reply, String> {
+        settings: &InjectSettings,
+        pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, ParsePodError>,
+    ) -> Result<ReviewResponse, String> {
         let version = self.api_version.as_deref().unwrap_or_default();
         let kind = self.kind.as_deref().unwrap_or_default();
         if version != API_VERSION {
@@ -127,12 +129,12 @@ impl<O> Review<'_, O> {
             let warnings = Vec::new();
             let decision = Decision::Skip { reason, warnings };
             let namespace = namespace.unwrap_or_default();
-            return Ok(Reply::new(&request.uid, namespace, &decision));
+            return Ok(ReviewResponse::new(&request.uid, namespace, &decision));
         }
         let object = request.object.as_ref().ok_or("the request has no object")?;
         let pod = pod(object).map_err(|error| error.to_string())?;
         let namespace = namespace.or(pod.namespace()).unwrap_or("default");
-        Ok(Reply::new(
+        Ok(ReviewResponse::new(
             &request.uid,
             namespace,
             &decide(pod, namespace, settings),
@@ -140,14 +142,14 @@ impl<O> Review<'_, O> {
     }
 
     /// Refuses the review, in its own version where there is one.
-    fn refused(&self, message: &str) -> Reply {
+    fn refused(&self, message: &str) -> ReviewResponse {
         let version = self
             .api_version
             .as_deref()
             .filter(|version| version.starts_with("admission.k8s.io/"))
             .unwrap_or(API_VERSION);
         let uid = self.request.as_ref().map_or("", |request| &*request.uid);
-        Reply::refused(version, uid, message)
+        ReviewResponse::refused(version, uid, message)
     }
 }
 

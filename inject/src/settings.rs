@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Policy, Quantity, env::DECIDED};
 
-/// The operator's settings. [`Settings::new`] has the defaults; the fields are set one by one.
+/// The operator's settings. [`InjectSettings::new`] has the defaults; the fields are set one by one.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct InjectSettings {
     /// What `init.DOMAIN/injected` says: the version of the program that injects.
     pub version: String,
     /// The domain of the annotations.
@@ -25,11 +25,11 @@ pub struct Settings {
     pub cluster: Option<String>,
     /// The store of a pod that names none.
     pub store: StoreName,
-    /// The stores that a pod may name beside [`Settings::store`].
+    /// The stores that a pod may name beside [`InjectSettings::store`].
     pub stores: Vec<StoreName>,
     /// Environment of the init container: `ENV_LABEL`, `AWS_REGION`, `AWS_ENDPOINT`,
     /// `AWS_STS_ENDPOINT`, `KMS_KEY_ID`, the proxies, and whatever else the operator gives. An
-    /// empty value counts as absent. What the decision itself sets ([`SettingsProblem::Decided`])
+    /// empty value counts as absent. What the decision itself sets ([`SettingsError::Decided`])
     /// cannot be given here.
     pub init_env: BTreeMap<String, String>,
     /// `sizeLimit` of the volume that holds the files.
@@ -42,7 +42,7 @@ pub struct Settings {
     pub policy: Policy,
 }
 
-impl Settings {
+impl InjectSettings {
     /// The defaults, for an init container of `init_image`.
     pub fn new(init_image: impl Into<String>) -> Self {
         Self {
@@ -63,38 +63,36 @@ impl Settings {
     }
 
     /// Everything that is wrong with the settings together, to be said at start.
-    pub fn problems(&self) -> Vec<SettingsProblem> {
+    pub fn problems(&self) -> Vec<SettingsError> {
         let mut problems = Vec::new();
         let stores = || std::iter::once(self.store).chain(self.stores.iter().copied());
         if self.init_image.trim().is_empty() {
-            problems.push(SettingsProblem::NoImage);
+            problems.push(SettingsError::NoImage);
         }
         if stores().any(|store| store == StoreName::DynamoDb) && !self.gives(env::ENV_LABEL) {
-            problems.push(SettingsProblem::NoEnvLabel);
+            problems.push(SettingsError::NoEnvLabel);
         }
         if stores().any(|store| store == StoreName::Memory) {
-            problems.push(SettingsProblem::MemoryStore);
+            problems.push(SettingsError::MemoryStore);
         }
         for name in self.init_env.keys() {
             if DECIDED.contains(&name.as_str()) {
-                problems.push(SettingsProblem::Decided(name.clone()));
+                problems.push(SettingsError::Decided(name.clone()));
             } else if !is_variable(name) {
-                problems.push(SettingsProblem::NotAVariable(
-                    name.escape_debug().to_string(),
-                ));
+                problems.push(SettingsError::NotAVariable(name.escape_debug().to_string()));
             }
         }
         if self.policy.uses_cluster() && self.cluster.is_none() {
-            problems.push(SettingsProblem::NoCluster);
+            problems.push(SettingsError::NoCluster);
         }
         for store in self.policy.stores() {
             if !stores().any(|known| known == store) {
-                problems.push(SettingsProblem::UnknownStore(store));
+                problems.push(SettingsError::ParseStoreNameError(store));
             }
         }
         let resources = self.policy.resources().chain([&self.resources]);
         if resources.into_iter().any(Resources::request_too_much) {
-            problems.push(SettingsProblem::RequestAboveLimit);
+            problems.push(SettingsError::RequestAboveLimit);
         }
         problems
     }
@@ -115,7 +113,7 @@ fn is_variable(name: &str) -> bool {
 
 /// What is wrong with the settings as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsProblem {
+pub enum SettingsError {
     /// There is nothing to inject.
     #[error("the image of the init container is empty; give --init-image")]
     NoImage,
@@ -130,7 +128,7 @@ pub enum SettingsProblem {
     NoCluster,
     /// The policy allows what the operator has not set up.
     #[error("the policy allows the store {0}, which is not among --store and --stores")]
-    UnknownStore(StoreName),
+    ParseStoreNameError(StoreName),
     /// Kubernetes would refuse every pod.
     #[error("the init container requests more than its limit; raise the limit or request less")]
     RequestAboveLimit,
@@ -165,13 +163,13 @@ impl PullPolicy {
 }
 
 impl FromStr for PullPolicy {
-    type Err = InvalidPullPolicy;
+    type Err = ParsePullPolicyError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidPullPolicy> {
+    fn from_str(text: &str) -> Result<Self, ParsePullPolicyError> {
         [Self::Always, Self::IfNotPresent, Self::Never]
             .into_iter()
             .find(|policy| policy.as_str() == text)
-            .ok_or_else(|| InvalidPullPolicy(text.to_owned()))
+            .ok_or_else(|| ParsePullPolicyError(text.to_owned()))
     }
 }
 
@@ -184,7 +182,7 @@ impl fmt::Display for PullPolicy {
 /// A word that is no pull policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a pull policy; use Always, IfNotPresent or Never")]
-pub struct InvalidPullPolicy(String);
+pub struct ParsePullPolicyError(String);
 
 /// Which images a pod's author may have wired by hand: `(^|/)kees-init([:@]|$)`, and what the
 /// operator's expression matches.
@@ -199,20 +197,20 @@ impl WiredImage {
 }
 
 impl FromStr for WiredImage {
-    type Err = InvalidExpression;
+    type Err = ParseImageExpressionError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidExpression> {
+    fn from_str(text: &str) -> Result<Self, ParseImageExpressionError> {
         if text.is_empty() {
-            return Err(InvalidExpression::Empty);
+            return Err(ParseImageExpressionError::Empty);
         }
-        let regex = Regex::new(text).map_err(|error| InvalidExpression::syntax(&error))?;
+        let regex = Regex::new(text).map_err(|error| ParseImageExpressionError::syntax(&error))?;
         Ok(Self(Some(regex)))
     }
 }
 
 /// What is no expression for images.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum InvalidExpression {
+pub enum ParseImageExpressionError {
     /// It would match the init containers of every pod, which would then have no secrets.
     #[error("it is empty and would match every image; use one such as my-init[:@]")]
     Empty,
@@ -221,7 +219,7 @@ pub enum InvalidExpression {
     Syntax(String),
 }
 
-impl InvalidExpression {
+impl ParseImageExpressionError {
     /// The reason alone: the regex crate draws a picture of several lines above it.
     fn syntax(error: &regex::Error) -> Self {
         let told = error.to_string();
@@ -257,14 +255,14 @@ impl Default for RunAs {
 }
 
 impl FromStr for RunAs {
-    type Err = InvalidRunAs;
+    type Err = ParseRunAsError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRunAs> {
+    fn from_str(text: &str) -> Result<Self, ParseRunAsError> {
         match text.parse() {
             _ if text == "none" => Ok(Self::Unset),
             // Kubernetes takes uids up to 2^31 - 1.
             Ok(uid @ 1..=0x7fff_ffff) => Ok(Self::Uid(uid)),
-            _ => Err(InvalidRunAs(text.to_owned())),
+            _ => Err(ParseRunAsError(text.to_owned())),
         }
     }
 }
@@ -281,7 +279,7 @@ impl fmt::Display for RunAs {
 /// A text that names no uid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a uid to run as; use 1 to 2147483647, or none")]
-pub struct InvalidRunAs(String);
+pub struct ParseRunAsError(String);
 
 /// Requests and limits of the init container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use kees_common::{PathProblem, StoragePrefix};
+use kees_common::{ParsePathError, StoragePrefix};
 
 /// A storage prefix in which the cluster, the pod's namespace and its service account are filled
 /// in. What is filled in never adds a segment.
@@ -99,22 +99,26 @@ pub enum Unfilled {
     NotAName(String),
     /// The whole is no prefix.
     #[error("{0}")]
-    Path(PathProblem),
+    Path(ParsePathError),
 }
 
 impl FromStr for PrefixTemplate {
-    type Err = InvalidTemplate;
+    type Err = ParseTemplateError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidTemplate> {
+    fn from_str(text: &str) -> Result<Self, ParseTemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}').ok_or(InvalidTemplate::Open)?;
+            let (name, after) = after.split_once('}').ok_or(ParseTemplateError::Open)?;
             let hole = match name {
                 "cluster" => Hole::Cluster,
                 "namespace" => Hole::Namespace,
                 "serviceAccount" => Hole::ServiceAccount,
-                other => return Err(InvalidTemplate::Unknown(other.escape_debug().to_string())),
+                other => {
+                    return Err(ParseTemplateError::Unknown(
+                        other.escape_debug().to_string(),
+                    ));
+                }
             };
             parts.extend([Part::Text(before.to_owned()), Part::Hole(hole)]);
             rest = after;
@@ -123,11 +127,13 @@ impl FromStr for PrefixTemplate {
         parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
 
         if !text.starts_with('/') {
-            return Err(InvalidTemplate::Relative(text.escape_debug().to_string()));
+            return Err(ParseTemplateError::Relative(
+                text.escape_debug().to_string(),
+            ));
         }
         for segment in text.split('/') {
             if segment.contains("{namespace}") && segment.contains("{serviceAccount}") {
-                return Err(InvalidTemplate::Shared);
+                return Err(ParseTemplateError::Shared);
             }
         }
         let template = Self {
@@ -140,7 +146,7 @@ impl FromStr for PrefixTemplate {
             service_account: "account",
         };
         match template.fill(example) {
-            Err(Unfilled::Path(problem)) => Err(InvalidTemplate::Path(problem)),
+            Err(Unfilled::Path(problem)) => Err(ParseTemplateError::Path(problem)),
             _ => Ok(template),
         }
     }
@@ -154,7 +160,7 @@ impl fmt::Display for PrefixTemplate {
 
 /// A text that is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidTemplate {
+pub enum ParseTemplateError {
     /// `{` without `}`.
     #[error("a '{{' has no '}}'")]
     Open,
@@ -172,7 +178,7 @@ pub enum InvalidTemplate {
     Shared,
     /// It can never be a prefix.
     #[error("{0}")]
-    Path(PathProblem),
+    Path(ParsePathError),
 }
 
 #[cfg(test)]
@@ -204,17 +210,17 @@ mod tests {
     }
 
     #[rstest]
-    #[case("/{cluster", InvalidTemplate::Open)]
-    #[case("/{pod}", InvalidTemplate::Unknown("pod".to_owned()))]
-    #[case("/{namespace}-{serviceAccount}", InvalidTemplate::Shared)]
-    #[case("dev", InvalidTemplate::Relative("dev".to_owned()))]
-    #[case("{namespace}/x", InvalidTemplate::Relative("{namespace}/x".to_owned()))]
-    #[case("", InvalidTemplate::Relative(String::new()))]
-    #[case("//x", InvalidTemplate::Path(PathProblem::Empty))]
-    #[case("/../{namespace}", InvalidTemplate::Path(PathProblem::Dots))]
+    #[case("/{cluster", ParseTemplateError::Open)]
+    #[case("/{pod}", ParseTemplateError::Unknown("pod".to_owned()))]
+    #[case("/{namespace}-{serviceAccount}", ParseTemplateError::Shared)]
+    #[case("dev", ParseTemplateError::Relative("dev".to_owned()))]
+    #[case("{namespace}/x", ParseTemplateError::Relative("{namespace}/x".to_owned()))]
+    #[case("", ParseTemplateError::Relative(String::new()))]
+    #[case("//x", ParseTemplateError::Path(ParsePathError::Empty))]
+    #[case("/../{namespace}", ParseTemplateError::Path(ParsePathError::Dots))]
     fn a_template_that_cannot_work_is_refused(
         #[case] template: &str,
-        #[case] error: InvalidTemplate,
+        #[case] error: ParseTemplateError,
     ) {
         assert_eq!(template.parse::<PrefixTemplate>(), Err(error));
     }

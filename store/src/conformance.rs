@@ -22,7 +22,7 @@ use futures_util::future::join_all;
 use kees_common::{Field, Generated, Generation, Locator, SecretValue, Spec, StoragePath};
 
 use crate::{
-    Create, Creation, ErrorKind, IdempotencyToken, NewGeneration, Patience, Read,
+    CreateStore, Creation, ErrorKind, IdempotencyToken, NewGeneration, ReadStore, RetryBudget,
     protocol::{Named, create_once, read_all, settle},
 };
 
@@ -71,7 +71,7 @@ pub struct Fixture<S> {
     pub is_flat: bool,
 }
 
-impl<S: Read + Create> Fixture<S> {
+impl<S: ReadStore + CreateStore> Fixture<S> {
     fn store(&self) -> &S {
         self.clients.first().expect("a fixture has a client")
     }
@@ -89,8 +89,8 @@ pub(crate) fn block_on<F: Future>(case: F) -> F::Output {
 }
 
 /// Enough for a store on the same machine under load.
-fn patience() -> Patience {
-    Patience::new(Duration::from_mins(1))
+fn budget() -> RetryBudget {
+    RetryBudget::new(Duration::from_mins(1))
 }
 
 /// A path that no other case and no other run has.
@@ -101,11 +101,11 @@ fn unique(name: &str) -> StoragePath {
         .unwrap()
 }
 
-fn generation<S: Read>(store: &S, spec: Spec) -> Generation {
+fn generation<S: ReadStore>(store: &S, spec: Spec) -> Generation {
     at(store, unique("secret"), spec)
 }
 
-fn at<S: Read>(store: &S, path: StoragePath, spec: Spec) -> Generation {
+fn at<S: ReadStore>(store: &S, path: StoragePath, spec: Spec) -> Generation {
     let path_of = |field: &Field| match field {
         Field::Whole => path.clone(),
         named => format!("{path}_{named}").parse().unwrap(),
@@ -157,17 +157,21 @@ fn new<'a>(generation: &'a Generation, values: &'a Generated) -> NewGeneration<'
 }
 
 /// Stores and says how it ended.
-async fn create<S: Create>(store: &S, generation: &Generation, values: &Generated) -> Creation {
+async fn create<S: CreateStore>(
+    store: &S,
+    generation: &Generation,
+    values: &Generated,
+) -> Creation {
     store.create(&new(generation, values)).await.unwrap()
 }
 
-async fn read<S: Read>(store: &S, locators: &[Locator]) -> Vec<Option<SecretValue>> {
-    let found = read_all(store, locators, &mut patience()).await;
+async fn read<S: ReadStore>(store: &S, locators: &[Locator]) -> Vec<Option<SecretValue>> {
+    let found = read_all(store, locators, &mut budget()).await;
     found.into_iter().map(|found| found.unwrap()).collect()
 }
 
 /// Every field through `store`, in a batch and in a snapshot, is what was stored.
-async fn assert_stored<S: Read>(store: &S, generation: &Generation, values: &Generated) {
+async fn assert_stored<S: ReadStore>(store: &S, generation: &Generation, values: &Generated) {
     let locators = locators(&named(generation));
     let stored: Vec<_> = values
         .iter()
@@ -192,7 +196,7 @@ fn gpg() -> Spec {
 }
 
 /// What was never stored is told absent, alone and in a snapshot.
-pub async fn an_absent_value_is_none<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn an_absent_value_is_none<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     for spec in [RSA, PASSWORD] {
         let locators = locators(&named(&generation(store, spec)));
@@ -205,13 +209,15 @@ pub async fn an_absent_value_is_none<S: Read + Create>(fixture: &Fixture<S>) {
 }
 
 /// Nothing asked, nothing answered.
-pub async fn an_empty_list_has_no_answers<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn an_empty_list_has_no_answers<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     assert!(fixture.store().read(&[]).await.is_empty());
     assert!(fixture.store().read_together(&[]).await.is_empty());
 }
 
 /// Every kind of generation, read by another client than the one that stored it.
-pub async fn a_created_generation_reads_back_equal<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn a_created_generation_reads_back_equal<S: ReadStore + CreateStore>(
+    fixture: &Fixture<S>,
+) {
     for spec in [RSA, gpg(), PASSWORD, RANDOM, API_KEY] {
         let generation = generation(fixture.store(), spec);
         let values = made_by("one", &generation.spec);
@@ -224,7 +230,9 @@ pub async fn a_created_generation_reads_back_equal<S: Read + Create>(fixture: &F
 }
 
 /// A path without a field, as a REFERENCE or a resource names it.
-pub async fn a_reference_reads_what_lies_at_its_path<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn a_reference_reads_what_lies_at_its_path<S: ReadStore + CreateStore>(
+    fixture: &Fixture<S>,
+) {
     let generation = generation(fixture.store(), PASSWORD);
     let values = made_by("one", &PASSWORD);
     create(fixture.store(), &generation, &values).await;
@@ -240,7 +248,7 @@ pub async fn a_reference_reads_what_lies_at_its_path<S: Read + Create>(fixture: 
 }
 
 /// Names that are nearly the same are other names.
-pub async fn names_are_told_apart_to_the_letter<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn names_are_told_apart_to_the_letter<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     let first = at(store, unique("secret"), PASSWORD);
     create(store, &first, &made_by("one", &PASSWORD)).await;
@@ -265,7 +273,7 @@ pub async fn names_are_told_apart_to_the_letter<S: Read + Create>(fixture: &Fixt
 }
 
 /// Bytes that are no text, where the values are bytes, and text that needs escaping somewhere.
-pub async fn any_bytes_and_any_text_come_back<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn any_bytes_and_any_text_come_back<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let bytes = SecretValue::new((0..=255).collect());
     let text = "\"{}\\/\u{0}\n\r\t'$`%ü\u{1F511}\u{FEFF} ";
     let text = SecretValue::new(text.as_bytes().to_vec());
@@ -304,7 +312,7 @@ pub async fn any_bytes_and_any_text_come_back<S: Read + Create>(fixture: &Fixtur
 }
 
 /// As large as the fixture says that a value may be.
-pub async fn the_largest_value_comes_back<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn the_largest_value_comes_back<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let generation = generation(fixture.store(), RANDOM);
     let bytes = (0..=250).cycle().take(fixture.largest).collect();
     let values = Generated::new(vec![(Field::Whole, SecretValue::new(bytes))]);
@@ -316,7 +324,7 @@ pub async fn the_largest_value_comes_back<S: Read + Create>(fixture: &Fixture<S>
 }
 
 /// More than any batch takes, some of it there, some not, some asked for twice.
-pub async fn a_long_list_is_answered_in_order<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn a_long_list_is_answered_in_order<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     let folder = unique("list");
     let mut locators = Vec::new();
@@ -344,7 +352,7 @@ pub async fn a_long_list_is_answered_in_order<S: Read + Create>(fixture: &Fixtur
 }
 
 /// A second generation under the same names changes nothing.
-pub async fn what_exists_is_not_overwritten<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn what_exists_is_not_overwritten<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     for spec in [RSA, gpg(), PASSWORD, RANDOM, API_KEY] {
         let generation = generation(fixture.store(), spec);
         let first = made_by("one", &generation.spec);
@@ -362,7 +370,7 @@ pub async fn what_exists_is_not_overwritten<S: Read + Create>(fixture: &Fixture<
 }
 
 /// An answer was lost and the request is sent again: it is answered as the first one was.
-pub async fn a_repeated_request_is_one_write<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn a_repeated_request_is_one_write<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     for spec in [RSA, PASSWORD, RANDOM] {
         let generation = generation(fixture.store(), spec);
         let values = made_by("one", &generation.spec);
@@ -384,7 +392,7 @@ pub async fn a_repeated_request_is_one_write<S: Read + Create>(fixture: &Fixture
 }
 
 /// Any one of a generation's names that exists keeps all of it from being written.
-pub async fn all_fields_are_written_or_none<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn all_fields_are_written_or_none<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     for occupied in [Field::Public, Field::Private, Field::Password] {
         let generation = generation(store, gpg());
@@ -422,7 +430,7 @@ pub async fn all_fields_are_written_or_none<S: Read + Create>(fixture: &Fixture<
 /// The original kees can leave one half of a pair: it is never completed, and never handed out to
 /// a pod that names both halves or the missing one. Where a generation has one name, the like of
 /// it is a secret without the members that are asked for.
-pub async fn half_a_pair_is_refused<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn half_a_pair_is_refused<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     for (left_behind, missing) in [
         (Field::Public, Field::Private),
@@ -444,7 +452,7 @@ pub async fn half_a_pair_is_refused<S: Read + Create>(fixture: &Fixture<S>) {
         let both = named(&generation);
         if fixture.is_flat {
             let found = read(store, &locators(&both)).await;
-            let error = settle(store, &generation, &both, found, &mut patience())
+            let error = settle(store, &generation, &both, found, &mut budget())
                 .await
                 .unwrap_err();
             assert_eq!(error.kind, ErrorKind::Malformed);
@@ -453,7 +461,7 @@ pub async fn half_a_pair_is_refused<S: Read + Create>(fixture: &Fixture<S>) {
         let values = made_by("one", &RSA);
         for named in [both, vec![(missing, generation.locator(missing))]] {
             let new = new(&generation, &values);
-            let error = create_once(store, &new, &named, &mut patience())
+            let error = create_once(store, &new, &named, &mut budget())
                 .await
                 .unwrap_err();
             assert_eq!(error.kind, ErrorKind::Malformed);
@@ -469,12 +477,12 @@ pub async fn half_a_pair_is_refused<S: Read + Create>(fixture: &Fixture<S>) {
 }
 
 /// A pod that names one half creates both, and reads that one alone.
-pub async fn one_field_is_enough_to_create_all<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn one_field_is_enough_to_create_all<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let generation = generation(fixture.store(), RSA);
     let values = made_by("one", &RSA);
     let public = [(Field::Public, generation.locator(Field::Public))];
     let new = new(&generation, &values);
-    let outcome = create_once(fixture.store(), &new, &public, &mut patience())
+    let outcome = create_once(fixture.store(), &new, &public, &mut budget())
         .await
         .unwrap();
     assert!(outcome.created);
@@ -486,7 +494,9 @@ pub async fn one_field_is_enough_to_create_all<S: Read + Create>(fixture: &Fixtu
 }
 
 /// Whoever loses has what the winner stored, and so has every reader.
-pub async fn of_many_writers_one_wins_and_all_agree<S: Read + Create>(fixture: &Fixture<S>) {
+pub async fn of_many_writers_one_wins_and_all_agree<S: ReadStore + CreateStore>(
+    fixture: &Fixture<S>,
+) {
     const WRITERS: usize = 16;
     for spec in [RSA, PASSWORD, gpg()] {
         let generation = generation(fixture.store(), spec);
@@ -502,7 +512,7 @@ pub async fn of_many_writers_one_wins_and_all_agree<S: Read + Create>(fixture: &
             .map(|(store, values)| {
                 let (new, named) = (new(&generation, values), &named);
                 async move {
-                    create_once(store, &new, named, &mut patience())
+                    create_once(store, &new, named, &mut budget())
                         .await
                         .unwrap()
                 }

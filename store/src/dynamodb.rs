@@ -16,7 +16,9 @@ use aws_sdk_dynamodb::{
 use futures_util::{StreamExt as _, future::join_all, stream};
 use kees_common::{Locator, StoragePath, StoreName};
 
-use crate::{Create, Creation, ErrorKind, Found, NewGeneration, Read, StoreError, aws::Aws};
+use crate::{
+    CreateStore, Creation, ErrorKind, Found, NewGeneration, ReadStore, StoreError, aws::Aws,
+};
 use item::{Item, NAME};
 
 /// The most keys that one `BatchGetItem` or `TransactGetItems` takes (DynamoDB API reference).
@@ -49,7 +51,7 @@ impl DynamoDb {
     }
 }
 
-impl Read for DynamoDb {
+impl ReadStore for DynamoDb {
     fn name(&self) -> StoreName {
         StoreName::DynamoDb
     }
@@ -71,7 +73,7 @@ impl Read for DynamoDb {
     }
 }
 
-impl Create for DynamoDb {
+impl CreateStore for DynamoDb {
     async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
         let mut puts = Vec::new();
         for (path, value) in new.items()? {

@@ -20,7 +20,7 @@ use rusqlite::{
     ffi::ErrorCode, types::ValueRef,
 };
 
-use crate::{Create, Creation, ErrorKind, Found, NewGeneration, Read, StoreError};
+use crate::{CreateStore, Creation, ErrorKind, Found, NewGeneration, ReadStore, StoreError};
 
 /// How long a call waits for another process's transaction. Those are short; what is still locked
 /// then is tried again as a throttled store is.
@@ -80,7 +80,7 @@ impl Embedded {
     }
 }
 
-impl Read for Embedded {
+impl ReadStore for Embedded {
     fn name(&self) -> StoreName {
         StoreName::Embedded
     }
@@ -108,7 +108,7 @@ impl Read for Embedded {
     }
 }
 
-impl Create for Embedded {
+impl CreateStore for Embedded {
     async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
         let items = new.items()?;
         let items: Vec<(StoragePath, SecretValue)> = items

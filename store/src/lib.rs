@@ -1,6 +1,6 @@
 //! Where secrets lie, and how a generation is created once whatever fails.
 //!
-//! A backend implements [`Read`] and [`Create`], the two narrow things that the domain asks for;
+//! A backend implements [`ReadStore`] and [`CreateStore`], the two narrow things that the domain asks for;
 //! one conformance suite says what that means. [`Store`] is the enum over the backends. The
 //! protocol that makes every reader agree lives in [`protocol`], above the backends.
 
@@ -28,9 +28,9 @@ mod stores;
 mod token;
 
 pub use error::{ErrorKind, StoreError};
-pub use retry::{Backoff, Patience};
-pub use stores::{Settings, Store, Stores};
-pub use token::{IdempotencyToken, NoRandomness};
+pub use retry::{Backoff, RetryBudget};
+pub use stores::{Store, StoreSettings, Stores};
+pub use token::{IdempotencyToken, RandomnessError};
 
 use std::future::Future;
 
@@ -40,7 +40,7 @@ use kees_common::{Generated, Generation, Locator, SecretValue, StoragePath, Stor
 pub type Found = Result<Option<SecretValue>, StoreError>;
 
 /// Reads values.
-pub trait Read {
+pub trait ReadStore {
     /// Which store this is, for messages.
     fn name(&self) -> StoreName;
 
@@ -59,7 +59,7 @@ pub trait Read {
 }
 
 /// Creates generations.
-pub trait Create {
+pub trait CreateStore {
     /// Stores all values of `new` in one atomic write, on the condition that none of its names
     /// exists. Sending the same `new` again (same token) is not another write. Nothing is tried
     /// again.

@@ -7,7 +7,7 @@ use std::{
 
 use kees_common::{Locator, SecretValue, StoragePath, StoreName};
 
-use crate::{Create, Creation, Found, NewGeneration, Read, StoreError};
+use crate::{CreateStore, Creation, Found, NewGeneration, ReadStore, StoreError};
 
 /// A store that ends with its process. All of it is one lock, so every read is a snapshot.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl Memory {
         self.values().get(path).cloned()
     }
 
-    /// The whole of [`Create::create`], which waits for nothing.
+    /// The whole of [`CreateStore::create`], which waits for nothing.
     pub(crate) fn insert(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
         let items = new.items()?;
         let mut values = self.values();
@@ -60,7 +60,7 @@ impl Memory {
     }
 }
 
-impl Read for Memory {
+impl ReadStore for Memory {
     fn name(&self) -> StoreName {
         StoreName::Memory
     }
@@ -82,7 +82,7 @@ impl Read for Memory {
     }
 }
 
-impl Create for Memory {
+impl CreateStore for Memory {
     async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
         self.insert(new)
     }

@@ -20,7 +20,8 @@
 use kees_common::{Field, Generation, Locator, SecretValue};
 
 use crate::{
-    Backoff, Create, Creation, ErrorKind, Found, NewGeneration, Patience, Read, StoreError,
+    Backoff, CreateStore, Creation, ErrorKind, Found, NewGeneration, ReadStore, RetryBudget,
+    StoreError,
 };
 
 /// The fields of one generation that a pod names, each once, and where each lies.
@@ -39,12 +40,12 @@ pub struct Outcome {
 }
 
 /// Reads every locator, one answer for each and in their order. Transient failures are tried
-/// again, for the locators concerned alone, while there is patience; the last one is the answer
+/// again, for the locators concerned alone, while there is budget; the last one is the answer
 /// then.
-pub async fn read_all<S: Read>(
+pub async fn read_all<S: ReadStore>(
     store: &S,
     locators: &[Locator],
-    patience: &mut Patience,
+    budget: &mut RetryBudget,
 ) -> Vec<Found> {
     let mut answers: Vec<Found> = locators
         .iter()
@@ -54,14 +55,14 @@ pub async fn read_all<S: Read>(
     let mut backoff = Backoff::default();
     while !open.is_empty() {
         let asked: Vec<Locator> = open.iter().map(|at| locators[*at].clone()).collect();
-        let Some(found) = patience.wait(store.read(&asked)).await else {
+        let Some(found) = budget.wait(store.read(&asked)).await else {
             break;
         };
         for (at, found) in open.iter().zip(found) {
             answers[*at] = found;
         }
         open.retain(|at| is_transient(&answers[*at]));
-        if !open.is_empty() && !patience.pause(backoff.pause()).await {
+        if !open.is_empty() && !budget.pause(backoff.pause()).await {
             break;
         }
     }
@@ -75,20 +76,20 @@ pub async fn read_all<S: Read>(
 /// # Errors
 /// [`ErrorKind::Malformed`] where it is half a generation indeed, naming the missing half; the
 /// store's own error where the second look fails.
-pub async fn settle<S: Read>(
+pub async fn settle<S: ReadStore>(
     store: &S,
     generation: &Generation,
     named: &Named,
     found: Vec<Option<SecretValue>>,
-    patience: &mut Patience,
+    budget: &mut RetryBudget,
 ) -> Result<Option<Values>, StoreError> {
-    match Sight::new(named, found) {
-        Sight::Absent => Ok(None),
-        Sight::Whole(values) => Ok(Some(values)),
-        Sight::Half { .. } => match read_together(store, named, patience).await? {
-            Sight::Absent => Ok(None),
-            Sight::Whole(values) => Ok(Some(values)),
-            Sight::Half { missing } => Err(half(store, generation, &missing)),
+    match ReadState::new(named, found) {
+        ReadState::Absent => Ok(None),
+        ReadState::Whole(values) => Ok(Some(values)),
+        ReadState::Half { .. } => match read_together(store, named, budget).await? {
+            ReadState::Absent => Ok(None),
+            ReadState::Whole(values) => Ok(Some(values)),
+            ReadState::Half { missing } => Err(half(store, generation, &missing)),
         },
     }
 }
@@ -97,18 +98,18 @@ pub async fn settle<S: Read>(
 /// generation, or the winner's.
 ///
 /// # Errors
-/// - the store's own error: at once where trying again cannot help, otherwise once patience is over
+/// - the store's own error: at once where trying again cannot help, otherwise once budget is over
 /// - [`ErrorKind::Malformed`] where the names exist and the named half is absent: the other half is
 ///   there
 /// - [`ErrorKind::Absent`] where everything was written, by whomever, and is not there to be read:
-///   deleted since, or, in a store without consistent reads, not shown while there was patience
-pub async fn create_once<S: Read + Create>(
+///   deleted since, or, in a store without consistent reads, not shown while there was budget
+pub async fn create_once<S: ReadStore + CreateStore>(
     store: &S,
     new: &NewGeneration<'_>,
     named: &Named,
-    patience: &mut Patience,
+    budget: &mut RetryBudget,
 ) -> Result<Outcome, StoreError> {
-    let (creation, mut seen) = match create(store, new, named, patience).await? {
+    let (creation, mut seen) = match create(store, new, named, budget).await? {
         Written::Answered(creation) => (creation, None),
         Written::Seen(sight) => (Creation::Exists, Some(sight)),
     };
@@ -116,18 +117,18 @@ pub async fn create_once<S: Read + Create>(
     loop {
         let sight = match seen.take() {
             Some(sight) => sight,
-            None => read_together(store, named, patience).await?,
+            None => read_together(store, named, budget).await?,
         };
         match sight {
-            Sight::Whole(values) => {
+            ReadState::Whole(values) => {
                 let created = values
                     .iter()
                     .all(|(field, value)| new.values.get(*field) == Some(value));
                 return Ok(Outcome { values, created });
             }
-            Sight::Half { missing } => return Err(half(store, new.generation, &missing)),
+            ReadState::Half { missing } => return Err(half(store, new.generation, &missing)),
             // The names that made the write fail are not among those that were read.
-            Sight::Absent
+            ReadState::Absent
                 if creation == Creation::Exists
                     && store.is_consistent()
                     && named.len() < new.generation.fields.len() =>
@@ -135,8 +136,8 @@ pub async fn create_once<S: Read + Create>(
                 let missing: Vec<Field> = named.iter().map(|(field, _)| *field).collect();
                 return Err(half(store, new.generation, &missing));
             }
-            Sight::Absent => {
-                if store.is_consistent() || !patience.pause(backoff.pause()).await {
+            ReadState::Absent => {
+                if store.is_consistent() || !budget.pause(backoff.pause()).await {
                     return Err(vanished(store, new.generation, creation));
                 }
             }
@@ -149,7 +150,7 @@ enum Written {
     /// The store answered it.
     Answered(Creation),
     /// It was not answered, and a look at the store showed that something is there by now.
-    Seen(Sight),
+    Seen(ReadState),
 }
 
 /// Sends the write until the store answers it, or shows that it is there.
@@ -157,28 +158,28 @@ enum Written {
 /// The store is looked at before each repetition: reads are plentiful where writes are not, and of
 /// many writers that were throttled together all but one have nothing to write any more
 /// (`docs/scale.md`).
-async fn create<S: Create + Read>(
+async fn create<S: CreateStore + ReadStore>(
     store: &S,
     new: &NewGeneration<'_>,
     named: &Named,
-    patience: &mut Patience,
+    budget: &mut RetryBudget,
 ) -> Result<Written, StoreError> {
     let mut last = no_answer(store, None);
     last.path = Some(new.generation.path.clone());
     let mut backoff = Backoff::default();
     loop {
-        match patience.wait(store.create(new)).await {
+        match budget.wait(store.create(new)).await {
             Some(Err(error)) if error.is_transient() => last = error,
             Some(answer) => return answer.map(Written::Answered),
             None => return Err(last),
         }
-        if !patience.pause(backoff.pause()).await {
+        if !budget.pause(backoff.pause()).await {
             return Err(last);
         }
-        match read_together(store, named, patience).await {
-            Ok(Sight::Absent) => {}
+        match read_together(store, named, budget).await {
+            Ok(ReadState::Absent) => {}
             Ok(sight) => return Ok(Written::Seen(sight)),
-            // Patience is over, and what kept the write back is the better reason.
+            // RetryBudget is over, and what kept the write back is the better reason.
             Err(error) if error.is_transient() => return Err(last),
             Err(error) => return Err(error),
         }
@@ -186,37 +187,37 @@ async fn create<S: Create + Read>(
 }
 
 /// Reads the named fields in one snapshot, until the store answers.
-async fn read_together<S: Read>(
+async fn read_together<S: ReadStore>(
     store: &S,
     named: &Named,
-    patience: &mut Patience,
-) -> Result<Sight, StoreError> {
+    budget: &mut RetryBudget,
+) -> Result<ReadState, StoreError> {
     let locators: Vec<Locator> = named.iter().map(|(_, locator)| locator.clone()).collect();
     let mut last = no_answer(store, locators.first());
     let mut backoff = Backoff::default();
     loop {
-        let Some(found) = patience.wait(store.read_together(&locators)).await else {
+        let Some(found) = budget.wait(store.read_together(&locators)).await else {
             return Err(last);
         };
         match found.into_iter().collect() {
-            Ok(found) => return Ok(Sight::new(named, found)),
+            Ok(found) => return Ok(ReadState::new(named, found)),
             Err(error) if StoreError::is_transient(&error) => last = error,
             Err(error) => return Err(error),
         }
-        if !patience.pause(backoff.pause()).await {
+        if !budget.pause(backoff.pause()).await {
             return Err(last);
         }
     }
 }
 
 /// What a read saw of the named fields.
-enum Sight {
+enum ReadState {
     Whole(Values),
     Half { missing: Vec<Field> },
     Absent,
 }
 
-impl Sight {
+impl ReadState {
     fn new(named: &Named, found: Vec<Option<SecretValue>>) -> Self {
         let mut values = Values::new();
         let mut missing = Vec::new();
@@ -238,8 +239,8 @@ fn is_transient(found: &Found) -> bool {
     found.as_ref().is_err_and(StoreError::is_transient)
 }
 
-/// Patience was over before the store answered once.
-fn no_answer<S: Read>(store: &S, locator: Option<&Locator>) -> StoreError {
+/// RetryBudget was over before the store answered once.
+fn no_answer<S: ReadStore>(store: &S, locator: Option<&Locator>) -> StoreError {
     StoreError {
         kind: ErrorKind::TimedOut,
         store: store.name(),
@@ -252,7 +253,7 @@ fn no_answer<S: Read>(store: &S, locator: Option<&Locator>) -> StoreError {
     }
 }
 
-fn half<S: Read>(store: &S, generation: &Generation, missing: &[Field]) -> StoreError {
+fn half<S: ReadStore>(store: &S, generation: &Generation, missing: &[Field]) -> StoreError {
     let paths: Vec<&str> = missing
         .iter()
         .map(|field| {
@@ -286,7 +287,7 @@ fn half<S: Read>(store: &S, generation: &Generation, missing: &[Field]) -> Store
     }
 }
 
-fn vanished<S: Read>(store: &S, generation: &Generation, creation: Creation) -> StoreError {
+fn vanished<S: ReadStore>(store: &S, generation: &Generation, creation: Creation) -> StoreError {
     let by = match creation {
         Creation::Created => "stored by this run",
         Creation::Exists => "stored by another writer",

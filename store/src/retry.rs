@@ -5,16 +5,16 @@ use std::{future::Future, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How much longer a run waits for its stores: `TIMEOUT` at first. It runs out only while
-/// something is waited for through [`Patience::wait`], so that time spent generating keys does not
+/// something is waited for through [`RetryBudget::wait`], so that time spent generating keys does not
 /// count. A copy runs out on its own: give one to each of several things that wait side by side,
 /// and go on with the smallest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Patience {
+pub struct RetryBudget {
     left: Duration,
 }
 
-impl Patience {
-    /// Patience for `left` of waiting in all.
+impl RetryBudget {
+    /// RetryBudget for `left` of waiting in all.
     pub fn new(left: Duration) -> Self {
         Self { left }
     }
@@ -24,7 +24,7 @@ impl Patience {
         self.left
     }
 
-    /// Waits for `something`; `None` if patience ran out first, and `something` is dropped.
+    /// Waits for `something`; `None` if budget ran out first, and `something` is dropped.
     pub async fn wait<T>(&mut self, something: impl Future<Output = T>) -> Option<T> {
         let begun = Instant::now();
         let outcome = timeout(self.left, something).await.ok();
@@ -38,7 +38,7 @@ impl Patience {
 
     /// Sleeps for `length` before another attempt. `false` at once, and without sleeping, where
     /// nothing would be left for that attempt.
-    #[must_use = "without patience there is no other attempt"]
+    #[must_use = "without budget there is no other attempt"]
     pub async fn pause(&mut self, length: Duration) -> bool {
         length < self.left && self.wait(sleep(length)).await.is_some()
     }
@@ -46,7 +46,7 @@ impl Patience {
 
 /// The pauses between attempts: exponential with full jitter, each between nothing and twice what
 /// the one before could be at most, so that a thousand pods that start together, or are throttled
-/// together, spread out. Never ends; [`Patience`] does.
+/// together, spread out. Never ends; [`RetryBudget`] does.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     longest: Duration,
@@ -80,19 +80,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn patience_runs_out_only_while_something_is_waited_for() {
-        let mut patience = Patience::new(Duration::from_secs(3));
-        assert!(patience.pause(Duration::from_secs(1)).await);
+        let mut budget = RetryBudget::new(Duration::from_secs(3));
+        assert!(budget.pause(Duration::from_secs(1)).await);
         tokio::time::advance(Duration::from_mins(1)).await;
-        assert_eq!(patience.left(), Duration::from_secs(2));
-        assert_eq!(patience.wait(pending::<()>()).await, None);
-        assert_eq!(patience.left(), Duration::ZERO);
+        assert_eq!(budget.left(), Duration::from_secs(2));
+        assert_eq!(budget.wait(pending::<()>()).await, None);
+        assert_eq!(budget.left(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_that_leaves_no_time_for_an_attempt_is_not_slept() {
         let begun = Instant::now();
-        let mut patience = Patience::new(Duration::from_secs(1));
-        assert!(!patience.pause(Duration::from_secs(1)).await);
+        let mut budget = RetryBudget::new(Duration::from_secs(1));
+        assert!(!budget.pause(Duration::from_secs(1)).await);
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 

@@ -21,8 +21,8 @@ use kees_common::{
 use tokio::time::Instant;
 
 use crate::{
-    Create, IdempotencyToken, NewGeneration, Patience, Read, dynamodb::DynamoDb, protocol,
-    secretsmanager::SecretsManager,
+    CreateStore, IdempotencyToken, NewGeneration, ReadStore, RetryBudget, dynamodb::DynamoDb,
+    protocol, secretsmanager::SecretsManager,
 };
 use cloud::{Cloud, Policy, Quotas};
 
@@ -183,10 +183,10 @@ fn run(scenario: &Scenario) -> Waits {
 
 /// What init does with its stores: one look at everything, then each generation that is absent.
 /// Whether all was had.
-async fn start_pod<S: Read + Create>(store: &S, plan: &Plan) -> bool {
-    let mut patience = Patience::new(NEVER);
+async fn start_pod<S: ReadStore + CreateStore>(store: &S, plan: &Plan) -> bool {
+    let mut budget = RetryBudget::new(NEVER);
     let locators: Vec<Locator> = plan.items.iter().map(|item| item.locator.clone()).collect();
-    let found = protocol::read_all(store, &locators, &mut patience).await;
+    let found = protocol::read_all(store, &locators, &mut budget).await;
     for (item, found) in plan.items.iter().zip(found) {
         let Ok(found) = found else { return false };
         let Some((at, field)) = item.generation else {
@@ -198,7 +198,7 @@ async fn start_pod<S: Read + Create>(store: &S, plan: &Plan) -> bool {
                 store,
                 generation,
                 &[(field, item.locator.clone())],
-                &mut patience,
+                &mut budget,
             )
             .await
             {
@@ -209,11 +209,11 @@ async fn start_pod<S: Read + Create>(store: &S, plan: &Plan) -> bool {
     true
 }
 
-async fn create<S: Read + Create>(
+async fn create<S: ReadStore + CreateStore>(
     store: &S,
     generation: &Generation,
     named: &protocol::Named,
-    patience: &mut Patience,
+    budget: &mut RetryBudget,
 ) -> bool {
     let values = Generated::new(vec![(
         Field::Whole,
@@ -225,7 +225,7 @@ async fn create<S: Read + Create>(
         token: IdempotencyToken::random().unwrap(),
         namespace: None,
     };
-    protocol::create_once(store, &new, named, patience)
+    protocol::create_once(store, &new, named, budget)
         .await
         .is_ok()
 }

@@ -24,7 +24,7 @@ use crate::embedded::Embedded;
 use crate::memory::Memory;
 #[cfg(feature = "secretsmanager")]
 use crate::secretsmanager::SecretsManager;
-use crate::{Create, Creation, ErrorKind, Found, NewGeneration, Read, StoreError};
+use crate::{CreateStore, Creation, ErrorKind, Found, NewGeneration, ReadStore, StoreError};
 
 /// One of the backends that the program is built with.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ macro_rules! each {
     };
 }
 
-impl Read for Store {
+impl ReadStore for Store {
     fn name(&self) -> StoreName {
         each!(self, backend => backend.name())
     }
@@ -77,7 +77,7 @@ impl Read for Store {
     }
 }
 
-impl Create for Store {
+impl CreateStore for Store {
     async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
         each!(self, backend => backend.create(new).await)
     }
@@ -85,7 +85,7 @@ impl Create for Store {
 
 /// What the backends need to know.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct StoreSettings {
     /// `ENV_LABEL`, the beginning of the table's name; DynamoDB alone needs it.
     pub env_label: Option<String>,
     /// `KMS_KEY_ID`, for the secrets that Secrets Manager creates; its own key where there is none.
@@ -94,7 +94,7 @@ pub struct Settings {
     pub embedded_file: Option<PathBuf>,
     /// Where AWS is and how it is reached.
     #[cfg(feature = "aws")]
-    pub aws: aws::Settings,
+    pub aws: aws::AwsSettings,
 }
 
 /// The stores that one run uses, each once.
@@ -110,7 +110,7 @@ impl Stores {
     /// without that store.
     pub async fn open(
         names: impl IntoIterator<Item = StoreName>,
-        settings: &Settings,
+        settings: &StoreSettings,
     ) -> Result<Self, StoreError> {
         let mut opening = Opening::new(settings);
         let mut stores = Self::default();
@@ -136,13 +136,13 @@ impl Stores {
 
 /// What stores share while they are set up.
 struct Opening<'a> {
-    settings: &'a Settings,
+    settings: &'a StoreSettings,
     #[cfg(feature = "aws")]
     aws: Option<Aws>,
 }
 
 impl<'a> Opening<'a> {
-    fn new(settings: &'a Settings) -> Self {
+    fn new(settings: &'a StoreSettings) -> Self {
         Self {
             settings,
             #[cfg(feature = "aws")]
@@ -223,9 +223,11 @@ mod tests {
     #[tokio::test]
     async fn a_run_has_the_stores_that_it_uses_and_each_once() {
         let names = [StoreName::Memory, StoreName::Memory];
-        let stores = Stores::open(names, &Settings::default()).await.unwrap();
+        let stores = Stores::open(names, &StoreSettings::default())
+            .await
+            .unwrap();
         assert_eq!(
-            stores.get(StoreName::Memory).map(Read::name),
+            stores.get(StoreName::Memory).map(ReadStore::name),
             Some(StoreName::Memory)
         );
         assert!(stores.get(StoreName::Embedded).is_none());
@@ -237,7 +239,7 @@ mod tests {
     #[case(StoreName::Embedded, "EMBEDDED_FILE")]
     #[tokio::test]
     async fn a_missing_setting_is_named(#[case] store: StoreName, #[case] variable: &str) {
-        let error = Stores::open([store], &Settings::default())
+        let error = Stores::open([store], &StoreSettings::default())
             .await
             .unwrap_err();
         assert_eq!((error.kind, error.store), (ErrorKind::Setup, store));

@@ -11,10 +11,10 @@ impl IdempotencyToken {
     /// A token that no other writer has.
     ///
     /// # Errors
-    /// [`NoRandomness`] where the operating system gives none.
-    pub fn random() -> Result<Self, NoRandomness> {
+    /// [`RandomnessError`] where the operating system gives none.
+    pub fn random() -> Result<Self, RandomnessError> {
         let mut bits = [0; 16];
-        aws_lc_rs::rand::fill(&mut bits).map_err(|_| NoRandomness)?;
+        aws_lc_rs::rand::fill(&mut bits).map_err(|_| RandomnessError)?;
         let mut text = String::with_capacity(32);
         for byte in bits {
             // Writing into a string cannot fail.
@@ -32,7 +32,7 @@ impl IdempotencyToken {
 /// The operating system's random source failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system's random source failed")]
-pub struct NoRandomness;
+pub struct RandomnessError;
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use aws_credential_types::Credentials;
 use kees_store::{
-    aws::{Aws, Settings},
+    aws::{Aws, AwsSettings},
     conformance::Fixture,
 };
 use kees_tests::{REGION, wait};
@@ -15,11 +15,11 @@ const CLIENTS: usize = 4;
 
 #[cfg(test)]
 fn clients<S>(endpoint: &str, client: impl Fn(&Aws) -> S) -> Vec<S> {
-    let settings = Settings {
+    let settings = AwsSettings {
         region: REGION.parse().unwrap(),
         endpoint: Some(endpoint.parse().unwrap()),
         credentials: Some(Credentials::new("tests", "tests", None, None, "tests")),
-        ..Settings::default()
+        ..AwsSettings::default()
     };
     (0..CLIENTS)
         .map(|_| client(&wait(Aws::new(&settings))))

@@ -11,7 +11,7 @@ use kees_common::{
     arguments::{variable, without_empty_variables},
     names::env,
 };
-use kees_inject::{Amounts, PullPolicy, Quantity, Resources, RunAs, Settings, WiredImage};
+use kees_inject::{Amounts, InjectSettings, PullPolicy, Quantity, Resources, RunAs, WiredImage};
 
 use crate::{
     CertificateFiles, Config, Limits,
@@ -237,7 +237,7 @@ impl Args {
     }
 }
 
-fn settings(inject: InjectArgs, store: StoreArgs) -> Settings {
+fn settings(inject: InjectArgs, store: StoreArgs) -> InjectSettings {
     let InjectArgs {
         init_image,
         image_pull_policy,
@@ -281,7 +281,7 @@ fn settings(inject: InjectArgs, store: StoreArgs) -> Settings {
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value?))),
     );
-    Settings {
+    InjectSettings {
         domain: annotation_domain,
         image_pull_policy,
         wired_image: wired_image.unwrap_or_default(),
@@ -301,7 +301,7 @@ fn settings(inject: InjectArgs, store: StoreArgs) -> Settings {
                 memory: init_memory_limit.0,
             },
         },
-        ..Settings::new(init_image)
+        ..InjectSettings::new(init_image)
     }
 }
 
@@ -310,7 +310,7 @@ fn settings(inject: InjectArgs, store: StoreArgs) -> Settings {
 struct Amount(Option<Quantity>);
 
 impl std::str::FromStr for Amount {
-    type Err = kees_inject::InvalidQuantity;
+    type Err = kees_inject::ParseQuantityError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "none" {

@@ -2,14 +2,14 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use kees_inject::SettingsProblem;
+use kees_inject::SettingsError;
 
 /// Why the webhook does not start, or why a changed file is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
     /// The settings contradict each other or lack something.
     #[error("{}", joined(.0))]
-    Settings(Vec<SettingsProblem>),
+    Settings(Vec<SettingsError>),
     /// A file of the operator's cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -24,7 +24,7 @@ pub enum WebhookError {
         /// The file.
         path: PathBuf,
         /// What is wrong in it.
-        source: kees_inject::InvalidPolicy,
+        source: kees_inject::ParsePolicyError,
     },
     /// A certificate file or key file is not PEM, or holds nothing of use.
     #[error("{} holds no {expected} in PEM", path.display())]
@@ -80,7 +80,7 @@ pub enum WebhookError {
     },
 }
 
-fn joined(problems: &[SettingsProblem]) -> String {
+fn joined(problems: &[SettingsError]) -> String {
     problems
         .iter()
         .map(ToString::to_string)

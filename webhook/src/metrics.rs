@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use kees_inject::{Outcome, Reply};
+use kees_inject::{Outcome, ReviewResponse};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
     metrics::{
@@ -140,7 +140,7 @@ impl Metrics {
     }
 
     /// A review has been answered.
-    pub(crate) fn answered(&self, reply: &Reply, took: Duration) {
+    pub(crate) fn answered(&self, reply: &ReviewResponse, took: Duration) {
         let labels = RequestLabels {
             outcome: OutcomeLabel(reply.outcome),
             reason: ReasonLabel(reply.outcome),

@@ -8,7 +8,7 @@ use hyper::{
     body::{Body, Bytes},
     header::{ALLOW, CONTENT_TYPE, HeaderValue},
 };
-use kees_inject::{Outcome, Reply, Settings, review};
+use kees_inject::{InjectSettings, Outcome, ReviewResponse, review};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{body::Bodies, metrics::Metrics};
@@ -16,7 +16,7 @@ use crate::{body::Bodies, metrics::Metrics};
 /// Answers requests. Shared by all connections.
 #[derive(Debug)]
 pub struct Router {
-    settings: watch::Receiver<Arc<Settings>>,
+    settings: watch::Receiver<Arc<InjectSettings>>,
     metrics: Metrics,
     bodies: Bodies,
 }
@@ -25,7 +25,7 @@ impl Router {
     /// Answers by the settings that `settings` holds at the time of each request. A body may take
     /// `body_timeout` to arrive.
     pub fn new(
-        settings: watch::Receiver<Arc<Settings>>,
+        settings: watch::Receiver<Arc<InjectSettings>>,
         metrics: Metrics,
         body_timeout: Duration,
     ) -> Self {
@@ -72,7 +72,7 @@ impl Router {
         (response, is_review)
     }
 
-    async fn mutate<B>(&self, request: Request<B>) -> Reply
+    async fn mutate<B>(&self, request: Request<B>) -> ReviewResponse
     where
         B: Body<Data = Bytes>,
     {
@@ -81,11 +81,11 @@ impl Router {
         let (head, body) = request.into_parts();
         let reply = match self.bodies.read(body).await {
             Ok(body) if is_json(&head.headers) => review(&body.bytes, &self.settings.borrow()),
-            Ok(body) => Reply::malformed(
+            Ok(body) => ReviewResponse::malformed(
                 &body.bytes,
                 "the content type is not application/json; send an AdmissionReview as JSON",
             ),
-            Err(error) => Reply::malformed(error.beginning(), &error.to_string()),
+            Err(error) => ReviewResponse::malformed(error.beginning(), &error.to_string()),
         };
         let took = started.elapsed();
         self.metrics.answered(&reply, took);
@@ -121,8 +121,8 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
 const LOGGED_LIMIT: usize = 64;
 
 /// All that is ever logged of a request. Both log formats escape control characters.
-fn log(reply: &Reply, took: Duration) {
-    let Reply {
+fn log(reply: &ReviewResponse, took: Duration) {
+    let ReviewResponse {
         json: _,
         outcome,
         faults,

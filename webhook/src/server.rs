@@ -38,7 +38,7 @@ pub struct Config {
     /// How much, and how long.
     pub limits: Limits,
     /// What is injected.
-    pub settings: Settings,
+    pub settings: InjectSettings,
 }
 
 /// How much is served at the same time, and how long is waited.
@@ -201,7 +201,7 @@ impl Server {
 }
 
 /// All that is wrong with the settings and the policy together.
-fn check(settings: &Settings) -> Result<(), WebhookError> {
+fn check(settings: &InjectSettings) -> Result<(), WebhookError> {
     let problems = settings.problems();
     if problems.is_empty() {
         Ok(())
@@ -252,13 +252,13 @@ async fn watch_policy(
     file: Reload<PolicyFile>,
     period: Duration,
     metrics: Metrics,
-    settings: watch::Sender<Arc<Settings>>,
+    settings: watch::Sender<Arc<InjectSettings>>,
 ) {
     let publish = |policy| {
         settings.send_modify(|settings| {
-            *settings = Arc::new(Settings {
+            *settings = Arc::new(InjectSettings {
                 policy,
-                ..Settings::clone(settings)
+                ..InjectSettings::clone(settings)
             });
         });
     };

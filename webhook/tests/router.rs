@@ -35,7 +35,7 @@ use tokio::{
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn router() -> (Router, Metrics) {
-    let mut settings = Settings::new("kees-init:0.1.0");
+    let mut settings = InjectSettings::new("kees-init:0.1.0");
     settings
         .init_env
         .insert("ENV_LABEL".to_owned(), "dev".to_owned());

@@ -3,7 +3,7 @@
 use super::{Collector, Pairs, lookup};
 use crate::{
     EntryName, Field, Secret, SecretType, Spec, StorageKey,
-    fault::{Problem, fields_of},
+    fault::{AnnotationErrorKind, fields_of},
     names::keys,
 };
 
@@ -17,12 +17,12 @@ pub(super) fn secret(
         Some("REFERENCE") => reference(name, pairs, collect),
         Some(other) => {
             let right = "use DYNAMIC or REFERENCE, in upper case";
-            collect.fault(Problem::invalid(keys::KIND, other, right));
+            collect.fault(AnnotationErrorKind::invalid(keys::KIND, other, right));
             None
         }
         None => {
             let right = "use kind=DYNAMIC or kind=REFERENCE";
-            collect.fault(Problem::Missing {
+            collect.fault(AnnotationErrorKind::Missing {
                 key: keys::KIND,
                 right,
             });
@@ -36,7 +36,7 @@ fn dynamic(name: &EntryName, pairs: &mut Pairs<'_>, collect: &mut Collector<'_>)
     let size = pairs.take(keys::SIZE);
     let Some(text) = pairs.take(keys::TYPE) else {
         let right = "use RSA, GPG, PASSWORD or RANDOM";
-        collect.fault(Problem::Missing {
+        collect.fault(AnnotationErrorKind::Missing {
             key: keys::TYPE,
             right,
         });
@@ -44,7 +44,7 @@ fn dynamic(name: &EntryName, pairs: &mut Pairs<'_>, collect: &mut Collector<'_>)
     };
     let secret_type = secret_type(&text, collect)?;
     let field = field_of(secret_type, name).map_err(|what| {
-        collect.fault(Problem::Field {
+        collect.fault(AnnotationErrorKind::Field {
             what: what.to_owned(),
             has: fields_of(secret_type),
         });
@@ -116,7 +116,7 @@ fn local_spec(
 fn secret_type(text: &str, collect: &mut Collector<'_>) -> Option<SecretType> {
     let right = "use RSA, GPG, PASSWORD or RANDOM, in upper case";
     text.parse()
-        .map_err(|()| collect.fault(Problem::invalid(keys::TYPE, text, right)))
+        .map_err(|()| collect.fault(AnnotationErrorKind::invalid(keys::TYPE, text, right)))
         .ok()
 }
 
@@ -131,17 +131,17 @@ fn check_storage_key(
             SecretType::Random => "api-key",
             other => other.as_str(),
         };
-        collect.fault(Problem::DynamicStorageKey(what.to_owned()));
+        collect.fault(AnnotationErrorKind::DynamicStorageKey(what.to_owned()));
     } else if key.as_str().is_empty() {
         let right = "give the path below the prefix, or remove it";
-        collect.fault(Problem::invalid(keys::STORAGE_KEY, "", right));
+        collect.fault(AnnotationErrorKind::invalid(keys::STORAGE_KEY, "", right));
     }
 }
 
 fn gpg_spec(bits: Option<u16>, pairs: &mut Pairs<'_>, collect: &mut Collector<'_>) -> Option<Spec> {
     let Some(text) = pairs.take(keys::USER_ID) else {
         let right = "GPG needs a user id such as userId=Team A <team-a@example.com>";
-        collect.fault(Problem::Missing {
+        collect.fault(AnnotationErrorKind::Missing {
             key: keys::USER_ID,
             right,
         });
@@ -150,7 +150,7 @@ fn gpg_spec(bits: Option<u16>, pairs: &mut Pairs<'_>, collect: &mut Collector<'_
     let right = "use a name and an address in angle brackets, such as Team A <team-a@example.com>";
     let user_id = text
         .parse()
-        .map_err(|()| collect.fault(Problem::invalid(keys::USER_ID, &text, right)));
+        .map_err(|()| collect.fault(AnnotationErrorKind::invalid(keys::USER_ID, &text, right)));
     Some(Spec::Gpg {
         bits: bits?,
         user_id: user_id.ok()?,
@@ -192,7 +192,7 @@ fn size_bits(
 ) -> Option<u16> {
     let right = right_size(secret_type);
     let Some(text) = size else {
-        collect.fault(Problem::Missing {
+        collect.fault(AnnotationErrorKind::Missing {
             key: keys::SIZE,
             right,
         });
@@ -203,7 +203,7 @@ fn size_bits(
         .ok()
         .filter(|bits| is_sound(secret_type, *bits));
     if bits.is_none() {
-        collect.fault(Problem::invalid(keys::SIZE, text, right));
+        collect.fault(AnnotationErrorKind::invalid(keys::SIZE, text, right));
     }
     bits
 }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use super::{Generation, Item, Locator, Member, Plan, PlanSettings};
 use crate::{
-    Entry, Fault, Field, LocalMode, Lookup, Parsed, Problem, Secret, SecretType, Source, Spec,
-    StorageKey, StoragePath, StoreName,
+    AnnotationError, AnnotationErrorKind, Entry, Field, LocalMode, Lookup, Parsed, Secret,
+    SecretType, Source, Spec, StorageKey, StoragePath, StoreName,
     names::{init, keys},
 };
 
 /// The plan, and what is wrong with the entries beside `settings`.
-pub(super) fn plan(parsed: &Parsed, settings: &PlanSettings) -> (Plan, Vec<Fault>) {
+pub(super) fn plan(parsed: &Parsed, settings: &PlanSettings) -> (Plan, Vec<AnnotationError>) {
     let mut planner = Planner {
         parsed,
         settings,
@@ -36,12 +36,12 @@ struct Planner<'a> {
     plan: Plan,
     /// Which generation each path of a store belongs to.
     owners: HashMap<(StoreName, StoragePath), usize>,
-    faults: Vec<Fault>,
+    faults: Vec<AnnotationError>,
 }
 
 impl Planner<'_> {
-    fn fault(&mut self, annotation: &str, problem: Problem) {
-        self.faults.push(Fault {
+    fn fault(&mut self, annotation: &str, problem: AnnotationErrorKind) {
+        self.faults.push(AnnotationError {
             annotation: annotation.to_owned(),
             problem,
         });
@@ -52,7 +52,10 @@ impl Planner<'_> {
         let domain = &self.parsed.domain;
         let options = &self.parsed.options;
         if options.local_mode != LocalMode::Off && !self.settings.local_mode_allowed {
-            self.fault(&domain.init(init::LOCAL_MODE), Problem::LocalModeDenied);
+            self.fault(
+                &domain.init(init::LOCAL_MODE),
+                AnnotationErrorKind::LocalModeDenied,
+            );
         }
         match options.store.map(|store| self.allowed(store)) {
             Some(Ok(store)) => self.pod_store = store,
@@ -61,7 +64,7 @@ impl Planner<'_> {
         }
     }
 
-    fn add(&mut self, index: usize, entry: &Entry) -> Result<(), Problem> {
+    fn add(&mut self, index: usize, entry: &Entry) -> Result<(), AnnotationErrorKind> {
         self.check_mode(entry)?;
         if let Source::Lease(lease) = &entry.source {
             let path = format!("leases/{}.{}", lease.key_prefix, lease.start);
@@ -106,21 +109,23 @@ impl Planner<'_> {
     }
 
     /// What the pod's `local-mode` has no answer for.
-    fn check_mode(&self, entry: &Entry) -> Result<(), Problem> {
+    fn check_mode(&self, entry: &Entry) -> Result<(), AnnotationErrorKind> {
         match &entry.source {
-            Source::Lease(_) if !self.local_only() => Err(Problem::StoreLease(
+            Source::Lease(_) if !self.local_only() => Err(AnnotationErrorKind::StoreLease(
                 self.parsed.domain.init(init::LOCAL_MODE),
             )),
             Source::Resource(_)
             | Source::Secret(Secret::Reference {
                 local_spec: None, ..
-            }) if self.local_only() && entry.local_value.is_none() => Err(Problem::NoLocalValue),
+            }) if self.local_only() && entry.local_value.is_none() => {
+                Err(AnnotationErrorKind::NoLocalValue)
+            }
             _ => Ok(()),
         }
     }
 
     /// `store`, where the operator allows it; without any store at all every name is as good.
-    fn allowed(&self, store: StoreName) -> Result<StoreName, Problem> {
+    fn allowed(&self, store: StoreName) -> Result<StoreName, AnnotationErrorKind> {
         let PlanSettings {
             store: default,
             allowed,
@@ -134,22 +139,22 @@ impl Planner<'_> {
             .chain(others)
             .map(|s| s.as_str())
             .collect();
-        Err(Problem::StoreNotAllowed {
+        Err(AnnotationErrorKind::StoreNotAllowed {
             store,
             allowed: names.join(", "),
         })
     }
 
     /// The path of `suffix`, sound for `store`.
-    fn path(&self, store: StoreName, suffix: &str) -> Result<StoragePath, Problem> {
+    fn path(&self, store: StoreName, suffix: &str) -> Result<StoragePath, AnnotationErrorKind> {
         let prefix = &self.settings.prefix;
         let path = prefix.join(suffix).map_err(|problem| {
             let prefix = prefix.as_str();
             let joined = format!("{}/{suffix}", prefix.strip_suffix('/').unwrap_or(prefix));
-            Problem::path(&joined, problem)
+            AnnotationErrorKind::path(&joined, problem)
         })?;
         if store == StoreName::SecretsManager && !is_secret_name(path.as_str()) {
-            return Err(Problem::SecretName(path.as_str().to_owned()));
+            return Err(AnnotationErrorKind::SecretName(path.as_str().to_owned()));
         }
         Ok(path)
     }
@@ -161,7 +166,7 @@ impl Planner<'_> {
         spec: &Spec,
         field: Field,
         storage_key: Option<&StorageKey>,
-    ) -> Result<Generation, Problem> {
+    ) -> Result<Generation, AnnotationErrorKind> {
         // With several fields the name's own is left off; with one, it is just part of the name.
         let name = if field == Field::Whole {
             entry.name.as_str()
@@ -169,7 +174,7 @@ impl Planner<'_> {
             entry.name.base()
         };
         if store == StoreName::SecretsManager && storage_key.is_some_and(StorageKey::is_arn) {
-            return Err(Problem::DynamicArn);
+            return Err(AnnotationErrorKind::DynamicArn);
         }
         let suffix = storage_key.map_or(name, StorageKey::as_str);
         let path = self.path(store, suffix)?;
@@ -194,7 +199,11 @@ impl Planner<'_> {
     }
 
     /// Finds the generation among those that are planned, or adds it.
-    fn settle(&mut self, index: usize, generation: Generation) -> Result<usize, Problem> {
+    fn settle(
+        &mut self,
+        index: usize,
+        generation: Generation,
+    ) -> Result<usize, AnnotationErrorKind> {
         // Secrets Manager keeps a generation under one name, a flat store each field under its own.
         let place = |path: &StoragePath| (generation.store, path.clone());
         let places: Vec<_> = match generation.store {
@@ -215,7 +224,7 @@ impl Planner<'_> {
                     .entries
                     .first()
                     .and_then(|at| self.parsed.entries.get(*at));
-                return Err(Problem::Conflict {
+                return Err(AnnotationErrorKind::Conflict {
                     path: path.as_str().to_owned(),
                     this: generation.spec.to_string(),
                     other: other.spec.to_string(),
@@ -242,7 +251,7 @@ impl Planner<'_> {
         lookup: &Lookup,
         member: Option<(SecretType, Field)>,
         name: &str,
-    ) -> Result<Locator, Problem> {
+    ) -> Result<Locator, AnnotationErrorKind> {
         let secrets_manager = store == StoreName::SecretsManager;
         let asked = [
             (keys::PROPERTY, &lookup.property),
@@ -251,11 +260,11 @@ impl Planner<'_> {
         ];
         let other_store = !secrets_manager && !self.local_only();
         if let Some((key, _)) = asked.into_iter().find(|(_, v)| v.is_some() && other_store) {
-            return Err(Problem::NeedsSecretsManager { key, store });
+            return Err(AnnotationErrorKind::NeedsSecretsManager { key, store });
         }
         let at = |suffix: &str| match &lookup.storage_key {
             Some(key) if secrets_manager && key.is_arn() => StoragePath::arn(key.as_str())
-                .map_err(|problem| Problem::path(key.as_str(), problem)),
+                .map_err(|problem| AnnotationErrorKind::path(key.as_str(), problem)),
             Some(key) => self.path(store, key.as_str()),
             None => self.path(store, suffix),
         };

@@ -9,14 +9,14 @@ use sequoia_openpgp::{
 };
 
 use super::{Form, mismatch, not, text};
-use crate::Mismatch;
+use crate::VerifyError;
 
 /// Checks what is given of a key; its size in bits.
 pub(super) fn verify(
     public: Option<&[u8]>,
     private: Option<&[u8]>,
     passphrase: Option<&[u8]>,
-) -> Result<Option<usize>, Mismatch> {
+) -> Result<Option<usize>, VerifyError> {
     let public = public.map(|value| cert(Field::Public, value)).transpose()?;
     let private = private
         .map(|value| cert(Field::Private, value))
@@ -43,7 +43,7 @@ pub(super) fn verify(
 /// One OpenPGP key, of the half that `field` names.
 ///
 /// Sequoia's own words on a broken key are left out: they may repeat a part of it.
-fn cert(field: Field, value: &[u8]) -> Result<Cert, Mismatch> {
+fn cert(field: Field, value: &[u8]) -> Result<Cert, VerifyError> {
     let expected = if field == Field::Private {
         Form::GpgPrivate
     } else {
@@ -66,7 +66,7 @@ fn cert(field: Field, value: &[u8]) -> Result<Cert, Mismatch> {
 }
 
 /// Whether the private key is protected, and by this passphrase.
-fn open(private: &Cert, passphrase: &[u8]) -> Result<(), Mismatch> {
+fn open(private: &Cert, passphrase: &[u8]) -> Result<(), VerifyError> {
     let key = private.primary_key().key();
     match key.optional_secret() {
         Some(SecretKeyMaterial::Encrypted(secret)) => {

@@ -7,13 +7,13 @@ use rsa::{
 };
 
 use super::{Form, mismatch, not};
-use crate::Mismatch;
+use crate::VerifyError;
 
 /// Checks what is given of a key pair; its size in bits.
 pub(super) fn verify(
     public: Option<&[u8]>,
     private: Option<&[u8]>,
-) -> Result<Option<usize>, Mismatch> {
+) -> Result<Option<usize>, VerifyError> {
     let public = public
         .map(|value| {
             Public::parse(value).map_err(|e| not(Field::Public, Form::RsaPublic, value, Some(&e)))

@@ -2,15 +2,15 @@ use rstest::rstest;
 
 use super::*;
 
-fn setting(problem: &str) -> Cause {
-    Cause::Setting {
+fn setting(problem: &str) -> InitError {
+    InitError::Setting {
         variable: "ENV_LABEL",
         problem: problem.to_owned(),
     }
 }
 
-fn entry(problem: EntryProblem) -> Cause {
-    Cause::Entry {
+fn entry(problem: EntryError) -> InitError {
+    InitError::Entry {
         annotation: "secret.bsycorp.com/db".to_owned(),
         store: StoreName::DynamoDb,
         path: "/dev/db".parse().unwrap(),
@@ -18,8 +18,8 @@ fn entry(problem: EntryProblem) -> Cause {
     }
 }
 
-fn denied() -> Cause {
-    entry(EntryProblem::Store(StoreError {
+fn denied() -> InitError {
+    entry(EntryError::Store(StoreError {
         kind: ErrorKind::Denied {
             action: "dynamodb:GetItem".to_owned(),
             resource: "arn:aws:dynamodb:x".to_owned(),
@@ -32,15 +32,15 @@ fn denied() -> Cause {
     }))
 }
 
-fn absent() -> Cause {
-    entry(EntryProblem::Absent {
+fn absent() -> InitError {
+    entry(EntryError::Absent {
         waited: Duration::from_mins(1),
         remedy: "store it".to_owned(),
     })
 }
 
-fn full() -> Cause {
-    Cause::Write(WriteError::File {
+fn full() -> InitError {
+    InitError::Write(WriteError::File {
         path: PathBuf::from("/v/secrets.properties"),
         source: io::ErrorKind::StorageFull.into(),
     })
@@ -52,11 +52,11 @@ fn full() -> Cause {
 #[case(vec![denied(), setting("is missing")], Exit::Usage, 64)]
 #[case(vec![absent()], Exit::Absent, 75)]
 fn the_gravest_of_several_causes_gives_the_status(
-    #[case] causes: Vec<Cause>,
+    #[case] causes: Vec<InitError>,
     #[case] exit: Exit,
     #[case] code: u8,
 ) {
-    let failure = Failure::new(causes);
+    let failure = RunError::new(causes);
     assert_eq!((failure.exit(), failure.exit().code()), (exit, code));
 }
 
@@ -76,7 +76,7 @@ fn the_statuses_stand_for_each_other_in_the_documented_order() {
 
 #[test]
 fn a_termination_message_has_a_summary_and_a_line_for_each_entry() {
-    insta::assert_snapshot!(Failure::new(vec![absent(), denied(), full()]).termination_message(), @r"
+    insta::assert_snapshot!(RunError::new(vec![absent(), denied(), full()]).termination_message(), @r"
     nothing was written: 3 faults, exit 77, denied
     secret.bsycorp.com/db (dynamodb /dev/db): AccessDeniedException: not authorized; allow dynamodb:GetItem on arn:aws:dynamodb:x
     the file /v/secrets.properties cannot be written (old and new files must fit side by side: raise the sizeLimit of the volume): no storage space
@@ -86,7 +86,7 @@ fn a_termination_message_has_a_summary_and_a_line_for_each_entry() {
 
 #[test]
 fn a_termination_message_says_how_much_it_leaves_out() {
-    let failure = Failure::new((0..500).map(|_| denied()).collect());
+    let failure = RunError::new((0..500).map(|_| denied()).collect());
     let message = failure.termination_message();
     assert!(message.len() <= TERMINATION_MESSAGE_BYTES);
     let lines = message.lines().count() - 2;
@@ -98,7 +98,7 @@ fn a_termination_message_says_how_much_it_leaves_out() {
 
 #[test]
 fn a_long_line_is_cut_between_characters() {
-    let failure = Failure::new(vec![setting(&"ä".repeat(2000)), absent()]);
+    let failure = RunError::new(vec![setting(&"ä".repeat(2000)), absent()]);
     let message = failure.termination_message();
     assert!(message.len() <= TERMINATION_MESSAGE_BYTES);
     assert!(message.contains("ä…\nsecret.bsycorp.com/db"));

@@ -3,13 +3,13 @@ use rstest::rstest;
 
 use super::*;
 
-fn read(arguments: &[&str]) -> Result<Settings, UsageError> {
-    Settings::read(["kees-init"].iter().chain(arguments).map(OsString::from))
+fn read(arguments: &[&str]) -> Result<InitSettings, UsageError> {
+    InitSettings::read(["kees-init"].iter().chain(arguments).map(OsString::from))
 }
 
 #[test]
 fn clap_accepts_the_definition() {
-    Settings::command().debug_assert();
+    InitSettings::command().debug_assert();
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn every_documented_variable_has_a_flag_with_the_documented_default() {
         names::env::HTTPS_PROXY,
         names::env::NO_PROXY,
     ];
-    let command = Settings::command();
+    let command = InitSettings::command();
     for variable in names::env::ALL.iter().filter(|v| !sdk.contains(&v.name)) {
         let argument = command
             .get_arguments()
@@ -45,10 +45,13 @@ fn every_documented_variable_has_a_flag_with_the_documented_default() {
 
 #[test]
 fn the_default_is_what_no_argument_and_no_variable_give() {
-    let mut command = Settings::command().mut_args(|argument| argument.env(Resettable::Reset));
+    let mut command = InitSettings::command().mut_args(|argument| argument.env(Resettable::Reset));
     let matches = command.try_get_matches_from_mut(["kees-init"]).unwrap();
-    let read = Settings::from_arg_matches(&matches).unwrap();
-    assert_eq!(format!("{read:?}"), format!("{:?}", Settings::default()));
+    let read = InitSettings::from_arg_matches(&matches).unwrap();
+    assert_eq!(
+        format!("{read:?}"),
+        format!("{:?}", InitSettings::default())
+    );
 }
 
 #[rstest]
@@ -106,7 +109,7 @@ fn a_containers_variables_are_settings_too() {
         ("AWS_REGION", ""),
         ("PATH", "/bin"),
     ];
-    let (settings, wrong) = Settings::from_variables(variables);
+    let (settings, wrong) = InitSettings::from_variables(variables);
     assert!(wrong.is_empty(), "{wrong:?}");
     assert_eq!(settings.storage.store, StoreName::Embedded);
     assert_eq!(settings.storage.timeout, Duration::from_secs(7));
@@ -123,7 +126,7 @@ fn all_of_a_containers_variables_that_are_wrong_are_told_at_once() {
         ("TIMEOUT", "soon"),
         ("FORMAT", "json"),
     ];
-    let (settings, wrong) = Settings::from_variables(variables);
+    let (settings, wrong) = InitSettings::from_variables(variables);
     assert_eq!(settings.output.format, Some(Format::Json));
     let said: Vec<_> = wrong.iter().map(|error| &*error.message).collect();
     let begins = [

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use kees_common::{SecretValue, StoreName};
-use kees_init::{Failure, Report};
+use kees_init::{Report, RunError};
 use rstest::rstest;
 use serde_json::json;
 
@@ -36,7 +36,7 @@ pub(crate) fn sings(text: &str) -> bool {
         || text.contains(&format!("{:?}", CANARY.as_bytes()))
 }
 
-fn said(result: &Result<Report, Failure>) -> String {
+fn said(result: &Result<Report, RunError>) -> String {
     match result {
         Ok(report) => format!("{report:?} {}", report.summary()),
         Err(failure) => {

@@ -1,7 +1,7 @@
 //! Wrong annotations and wrong settings: everything at once, and no store asked.
 
 use kees_common::{SecretValue, StoreName};
-use kees_init::{Cause, Exit, Request, settings::LocalModePolicy};
+use kees_init::{Exit, InitError, Request, settings::LocalModePolicy};
 
 use crate::pod::{Pod, Scripted};
 
@@ -33,7 +33,7 @@ async fn every_annotation_at_fault_is_named_and_no_store_is_asked() {
         .causes()
         .iter()
         .map(|cause| match cause {
-            Cause::Annotation(fault) => fault.annotation.replace(".bsycorp.com", ""),
+            InitError::Annotation(fault) => fault.annotation.replace(".bsycorp.com", ""),
             other => panic!("{other}"),
         })
         .collect();
@@ -64,7 +64,7 @@ fn a_variable_is_needed_where_something_needs_it() {
         ("lease/n", "kind=INDEX,rangeStart=0,rangeEnd=9"),
     ];
     let failure = pod.request(&annotations[..2]).unwrap_err();
-    let lines: Vec<String> = failure.causes().iter().map(Cause::line).collect();
+    let lines: Vec<String> = failure.causes().iter().map(InitError::line).collect();
     assert_eq!(
         lines,
         [

@@ -11,15 +11,15 @@ use std::{
 };
 
 use kees_common::{Locator, SecretValue, StoreName, downward};
-use kees_init::{Failure, Report, Request, Settings, Sources, run, settings::OutputSettings};
+use kees_init::{InitSettings, Report, Request, RunError, Sources, run, settings::OutputSettings};
 use kees_store::{
-    Create, Creation, ErrorKind, Found, NewGeneration, Read, StoreError, memory::Memory,
+    CreateStore, Creation, ErrorKind, Found, NewGeneration, ReadStore, StoreError, memory::Memory,
 };
 use tempfile::TempDir;
 
 /// A pod with a volume of its own.
 pub(crate) struct Pod {
-    pub(crate) settings: Settings,
+    pub(crate) settings: InitSettings,
     volume: TempDir,
 }
 
@@ -27,9 +27,9 @@ impl Pod {
     /// A pod whose store is the memory of the test.
     pub(crate) fn new() -> Self {
         let volume = TempDir::new().unwrap();
-        let mut settings = Settings {
+        let mut settings = InitSettings {
             output: OutputSettings::within(volume.path()),
-            ..Settings::default()
+            ..InitSettings::default()
         };
         settings.storage.store = StoreName::Memory;
         settings.pod.pod_name = Some("web-0".to_owned());
@@ -43,11 +43,11 @@ impl Pod {
         &self,
         annotations: &[(&str, &str)],
         stores: &impl Sources,
-    ) -> Result<Report, Failure> {
+    ) -> Result<Report, RunError> {
         run(&self.request(annotations)?, stores, &()).await
     }
 
-    pub(crate) fn request(&self, annotations: &[(&str, &str)]) -> Result<Request, Failure> {
+    pub(crate) fn request(&self, annotations: &[(&str, &str)]) -> Result<Request, RunError> {
         Request::parse(&self.settings, annotations_file(annotations).as_bytes())
     }
 
@@ -186,7 +186,7 @@ pub(crate) fn denied(action: &str) -> ErrorKind {
     }
 }
 
-impl Read for Scripted {
+impl ReadStore for Scripted {
     fn name(&self) -> StoreName {
         StoreName::Memory
     }
@@ -216,7 +216,7 @@ impl Read for Scripted {
     }
 }
 
-impl Create for Scripted {
+impl CreateStore for Scripted {
     async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
         self.creations.fetch_add(1, Ordering::Relaxed);
         match &self.creating {

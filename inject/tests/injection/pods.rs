@@ -1,11 +1,11 @@
 //! Pods and settings that the tests start from.
 
-use kees_inject::{Decision, PodView, Settings, decide};
+use kees_inject::{Decision, InjectSettings, PodView, decide};
 use serde_json::{Value, json};
 
-/// Settings of an operator with DynamoDB and without a policy.
-pub(crate) fn settings() -> Settings {
-    let mut settings = Settings::new("registry.example.com/kees-init:0.1.0");
+/// InjectSettings of an operator with DynamoDB and without a policy.
+pub(crate) fn settings() -> InjectSettings {
+    let mut settings = InjectSettings::new("registry.example.com/kees-init:0.1.0");
     "0.1.0".clone_into(&mut settings.version);
     settings
         .init_env
@@ -14,8 +14,8 @@ pub(crate) fn settings() -> Settings {
 }
 
 /// The same with a policy.
-pub(crate) fn with_policy(yaml: &str) -> Settings {
-    Settings {
+pub(crate) fn with_policy(yaml: &str) -> InjectSettings {
+    InjectSettings {
         policy: yaml.parse().unwrap(),
         ..settings()
     }
@@ -36,13 +36,13 @@ pub(crate) fn pod<'a>(options: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
 }
 
 /// The decision on a pod in the namespace `team-a`.
-pub(crate) fn decision(pod: &Value, settings: &Settings) -> Decision {
+pub(crate) fn decision(pod: &Value, settings: &InjectSettings) -> Decision {
     let text = pod.to_string();
     decide(&PodView::from_json(&text).unwrap(), "team-a", settings)
 }
 
 /// The operations for a pod that is injected.
-pub(crate) fn operations(pod: &Value, settings: &Settings) -> Value {
+pub(crate) fn operations(pod: &Value, settings: &InjectSettings) -> Value {
     match decision(pod, settings) {
         Decision::Patch { operations, .. } => serde_json::from_str(operations.as_json()).unwrap(),
         other => panic!("not injected: {other:?}"),
@@ -50,7 +50,7 @@ pub(crate) fn operations(pod: &Value, settings: &Settings) -> Value {
 }
 
 /// A pod after its operations.
-pub(crate) fn injected(pod: &Value, settings: &Settings) -> Value {
+pub(crate) fn injected(pod: &Value, settings: &InjectSettings) -> Value {
     let patch: json_patch::Patch = serde_json::from_value(operations(pod, settings)).unwrap();
     let mut pod = pod.clone();
     json_patch::patch(&mut pod, &patch).unwrap();
@@ -58,7 +58,7 @@ pub(crate) fn injected(pod: &Value, settings: &Settings) -> Value {
 }
 
 /// The faults of a pod that is refused, a line each.
-pub(crate) fn faults(pod: &Value, settings: &Settings) -> Vec<String> {
+pub(crate) fn faults(pod: &Value, settings: &InjectSettings) -> Vec<String> {
     match decision(pod, settings) {
         Decision::Deny { faults, .. } => faults.iter().map(ToString::to_string).collect(),
         other => panic!("not refused: {other:?}"),
@@ -66,7 +66,7 @@ pub(crate) fn faults(pod: &Value, settings: &Settings) -> Vec<String> {
 }
 
 /// The warnings, whatever the decision.
-pub(crate) fn warnings(pod: &Value, settings: &Settings) -> Vec<String> {
+pub(crate) fn warnings(pod: &Value, settings: &InjectSettings) -> Vec<String> {
     let (Decision::Skip { warnings, .. }
     | Decision::Deny { warnings, .. }
     | Decision::Patch { warnings, .. }) = decision(pod, settings);

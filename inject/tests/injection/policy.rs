@@ -1,6 +1,6 @@
 //! The policy file.
 
-use kees_inject::{Decision, InvalidPolicy, Policy, SkipReason};
+use kees_inject::{Decision, ParsePolicyError, Policy, SkipReason};
 use rstest::rstest;
 use serde_json::Value;
 
@@ -76,7 +76,7 @@ use crate::pods::{decision, faults, injected, pod, variable, with_policy};
     "the policy cannot be read: duplicate mapping key: namespaces, set DuplicateKeyPolicy in Options if acceptable at line 3, column 3"
 )]
 fn a_file_that_is_no_policy_is_refused_with_the_line(#[case] yaml: &str, #[case] message: &str) {
-    let error: InvalidPolicy = yaml.parse::<Policy>().unwrap_err();
+    let error: ParsePolicyError = yaml.parse::<Policy>().unwrap_err();
     assert_eq!(error.to_string(), message);
 }
 

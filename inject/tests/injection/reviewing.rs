@@ -1,7 +1,7 @@
 //! Reviews: bytes in, bytes out.
 
 use base64::Engine as _;
-use kees_inject::{Outcome, Reply, Settings, SkipReason, review};
+use kees_inject::{InjectSettings, Outcome, ReviewResponse, SkipReason, review};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -25,8 +25,8 @@ fn body(pod: &Value) -> Value {
     })
 }
 
-fn answer(body: &Value, settings: &Settings) -> (Outcome, Value) {
-    let Reply { json, outcome, .. } = review(body.to_string().as_bytes(), settings);
+fn answer(body: &Value, settings: &InjectSettings) -> (Outcome, Value) {
+    let ReviewResponse { json, outcome, .. } = review(body.to_string().as_bytes(), settings);
     (outcome, serde_json::from_slice(&json).unwrap())
 }
 

@@ -1,12 +1,12 @@
 //! The operator's settings as a whole.
 
 use kees_common::StoreName;
-use kees_inject::{PullPolicy, RunAs, Settings, WiredImage};
+use kees_inject::{InjectSettings, PullPolicy, RunAs, WiredImage};
 use rstest::rstest;
 
 use crate::pods::{settings, with_policy};
 
-fn problems(settings: &Settings) -> Vec<String> {
+fn problems(settings: &InjectSettings) -> Vec<String> {
     settings
         .problems()
         .iter()

@@ -29,7 +29,7 @@ use kees_common::names::env as names;
 
 use super::{
     cause::{Cause, chain, describe, is_unsent},
-    settings::{Caller, Settings},
+    settings::{AwsSettings, Caller},
     web_identity::WebIdentity,
 };
 use crate::ErrorKind;
@@ -49,12 +49,12 @@ pub(super) struct Identity {
 
 impl Identity {
     /// The identity that this process's environment gives.
-    pub(super) fn of_this_process(config: &SdkConfig, settings: &Settings) -> Self {
+    pub(super) fn of_this_process(config: &SdkConfig, settings: &AwsSettings) -> Self {
         let environment = Environment::of_this_process(settings.caller);
         Self::new(environment, config, settings)
     }
 
-    fn new(environment: Environment, config: &SdkConfig, settings: &Settings) -> Self {
+    fn new(environment: Environment, config: &SdkConfig, settings: &AwsSettings) -> Self {
         let mut providers = ProviderConfig::default().with_region(config.region().cloned());
         if let Some(client) = config.http_client() {
             providers = providers.with_http_client(client);

@@ -21,7 +21,7 @@ pub(crate) use classify::classify_code;
 pub use classify::{Call, classify};
 #[cfg(feature = "workstation")]
 pub use own::{OwnRegionError, own_region};
-pub use settings::{Caller, Settings};
+pub use settings::{AwsSettings, Caller};
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub struct Aws {
 impl Aws {
     /// Reads the SDK's own settings (environment and profile files) beside `settings`. The SDK's
     /// retries are off: the protocol above the backends has its own, within the run's deadline.
-    pub async fn new(settings: &Settings) -> Self {
+    pub async fn new(settings: &AwsSettings) -> Self {
         let transport = Transport::shared(settings);
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)

@@ -6,7 +6,7 @@ use std::env;
 
 use aws_config::{meta::region::ProvideRegion as _, profile::ProfileFileRegionProvider};
 
-use kees_common::{InvalidRegion, Region};
+use kees_common::{ParseRegionError, Region};
 
 const DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
 const PROFILE: &str = "AWS_PROFILE";
@@ -31,7 +31,7 @@ pub enum OwnRegionError {
         /// What it says.
         region: String,
         /// What would be right.
-        source: InvalidRegion,
+        source: ParseRegionError,
     },
 }
 

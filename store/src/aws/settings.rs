@@ -20,7 +20,7 @@ pub enum Caller {
 /// The SDK reads its own variables beside these (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ROLE_ARN`,
 /// `AWS_PROFILE` …), as the AWS SDKs and Tools Reference Guide documents them.
 #[derive(Clone)]
-pub struct Settings {
+pub struct AwsSettings {
     /// `AWS_REGION`
     pub region: Region,
     /// `AWS_ENDPOINT`: the URL of DynamoDB and Secrets Manager, instead of the Region's own. It
@@ -46,7 +46,7 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
 }
 
-impl Settings {
+impl AwsSettings {
     /// The proxies and root certificates that the process's environment names, and the defaults for
     /// all else. An empty variable counts as absent, and the proxies are known by their lower-case
     /// names as well.
@@ -72,16 +72,16 @@ impl Settings {
     }
 }
 
-impl Default for Settings {
+impl Default for AwsSettings {
     fn default() -> Self {
         Self::from_lookup(|_| None)
     }
 }
 
 /// The proxies are left out: their URLs may hold a password.
-impl fmt::Debug for Settings {
+impl fmt::Debug for AwsSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
+        f.debug_struct("AwsSettings")
             .field("caller", &self.caller)
             .field("region", &self.region)
             .field("endpoint", &self.endpoint)
@@ -98,14 +98,14 @@ mod tests {
 
     #[test]
     fn an_empty_variable_counts_as_absent() {
-        let settings = Settings::from_lookup(|_| Some(String::new()));
+        let settings = AwsSettings::from_lookup(|_| Some(String::new()));
         assert_eq!(settings.https_proxy, None);
         assert_eq!(settings.ca_bundle, None);
     }
 
     #[test]
     fn a_proxy_is_known_by_its_lower_case_name() {
-        let settings = Settings::from_lookup(|name| {
+        let settings = AwsSettings::from_lookup(|name| {
             (name == "https_proxy").then(|| "http://proxy:3128".to_owned())
         });
         assert_eq!(settings.https_proxy.as_deref(), Some("http://proxy:3128"));
@@ -114,9 +114,9 @@ mod tests {
 
     #[test]
     fn a_proxys_password_is_not_printed() {
-        let settings = Settings {
+        let settings = AwsSettings {
             https_proxy: Some("http://user:canary@proxy:3128".to_owned()),
-            ..Settings::default()
+            ..AwsSettings::default()
         };
         assert!(!format!("{settings:?}").contains("canary"));
     }

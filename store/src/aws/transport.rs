@@ -34,7 +34,7 @@ use http::Uri;
 
 use super::{
     cause::Cause,
-    settings::Settings,
+    settings::AwsSettings,
     trust::{self, Roots},
 };
 use crate::ErrorKind;
@@ -74,11 +74,11 @@ struct Timeouts {
 
 impl Transport {
     /// The client for all services.
-    pub(super) fn shared(settings: &Settings) -> SharedHttpClient {
+    pub(super) fn shared(settings: &AwsSettings) -> SharedHttpClient {
         SharedHttpClient::new(Self::new(settings))
     }
 
-    fn new(settings: &Settings) -> Self {
+    fn new(settings: &AwsSettings) -> Self {
         Self(Arc::new(Inner {
             http_proxy: settings.http_proxy.clone(),
             https_proxy: settings.https_proxy.clone(),

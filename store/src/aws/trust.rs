@@ -17,7 +17,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use super::{cause::Cause, settings::Settings};
+use super::{cause::Cause, settings::AwsSettings};
 use crate::ErrorKind;
 
 /// The five roots of Amazon Trust Services, by the common names in their subjects
@@ -48,7 +48,7 @@ pub(super) enum Roots {
 
 impl Roots {
     /// The operator's own roots. `AWS_CA_BUNDLE` wins, as it does with AWS's own tools.
-    pub(super) fn of_operator(settings: &Settings) -> Option<Self> {
+    pub(super) fn of_operator(settings: &AwsSettings) -> Option<Self> {
         let bundle = settings
             .ca_bundle
             .as_ref()

@@ -16,7 +16,7 @@ struct Temporary {
     _folder: Arc<TempDir>,
 }
 
-impl Read for Temporary {
+impl ReadStore for Temporary {
     fn name(&self) -> StoreName {
         self.store.name()
     }
@@ -34,7 +34,7 @@ impl Read for Temporary {
     }
 }
 
-impl Create for Temporary {
+impl CreateStore for Temporary {
     async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
         self.store.create(new).await
     }

@@ -124,7 +124,7 @@ impl Scripted {
     }
 }
 
-impl Read for Scripted {
+impl ReadStore for Scripted {
     fn name(&self) -> StoreName {
         StoreName::Memory
     }
@@ -144,7 +144,7 @@ impl Read for Scripted {
     }
 }
 
-impl Create for Scripted {
+impl CreateStore for Scripted {
     async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
         let play = self.next(&self.creates, "create".to_owned());
         match play {
@@ -227,8 +227,8 @@ const BOTH: [Field; 2] = [Field::Public, Field::Private];
 const MINUTE: Duration = Duration::from_mins(1);
 const NEARLY: Duration = Duration::from_secs(55);
 
-fn minute() -> Patience {
-    Patience::new(MINUTE)
+fn minute() -> RetryBudget {
+    RetryBudget::new(MINUTE)
 }
 
 /// Creates as this writer, naming `fields`.
@@ -554,7 +554,7 @@ async fn what_is_still_half_is_an_error_that_names_the_missing_half() {
 async fn items_that_failed_are_read_again_without_the_others() {
     /// Fails for one path, twice.
     struct Partly(Scripted, Mutex<u8>);
-    impl Read for Partly {
+    impl ReadStore for Partly {
         fn name(&self) -> StoreName {
             self.0.name()
         }

@@ -22,7 +22,7 @@ use aws_sdk_secretsmanager::Client;
 use kees_common::{Locator, StoragePath, StoreName};
 
 use crate::{
-    Create, Creation, Found, NewGeneration, Read, StoreError,
+    CreateStore, Creation, Found, NewGeneration, ReadStore, StoreError,
     aws::{Aws, Call},
 };
 
@@ -85,7 +85,7 @@ impl SecretsManager {
     }
 }
 
-impl Read for SecretsManager {
+impl ReadStore for SecretsManager {
     fn name(&self) -> StoreName {
         StoreName::SecretsManager
     }
@@ -105,7 +105,7 @@ impl Read for SecretsManager {
     }
 }
 
-impl Create for SecretsManager {
+impl CreateStore for SecretsManager {
     async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
         self.create_secret(new).await
     }

@@ -47,7 +47,7 @@ impl Held {
         let raw = members.get(name).ok_or_else(|| missing(name, &members))?;
         let text = parse_string(raw).ok_or_else(|| Problem::NotText(name.to_owned()))?;
         if member.is_base64() {
-            SecretValue::from_base64(&text).map_err(|_| Problem::NotBase64(name.to_owned()))
+            SecretValue::from_base64(&text).map_err(|_| Problem::ParseBase64Error(name.to_owned()))
         } else {
             Ok(bytes_of(text))
         }
@@ -141,7 +141,7 @@ enum Problem {
     NoMember(String, Vec<String>),
     NoElement(String, usize),
     NotText(String),
-    NotBase64(String),
+    ParseBase64Error(String),
 }
 
 impl fmt::Display for Problem {
@@ -160,7 +160,7 @@ impl fmt::Display for Problem {
                 write!(f, "has no element '{index}' in an array of {len}")
             }
             Self::NotText(name) => write!(f, "has a member '{name}' that is not a JSON string"),
-            Self::NotBase64(name) => {
+            Self::ParseBase64Error(name) => {
                 write!(
                     f,
                     "has a member '{name}' that is not standard base64 with padding"

@@ -297,7 +297,7 @@ impl Running {
         limits: Limits,
     ) -> Self {
         let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let mut settings = Settings::new("registry.example.com/kees-init:0.1.0");
+        let mut settings = InjectSettings::new("registry.example.com/kees-init:0.1.0");
         settings
             .init_env
             .insert("ENV_LABEL".to_owned(), "dev".to_owned());

@@ -10,16 +10,16 @@ use rstest::rstest;
 use super::*;
 use crate::aws::Aws;
 
-fn route(settings: &Settings, url: &str) -> Route {
+fn route(settings: &AwsSettings, url: &str) -> Route {
     Transport::new(settings).0.route(url).unwrap()
 }
 
 #[test]
 fn a_plain_endpoint_loads_no_roots() {
     let bundle = Some("/nowhere/bundle.pem".into());
-    let settings = Settings {
+    let settings = AwsSettings {
         ca_bundle: bundle,
-        ..Settings::default()
+        ..AwsSettings::default()
     };
     let transport = Transport::new(&settings);
     let timeouts = Timeouts {
@@ -46,7 +46,7 @@ fn a_plain_endpoint_loads_no_roots() {
 #[case("https://dynamodb.cn-north-1.amazonaws.com.cn/", Roots::Public)]
 #[case("https://localstack.example.com/", Roots::Public)]
 fn the_roots_are_those_of_the_host(#[case] url: &str, #[case] roots: Roots) {
-    assert_eq!(route(&Settings::default(), url).roots, Some(roots));
+    assert_eq!(route(&AwsSettings::default(), url).roots, Some(roots));
 }
 
 #[rstest]
@@ -60,9 +60,9 @@ fn what_the_node_itself_answers_is_not_asked_through_a_proxy(
     #[case] proxied: bool,
 ) {
     let http_proxy = Some("http://proxy:3128".to_owned());
-    let settings = Settings {
+    let settings = AwsSettings {
         http_proxy,
-        ..Settings::default()
+        ..AwsSettings::default()
     };
     assert_eq!(route(&settings, url).proxied, proxied);
 }
@@ -70,9 +70,9 @@ fn what_the_node_itself_answers_is_not_asked_through_a_proxy(
 #[test]
 fn a_proxy_behind_tls_needs_roots_for_plain_endpoints_too() {
     let http_proxy = Some("https://proxy:3128".to_owned());
-    let settings = Settings {
+    let settings = AwsSettings {
         http_proxy,
-        ..Settings::default()
+        ..AwsSettings::default()
     };
     assert_eq!(
         route(&settings, "http://dynamodb:8000/").roots,
@@ -83,9 +83,9 @@ fn a_proxy_behind_tls_needs_roots_for_plain_endpoints_too() {
 #[test]
 fn a_proxy_that_is_no_url_is_an_error_that_names_the_variable() {
     let https_proxy = Some("ftp://proxy".to_owned());
-    let transport = Transport::new(&Settings {
+    let transport = Transport::new(&AwsSettings {
         https_proxy,
-        ..Settings::default()
+        ..AwsSettings::default()
     });
     let timeouts = Timeouts {
         connect: None,
@@ -151,9 +151,9 @@ impl Server {
     }
 }
 
-async fn call(settings: Settings) {
+async fn call(settings: AwsSettings) {
     let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
-    let aws = Aws::new(&Settings {
+    let aws = Aws::new(&AwsSettings {
         credentials: Some(credentials),
         ..settings
     })
@@ -181,12 +181,12 @@ async fn a_proxy_is_asked_for_what_is_not_excepted(
 ) {
     let server = Server::start();
     let proxy = Some(format!("{scheme}{}", server.address));
-    call(Settings {
+    call(AwsSettings {
         endpoint: Some(endpoint.parse().unwrap()),
         http_proxy: proxy.clone(),
         https_proxy: proxy,
         no_proxy: Some("sts.another.example".to_owned()),
-        ..Settings::default()
+        ..AwsSettings::default()
     })
     .await;
     assert_eq!(server.line(), line);
@@ -195,11 +195,11 @@ async fn a_proxy_is_asked_for_what_is_not_excepted(
 #[tokio::test]
 async fn a_host_that_is_excepted_is_reached_directly() {
     let server = Server::start();
-    call(Settings {
+    call(AwsSettings {
         endpoint: Some(format!("http://{}", server.address).parse().unwrap()),
         http_proxy: Some("http://proxy.invalid:3128".to_owned()),
         no_proxy: Some("other.example,localhost".to_owned()),
-        ..Settings::default()
+        ..AwsSettings::default()
     })
     .await;
     assert_eq!(server.line(), "POST / HTTP/1.1");

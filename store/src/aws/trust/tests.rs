@@ -91,24 +91,24 @@ fn a_certificate_that_cannot_be_parsed_is_left_out_of_a_bundle() {
 
 #[test]
 fn the_bundle_of_aws_wins_over_the_systems() {
-    let settings = Settings {
+    let settings = AwsSettings {
         ca_bundle: Some("/aws".into()),
         ssl_cert_file: Some("/ssl".into()),
-        ..Settings::default()
+        ..AwsSettings::default()
     };
-    let variable = |settings: &Settings| match Roots::of_operator(settings) {
+    let variable = |settings: &AwsSettings| match Roots::of_operator(settings) {
         Some(Roots::File { variable, .. }) => Some(variable),
         _ => None,
     };
     assert_eq!(variable(&settings), Some("AWS_CA_BUNDLE"));
     assert_eq!(
-        variable(&Settings {
+        variable(&AwsSettings {
             ca_bundle: None,
             ..settings
         }),
         Some("SSL_CERT_FILE")
     );
-    assert_eq!(variable(&Settings::default()), None);
+    assert_eq!(variable(&AwsSettings::default()), None);
 }
 
 /// Answers one request over TLS with what STS never says, and returns its URL.
@@ -139,9 +139,9 @@ fn serve(identity: &CertifiedKey<rcgen::KeyPair>) -> String {
 }
 
 /// What becomes of a call to a server with a certificate of its own.
-async fn error_of_a_call(settings: Settings) -> StoreError {
+async fn error_of_a_call(settings: AwsSettings) -> StoreError {
     let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
-    let aws = Aws::new(&Settings {
+    let aws = Aws::new(&AwsSettings {
         credentials: Some(credentials),
         ..settings
     })
@@ -160,10 +160,10 @@ async fn error_of_a_call(settings: Settings) -> StoreError {
 async fn a_bundle_of_the_operator_is_trusted() {
     let identity = localhost();
     let bundle = file(&identity.cert.pem());
-    let error = error_of_a_call(Settings {
+    let error = error_of_a_call(AwsSettings {
         endpoint: Some(serve(&identity).parse().unwrap()),
         ca_bundle: Some(bundle.path().to_owned()),
-        ..Settings::default()
+        ..AwsSettings::default()
     })
     .await;
     assert!(error.message.contains("418"), "{error}");
@@ -171,9 +171,9 @@ async fn a_bundle_of_the_operator_is_trusted() {
 
 #[tokio::test]
 async fn a_certificate_of_nobody_is_not_trusted() {
-    let settings = Settings {
+    let settings = AwsSettings {
         endpoint: Some(serve(&localhost()).parse().unwrap()),
-        ..Settings::default()
+        ..AwsSettings::default()
     };
     let error = error_of_a_call(settings).await;
     assert_eq!(error.kind, ErrorKind::Setup);
@@ -184,10 +184,10 @@ async fn a_certificate_of_nobody_is_not_trusted() {
 #[tokio::test]
 async fn a_bad_bundle_is_the_error_of_the_call() {
     let bundle = file("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    let error = error_of_a_call(Settings {
+    let error = error_of_a_call(AwsSettings {
         endpoint: Some("https://localhost:1".parse().unwrap()),
         ca_bundle: Some(bundle.path().to_owned()),
-        ..Settings::default()
+        ..AwsSettings::default()
     })
     .await;
     assert_eq!(error.kind, ErrorKind::Setup);
