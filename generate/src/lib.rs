@@ -5,7 +5,7 @@
 //! values that a store returned belong together.
 //!
 //! RSA keys are made and used by AWS-LC. Sequoia gives a GPG key its form, and the `rsa` crate
-//! reads and writes DER; see `docs/adr/0010-aws-lc-makes-the-keys.md`. Memory that holds a private
+//! reads and writes DER; see `docs/adr/0004-aws-lc-makes-the-keys.md`. Memory that holds a private
 //! number is overwritten after use, with the exception that the ADR names.
 
 mod error;

@@ -3,7 +3,7 @@
 //!
 //! PASSWORD, RANDOM and passphrases are those of the original kees ([`kees_common::local`]). An RSA
 //! key is the product of two primes from a table that ships with the program, chosen by the name;
-//! see `docs/adr/0011-local-mode-primes.md`.
+//! see `docs/adr/0005-local-mode-primes.md`.
 
 mod primes;
 mod start;

@@ -1,7 +1,7 @@
 //! From a review's bytes to the reply's bytes, without the network.
 //!
 //! The third figure is what the second costs when the pod is taken as a typed one instead: read
-//! whole, cloned, changed, and the patch found by comparing both (`docs/adr/0020`).
+//! whole, cloned, changed, and the patch found by comparing both (`docs/adr/0006`).
 
 use std::hint::black_box;
 
