@@ -123,7 +123,7 @@ pub(crate) enum CliErrorKind {
     #[error("{0} is of the wrong type; put numbers and booleans that are meant as text in quotes")]
     WrongType(String),
     #[error("{0}")]
-    Denied(kees_inject::CliError),
+    Denied(kees_inject::PodError),
     #[error("the patch does not fit the pod, which is a defect of kees: {0}")]
     Patch(String),
     #[error(

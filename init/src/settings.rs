@@ -340,7 +340,7 @@ impl InitSettings {
 #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
 impl AwsSettings {
     /// These, and for the rest what the process's environment says of proxies and certificates.
-    fn settings(&self) -> kees_store::aws::InitSettings {
+    fn settings(&self) -> kees_store::aws::AwsSettings {
         let Self {
             env_label: _,
             kms_key_id: _,
@@ -350,8 +350,8 @@ impl AwsSettings {
             aws_ca_bundle,
             ssl_cert_file,
         } = self.clone();
-        let environment = kees_store::aws::InitSettings::from_env();
-        kees_store::aws::InitSettings {
+        let environment = kees_store::aws::AwsSettings::from_env();
+        kees_store::aws::AwsSettings {
             region: aws_region.unwrap_or_default(),
             endpoint: aws_endpoint,
             sts_endpoint: aws_sts_endpoint,

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use kees_common::{
-    Entry, Layout, LocalMode, MountPath, Parsed, Plan, PlanSettings, Problem, Secret, Source,
-    StoragePrefix, StoreName,
+    AnnotationErrorKind, Entry, Layout, LocalMode, MountPath, Parsed, Plan, PlanSettings, Secret,
+    Source, StoragePrefix, StoreName,
     names::{env, init},
     output::Format,
 };
@@ -256,7 +256,7 @@ impl Applicant<'_> {
                 names.join(", ")
             };
             let annotation = entry.annotation.clone();
-            let problem = Problem::StoreNotAllowed { store, allowed };
+            let problem = AnnotationErrorKind::StoreNotAllowed { store, allowed };
             self.faults.push(
                 kees_common::AnnotationError {
                     annotation,

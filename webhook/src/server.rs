@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use kees_inject::Settings;
+use kees_inject::InjectSettings;
 use rustls::ServerConfig;
 use tokio::{
     net::TcpListener,

@@ -20,7 +20,7 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body, Bytes, Frame, SizeHint},
 };
-use kees_inject::Settings;
+use kees_inject::InjectSettings;
 use kees_webhook::{BODY_LIMIT, Router, metrics::Metrics};
 use rstest::rstest;
 use serde_json::Value;

@@ -22,7 +22,7 @@ use hyper::{
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use kees_inject::Settings;
+use kees_inject::InjectSettings;
 use kees_webhook::{CertificateFiles, Config, Limits, PolicyFile, Server, Stop};
 use rustls::{
     ClientConfig, RootCertStore,
