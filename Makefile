@@ -1,40 +1,44 @@
-# What is fetched and built lies in the user's cache folder: ${KEES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kees}.
+# Downloads and builds are in the user's cache folder: ${KEES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kees}.
 SHELL := /bin/bash
 
-.PHONY: test setup unit e2e bench model storm fuzz fmt lint deny cluster
+.PHONY: test setup unit e2e bench model storm fuzz fmt lint crates deny cluster
 
-test: setup unit e2e ## all tests; says what it needs when something is missing
+test: setup unit e2e ## all tests; prints what is missing on this machine
 
-setup: ## fetches and builds what the tests need, once
+setup: ## downloads and builds what the end-to-end tests need, once
 	tests/setup
 
-unit: ## those that start nothing
+unit: ## the tests that start nothing
 	. tests/paths && cargo test --locked --no-fail-fast
 
-e2e: ## those on a real cluster, with DynamoDB Local and moto
+e2e: ## the tests on a real cluster, with DynamoDB Local and moto
 	tests/run
 
-bench: ## measures what is shipped, writes docs/benchmarks.md
+bench: ## measures the programs as they are released, and writes docs/benchmarks.md
 	tests/bench
 
-model: ## every interleaving of creating once, with KEES_MODEL_FAULTS kills and faults of the network in a run (3)
+model: ## checks every interleaving of the protocol, with up to KEES_MODEL_FAULTS (3) kills and network errors in a run
 	. tests/paths && KEES_MODEL_FAULTS=$${KEES_MODEL_FAULTS:-3} \
 	  cargo test --release --locked -p kees-store model -- --nocapture
 
-storm: ## the storm at length: two minutes for each store, with the seed KEES_STORM_SEED
+storm: ## the storm for two minutes with each store; KEES_STORM_SEED sets the seed
 	KEES_STORM_SECONDS=$${KEES_STORM_SECONDS:-120} KEES_STORM_PROCESSES=$${KEES_STORM_PROCESSES:-12} tests/run --test storm -- --nocapture
 
 fuzz: ## each fuzzing target for FUZZ_SECONDS (60)
 	tests/fuzz $${FUZZ_SECONDS:-60}
 
-cluster: ## a shell with that cluster, until it is left
+cluster: ## a shell with a cluster, which stops when the shell ends
 	tests/setup && tests/images && tests/cluster/isolate tests/cluster/shell
 
 fmt:
 	cargo fmt --all
 
-lint: ## as CI does
+lint: ## formatting, clippy, and the links of the documents
 	. tests/paths && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
+	tests/links
+
+crates: ## each crate alone, with each of its features; the Rust version; unused dependencies
+	tests/crates
 
 deny: ## licences, bans and sources of all dependencies
 	tests/deny

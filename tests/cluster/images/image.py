@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes an image of one layer, as a tar in the OCI layout that `ctr images import` takes.
+"""Writes an image with one layer as a tar archive in the OCI layout, for `ctr images import`.
 
 image.py OUT.tar NAME:TAG CONFIG PATH=FILE... PATH@TARGET...
 CONFIG is the image's `config` as JSON; PATH=FILE adds an executable file, PATH@TARGET a symbolic link.

@@ -1,4 +1,4 @@
-// The process that holds a pod's namespaces: it waits until it is told to end.
+// Pause is the process that keeps a pod's namespaces alive. It waits for a signal to end.
 package main
 
 import (

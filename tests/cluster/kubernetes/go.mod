@@ -1,4 +1,4 @@
-// Builds the tests' Kubernetes and etcd out of the Go module proxy (see ../setup); holds no code.
+// Declares the versions of Kubernetes and etcd that ../setup builds for the tests. This module has no code.
 module kees.test/kubernetes
 
 go 1.26.8
