@@ -3,8 +3,9 @@
 use kees_common::{Domain, Parsed, Word, names::init};
 
 use crate::{
-    InjectSettings, Operations, Place, PodError, PodErrorKind, PodView, grant::Grant,
-    identity::Identity, names, patch::Injection, placement::Placement,
+    InjectSettings, Operations, Place, PodError, PodErrorKind, PodView, names,
+    patch::identity::Identity, patch::injection::Injection, patch::placement::Placement,
+    policy::effective::Grant,
 };
 
 /// What is to be done with a pod.

@@ -20,47 +20,35 @@
 //! # Ok::<(), kees_inject::ParsePodError>(())
 //! ```
 
-mod container;
 mod decide;
-mod difference;
-mod env;
-mod fault;
-mod grant;
-mod identity;
-mod json;
-mod misread;
+mod decode;
+mod error;
 mod names;
-mod object;
-mod operations;
-mod owner;
 mod patch;
-mod path;
-mod placement;
 mod pod;
 mod policy;
-mod quality;
-mod quantity;
-mod reply;
-mod reserved;
 mod review;
 mod settings;
-mod template;
-mod uid;
 
 pub use decide::{Decision, SkipReason, decide};
-pub use fault::{Place, PodError, PodErrorKind};
-pub use identity::IdentityError;
-pub use operations::Operations;
-pub use pod::{ParsePodError, PodView};
-pub use policy::{ParsePolicyError, Policy};
-pub use quantity::{ParseQuantityError, Quantity};
-pub use reply::{Outcome, ReviewResponse};
-pub use review::review;
+pub use error::{Place, PodError, PodErrorKind};
+pub use patch::{identity::IdentityError, operations::Operations};
+pub use pod::{
+    quantity::{ParseQuantityError, Quantity},
+    view::{ParsePodError, PodView},
+};
+pub use policy::{
+    file::{ParsePolicyError, Policy},
+    template::{ParseTemplateError, PrefixTemplate, Unfilled},
+};
+pub use review::{
+    response::{Outcome, ReviewResponse},
+    review,
+};
 pub use settings::{
     Amounts, InjectSettings, ParseImageExpressionError, ParsePullPolicyError, ParseRunAsError,
     PullPolicy, Resources, RunAs, SettingsError, WiredImage,
 };
-pub use template::{ParseTemplateError, PrefixTemplate, Unfilled};
 
 /// The name of the init container that is injected.
 pub const INIT_CONTAINER: &str = names::CONTAINER;

@@ -1,14 +1,17 @@
 //! From the bytes of a review to the bytes of the answer.
 
+pub(crate) mod response;
+mod uid;
+
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     Decision, InjectSettings, ParsePodError, PodView, ReviewResponse, SkipReason,
     decide::decide,
-    misread::DecodeError,
-    object::{self, Object},
-    pod::{Source, Text},
-    reply::API_VERSION,
+    decode::error::DecodeError,
+    decode::object::{self, Object},
+    pod::view::{Source, Text},
+    review::response::API_VERSION,
 };
 
 /// Answers the `AdmissionReview` in `body`. Whatever the body is, the answer is a review.

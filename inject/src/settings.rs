@@ -6,7 +6,7 @@ use kees_common::{Domain, StoreName, names::env};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::{Policy, Quantity, env::DECIDED};
+use crate::{Policy, Quantity, patch::env::DECIDED};
 
 /// The operator's settings. [`InjectSettings::new`] has the defaults; the fields are set one by one.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Unfilled, identity::IdentityError};
+use crate::{Unfilled, patch::identity::IdentityError};
 
 /// One reason why a pod is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

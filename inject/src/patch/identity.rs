@@ -11,11 +11,11 @@ use kees_common::{MountPath, Options, names::env};
 
 use crate::{
     InjectSettings, PodError, PodView,
-    fault::{Place, PodErrorKind, shown},
+    error::{Place, PodErrorKind, shown},
     names,
-    path::{depth, goes_up, is_at_or_below, overlap},
-    placement::List,
-    pod::{ContainerView, MountView, Text},
+    patch::placement::List,
+    pod::path::{depth, goes_up, is_at_or_below, overlap},
+    pod::view::{ContainerView, MountView, Text},
 };
 
 /// One way of telling a pod who it is.

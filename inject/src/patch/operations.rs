@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::json::JsonWriter;
+use crate::patch::json::JsonWriter;
 
 /// A JSON patch. Its `Debug` tells the number of operations alone: a patch belongs in no log.
 #[derive(Clone, PartialEq, Eq)]

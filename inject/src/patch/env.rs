@@ -3,7 +3,7 @@
 
 use kees_common::{names::env, output::Format};
 
-use crate::{json::JsonWriter, names, patch::Injection};
+use crate::{names, patch::injection::Injection, patch::json::JsonWriter};
 
 /// What the decision sets for each pod, and an operator cannot.
 pub(crate) const DECIDED: &[&str] = &[

@@ -2,7 +2,7 @@
 
 use kees_common::FileMode;
 
-use crate::{PodView, placement::Target, pod::SecurityView, settings::RunAs};
+use crate::{PodView, patch::placement::Target, pod::view::SecurityView, settings::RunAs};
 
 /// Who the init container runs as, and so who owns the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Decision, PodError, SkipReason, json::JsonWriter, uid};
+use crate::{Decision, PodError, SkipReason, patch::json::JsonWriter, review::uid};
 
 /// The version of the reviews that are understood.
 pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";

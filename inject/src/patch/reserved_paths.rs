@@ -10,9 +10,9 @@ use kees_common::MountPath;
 
 use crate::{
     InjectSettings,
-    env::DECIDED,
-    fault::{PodErrorKind, shown},
-    path::{is_at_or_below, overlap},
+    error::{PodErrorKind, shown},
+    patch::env::DECIDED,
+    pod::path::{is_at_or_below, overlap},
 };
 
 /// Folders that the container runtime fills.

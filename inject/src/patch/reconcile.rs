@@ -10,15 +10,15 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     PodError,
-    container::{write_container, write_volume},
-    fault::{Place, PodErrorKind},
-    json::JsonWriter,
+    decode::object::nullable,
+    error::{Place, PodErrorKind},
     names,
-    object::nullable,
-    operations::OperationWriter,
-    patch::Injection,
-    pod::Source,
-    quantity::nanos,
+    patch::container::{write_container, write_volume},
+    patch::injection::Injection,
+    patch::json::JsonWriter,
+    patch::operations::OperationWriter,
+    pod::quantity::nanos,
+    pod::view::Source,
 };
 
 /// What of ours stands in a pod.

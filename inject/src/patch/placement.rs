@@ -7,11 +7,11 @@ use kees_common::{Options, Order, names::init};
 use crate::{
     InjectSettings, PodError, PodView,
     decide::Standing,
-    fault::{Place, PodErrorKind, shown},
+    error::{Place, PodErrorKind, shown},
     names,
-    path::{Relation, depth, overlap},
-    pod::{ContainerView, MountView},
-    reserved,
+    patch::reserved_paths,
+    pod::path::{Relation, depth, overlap},
+    pod::view::{ContainerView, MountView},
 };
 
 /// A pod in which everything of ours has its place.
@@ -279,7 +279,7 @@ impl<'a> Placer<'a> {
     /// that is read-only.
     fn paths(&mut self, targets: &[Target]) {
         let path = self.options.mount_path.clone().unwrap_or_default();
-        let mut problems = Vec::from_iter(reserved::problem(&path, self.settings));
+        let mut problems = Vec::from_iter(reserved_paths::problem(&path, self.settings));
         let path = path.as_str();
         for target in targets {
             if let Some(container) = target.container(self.pod) {

@@ -1,11 +1,11 @@
 //! What is added to a pod: the init container, the volumes, the mounts.
 
 use crate::{
-    json::JsonWriter,
     names,
-    owner::Ownership,
-    patch::Injection,
-    quality,
+    patch::injection::Injection,
+    patch::json::JsonWriter,
+    patch::security_context::Ownership,
+    pod::qos,
     settings::{Amounts, Resources},
 };
 
@@ -25,8 +25,8 @@ pub(crate) fn write_container(json: &mut JsonWriter, injection: &Injection<'_>) 
         if let Some(policy) = settings.image_pull_policy {
             json.member("imagePullPolicy", policy.as_str());
         }
-        crate::env::write(json.key("env"), injection);
-        write_resources(json, &quality::resources(pod, placement, grant.resources));
+        crate::patch::env::write(json.key("env"), injection);
+        write_resources(json, &qos::resources(pod, placement, grant.resources));
         write_security(json.key("securityContext"), injection.ownership);
         json.key("volumeMounts").array(|json| {
             write_mount(json, names::PODINFO, names::PODINFO_PATH, true);

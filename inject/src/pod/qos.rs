@@ -8,9 +8,9 @@
 
 use crate::{
     PodView, Quantity,
-    placement::Placement,
-    pod::{Amount, AmountsView, ContainerView, ResourcesView},
-    quantity::nanos,
+    patch::placement::Placement,
+    pod::quantity::nanos,
+    pod::view::{Amount, AmountsView, ContainerView, ResourcesView},
     settings::{Amounts, Resources},
 };
 

@@ -12,11 +12,11 @@ use kees_common::{
 use crate::{
     InjectSettings, PodError, PodView,
     decide::Standing,
-    fault::{Place, PodErrorKind, shown},
-    pod::ContainerView,
-    policy::{Create, Rule, Storage},
+    error::{Place, PodErrorKind, shown},
+    pod::view::ContainerView,
+    policy::file::{Create, Rule, Storage},
+    policy::template::Owner,
     settings::Resources,
-    template::Owner,
 };
 
 /// What a pod may do, once nothing that it asks for goes beyond it.
