@@ -1,27 +1,27 @@
-//! A certificate authority of the tests' own.
+//! A certificate authority for tests.
 
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-/// It issues certificates, and its own is what clients are told to trust.
+/// Issues certificates. Clients in the tests trust its own certificate.
 #[derive(Debug)]
 pub struct Authority {
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// A certificate and its key, PEM.
+/// A certificate and its key, in PEM.
 #[derive(Debug)]
 pub struct Issued {
-    /// The certificate.
+    /// The certificate chain.
     pub certificate: String,
-    /// Its key.
+    /// The private key.
     pub key: String,
 }
 
 impl Authority {
-    /// A new one.
+    /// Creates an authority with a new key.
     pub fn new() -> anyhow::Result<Self> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -34,12 +34,12 @@ impl Authority {
         })
     }
 
-    /// Its certificate, PEM.
+    /// The authority's own certificate, in PEM.
     pub fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// A certificate for those DNS names and addresses.
+    /// Issues a certificate for the given DNS names and addresses.
     pub fn issue(&self, names: &[&str]) -> anyhow::Result<Issued> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate()?;
@@ -54,7 +54,7 @@ impl Authority {
 }
 
 impl Issued {
-    /// Writes both into a folder, as `tls.crt` and `tls.key`.
+    /// Writes the certificate and the key into a folder, as `tls.crt` and `tls.key`.
     pub fn write_into(&self, folder: &Path) -> std::io::Result<(PathBuf, PathBuf)> {
         let files = (folder.join("tls.crt"), folder.join("tls.key"));
         std::fs::write(&files.0, &self.certificate)?;

@@ -1,4 +1,4 @@
-//! The cluster, started by `tests/cluster/up`.
+//! The cluster, which `tests/cluster/up` starts.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,14 +11,14 @@ use crate::{Kubectl, Namespace, here, paths};
 
 const RUN: &str = "/run/kees-test";
 
-/// A cluster of one node, up until the namespaces end that it runs in.
+/// A cluster of one node. It runs until the Linux namespaces of the test run end.
 #[derive(Debug)]
 pub struct Cluster {
     kubectl: Kubectl,
 }
 
 impl Cluster {
-    /// Starts it; once in a process.
+    /// Starts the cluster. Call this only once in a process.
     pub fn up() -> anyhow::Result<Self> {
         let output = Command::new(here("cluster/up")).output()?;
         ensure!(
@@ -32,17 +32,17 @@ impl Cluster {
         })
     }
 
-    /// kubectl as the administrator.
+    /// kubectl with the administrator's permissions.
     pub fn kubectl(&self) -> &Kubectl {
         &self.kubectl
     }
 
-    /// A namespace of a test's own, with those labels.
+    /// Creates a namespace for one test, with the given labels.
     pub fn namespace(&self, name: &str, labels: &[(&str, &str)]) -> anyhow::Result<Namespace> {
         Namespace::create(&self.kubectl, name, labels)
     }
 
-    /// Gives the node an image, from a tar as `buildah push` writes it.
+    /// Imports an image into the node, from a tar archive that `buildah push` wrote.
     pub fn import_image(&self, tar: &Path) -> anyhow::Result<()> {
         let program = paths::value_of("CLUSTER")?.join("packages/usr/bin/ctr");
         let output = Command::new(program)
@@ -64,12 +64,12 @@ impl Cluster {
         Ok(())
     }
 
-    /// Where the kubelet looks for the manifests of static pods.
+    /// The folder from which the kubelet reads the manifests of static pods.
     pub fn static_pods(&self) -> PathBuf {
         Path::new(RUN).join("static")
     }
 
-    /// The node's folder of a pod's `emptyDir`.
+    /// The folder of the node that holds a pod's `emptyDir`.
     pub fn memory_volume(&self, pod_uid: &str, volume: &str) -> PathBuf {
         Path::new(RUN).join(format!(
             "kubelet/pods/{pod_uid}/volumes/kubernetes.io~empty-dir/{volume}"

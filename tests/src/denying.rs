@@ -1,4 +1,4 @@
-//! A store that denies everything, in AWS's words.
+//! A server that denies each request with an error of the form that AWS uses.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -17,10 +17,10 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{runtime, server::free_address};
 
-/// Who it says that the caller is.
+/// The caller that the errors name.
 const CALLER: &str = "arn:aws:sts::123456789012:assumed-role/nobody/session";
 
-/// DynamoDB and Secrets Manager, for somebody who may do nothing there.
+/// Takes the place of DynamoDB and Secrets Manager for a caller without any permission.
 #[derive(Debug)]
 pub struct DenyingStore {
     address: SocketAddr,
@@ -28,7 +28,7 @@ pub struct DenyingStore {
 }
 
 impl DenyingStore {
-    /// Starts one on a free port.
+    /// Starts the server on a free port.
     pub fn start() -> anyhow::Result<Self> {
         let address = free_address()?;
         let listener = runtime()
@@ -38,7 +38,7 @@ impl DenyingStore {
         Ok(Self { address, accepting })
     }
 
-    /// Its URL, for pods.
+    /// The URL of the server, for pods.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -54,7 +54,7 @@ async fn accept(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
         tokio::spawn(async move {
             let service = service_fn(async |request| Ok::<_, Infallible>(denial(&request)));
-            // A client that goes away is nobody's fault.
+            // A client that closes the connection is not an error.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;

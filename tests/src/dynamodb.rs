@@ -19,7 +19,7 @@ use crate::{
     wait,
 };
 
-/// A running DynamoDB Local. All identities see the same tables.
+/// A running DynamoDB Local. All AWS identities use the same tables.
 #[derive(Debug)]
 pub struct DynamoDbLocal {
     endpoint: String,
@@ -27,7 +27,7 @@ pub struct DynamoDbLocal {
 }
 
 impl DynamoDbLocal {
-    /// Starts one on a free port.
+    /// Starts the server on a free port.
     pub fn start() -> anyhow::Result<Self> {
         let address = free_address()?;
         let folder = paths::value_of("DYNAMODB_LOCAL")?;
@@ -44,27 +44,27 @@ impl DynamoDbLocal {
         })
     }
 
-    /// Its URL, for pods too.
+    /// The URL of the server, which pods can use too.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// A client with an identity that it takes.
+    /// A client for this server.
     pub fn client(&self) -> Client {
         client(&self.endpoint)
     }
 
-    /// Makes kees's table of the environment `label`.
+    /// Creates the table of the environment `label`.
     pub fn create_table(&self, label: &str) -> anyhow::Result<()> {
         create_table(&self.client(), label)
     }
 
-    /// All items of that table, name to value.
+    /// All items of the table of the environment `label`: name to value.
     pub fn items(&self, label: &str) -> anyhow::Result<BTreeMap<String, String>> {
         items(&self.client(), label)
     }
 
-    /// Stores a value as something other than kees would.
+    /// Stores a value without kees, as another program does.
     pub fn put(&self, label: &str, name: &str, value: &str) -> anyhow::Result<()> {
         let write = self
             .client()
@@ -122,7 +122,7 @@ fn items(client: &Client, label: &str) -> anyhow::Result<BTreeMap<String, String
         let value = item.get(key).and_then(|value| value.as_s().ok());
         value
             .cloned()
-            .with_context(|| format!("an item without the string {key}"))
+            .with_context(|| format!("an item has no string {key}"))
     };
     items
         .iter()

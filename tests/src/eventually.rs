@@ -7,7 +7,7 @@ use backon::{BlockingRetryable as _, ConstantBuilder};
 
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Tries `probe` until it succeeds; after `deadline` its last error is the answer.
+/// Calls `probe` until it succeeds. After `deadline`, returns its last error.
 pub fn eventually<T>(
     what: &str,
     deadline: Duration,

@@ -1,4 +1,4 @@
-//! Images of the tests' own, built as `tests/images` builds the project's.
+//! Builds further images for tests, in the way in which `tests/images` builds the project's images.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::here;
 
-/// Builds the `Containerfile` in `folder` and writes the image there, as a tar.
+/// Builds the `Containerfile` in `folder` and writes the image into the same folder, as a tar archive.
 pub fn build(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let tar = folder.join("image.tar");
     let target = format!("docker-archive:{}:{name}", tar.display());

@@ -1,4 +1,4 @@
-//! kubectl, as a user of the cluster runs it.
+//! Runs kubectl as a user of the cluster.
 
 use std::{
     io::Write as _,
@@ -9,19 +9,19 @@ use std::{
 use anyhow::Context as _;
 use serde_json::Value;
 
-/// A command that kubectl ended with an error, in kubectl's own words.
+/// The error output of a kubectl command that failed.
 #[derive(Debug)]
-pub struct Refused(pub String);
+pub struct KubectlError(pub String);
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for KubectlError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for KubectlError {}
 
-/// kubectl with the administrator's rights, in one namespace.
+/// kubectl with the administrator's permissions, in one namespace.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
     program: PathBuf,
@@ -38,7 +38,7 @@ impl Kubectl {
         }
     }
 
-    /// The same in another namespace.
+    /// kubectl in another namespace.
     #[must_use]
     pub fn in_namespace(&self, namespace: &str) -> Self {
         Self {
@@ -47,29 +47,31 @@ impl Kubectl {
         }
     }
 
-    /// The namespace it works in.
+    /// The namespace of the commands.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// Runs a command; its standard output. An error is [`Refused`].
+    /// Runs a command and returns its standard output. If the command fails, the error is a
+    /// [`KubectlError`].
     pub fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
         self.run_with_input(arguments, "")
     }
 
-    /// Applies manifests: YAML or JSON, any number of documents. What it prints, warnings included.
+    /// Applies manifests (YAML or JSON, any number of documents). Returns the output, including
+    /// warnings.
     pub fn apply(&self, manifests: &str) -> anyhow::Result<String> {
         self.run_with_input(&["apply", "-f", "-"], manifests)
     }
 
-    /// One object, or a list of them.
+    /// Gets one object or a list of objects.
     pub fn get(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let json = self.run(&[&["get", "-o", "json"], arguments].concat())?;
-        serde_json::from_str(&json).context("kubectl's output")
+        serde_json::from_str(&json).context("kubectl's output is not JSON")
     }
 
-    /// Waits until `condition` (`condition=Ready`, `jsonpath={.status.phase}=Failed`, `delete`)
-    /// holds for `object` (`pod/web`).
+    /// Waits until `object` (`pod/web`) meets `condition` (`condition=Ready`,
+    /// `jsonpath={.status.phase}=Failed`, `delete`).
     pub fn wait_for(&self, object: &str, condition: &str) -> anyhow::Result<()> {
         let result = self.run(&[
             "wait",
@@ -84,7 +86,7 @@ impl Kubectl {
         Err(error.context(described))
     }
 
-    /// Waits until every replica of a workload (`deployment/web`) is as its template says.
+    /// Waits until every replica of a workload (`deployment/web`) runs with the current template.
     pub fn rolled_out(&self, workload: &str) -> anyhow::Result<()> {
         let result = self.run(&["rollout", "status", workload, "--timeout=120s"]);
         let Err(error) = result else { return Ok(()) };
@@ -94,7 +96,7 @@ impl Kubectl {
         Err(error.context(described))
     }
 
-    /// Runs a command in a pod's container; its output.
+    /// Runs a command in a container of a pod and returns its output.
     pub fn exec(&self, pod: &str, container: &str, command: &[&str]) -> anyhow::Result<String> {
         self.run(&[&["exec", pod, "-c", container, "--"], command].concat())
     }
@@ -107,7 +109,7 @@ impl Kubectl {
         } = self.output(arguments, input)?;
         let stderr = String::from_utf8_lossy(&stderr);
         if !status.success() {
-            return Err(Refused(stderr.into_owned()).into());
+            return Err(KubectlError(stderr.into_owned()).into());
         }
         let warnings = if arguments.first() == Some(&"apply") {
             stderr
@@ -131,7 +133,7 @@ impl Kubectl {
         child
             .stdin
             .take()
-            .context("no pipe")?
+            .context("kubectl has no standard input")?
             .write_all(input.as_bytes())?;
         Ok(child.wait_with_output()?)
     }

@@ -1,9 +1,9 @@
-//! What the end-to-end tests stand on: a real node, DynamoDB Local, moto, and the project's own
-//! images in them.
+//! Code that the end-to-end tests share: a real cluster of one node, DynamoDB Local, moto, and the
+//! project's own images.
 //!
-//! Everything here runs in the namespaces that `tests/cluster/isolate` makes, started by
-//! `tests/run`: servers listen on addresses that nothing outside can reach, and whatever is left
-//! running ends with them.
+//! All of it runs in the namespaces that `tests/cluster/isolate` creates, started by `tests/run`.
+//! Servers listen on addresses that nothing outside can reach. When the namespaces end, all
+//! processes in them end.
 
 mod authority;
 mod cluster;
@@ -23,7 +23,7 @@ pub use cluster::Cluster;
 pub use denying::DenyingStore;
 pub use dynamodb::DynamoDbLocal;
 pub use eventually::eventually;
-pub use kubectl::{Kubectl, Refused};
+pub use kubectl::{Kubectl, KubectlError};
 pub use moto::Moto;
 pub use namespace::Namespace;
 pub use paths::kees_init;
@@ -35,7 +35,7 @@ use std::{
 
 use tokio::runtime::Runtime;
 
-/// The machine's address, as pods see it.
+/// The address of the machine that pods use.
 pub const MACHINE: &str = "10.9.9.9";
 
 /// The Region of all stores.
@@ -46,12 +46,12 @@ pub fn wait<F: Future>(future: F) -> F::Output {
     runtime().block_on(future)
 }
 
-/// The threads of everything that is asynchronous here.
+/// The runtime of all asynchronous code in the tests.
 fn runtime() -> &'static Runtime {
     static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(Runtime::new);
     RUNTIME
         .as_ref()
-        .unwrap_or_else(|error| unreachable!("no runtime without threads: {error}"))
+        .unwrap_or_else(|error| unreachable!("cannot start the threads of the runtime: {error}"))
 }
 
 /// A file or folder of `tests/`.

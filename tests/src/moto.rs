@@ -18,18 +18,18 @@ use crate::{
     wait,
 };
 
-/// A running moto.
+/// A running moto server.
 #[derive(Debug)]
 pub struct Moto {
     address: SocketAddr,
-    /// What its clients trust, PEM, where it speaks TLS.
+    /// The root certificate of its clients in PEM, if the server uses TLS.
     roots: Option<String>,
     _server: Server,
     _files: Option<TempDir>,
 }
 
 impl Moto {
-    /// Starts one on a free port that answers everybody, under TLS as [`Moto::HOST`].
+    /// Starts a server with TLS on a free port. Its certificate is for [`Moto::HOST`].
     pub fn start(authority: &Authority) -> anyhow::Result<Self> {
         let address = free_address()?;
         let files = TempDir::new()?;
@@ -50,7 +50,7 @@ impl Moto {
         })
     }
 
-    /// Starts one without TLS.
+    /// Starts a server without TLS on a free port.
     pub fn start_plain() -> anyhow::Result<Self> {
         let address = free_address()?;
         let server = Server::start("moto", address, command(address)?)?;
@@ -62,10 +62,10 @@ impl Moto {
         })
     }
 
-    /// The name that its certificate is for.
+    /// The DNS name in its certificate.
     pub const HOST: &str = "aws.kees.test";
 
-    /// Its URL: by that name where it speaks TLS, else by its address.
+    /// The URL of the server: with [`Moto::HOST`] if it uses TLS, otherwise with its address.
     pub fn endpoint(&self) -> String {
         match self.roots {
             Some(_) => format!("https://{}:{}", Self::HOST, self.address.port()),
@@ -73,7 +73,7 @@ impl Moto {
         }
     }
 
-    /// A client for its Secrets Manager.
+    /// A client for Secrets Manager.
     pub fn secrets_manager(&self) -> Client {
         let http = aws_smithy_http_client::Builder::new();
         let (scheme, http) = match &self.roots {
@@ -81,7 +81,7 @@ impl Moto {
             Some(roots) => {
                 let trusted = TrustStore::empty().with_pem_certificate(roots.as_str());
                 let context = TlsContext::builder().with_trust_store(trusted).build();
-                // It fails for a broken PEM alone.
+                // The only possible error is invalid PEM.
                 let context = context.unwrap_or_else(|error| unreachable!("{error}"));
                 let provider = Provider::Rustls(CryptoMode::AwsLc);
                 (
@@ -103,7 +103,7 @@ impl Moto {
         )
     }
 
-    /// The current version of a secret: its text or its bytes.
+    /// The current version of a secret: its string or its binary.
     pub fn secret(&self, name: &str) -> anyhow::Result<Vec<u8>> {
         let secret = wait(
             self.secrets_manager()
@@ -117,7 +117,7 @@ impl Moto {
             .context(name.to_owned())
     }
 
-    /// Stores a secret as somebody else would.
+    /// Stores a secret without kees, as another program does.
     pub fn put(&self, name: &str, text: &str) -> anyhow::Result<()> {
         wait(
             self.secrets_manager()

@@ -1,4 +1,4 @@
-//! A namespace that a test has for itself.
+//! A namespace that only one test uses.
 
 use std::ops::Deref;
 
@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::Kubectl;
 
-/// A Kubernetes namespace, deleted with the test. It is used as the [`Kubectl`] that works in it.
+/// A Kubernetes namespace, deleted when the test ends. It dereferences to a [`Kubectl`] for this
+/// namespace.
 #[derive(Debug)]
 pub struct Namespace(Kubectl);
 
@@ -40,7 +41,8 @@ impl Deref for Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // The cluster ends soon; this only makes room for other tests on the node.
+        // An error has no effect on the result: the cluster ends soon. Deleting the namespace only
+        // frees space on the node for other tests.
         let _ = self
             .0
             .run(&["delete", "namespace", self.0.namespace(), "--wait=false"]);

@@ -1,4 +1,4 @@
-//! Where the setup put things: `tests/paths` says it, to the scripts and here.
+//! The folders of downloads and builds, as the script `tests/paths` defines them.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,12 +9,12 @@ use anyhow::{Context as _, ensure};
 
 use crate::here;
 
-/// The folder of everything that is fetched and built.
+/// The folder of all downloads and builds.
 pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     value_of("CACHE")
 }
 
-/// The program under test with every store in it, as `tests/images` builds it.
+/// The program `kees-init` with every store, as `tests/images` builds it.
 pub fn kees_init() -> anyhow::Result<PathBuf> {
     let images =
         std::env::var_os("KEES_IMAGES").context("KEES_IMAGES is not set: run tests/run")?;
@@ -39,7 +39,7 @@ pub(crate) fn value_of(variable: &str) -> anyhow::Result<PathBuf> {
         "tests/paths: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let path = String::from_utf8(output.stdout).context("a path that is not UTF-8")?;
+    let path = String::from_utf8(output.stdout).context("the path is not UTF-8")?;
     ensure!(
         Path::new(&path).is_absolute(),
         "tests/paths does not set {variable}"

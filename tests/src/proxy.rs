@@ -1,8 +1,8 @@
-//! A proxy that breaks calls, between a client and a store that speaks HTTP/1.1.
+//! A proxy that injects faults, between a client and a store that uses HTTP/1.1.
 //!
-//! It understands one request and one answer, no more, and breaks each call at most once, in one of
-//! the ways of [`Fault`]. What breaks is drawn from a seed, so that a run can be repeated as far as
-//! the processes around it allow.
+//! It handles each request and its response alone and injects at most one [`Fault`]. Faults are
+//! drawn from a seed, so a run can be repeated. Only the order of requests from several processes
+//! differs.
 
 use std::{
     collections::BTreeMap,
@@ -32,22 +32,22 @@ use hyper_util::{
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::net::TcpListener;
 
-/// One way to break a call.
+/// A fault that the proxy can inject into a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
-    /// The request is held back for a while and then carried out.
+    /// The request is delayed and then carried out.
     Delay,
-    /// The connection closes before the request is passed on.
+    /// The connection closes before the request is forwarded.
     CloseBefore,
-    /// The request is carried out and the connection closes instead of the answer.
+    /// The request is carried out, and the connection closes without a response.
     CloseAfter,
-    /// The store's words for "too many requests", without passing the request on.
+    /// The response is AWS's error for too many requests. The request is not forwarded.
     Throttle,
-    /// 500 or 503, without passing the request on.
+    /// The response is 500 or 503. The request is not forwarded.
     ServerError,
-    /// The request is carried out, and its answer ends in the middle of the body.
+    /// The request is carried out, and the response ends in the middle of the body.
     Truncate,
-    /// The request is carried out and nothing is ever answered; the connection stays open.
+    /// The request is carried out, and no response follows. The connection stays open.
     Silence,
 }
 
@@ -63,7 +63,7 @@ impl Fault {
         Self::Silence,
     ];
 
-    /// The name in tables.
+    /// The name of the fault in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Delay => "delay",
@@ -77,7 +77,7 @@ impl Fault {
     }
 }
 
-/// How often each fault happens: a share of all calls, from 0 to 1, at most 1 in all.
+/// The share of calls that get each fault, from 0 to 1. The sum is at most 1.
 #[derive(Debug, Clone, Default)]
 pub struct Rates(BTreeMap<Fault, f64>);
 
@@ -87,18 +87,18 @@ impl Rates {
         Self::default()
     }
 
-    /// Every fault equally often, `share` of all calls in all.
+    /// Each fault with the same rate, so that `share` of all calls get one.
     pub fn every(share: f64) -> Self {
         let each = share / f64::from(u32::try_from(Fault::ALL.len()).unwrap_or(1));
         Self(Fault::ALL.into_iter().map(|fault| (fault, each)).collect())
     }
 
-    /// One fault at that rate.
+    /// One fault with the given rate.
     pub fn only(fault: Fault, rate: f64) -> Self {
         Self(BTreeMap::from([(fault, rate)]))
     }
 
-    /// The fault that `draw`, between 0 and 1, falls on.
+    /// The fault for `draw`, a random number from 0 to 1.
     fn pick(&self, mut draw: f64) -> Option<Fault> {
         for (fault, rate) in &self.0 {
             if draw < *rate {
@@ -110,7 +110,7 @@ impl Rates {
     }
 }
 
-/// A running proxy; it stops when it is dropped.
+/// A running proxy. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -123,31 +123,31 @@ struct Shared {
     upstream: SocketAddr,
     rates: Rates,
     delay: Duration,
-    breaking: AtomicBool,
-    dice: Mutex<StdRng>,
+    injecting: AtomicBool,
+    rng: Mutex<StdRng>,
     counts: Mutex<Counts>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// What a proxy has seen and done.
+/// The calls and faults of a proxy.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
-    /// Calls that came in.
+    /// The number of calls.
     pub calls: u64,
-    /// Calls that were broken, by the way.
+    /// The number of calls that got a fault, by fault.
     pub faults: BTreeMap<Fault, u64>,
 }
 
 impl Counts {
-    /// Broken calls in all.
-    pub fn broken(&self) -> u64 {
+    /// The number of all calls that got a fault.
+    pub fn all_faults(&self) -> u64 {
         self.faults.values().sum()
     }
 }
 
 impl Proxy {
-    /// Listens on a free loopback port and passes calls on to `upstream`. `delay` is what
-    /// [`Fault::Delay`] waits, at most.
+    /// Listens on a free loopback port and forwards calls to `upstream`. `delay` is the longest
+    /// [`Fault::Delay`].
     pub async fn start(
         upstream: SocketAddr,
         rates: Rates,
@@ -155,7 +155,7 @@ impl Proxy {
         seed: u64,
     ) -> anyhow::Result<Self> {
         if rates.0.values().sum::<f64>() > 1.0 {
-            bail!("the rates of all faults add up to more than every call");
+            bail!("the sum of the rates of all faults is greater than 1");
         }
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
@@ -165,8 +165,8 @@ impl Proxy {
             upstream,
             rates,
             delay,
-            breaking: AtomicBool::new(true),
-            dice: Mutex::new(StdRng::seed_from_u64(seed)),
+            injecting: AtomicBool::new(true),
+            rng: Mutex::new(StdRng::seed_from_u64(seed)),
             counts: Mutex::default(),
             client: Client::builder(TokioExecutor::new()).build_http(),
         });
@@ -178,22 +178,22 @@ impl Proxy {
         })
     }
 
-    /// Where it listens.
+    /// The address on which the proxy listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it listens, as an endpoint.
+    /// The URL of the proxy.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Breaks calls, or lets them all pass, from now on.
-    pub fn set_breaking(&self, breaking: bool) {
-        self.shared.breaking.store(breaking, Ordering::Relaxed);
+    /// Starts or stops injecting faults.
+    pub fn set_injecting(&self, injecting: bool) {
+        self.shared.injecting.store(injecting, Ordering::Relaxed);
     }
 
-    /// What it has seen and done so far.
+    /// The calls and faults until now.
     pub fn counts(&self) -> Counts {
         self.shared
             .counts
@@ -214,7 +214,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             let service = service_fn(move |request| call(Arc::clone(&shared), request));
-            // An error here is a connection that was broken on purpose, or a client that was killed.
+            // An error here is an injected fault, or a client that was killed.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
@@ -222,51 +222,53 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// The connection is to be closed without an answer; hyper closes it when a service fails.
+/// The error with which a service makes hyper close the connection without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("closed on purpose")]
 struct Closed;
 
-type Answer = Response<BoxBody<Bytes, Closed>>;
+type StoreResponse = Response<BoxBody<Bytes, Closed>>;
 
-async fn call(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer, Closed> {
-    // The whole request is taken in first, so that a fault never depends on how it arrived.
+async fn call(shared: Arc<Shared>, request: Request<Incoming>) -> Result<StoreResponse, Closed> {
+    // The whole request is read first, so a fault does not depend on how the request arrives.
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
     match shared.fault() {
-        None => shared.pass_on(head, body).await.map(whole),
+        None => shared.forward(head, body).await.map(whole),
         Some(Fault::Delay) => {
-            let share = shared.roll();
+            let share = shared.random_share();
             tokio::time::sleep(shared.delay.mul_f64(share)).await;
-            shared.pass_on(head, body).await.map(whole)
+            shared.forward(head, body).await.map(whole)
         }
         Some(Fault::CloseBefore) => Err(Closed),
         Some(Fault::CloseAfter) => {
-            shared.pass_on(head, body).await?;
+            shared.forward(head, body).await?;
             Err(Closed)
         }
         Some(Fault::Throttle) => Ok(error(
             StatusCode::BAD_REQUEST,
             r#"{"__type":"com.amazonaws#ThrottlingException","message":"Rate exceeded"}"#,
         )),
-        Some(Fault::ServerError) if shared.roll() < 0.5 => Ok(error(
+        Some(Fault::ServerError) if shared.random_share() < 0.5 => Ok(error(
             StatusCode::INTERNAL_SERVER_ERROR,
             r#"{"__type":"com.amazonaws#InternalServerError","message":"Internal server error"}"#,
         )),
         Some(Fault::ServerError) => Ok(error(StatusCode::SERVICE_UNAVAILABLE, "")),
-        Some(Fault::Truncate) => shared.pass_on(head, body).await.map(cut),
+        Some(Fault::Truncate) => shared.forward(head, body).await.map(truncated),
         Some(Fault::Silence) => {
-            shared.pass_on(head, body).await?;
+            shared.forward(head, body).await?;
             std::future::pending().await
         }
     }
 }
 
 impl Shared {
-    /// Counts a call and says how it is broken, if it is.
+    /// Counts a call and draws its fault, if it gets one.
     fn fault(&self) -> Option<Fault> {
-        let breaking = self.breaking.load(Ordering::Relaxed);
-        let fault = breaking.then(|| self.rates.pick(self.roll())).flatten();
+        let injecting = self.injecting.load(Ordering::Relaxed);
+        let fault = injecting
+            .then(|| self.rates.pick(self.random_share()))
+            .flatten();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.calls += 1;
         if let Some(fault) = fault {
@@ -275,15 +277,15 @@ impl Shared {
         fault
     }
 
-    /// A number from 0 to 1.
-    fn roll(&self) -> f64 {
-        self.dice
+    /// A random number from 0 to 1.
+    fn random_share(&self) -> f64 {
+        self.rng
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .random()
     }
 
-    async fn pass_on(
+    async fn forward(
         &self,
         head: hyper::http::request::Parts,
         body: Bytes,
@@ -296,50 +298,51 @@ impl Shared {
         *request.uri_mut() = format!("http://{}{path}", self.upstream)
             .parse()
             .map_err(|_| Closed)?;
-        let answer = self.client.request(request).await.map_err(|_| Closed)?;
-        let (head, body) = answer.into_parts();
+        let response = self.client.request(request).await.map_err(|_| Closed)?;
+        let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
         Ok(Response::from_parts(head, body))
     }
 }
 
-fn whole(answer: Response<Bytes>) -> Answer {
-    answer.map(|body| {
+fn whole(response: Response<Bytes>) -> StoreResponse {
+    response.map(|body| {
         Full::new(body)
             .map_err(|never: Infallible| match never {})
             .boxed()
     })
 }
 
-fn error(status: StatusCode, body: &'static str) -> Answer {
-    let mut answer = Response::new(Bytes::from_static(body.as_bytes()));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(
+fn error(status: StatusCode, body: &'static str) -> StoreResponse {
+    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
         hyper::header::CONTENT_TYPE,
         hyper::header::HeaderValue::from_static("application/x-amz-json-1.0"),
     );
-    whole(answer)
+    whole(response)
 }
 
-/// The answer with its full length announced and half of its body sent.
-fn cut(answer: Response<Bytes>) -> Answer {
-    answer.map(|body| {
+/// A response whose header has the full length, but that has only half of the body.
+fn truncated(response: Response<Bytes>) -> StoreResponse {
+    response.map(|body| {
         let half = body.slice(..body.len() / 2);
-        Cut {
-            announced: body.len() as u64,
+        Truncated {
+            length: body.len() as u64,
             left: vec![Poll::Pending, Poll::Ready(half)],
         }
         .boxed()
     })
 }
 
-struct Cut {
-    announced: u64,
-    /// What is still to come, last first: the half, then a pause in which it is sent.
+struct Truncated {
+    /// The length in the header.
+    length: u64,
+    /// The remaining steps in reverse order: the half of the body, then a pause in which it is sent.
     left: Vec<Poll<Bytes>>,
 }
 
-impl Body for Cut {
+impl Body for Truncated {
     type Data = Bytes;
     type Error = Closed;
 
@@ -358,7 +361,7 @@ impl Body for Cut {
     }
 
     fn size_hint(&self) -> hyper::body::SizeHint {
-        hyper::body::SizeHint::with_exact(self.announced)
+        hyper::body::SizeHint::with_exact(self.length)
     }
 }
 
@@ -368,7 +371,7 @@ mod tests {
 
     use super::*;
 
-    /// A store that counts what it carries out and always answers the same.
+    /// A store that counts requests and always sends the same response.
     async fn store() -> (SocketAddr, Arc<std::sync::atomic::AtomicU64>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -393,7 +396,7 @@ mod tests {
         (address, carried_out)
     }
 
-    /// What a client reads until the connection ends; `None` where nothing comes in time.
+    /// What a client reads until the connection ends, or `None` after a timeout.
     async fn ask(proxy: &Proxy) -> Option<String> {
         let mut stream = tokio::net::TcpStream::connect(proxy.address())
             .await
@@ -426,7 +429,7 @@ mod tests {
     #[case(Some(Fault::ServerError), 0, Some("HTTP/1.1 50"), None)]
     #[case(Some(Fault::Truncate), 1, Some("content-length: 10"), Some("01234"))]
     #[tokio::test]
-    async fn each_fault_breaks_a_call_in_its_own_way(
+    async fn each_fault_has_its_own_effect_on_a_call(
         #[case] fault: Option<Fault>,
         #[case] carried_out: u64,
         #[case] head: Option<&str>,
@@ -448,11 +451,11 @@ mod tests {
             assert!(whole || text.ends_with(body), "{text}");
         }
         assert_eq!(count.load(Ordering::SeqCst), carried_out);
-        assert_eq!(proxy.counts().broken(), u64::from(fault.is_some()));
+        assert_eq!(proxy.counts().all_faults(), u64::from(fault.is_some()));
     }
 
     #[tokio::test]
-    async fn silence_carries_the_request_out_and_says_nothing() {
+    async fn silence_carries_out_the_request_and_sends_no_response() {
         let (upstream, count) = store().await;
         let rates = Rates::only(Fault::Silence, 1.0);
         let proxy = Proxy::start(upstream, rates, Duration::ZERO, 1)
@@ -463,20 +466,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_healed_proxy_breaks_nothing() {
+    async fn a_proxy_that_stopped_injecting_forwards_all_calls() {
         let (upstream, _) = store().await;
         let proxy = Proxy::start(upstream, Rates::every(1.0), Duration::ZERO, 1)
             .await
             .unwrap();
-        proxy.set_breaking(false);
+        proxy.set_injecting(false);
         for _ in 0..20 {
             assert!(ask(&proxy).await.unwrap().contains("200 OK"));
         }
-        assert_eq!(proxy.counts().broken(), 0);
+        assert_eq!(proxy.counts().all_faults(), 0);
     }
 
     #[tokio::test]
-    async fn one_seed_breaks_the_same_calls() {
+    async fn one_seed_injects_faults_into_the_same_calls() {
         let (upstream, _) = store().await;
         let mut runs = Vec::new();
         for _ in 0..2 {

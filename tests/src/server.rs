@@ -1,5 +1,5 @@
-//! A server of the tests: a child process that answers before anybody is told of it and ends
-//! with its owner.
+//! A server for tests: a child process that accepts connections when it is returned, and that is
+//! killed when it is dropped.
 
 use std::{
     fs::{self, File},
@@ -20,7 +20,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `command`, which is to listen on `address`. Its output goes to the log folder.
+    /// Starts `command`, which must listen on `address`. Its output goes to the log folder.
     pub(crate) fn start(
         name: &str,
         address: SocketAddr,
@@ -45,7 +45,7 @@ impl Server {
 
     fn answers(&mut self) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
-            bail!("it ended with {status}");
+            bail!("the process ended with {status}");
         }
         TcpStream::connect_timeout(&self.address, Duration::from_secs(1))?;
         Ok(())
@@ -54,17 +54,17 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // One that has ended already needs neither.
+        // Both calls fail if the process has ended already, which is not an error here.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A port of [`MACHINE`] that nothing listens on.
+/// An address of [`MACHINE`] with a free port.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     ensure!(
         std::fs::read_to_string("/proc/1/comm")?.trim() == "isolate",
-        "this test needs the namespaces that `tests/run` makes: run `make e2e`"
+        "this test needs the namespaces that `tests/run` creates: run `make e2e`"
     );
     Ok(TcpListener::bind((MACHINE, 0))?.local_addr()?)
 }

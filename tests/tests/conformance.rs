@@ -1,5 +1,5 @@
-//! The two AWS backends against the servers that stand in for AWS: the same cases that SQLite and
-//! memory pass in the store's own tests.
+//! Runs the conformance suite with the AWS backends, on DynamoDB Local and moto. The unit tests of
+//! the store run the same suite with SQLite and memory.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,7 @@ use kees_store::{
 };
 use kees_tests::{REGION, wait};
 
-/// How many clients, each with connections of its own, race for the same names.
+/// How many clients, each with its own connections, use the same names at the same time.
 const CLIENTS: usize = 4;
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ mod dynamodb {
         });
         Fixture {
             clients: clients(server.endpoint(), |aws| DynamoDb::new(aws, LABEL)),
-            // 400,000 bytes of base64, of the 400 KB of an item.
+            // These are 400,000 bytes in base64. An item may have 400 KB.
             largest: 300_000,
             is_flat: true,
         }

@@ -1,7 +1,7 @@
-//! A memory volume that is full, as the kernel reports it: a `tmpfs` of a known size, which only
-//! root may mount, in the mount namespace that `tests/run` makes.
+//! Runs `kees-init` on a memory volume that is full: a `tmpfs` of a known size. Only root may mount
+//! it, in the mount namespace that `tests/run` creates.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail like this")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeMap,
@@ -14,16 +14,17 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use kees_tests::kees_init;
 use tempfile::TempDir;
 
-/// What the volume holds.
-const ROOM: usize = 256 * 1024;
-/// A value that fits into it twice: it is written as it is and, in base64, into the list.
+/// The size of the volume.
+const SIZE: usize = 256 * 1024;
+/// A value that fits into the volume beside another one. Each value is written twice: as it is, and
+/// in base64 in the list.
 const SMALL: usize = 30 * 1024;
-/// One that fits alone, and not beside the small one.
+/// A value that fits alone, but not beside the small one.
 const LARGE: usize = 100 * 1024;
-/// One that never fits.
+/// A value that does not fit.
 const TOO_LARGE: usize = 300 * 1024;
 
-/// A pod whose volume holds [`ROOM`] bytes.
+/// A pod with a volume of [`SIZE`] bytes.
 struct Pod(TempDir);
 
 impl Pod {
@@ -32,7 +33,7 @@ impl Pod {
         fs::create_dir(pod.volume()).unwrap();
         fs::write(pod.path("termination-log"), "").unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={ROOM}"), "volume"]);
+        mount.args(["-t", "tmpfs", "-o", &format!("size={SIZE}"), "volume"]);
         assert!(mount.arg(pod.volume()).status().unwrap().success());
         pod
     }
@@ -45,7 +46,8 @@ impl Pod {
         self.path("volume")
     }
 
-    /// One run with a resource of `size` bytes; its exit status and termination message.
+    /// Runs `kees-init` with a resource of `size` bytes. Returns its exit status and termination
+    /// message.
     fn run(&self, size: usize) -> (Option<i32>, String) {
         let value = BASE64_STANDARD.encode(vec![b'x'; size]);
         let annotations = format!(
@@ -68,8 +70,8 @@ impl Pod {
         (output.status.code(), message)
     }
 
-    /// A run whose files do not fit.
-    fn is_full_for(&self, size: usize) {
+    /// Asserts that the files for a resource of `size` bytes do not fit.
+    fn assert_full_for(&self, size: usize) {
         let (status, message) = self.run(size);
         assert_eq!(status, Some(73), "{message}");
         let file = format!(
@@ -86,12 +88,12 @@ impl Pod {
 
 impl Drop for Pod {
     fn drop(&mut self) {
-        // The namespace ends with the tests; this only makes room.
+        // An error has no effect: the mount namespace ends with the tests. This only frees memory.
         let _ = Command::new("umount").arg(self.volume()).status();
     }
 }
 
-/// Every file of a folder, hidden ones included.
+/// All files of a folder, including hidden files.
 fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = fs::read_dir(folder)
         .unwrap()
@@ -104,7 +106,7 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn a_volume_that_is_too_small_holds_nothing_at_all() {
     let pod = Pod::new();
-    pod.is_full_for(TOO_LARGE);
+    pod.assert_full_for(TOO_LARGE);
     assert_eq!(content(&pod.volume()).keys().next(), None);
 }
 
@@ -113,7 +115,7 @@ fn a_volume_that_is_too_small_for_old_and_new_keeps_the_old() {
     let pod = Pod::new();
     assert_eq!(pod.run(SMALL).0, Some(0));
     let before = content(&pod.volume());
-    pod.is_full_for(LARGE);
+    pod.assert_full_for(LARGE);
     assert!(
         content(&pod.volume()) == before,
         "{:?}",
@@ -121,5 +123,5 @@ fn a_volume_that_is_too_small_for_old_and_new_keeps_the_old() {
     );
 
     let other = Pod::new();
-    assert_eq!(other.run(LARGE).0, Some(0), "alone it fits");
+    assert_eq!(other.run(LARGE).0, Some(0), "it does not fit alone");
 }

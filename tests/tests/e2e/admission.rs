@@ -1,4 +1,4 @@
-//! What is let in, what is refused, and what never reaches the webhook.
+//! Tests which pods are admitted, which are denied, and which do not reach the webhook.
 
 use std::{fs, time::Duration};
 
@@ -12,19 +12,19 @@ use crate::{
 };
 
 #[test]
-fn a_pod_with_three_faults_is_denied_with_all_three() -> anyhow::Result<()> {
+fn a_pod_with_three_errors_is_denied_with_all_three() -> anyhow::Result<()> {
     let world = World::shared()?;
-    let namespace = world.namespace("faults")?;
-    let faulty = pod(
-        "faulty",
+    let namespace = world.namespace("errors")?;
+    let invalid = pod(
+        "invalid",
         &[
             ("secret/signing_public", "kind=DYNAMIC,type=RSA,size=1024"),
             ("secret/password", "kind=DYNAMIC,type=PASSWORT,size=128"),
             ("init/mount-path", "relative/path"),
         ],
     );
-    let message = refusal(&namespace, &faulty)?;
-    for fault in [
+    let message = denial(&namespace, &invalid)?;
+    for part in [
         "secret.bsycorp.com/signing_public",
         "1024",
         "2048",
@@ -34,7 +34,7 @@ fn a_pod_with_three_faults_is_denied_with_all_three() -> anyhow::Result<()> {
         "init.bsycorp.com/mount-path",
         "relative/path",
     ] {
-        assert!(message.contains(fault), "{fault} is not in: {message}");
+        assert!(message.contains(part), "{part} is not in: {message}");
     }
     assert!(
         namespace.get(&["pods"])?["items"]
@@ -45,12 +45,12 @@ fn a_pod_with_three_faults_is_denied_with_all_three() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_pod_of_a_foreign_prefix_is_denied_by_policy() -> anyhow::Result<()> {
+fn a_pod_with_a_prefix_that_is_not_allowed_is_denied() -> anyhow::Result<()> {
     let world = World::shared()?;
     let namespace = world.namespace("foreign")?;
     let secret = ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128");
     for prefix in ["/test/other", "/test/foreigners", "/test"] {
-        let message = refusal(
+        let message = denial(
             &namespace,
             &pod("x", &[secret, ("init/storage-prefix", prefix)]),
         )?;
@@ -68,7 +68,7 @@ fn a_pod_of_a_foreign_prefix_is_denied_by_policy() -> anyhow::Result<()> {
 }
 
 #[test]
-fn only_annotated_pods_reach_the_webhook_and_each_does_once() -> anyhow::Result<()> {
+fn only_annotated_pods_reach_the_webhook_and_each_of_them_once() -> anyhow::Result<()> {
     let world = World::alone()?;
     let namespace = world.namespace("counted")?;
     let secret = ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128");
@@ -100,13 +100,13 @@ fn only_annotated_pods_reach_the_webhook_and_each_does_once() -> anyhow::Result<
     assert_eq!(
         requests(world.cluster.kubectl())?,
         before + 3,
-        "three pods, one call each"
+        "the webhook was not called once for each of the three pods"
     );
     Ok(())
 }
 
 #[test]
-fn annotations_of_a_running_pod_stay_as_they_were_admitted() -> anyhow::Result<()> {
+fn annotations_of_a_running_pod_cannot_be_changed() -> anyhow::Result<()> {
     let world = World::shared()?;
     let namespace = world.namespace("frozen")?;
     let secret = ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128");
@@ -135,16 +135,16 @@ fn annotations_of_a_running_pod_stay_as_they_were_admitted() -> anyhow::Result<(
         }
     }
     patch(
-        r#"{"metadata": {"annotations": {"example.com/note": "others are free"}}}"#,
+        r#"{"metadata": {"annotations": {"example.com/note": "other annotations can be changed"}}}"#,
         &[],
     )?;
     Ok(())
 }
 
 #[test]
-fn a_pod_keeps_its_quality_of_service() -> anyhow::Result<()> {
+fn a_pod_keeps_its_qos_class() -> anyhow::Result<()> {
     let world = World::shared()?;
-    let namespace = world.namespace("quality")?;
+    let namespace = world.namespace("qos")?;
     let amounts = json!({"cpu": "50m", "memory": "32Mi"});
     for (class, resources) in [
         (
@@ -170,17 +170,17 @@ fn a_pod_keeps_its_quality_of_service() -> anyhow::Result<()> {
 }
 
 #[test]
-fn without_the_webhook_annotated_pods_are_refused_and_others_start() -> anyhow::Result<()> {
+fn without_the_webhook_annotated_pods_are_denied_and_others_start() -> anyhow::Result<()> {
     let world = World::alone()?;
     let namespace = world.namespace("down")?;
     let secret = ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128");
     let system = world.cluster.kubectl().in_namespace("kees-system");
 
-    let refused = while_gone(&system, || {
+    let denied = without_webhook(&system, || {
         namespace.apply(&pod("plain", &[]).to_string())?;
-        refusal(&namespace, &pod("annotated", &[secret]))
+        denial(&namespace, &pod("annotated", &[secret]))
     })?;
-    assert!(refused.contains("kees.bsycorp.com"), "{refused}");
+    assert!(denied.contains("kees.bsycorp.com"), "{denied}");
     namespace.wait_for("pod/plain", "condition=Ready")?;
     eventually(
         "injection after the webhook is back",
@@ -191,9 +191,9 @@ fn without_the_webhook_annotated_pods_are_refused_and_others_start() -> anyhow::
 }
 
 #[test]
-fn a_pod_that_passed_the_webhook_by_is_refused() -> anyhow::Result<()> {
+fn an_annotated_pod_that_was_not_injected_is_denied() -> anyhow::Result<()> {
     let world = World::alone()?;
-    let namespace = world.namespace("passed-by")?;
+    let namespace = world.namespace("not-injected")?;
     let secret = ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128");
     let kubectl = world.cluster.kubectl();
     let rules = |body: &str| {
@@ -209,8 +209,8 @@ fn a_pod_that_passed_the_webhook_by_is_refused() -> anyhow::Result<()> {
     rules(
         r#"[{"op": "replace", "path": "/webhooks/0/rules/0/resources", "value": ["pods/none"]}]"#,
     )?;
-    let refused = eventually("refusal by the policy", Duration::from_secs(20), || {
-        let message = refusal(&namespace, &pod("annotated", &[secret]))?;
+    let denied = eventually("denial by the policy", Duration::from_secs(20), || {
+        let message = denial(&namespace, &pod("annotated", &[secret]))?;
         anyhow::ensure!(
             message.contains("the kees webhook was not called"),
             "{message}"
@@ -218,43 +218,51 @@ fn a_pod_that_passed_the_webhook_by_is_refused() -> anyhow::Result<()> {
         Ok(())
     });
     rules(r#"[{"op": "replace", "path": "/webhooks/0/rules/0/resources", "value": ["pods"]}]"#)?;
-    refused?;
+    denied?;
     eventually("injection again", Duration::from_secs(20), || {
         namespace.apply(&pod("again", &[secret]).to_string())
     })?;
     namespace.wait_for("pod/again", "condition=Ready")
 }
 
-/// What `act` sees while no webhook runs. It runs again afterwards, whatever `act` said.
-fn while_gone<T>(system: &Kubectl, act: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+/// Calls `act` while no webhook runs. Starts the webhook again, also if `act` fails.
+fn without_webhook<T>(
+    system: &Kubectl,
+    act: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     system.run(&["scale", "deployment/kees-webhook", "--replicas=0"])?;
     let gone = system.run(&["wait", "pods", "--all", "--for=delete", "--timeout=60s"]);
-    let seen = gone.and_then(|_| act());
+    let result = gone.and_then(|_| act());
     system.run(&["scale", "deployment/kees-webhook", "--replicas=2"])?;
     system.rolled_out("deployment/kees-webhook")?;
-    seen
+    result
 }
 
-/// What kubectl says when the pod is not let in.
-fn refusal(kubectl: &Kubectl, pod: &serde_json::Value) -> anyhow::Result<String> {
+/// Applies a pod that must be denied, and returns kubectl's message.
+fn denial(kubectl: &Kubectl, pod: &serde_json::Value) -> anyhow::Result<String> {
     let applied = kubectl.apply(&pod.to_string());
-    Ok(applied.err().context("the pod was let in")?.to_string())
+    Ok(applied.err().context("the pod was admitted")?.to_string())
 }
 
-/// Reviews that all replicas of the webhook have answered.
+/// The number of reviews that all replicas of the webhook have answered.
 fn requests(kubectl: &Kubectl) -> anyhow::Result<u64> {
     let system = kubectl.in_namespace("kees-system");
     let pods = system.get(&["pods"])?;
     let mut sum = 0;
-    for pod in pods["items"].as_array().context("no pods")? {
-        let name = pod["metadata"]["name"].as_str().context("no name")?;
+    for pod in pods["items"]
+        .as_array()
+        .context("kees-system has no pods")?
+    {
+        let name = pod["metadata"]["name"]
+            .as_str()
+            .context("a pod has no name")?;
         let path = format!("/api/v1/namespaces/kees-system/pods/http:{name}:8080/proxy/metrics");
         for line in system.run(&["get", "--raw", &path])?.lines() {
             if line.starts_with("kees_webhook_requests_total") {
                 sum += line
                     .rsplit(' ')
                     .next()
-                    .context("no number")?
+                    .context("a metric has no value")?
                     .parse::<u64>()?;
             }
         }

@@ -1,4 +1,4 @@
-//! The downward-API file of a real kubelet, which the tests of `common` read as a fixture.
+//! Checks the fixture of `common`'s tests against the downward-API file of a real kubelet.
 
 use std::{collections::BTreeMap, fs};
 
@@ -13,7 +13,7 @@ use crate::{
 
 const FIXTURES: &str = "../common/tests/fixtures";
 
-/// `KEES_BLESS=1` writes the fixture anew.
+/// `KEES_BLESS=1` writes the fixture again.
 #[test]
 fn the_kubelet_writes_annotations_as_the_fixture_says() -> anyhow::Result<()> {
     let fixtures = kees_tests::here(FIXTURES);
@@ -33,16 +33,22 @@ fn the_kubelet_writes_annotations_as_the_fixture_says() -> anyhow::Result<()> {
     namespace.wait_for("pod/reader", "condition=Ready")?;
     let file = namespace.exec("reader", "app", &["cat", "/podinfo/annotations"])?;
 
-    // The API server's, and where the kubelet has the pod from.
-    let told = namespace.get(&["pod", "reader"])?["metadata"]["annotations"].take();
-    let told: BTreeMap<String, String> = serde_json::from_value(told)?;
-    ensure!(told.len() > annotations.len(), "kubectl's own is missing");
+    // The kubelet adds annotations that say where the pod comes from. The API server does not have them.
+    let expected = namespace.get(&["pod", "reader"])?["metadata"]["annotations"].take();
+    let expected: BTreeMap<String, String> = serde_json::from_value(expected)?;
+    ensure!(
+        expected.len() > annotations.len(),
+        "the annotation of kubectl is missing"
+    );
     let mut read: BTreeMap<_, _> = downward::parse(file.as_bytes())?.into_iter().collect();
     read.retain(|key, _| !key.starts_with("kubernetes.io/config."));
-    ensure!(read == told, "what was read is not what was told: {file}");
+    ensure!(
+        read == expected,
+        "the file does not have the pod's annotations: {file}"
+    );
 
-    let ours = |line: &&str| line.starts_with("example.com/");
-    let written: Vec<_> = file.lines().filter(ours).collect();
+    let of_fixture = |line: &&str| line.starts_with("example.com/");
+    let written: Vec<_> = file.lines().filter(of_fixture).collect();
     let (path, written) = (fixtures.join("kubelet.txt"), written.join("\n"));
     if std::env::var_os("KEES_BLESS").is_some() {
         fs::write(&path, &written)?;

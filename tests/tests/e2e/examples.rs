@@ -1,4 +1,4 @@
-//! The examples that the project shows to its users.
+//! Runs the examples of `manifests/examples`.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::{
     world::{ENV_LABEL, World},
 };
 
-/// A namespace in which the policy allows no more than the one that is shipped.
+/// A namespace in which the policy allows as much as `manifests/policy.yaml`.
 const NAMESPACE: &str = "examples";
 
 #[test]
@@ -55,7 +55,7 @@ fn every_example_runs() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The examples with images that the cluster has.
+/// The examples with images of the test cluster.
 fn overlay() -> anyhow::Result<Overlay> {
     let (init, tag) = INIT_IMAGE.split_once(':').unwrap_or_default();
     let images = json!([

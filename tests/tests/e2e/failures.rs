@@ -1,4 +1,4 @@
-//! A pod that cannot get its secrets says why where its owner looks, and gets no file at all.
+//! Tests pods that cannot get their secrets: `kubectl describe` shows the error, and no file is written.
 
 use kees_tests::{DenyingStore, Kubectl, MACHINE};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::{
 const PASSWORD: Annotations<'_> = &[("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128")];
 
 #[test]
-fn a_pod_whose_store_denies_says_which_right_is_missing() -> anyhow::Result<()> {
+fn a_pod_whose_store_denies_names_the_missing_permission() -> anyhow::Result<()> {
     let world = World::shared()?;
     let namespace = world.cluster.namespace("denied", &[])?;
     let store = DenyingStore::start()?;
@@ -41,7 +41,7 @@ fn a_pod_whose_store_denies_says_which_right_is_missing() -> anyhow::Result<()> 
 }
 
 #[test]
-fn a_pod_whose_secret_is_absent_says_which() -> anyhow::Result<()> {
+fn a_pod_whose_secret_is_absent_names_it() -> anyhow::Result<()> {
     let world = World::shared()?;
     let namespace = world.namespace("absent")?;
     let pod = pod(
@@ -66,14 +66,14 @@ fn a_pod_whose_secret_is_absent_says_which() -> anyhow::Result<()> {
 fn a_pod_whose_store_is_unreachable_says_so() -> anyhow::Result<()> {
     let world = World::shared()?;
     let namespace = world.cluster.namespace("unreachable", &[])?;
-    let nothing = format!("http://{MACHINE}:1");
+    let closed_port = format!("http://{MACHINE}:1");
     let pod = wired(
         "unreachable",
         PASSWORD,
         &[
             ("ENV_LABEL", ENV_LABEL),
             ("STORAGE_PREFIX", "/test/unreachable"),
-            ("AWS_ENDPOINT", &nothing),
+            ("AWS_ENDPOINT", &closed_port),
             ("AWS_ACCESS_KEY_ID", "tests"),
             ("AWS_SECRET_ACCESS_KEY", "tests"),
             ("TIMEOUT", "2"),
@@ -93,21 +93,22 @@ fn a_pod_whose_store_is_unreachable_says_so() -> anyhow::Result<()> {
 #[test]
 fn a_pod_without_an_aws_identity_fails_within_five_seconds() -> anyhow::Result<()> {
     let world = World::shared()?;
-    let namespace = world.cluster.namespace("nobody", &[])?;
-    let pod = pod("nobody", PASSWORD);
+    let namespace = world.cluster.namespace("no-identity", &[])?;
+    let pod = pod("no-identity", PASSWORD);
     let message = failed(&world, &namespace, &pod, 77)?;
     for part in ["secret.bsycorp.com/password", "no AWS identity"] {
         assert!(message.contains(part), "{part} is not in: {message}");
     }
 
-    let nobody = namespace.get(&["pod", "nobody"])?;
-    let ended = ended(&nobody);
+    let admitted = namespace.get(&["pod", "no-identity"])?;
+    let ended = ended(&admitted);
     let seconds = seconds_of(&ended["finishedAt"])? - seconds_of(&ended["startedAt"])?;
     assert!(seconds <= 5, "it took {seconds} s");
     Ok(())
 }
 
-/// Runs a pod whose init fails; the cause as `kubectl describe` shows it. Nothing is in its volume.
+/// Runs a pod whose init container must fail with `status`, and checks that its volume is empty.
+/// Returns the message that `kubectl describe` shows.
 fn failed(world: &World, namespace: &Kubectl, pod: &Value, status: i64) -> anyhow::Result<String> {
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
     namespace.apply(&pod.to_string())?;
@@ -134,12 +135,12 @@ fn failed(world: &World, namespace: &Kubectl, pod: &Value, status: i64) -> anyho
     Ok(message.to_owned())
 }
 
-/// How the init container's last run ended.
+/// The state in which the init container's last run ended.
 fn ended(pod: &Value) -> &Value {
     &pod["status"]["initContainerStatuses"][0]["lastState"]["terminated"]
 }
 
-/// A time of Kubernetes's, in seconds of its day.
+/// The second of the day of a Kubernetes time.
 fn seconds_of(time: &Value) -> anyhow::Result<i64> {
     let clock = time
         .as_str()

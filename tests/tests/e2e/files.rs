@@ -1,4 +1,4 @@
-//! Who sees the files, and with which owner and mode.
+//! Tests which containers see the files, and the owner and mode of the files.
 
 use serde_json::json;
 
@@ -52,7 +52,7 @@ fn a_job_and_a_bare_pod_run_where_restricted_is_enforced() -> anyhow::Result<()>
 }
 
 #[test]
-fn a_pod_with_its_own_uid_reads_files_that_nobody_else_can() -> anyhow::Result<()> {
+fn the_files_of_a_pod_with_a_uid_belong_to_that_uid_alone() -> anyhow::Result<()> {
     let world = World::shared()?;
     let namespace = world.namespace("own-uid")?;
     let mut own = pod("own", PASSWORD);

@@ -1,5 +1,5 @@
-//! What an operator does: the manifests with settings, policy and certificate of their own. And
-//! what EKS does: the webhook that gives pods an AWS identity.
+//! Installs kees as an operator does, with settings, a policy and a certificate. Also installs a policy
+//! that gives pods an AWS identity as the identity webhook of EKS does.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use kees_tests::{Authority, MACHINE, Moto, REGION, images};
@@ -11,26 +11,26 @@ use crate::{
     world::{ACCOUNT, ENV_LABEL, World},
 };
 
-/// On a namespace: its pods get an identity, of the role that the label names.
+/// The label of a namespace whose pods get an identity. Its value is the name of the role.
 pub(crate) const IDENTITY_LABEL: &str = "kees.test/identity";
 
-/// Where EKS mounts the token.
+/// The folder into which EKS mounts the token.
 const TOKEN: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
 
-/// The image of init as the project builds it.
+/// The image of `kees-init` that `tests/images` builds.
 pub(crate) const INIT_IMAGE: &str = "localhost/kees-init:test";
 
-/// That image with the tests' root certificate in it.
+/// The same image with the root certificate of the tests.
 const INIT_IMAGE_WITH_ROOTS: &str = "localhost/kees-init-with-roots:test";
 
-/// Everybody stays below the namespace's own prefix, and nobody may use local mode.
+/// Each pod has the prefix of its namespace, and local mode is off.
 const POLICY: &str = r#"
 rules:
 - namespaces: ["*"]
   storagePrefix: /{cluster}/{namespace}
 "#;
 
-/// Installs kees from the project's manifests and waits until it answers.
+/// Installs kees from the project's manifests and waits until it is available.
 pub(crate) fn kees(world: &World, authority: &Authority) -> anyhow::Result<()> {
     init_image_with_roots(world, authority)?;
     let overlay = Overlay::new("manifests", kustomization(authority))?;
@@ -75,7 +75,7 @@ fn kustomization(authority: &Authority) -> serde_json::Value {
     })
 }
 
-/// Further variables of the init container, one a line.
+/// Further variables of the init container, one on each line.
 fn init_env(world: &World) -> String {
     let aws = world.moto.endpoint();
     format!(
@@ -88,7 +88,7 @@ fn init_env(world: &World) -> String {
     )
 }
 
-/// An operator's way to another root certificate: an image made from ours.
+/// Builds an image with a further root certificate, as the operator's guide describes.
 fn init_image_with_roots(world: &World, authority: &Authority) -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     std::fs::write(folder.path().join("roots.pem"), authority.certificate())?;
@@ -100,8 +100,9 @@ fn init_image_with_roots(world: &World, authority: &Authority) -> anyhow::Result
     world.cluster.import_image(&tar)
 }
 
-/// What EKS's identity webhook does to a pod, as a policy, and a name for moto in place of DNS.
-pub(crate) fn stand_in_for_eks(world: &World) -> anyhow::Result<()> {
+/// Installs a policy that changes pods as EKS's identity webhook does. It also adds moto's name to
+/// each pod, because the cluster has no DNS.
+pub(crate) fn identity_webhook(world: &World) -> anyhow::Result<()> {
     let containers = format!(
         r#"Object{{spec: Object.spec{{containers: object.spec.containers.map(c, Object.spec.containers{{
           name: c.name,
@@ -113,7 +114,7 @@ pub(crate) fn stand_in_for_eks(world: &World) -> anyhow::Result<()> {
           volumeMounts: [Object.spec.containers.volumeMounts{{
             name: "aws-iam-token", mountPath: "{TOKEN}", readOnly: true}}]}})}}}}"#,
     );
-    // As maps: the API server takes no typed objects in a list here.
+    // These are maps, because the API server accepts no typed objects in a list here.
     let volume = r#"{"name": dyn("aws-iam-token"), "projected": dyn({"sources": [{"serviceAccountToken": {
         "audience": dyn("sts.amazonaws.com"), "expirationSeconds": dyn(86400), "path": dyn("token")}}]})}"#;
     let pod = format!(

@@ -1,4 +1,4 @@
-//! Whether keys work, as OpenSSL and GnuPG see it.
+//! Checks keys with OpenSSL and GnuPG.
 
 use std::{
     fs::{self, Permissions},
@@ -11,13 +11,17 @@ use std::{
 use anyhow::{Context as _, ensure};
 use tempfile::{Builder, TempDir};
 
-/// That two halves of an RSA key, `SubjectPublicKeyInfo` and PKCS#8 in DER, belong together.
+/// Asserts that an RSA public key (`SubjectPublicKeyInfo`) and private key (PKCS#8), both in DER,
+/// belong together.
 pub(crate) fn assert_rsa_pair(public: &[u8], private: &[u8]) -> anyhow::Result<()> {
     let derived = run(
         Command::new("openssl").args(["pkey", "-inform", "DER", "-pubout", "-outform", "DER"]),
         private,
     )?;
-    assert!(derived == public, "the public half is another pair's");
+    assert!(
+        derived == public,
+        "the public key does not belong to the private key"
+    );
     run(
         Command::new("openssl").args(["pkey", "-inform", "DER", "-check", "-noout"]),
         private,
@@ -25,7 +29,8 @@ pub(crate) fn assert_rsa_pair(public: &[u8], private: &[u8]) -> anyhow::Result<(
     Ok(())
 }
 
-/// That what is encrypted to an armored public key is read with its private key and passphrase.
+/// Asserts that a message that is encrypted with an armored public key can be decrypted with the
+/// private key and its passphrase.
 pub(crate) fn assert_gpg_pair(
     public: &[u8],
     private: &[u8],
@@ -50,7 +55,7 @@ pub(crate) fn assert_gpg_pair(
     Ok(())
 }
 
-/// A folder of GnuPG's own.
+/// A home folder of GnuPG.
 struct Keyring(TempDir);
 
 impl Keyring {
@@ -72,7 +77,7 @@ impl Keyring {
 
 impl Drop for Keyring {
     fn drop(&mut self) {
-        // It started an agent for this folder.
+        // GnuPG started an agent for this folder.
         let _ = Command::new("gpgconf")
             .arg("--homedir")
             .arg(self.0.path())
@@ -94,7 +99,11 @@ fn run(command: &mut Command, input: &[u8]) -> anyhow::Result<Vec<u8>> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {command:?}"))?;
-    child.stdin.take().context("no pipe")?.write_all(input)?;
+    child
+        .stdin
+        .take()
+        .context("the process has no standard input")?
+        .write_all(input)?;
     let output = child.wait_with_output()?;
     ensure!(
         output.status.success(),

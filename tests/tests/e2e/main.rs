@@ -1,5 +1,5 @@
-//! The main job, end to end: annotated pods on a real cluster, with the webhook behind its
-//! Service, against DynamoDB Local and moto.
+//! End-to-end tests of annotated pods on a real cluster, with the webhook behind its Service, and with
+//! DynamoDB Local and moto as stores.
 
 mod admission;
 mod downward;

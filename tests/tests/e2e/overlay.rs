@@ -1,4 +1,4 @@
-//! A kustomize overlay on one of the project's bases, as its users make them.
+//! A kustomize overlay of one of the project's bases.
 
 use std::{fs, path::Path, process::Command};
 
@@ -7,12 +7,12 @@ use kees_tests::here;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A folder that kustomize takes. What the kustomization names lies in it too.
+/// A folder for kustomize. The test adds the files that the kustomization names.
 #[derive(Debug)]
 pub(crate) struct Overlay(TempDir);
 
 impl Overlay {
-    /// On the base in the repository's folder `base`.
+    /// Creates an overlay of the base in the repository's folder `base`.
     pub(crate) fn new(base: &str, mut kustomization: Value) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let status = Command::new("cp")

@@ -1,4 +1,4 @@
-//! Pods as tests write them.
+//! The manifests of pods in tests, and the files that they read.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use kees_tests::Kubectl;
 use serde_json::{Map, Value, json};
 
-/// Annotations, without their domain: `secret/db-password`.
+/// Annotations without the domain, such as `secret/db-password`.
 pub(crate) type Annotations<'a> = &'a [(&'a str, &'a str)];
 
-/// A pod's container that stays.
+/// A container that keeps running.
 pub(crate) fn container(name: &str) -> Value {
     json!({
         "name": name,
@@ -20,7 +20,7 @@ pub(crate) fn container(name: &str) -> Value {
     })
 }
 
-/// A pod of one container `app`.
+/// A pod with one container `app`.
 pub(crate) fn pod(name: &str, annotations: Annotations<'_>) -> Value {
     json!({
         "apiVersion": "v1",
@@ -30,7 +30,7 @@ pub(crate) fn pod(name: &str, annotations: Annotations<'_>) -> Value {
     })
 }
 
-/// A Deployment of such pods.
+/// A Deployment of pods as [`pod`] creates them.
 pub(crate) fn deployment(name: &str, replicas: u32, annotations: Annotations<'_>) -> Value {
     let mut template = pod(name, annotations);
     template["metadata"]["labels"] = json!({"app": name});
@@ -46,7 +46,7 @@ pub(crate) fn deployment(name: &str, replicas: u32, annotations: Annotations<'_>
     })
 }
 
-/// What the Pod Security Standard `restricted` asks of a container.
+/// Adds the security context that the Pod Security Standard `restricted` requires.
 pub(crate) fn restricted(mut container: Value) -> Value {
     container["securityContext"] = json!({
         "runAsNonRoot": true,
@@ -58,27 +58,30 @@ pub(crate) fn restricted(mut container: Value) -> Value {
     container
 }
 
-/// The names of a Deployment's pods.
+/// The names of the pods of a Deployment.
 pub(crate) fn pods_of(kubectl: &Kubectl, app: &str) -> anyhow::Result<Vec<String>> {
     let list = kubectl.get(&["pods", "-l", &format!("app={app}")])?;
-    let names = list["items"].as_array().context("no items")?.iter();
+    let names = list["items"]
+        .as_array()
+        .context("the list has no items")?
+        .iter();
     Ok(names
         .filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned))
         .collect())
 }
 
-/// The secrets that the application of a pod reads, name to value.
+/// The secrets that the application of a pod reads: name to value.
 pub(crate) fn secrets(kubectl: &Kubectl, pod: &str) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     let text = kubectl.exec(pod, "app", &["cat", "/bsycorp-init/secrets.properties"])?;
     properties(&text)
 }
 
-/// `NAME=BASE64` lines, decoded.
+/// Decodes `NAME=BASE64` lines.
 pub(crate) fn properties(text: &str) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     let decoded = |line: &str| {
         let (name, value) = line
             .split_once('=')
-            .with_context(|| format!("no `=`: {line}"))?;
+            .with_context(|| format!("the line has no `=`: {line}"))?;
         Ok((name.to_owned(), BASE64_STANDARD.decode(value)?))
     };
     text.lines().map(decoded).collect()

@@ -1,4 +1,4 @@
-//! All replicas of a workload read what the store holds, whichever created it.
+//! Tests that all replicas of a workload read the same values, whichever of them created them.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +38,8 @@ const SECRETS: Annotations<'_> = &[
     ("secret/partner", "kind=REFERENCE,storageKey=partner/token"),
 ];
 
-/// What the entry `partner` refers to.
-const TOKEN: &str = "somebody else's token";
+/// The value to which the entry `partner` refers.
+const TOKEN: &str = "token of a partner";
 
 #[test]
 fn replicas_read_what_dynamodb_holds() -> anyhow::Result<()> {
@@ -68,7 +68,7 @@ fn replicas_read_what_dynamodb_holds() -> anyhow::Result<()> {
         })
         .collect();
     assert!(held == expected, "the table holds {:?}", held.keys());
-    assert_right(&read)
+    assert_values(&read)
 }
 
 #[test]
@@ -100,10 +100,10 @@ fn replicas_read_what_secrets_manager_holds() -> anyhow::Result<()> {
             "{field}"
         );
     }
-    assert_right(&read)
+    assert_values(&read)
 }
 
-/// Runs two replicas at once and, when they are ready, two in their place; what all of them read.
+/// Runs two replicas at the same time, then replaces both. Returns the values that all four pods read.
 fn run_two_replicas_and_two_more(
     namespace: &Kubectl,
     annotations: Annotations<'_>,
@@ -117,9 +117,9 @@ fn run_two_replicas_and_two_more(
         .keys()
         .chain(second.keys())
         .collect::<std::collections::BTreeSet<_>>();
-    assert_eq!(pods.len(), 4, "two pods, and two others: {pods:?}");
+    assert_eq!(pods.len(), 4, "there are not four different pods: {pods:?}");
     let mut read = first.into_values().chain(second.into_values());
-    let one = read.next().context("no pod")?;
+    let one = read.next().context("there is no pod")?;
     assert!(
         read.all(|other| other == one),
         "two pods read different values"
@@ -127,7 +127,7 @@ fn run_two_replicas_and_two_more(
     Ok(one)
 }
 
-/// What each pod of the Deployment reads, by the pod's name.
+/// The values that each pod of the Deployment reads, by the pod's name.
 fn read_by_all(namespace: &Kubectl) -> anyhow::Result<BTreeMap<String, BTreeMap<String, Vec<u8>>>> {
     namespace.rolled_out("deployment/web")?;
     let pods = pods_of(namespace, "web")?.into_iter();
@@ -135,7 +135,7 @@ fn read_by_all(namespace: &Kubectl) -> anyhow::Result<BTreeMap<String, BTreeMap<
         .collect()
 }
 
-fn assert_right(read: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
+fn assert_values(read: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
     let names: Vec<_> = read.keys().map(String::as_str).collect();
     assert_eq!(
         names,

@@ -1,4 +1,4 @@
-//! A value stands in its file and in its store, and nowhere else.
+//! Tests that values appear in no log, event, metric or Kubernetes object.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 

@@ -1,4 +1,4 @@
-//! Pods that were written for the original, with an init container of their own.
+//! Tests pods that were written for the original and have their own init container.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ fn a_pod_written_for_the_original_runs_unchanged() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A pod with init wired by hand, as the original asks its users to.
+/// A pod that is wired by hand, as users of the original write it.
 pub(crate) fn wired(name: &str, annotations: Annotations<'_>, env: &[(&str, &str)]) -> Value {
     let mut pod = pod(name, annotations);
     let variable = |(name, value): &(&str, &str)| json!({"name": name, "value": value});

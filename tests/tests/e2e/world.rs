@@ -1,4 +1,4 @@
-//! The cluster with kees installed on it, and the stores, that all tests share.
+//! The cluster with kees, and the stores. All tests share them.
 
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -7,13 +7,13 @@ use kees_tests::{Authority, Cluster, DynamoDbLocal, Moto, Namespace};
 
 use crate::install;
 
-/// The environment whose table all pods use.
+/// The environment label of the table that all pods use.
 pub(crate) const ENV_LABEL: &str = "test";
 
-/// The account that moto plays.
+/// The AWS account of moto.
 pub(crate) const ACCOUNT: &str = "123456789012";
 
-/// What runs while the tests run.
+/// The cluster and the servers of the tests.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
@@ -22,7 +22,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Started by the first test that asks for it. Others use it at the same time.
+    /// The world, which other tests use at the same time. The first call starts it.
     pub(crate) fn shared() -> anyhow::Result<Shared> {
         Ok(Shared {
             world: started()?,
@@ -30,7 +30,7 @@ impl World {
         })
     }
 
-    /// While no other test uses it, for tests that count.
+    /// The world while no other test uses it, for tests that count requests or stop the webhook.
     pub(crate) fn alone() -> anyhow::Result<Alone> {
         Ok(Alone {
             world: started()?,
@@ -47,7 +47,7 @@ impl World {
             dynamodb,
             moto,
         };
-        install::stand_in_for_eks(&world)?;
+        install::identity_webhook(&world)?;
         install::kees(&world, &authority)?;
         Ok(world)
     }
@@ -67,13 +67,13 @@ fn started() -> anyhow::Result<&'static World> {
     world.as_ref().map_err(|error| anyhow!(error.clone()))
 }
 
-/// The world, beside other tests.
+/// The world, shared with other tests.
 pub(crate) struct Shared {
     world: &'static World,
     _turn: RwLockReadGuard<'static, ()>,
 }
 
-/// The world, for one test.
+/// The world, for one test alone.
 pub(crate) struct Alone {
     world: &'static World,
     _turn: RwLockWriteGuard<'static, ()>,

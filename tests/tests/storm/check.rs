@@ -1,4 +1,4 @@
-//! What a pod's folder must and must not hold.
+//! Checks the files of a pod.
 
 use std::{collections::BTreeMap, fs, io, path::Path, process::Command};
 
@@ -7,11 +7,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::round::ENTRIES;
 
-/// The list of secrets as a pod found it.
+/// The content of a pod's list of secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Output(String);
 
-/// The list in `folder`, if there is one.
+/// Reads the list in `folder`, if it exists.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<Option<Output>> {
     match fs::read_to_string(folder.join("secrets.properties")) {
         Ok(text) => Ok(Some(Output(text))),
@@ -20,7 +20,7 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Option<Output>> {
     }
 }
 
-/// How many files in `folder` are there only while `kees-init` runs.
+/// The number of files in `folder` that must exist only while `kees-init` runs.
 pub(crate) fn temporary_files(folder: &Path) -> anyhow::Result<usize> {
     let expected = [
         "secrets.properties",
@@ -37,8 +37,8 @@ pub(crate) fn temporary_files(folder: &Path) -> anyhow::Result<usize> {
 }
 
 impl Output {
-    /// Whether every entry has a line, whole and in base64, and the last line ends.
-    pub(crate) fn is_whole(&self) -> bool {
+    /// Whether each entry has a complete line with valid base64, and the last line ends.
+    pub(crate) fn is_complete(&self) -> bool {
         let values = self.values();
         self.0.ends_with('\n')
             && self.0.lines().count() == ENTRIES.len()
@@ -55,7 +55,7 @@ impl Output {
             .collect()
     }
 
-    /// Whether the halves belong together, in the eyes of OpenSSL and GnuPG.
+    /// Checks with OpenSSL and GnuPG that the fields of each generation belong together.
     pub(crate) fn check_pairs(&self, folder: &Path) -> anyhow::Result<()> {
         let values = self.values();
         let value = |name: &str| {
@@ -65,7 +65,7 @@ impl Output {
         };
         ensure!(
             value("api-key.v1_consumer")? == value("api-key.v1_provider")?,
-            "the two ends of the api-key differ"
+            "the two fields of the api-key differ"
         );
 
         fs::write(folder.join("private.der"), value("signing.v1_private")?)?;
@@ -76,7 +76,7 @@ impl Output {
             .arg(folder.join("private.der")))?;
         ensure!(
             &of_private == value("signing.v1_public")?,
-            "the RSA halves do not belong together"
+            "the RSA keys do not belong together"
         );
 
         let home = tempfile::TempDir::new()?;
@@ -96,8 +96,7 @@ impl Output {
             Ok(path)
         };
         fs::write(home.path().join("message"), "storm")?;
-        // With the public half alone it can be encrypted to; with the private half and the passphrase
-        // read again.
+        // The public key alone encrypts a message; the private key and the passphrase decrypt it.
         run(gpg().arg("--import").arg(write("mail_public")?))?;
         run(gpg()
             .args([
@@ -125,9 +124,9 @@ impl Output {
             .status();
         ensure!(
             agent.is_ok_and(|status| status.success()),
-            "the agent of GnuPG does not end"
+            "the agent of GnuPG did not end"
         );
-        ensure!(read == b"storm", "the GPG halves do not belong together");
+        ensure!(read == b"storm", "the GPG keys do not belong together");
         Ok(())
     }
 }

@@ -1,17 +1,19 @@
-//! The storm: many `kees-init` on the same names at once, killed at random moments and started
-//! again, through a proxy that breaks calls, half of them at a tenth of a core.
+//! The storm: a stress test of creating once. Many `kees-init` processes use the same names at the
+//! same time. They are killed at random moments and started again. A proxy injects faults into
+//! their calls, and half of the processes run with a tenth of a core.
 //!
-//! Afterwards each name has one generation, everybody wrote the same bytes, the halves of every pair
-//! belong together, and no partial or temporary file is left. `make storm` runs it at length; a
-//! short one is part of `make test`. Its size comes from the environment:
+//! At the end, each name must have one generation, all processes must have written the same bytes,
+//! the fields of each key pair must belong together, and no partial or temporary file may be left.
+//! `make storm` runs a long storm; a short one is part of `make test`. Environment variables set its
+//! size:
 //!
 //! | variable | default | meaning |
 //! | --- | --- | --- |
-//! | `KEES_STORM_SECONDS` | 6 | how long processes are killed and calls are broken, for each store |
-//! | `KEES_STORM_PROCESSES` | 6 | how many run side by side |
-//! | `KEES_STORM_SEED` | 1 | of the kills and the faults |
-//! | `KEES_STORM_FAULTS` | 0.2 | the share of calls that are broken |
-//! | `KEES_STORM_REPORT` | | a file to which the counts are added, as rows of a table |
+//! | `KEES_STORM_SECONDS` | 6 | how long processes are killed and faults are injected, for each store |
+//! | `KEES_STORM_PROCESSES` | 6 | how many processes run at the same time |
+//! | `KEES_STORM_SEED` | 1 | the seed of the kills and faults |
+//! | `KEES_STORM_FAULTS` | 0.2 | the share of calls that get a fault |
+//! | `KEES_STORM_REPORT` | | a file to which the results are appended, as rows of a table |
 
 mod check;
 mod pace;
@@ -58,7 +60,7 @@ where
     }
 }
 
-/// What a storm came to.
+/// The results of a storm.
 #[derive(Debug, Default)]
 struct Tally {
     rounds: usize,
@@ -89,7 +91,7 @@ fn a_storm_on_the_embedded_store_leaves_one_generation_of_each_name() -> anyhow:
     storm(Target::embedded)
 }
 
-/// Rounds of the storm, each on names of its own, until the time is over.
+/// Runs rounds, each with its own names, until the time is over.
 fn storm(start: fn(&Size) -> anyhow::Result<Target>) -> anyhow::Result<()> {
     let size = Size::from_environment()?;
     let target = start(&size)?;
@@ -102,10 +104,13 @@ fn storm(start: fn(&Size) -> anyhow::Result<Target>) -> anyhow::Result<()> {
     tally.faults = target.faults();
     report(target.name(), &size, &tally)?;
 
-    assert!(tally.kills > 0, "nothing was killed, so nothing was shown");
     assert!(
-        !target.breaks_calls() || tally.faults.broken() > 0,
-        "no call was broken"
+        tally.kills > 0,
+        "no process was killed, so the storm tested nothing"
+    );
+    assert!(
+        !target.has_faults() || tally.faults.all_faults() > 0,
+        "no fault was injected"
     );
     assert_eq!(tally.disagreements, 0, "readers disagree");
     assert_eq!(tally.partial, 0, "a partial file was seen");
@@ -113,14 +118,14 @@ fn storm(start: fn(&Size) -> anyhow::Result<Target>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a row tells of a storm.
-const COLUMNS: &str = "| store | seed | processes | killed | gave up | calls broken | generations | files written \
+/// The columns of the results.
+const COLUMNS: &str = "| store | seed | processes | killed | gave up | calls with a fault | generations | files written \
      | disagreements | partial or left over | longest to finish after the faults end |";
 
-/// Prints the counts and, where asked to, adds them to a file.
+/// Prints the results, and appends them to the file of `KEES_STORM_REPORT`, if it is set.
 #[expect(
     clippy::print_stderr,
-    reason = "the counts are what the storm is run for"
+    reason = "the results are the output of `make storm`"
 )]
 fn report(store: &str, size: &Size, tally: &Tally) -> anyhow::Result<()> {
     let faults: Vec<String> = Fault::ALL
@@ -136,7 +141,7 @@ fn report(store: &str, size: &Size, tally: &Tally) -> anyhow::Result<()> {
         tally.processes,
         tally.kills,
         tally.gave_up,
-        tally.faults.broken(),
+        tally.faults.all_faults(),
         tally.faults.calls,
         faults.join(", "),
         tally.generations,

@@ -1,4 +1,4 @@
-//! Processes at a tenth of a core.
+//! Limits processes to a tenth of a core.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 
-/// A control group whose processes together get a tenth of one core.
+/// A control group that limits its processes together to a tenth of one core.
 #[derive(Debug)]
 pub(crate) struct TenthOfACore(PathBuf);
 
@@ -32,30 +32,34 @@ impl TenthOfACore {
             ("/sys/fs/cgroup", &[("cpu.max", "10000 100000")])
         };
         let group = Self(Path::new(root).join(unique));
-        fs::create_dir(&group.0)
-            .with_context(|| format!("no control group at {}: run as root", group.0.display()))?;
+        fs::create_dir(&group.0).with_context(|| {
+            format!(
+                "cannot create the control group {}: run as root",
+                group.0.display()
+            )
+        })?;
         for (file, value) in limits {
             fs::write(group.0.join(file), value)
-                .with_context(|| format!("{file} of {} cannot be set", group.0.display()))?;
+                .with_context(|| format!("cannot set {file} of {}", group.0.display()))?;
         }
         Ok(group)
     }
 
-    /// Puts a process into the group.
-    pub(crate) fn take_in(&self, process: u32) -> anyhow::Result<()> {
+    /// Adds a process to the group.
+    pub(crate) fn add(&self, process: u32) -> anyhow::Result<()> {
         match fs::write(self.0.join("cgroup.procs"), process.to_string()) {
-            // It ended before it could be slowed down.
+            // The process has already ended.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
                 Ok(())
             }
-            other => other.with_context(|| format!("{} takes no process", self.0.display())),
+            other => other.with_context(|| format!("cannot add a process to {}", self.0.display())),
         }
     }
 }
 
 impl Drop for TenthOfACore {
     fn drop(&mut self) {
-        // It is empty by now; a process that is still ending keeps it, and `isolate` removes it.
+        // This fails while a process of the group is still ending. Then `isolate` removes the group.
         let _ = fs::remove_dir(&self.0);
     }
 }

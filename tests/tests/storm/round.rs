@@ -1,4 +1,5 @@
-//! One round: everybody starts on names that nobody has created, and goes on until all have them.
+//! One round: all workers start with names for which the store has no values, and continue until each
+//! worker has all values.
 
 use std::{
     path::{Path, PathBuf},
@@ -23,14 +24,13 @@ use crate::{
     target::Target,
 };
 
-/// How long a round rages before everybody may finish in peace.
-const RAGE: Duration = Duration::from_millis(2500);
+/// How long a round injects faults and kills processes. After that, all workers may finish.
+const FAULT_PHASE: Duration = Duration::from_millis(2500);
 
-/// How long anybody may take to finish once the faults have ended.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long a worker may take to finish after the fault phase.
+const FINISH_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// What every pod of a round asks for, and how many names and generations that is in a flat store
-/// and in one with a secret a generation.
+/// The entries of each pod. In DynamoDB and SQLite, each entry is one name.
 pub(crate) const ENTRIES: &[(&str, &str)] = &[
     ("signing.v1_private", "kind=DYNAMIC,type=RSA,size=2048"),
     ("signing.v1_public", "kind=DYNAMIC,type=RSA,size=2048"),
@@ -52,7 +52,7 @@ pub(crate) const ENTRIES: &[(&str, &str)] = &[
     ("api-key.v1_provider", "kind=DYNAMIC,type=RANDOM,size=128"),
 ];
 
-/// How many generations [`ENTRIES`] are.
+/// The number of generations in [`ENTRIES`]. In Secrets Manager, each generation is one name.
 const GENERATIONS: usize = 5;
 
 pub(crate) struct Round<'a> {
@@ -61,12 +61,13 @@ pub(crate) struct Round<'a> {
     seed: u64,
     prefix: String,
     folder: TempDir,
-    raging: AtomicBool,
-    /// Every content of the list file that anybody ever saw.
+    /// Whether faults are injected and processes are killed.
+    in_fault_phase: AtomicBool,
+    /// All contents of the list that were seen in any pod.
     seen: Mutex<Vec<Output>>,
 }
 
-/// What one worker did.
+/// The results of one worker.
 #[derive(Debug, Default)]
 struct Work {
     processes: usize,
@@ -87,7 +88,7 @@ impl<'a> Round<'a> {
                 .wrapping_add(u64::try_from(number)?),
             prefix: format!("/storm/{number}"),
             folder: TempDir::new()?,
-            raging: AtomicBool::new(true),
+            in_fault_phase: AtomicBool::new(true),
             seen: Mutex::default(),
         };
         let mut entries: Vec<(String, &str)> = ENTRIES
@@ -105,9 +106,9 @@ impl<'a> Round<'a> {
         self.folder.path().join("annotations")
     }
 
-    /// Lets everybody loose, ends the faults, lets everybody finish, and looks at what is there.
+    /// Starts all workers, ends the fault phase, waits for the workers, and checks the results.
     pub(crate) fn run(self, tally: &mut Tally) -> anyhow::Result<()> {
-        self.target.set_breaking(true);
+        self.target.set_injecting(true);
         let (work, ended) = thread::scope(|scope| {
             let workers: Vec<_> = (0..self.size.processes)
                 .map(|number| {
@@ -115,13 +116,13 @@ impl<'a> Round<'a> {
                     scope.spawn(move || round.work(number))
                 })
                 .collect();
-            let rage = Instant::now();
-            // Nobody is waited for here: this is how long the storm lasts.
-            while rage.elapsed() < RAGE {
-                thread::park_timeout(RAGE.saturating_sub(rage.elapsed()));
+            let started = Instant::now();
+            // This waits for no event: it is the length of the fault phase.
+            while started.elapsed() < FAULT_PHASE {
+                thread::park_timeout(FAULT_PHASE.saturating_sub(started.elapsed()));
             }
-            self.target.set_breaking(false);
-            self.raging.store(false, Ordering::Relaxed);
+            self.target.set_injecting(false);
+            self.in_fault_phase.store(false, Ordering::Relaxed);
             let ended = Instant::now();
             let work: Vec<anyhow::Result<Work>> = workers
                 .into_iter()
@@ -144,43 +145,45 @@ impl<'a> Round<'a> {
             tally.outputs += outputs;
             tally.partial += partial;
         }
-        self.look(tally)
+        self.check(tally)
     }
 
-    /// One worker: a pod whose init container is started again whenever it ends badly.
+    /// One worker: a pod whose init container is started again after each kill and each error.
     fn work(&self, number: usize) -> anyhow::Result<Work> {
-        let mut dice = StdRng::seed_from_u64(self.seed ^ (u64::try_from(number)? << 32));
+        let mut rng = StdRng::seed_from_u64(self.seed ^ (u64::try_from(number)? << 32));
         let slow = (number % 2 == 1).then(TenthOfACore::new).transpose()?;
         let folder = self.folder.path().join(format!("pod-{number}"));
         std::fs::create_dir(&folder)?;
         let mut work = Work::default();
         let mut ended: Option<Instant> = None;
         loop {
-            let raging = self.raging.load(Ordering::Relaxed);
-            if !raging && ended.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
-                bail!("pod {number} has not finished {PATIENCE:?} after the faults ended");
+            let in_fault_phase = self.in_fault_phase.load(Ordering::Relaxed);
+            if !in_fault_phase && ended.get_or_insert_with(Instant::now).elapsed() > FINISH_TIMEOUT
+            {
+                bail!("pod {number} has not finished {FINISH_TIMEOUT:?} after the fault phase");
             }
-            // A slow one gets longer, so that it is not always killed before its first call.
+            // A slow process gets more time, so that it is not always killed before its first call.
             let longest = if slow.is_some() { 6_000 } else { 900 };
-            let life = raging.then(|| Duration::from_millis(dice.random_range(0..longest)));
+            let lifetime =
+                in_fault_phase.then(|| Duration::from_millis(rng.random_range(0..longest)));
             work.processes += 1;
             let run = self.start(&folder, slow.as_ref())?;
-            let ended = wait_or_kill(run, life, &self.raging)?;
-            self.look_at_folder(&folder, &mut work)?;
+            let ended = wait_or_kill(run, lifetime, &self.in_fault_phase)?;
+            self.check_folder(&folder, &mut work)?;
             match ended {
                 None => work.kills += 1,
-                Some((status, said)) => match status.code() {
-                    Some(0) if raging => {
-                        // It restarts all the same: a later pod of the same workload.
+                Some((status, stderr)) => match status.code() {
+                    Some(0) if in_fault_phase => {
+                        // It is started again, as a later pod of the same workload.
                         work.outputs += 1;
                     }
                     Some(0) => {
                         work.outputs += 1;
                         return Ok(work);
                     }
-                    // The store failed for too long, or something stayed absent.
+                    // The store failed, or a value was absent, until the deadline.
                     Some(69 | 75) => work.gave_up += 1,
-                    other => bail!("pod {number} ended with {other:?}: {said}"),
+                    other => bail!("pod {number} ended with {other:?}: {stderr}"),
                 },
             }
         }
@@ -201,17 +204,17 @@ impl<'a> Round<'a> {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         self.target.configure(&mut init);
-        let child = init.spawn().context("kees-init cannot be started")?;
+        let child = init.spawn().context("cannot start kees-init")?;
         if let Some(slow) = slow {
-            slow.take_in(child.id())?;
+            slow.add(child.id())?;
         }
         Ok(child)
     }
 
-    /// What a pod's folder holds right after its process ended, whichever way.
-    fn look_at_folder(&self, folder: &Path, work: &mut Work) -> anyhow::Result<()> {
+    /// Reads the list of a pod after its process ended or was killed.
+    fn check_folder(&self, folder: &Path, work: &mut Work) -> anyhow::Result<()> {
         if let Some(output) = check::read(folder)? {
-            if output.is_whole() {
+            if output.is_complete() {
                 self.seen
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -223,8 +226,9 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// The end of a round: one generation a name, one content for all, pairs that belong together.
-    fn look(&self, tally: &mut Tally) -> anyhow::Result<()> {
+    /// Checks at the end of a round that each name has one generation, that all pods have the same
+    /// content, and that the fields of each key pair belong together.
+    fn check(&self, tally: &mut Tally) -> anyhow::Result<()> {
         let names = match self.target.name() {
             "secretsmanager" => GENERATIONS,
             _ => ENTRIES.len(),
@@ -232,12 +236,12 @@ impl<'a> Round<'a> {
         let stored = self.target.names(&format!("{}/", self.prefix))?;
         anyhow::ensure!(
             stored == names,
-            "{stored} names are stored where {names} were asked for"
+            "the store has {stored} names instead of {names}"
         );
         tally.generations += GENERATIONS;
 
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = seen.first().context("nobody wrote anything")?;
+        let first = seen.first().context("no pod has a list")?;
         tally.disagreements += seen.iter().filter(|output| *output != first).count();
         first.check_pairs(self.folder.path())?;
         for number in 0..self.size.processes {
@@ -248,22 +252,22 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Waits for a process to end, or kills it after `life` or when the storm is over; `None` where it
-/// was killed.
+/// Waits for a process to end, or kills it after `lifetime` during the fault phase. Returns `None` if
+/// it was killed.
 fn wait_or_kill(
     mut process: Child,
-    life: Option<Duration>,
-    raging: &AtomicBool,
+    lifetime: Option<Duration>,
+    in_fault_phase: &AtomicBool,
 ) -> anyhow::Result<Option<(ExitStatus, String)>> {
     let started = Instant::now();
-    if let Some(life) = life {
-        while started.elapsed() < life && raging.load(Ordering::Relaxed) {
+    if let Some(lifetime) = lifetime {
+        while started.elapsed() < lifetime && in_fault_phase.load(Ordering::Relaxed) {
             if process.try_wait()?.is_some() {
                 break;
             }
             thread::park_timeout(Duration::from_millis(5));
         }
-        if process.try_wait()?.is_none() && started.elapsed() >= life {
+        if process.try_wait()?.is_none() && started.elapsed() >= lifetime {
             process.kill()?;
             process.wait()?;
             return Ok(None);

@@ -1,4 +1,5 @@
-//! A container that is too slow to finish in one life still gets further with every one.
+//! A process that is too slow to create all its keys before the deadline makes progress with each
+//! restart.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -11,13 +12,14 @@ use tempfile::TempDir;
 
 use crate::{Size, pace::TenthOfACore, target::Target};
 
-/// Keys that take a second and more each at a tenth of a core: longer than the deadline below.
+/// How many keys the process creates. With a tenth of a core, one takes longer than the deadline in
+/// [`start`].
 const KEYS: usize = 4;
 
 #[test]
 #[expect(
     clippy::print_stderr,
-    reason = "how far each life got is what this is run for"
+    reason = "the progress of each process is the output of `make storm`"
 )]
 fn a_process_at_a_tenth_of_a_core_gets_further_with_every_restart() {
     let size = Size {
@@ -27,10 +29,10 @@ fn a_process_at_a_tenth_of_a_core_gets_further_with_every_restart() {
     let target = Target::dynamodb(&size).unwrap();
     let folder = TempDir::new().unwrap();
     let annotations: Vec<(String, String)> = (0..KEYS)
-        .flat_map(|key| ["private", "public"].map(|half| (key, half)))
-        .map(|(key, half)| {
+        .flat_map(|key| ["private", "public"].map(|field| (key, field)))
+        .map(|(key, field)| {
             (
-                format!("secret.bsycorp.com/key-{key}_{half}"),
+                format!("secret.bsycorp.com/key-{key}_{field}"),
                 "kind=DYNAMIC,type=RSA,size=4096".to_owned(),
             )
         })
@@ -47,12 +49,12 @@ fn a_process_at_a_tenth_of_a_core_gets_further_with_every_restart() {
     std::fs::write(folder.path().join("annotations"), text).unwrap();
 
     let mut stored = 0;
-    for life in 1..=KEYS {
+    for attempt in 1..=KEYS {
         let pace = TenthOfACore::new().unwrap();
         let mut process = start(&folder, &target).unwrap();
-        pace.take_in(process.id()).unwrap();
+        pace.add(process.id()).unwrap();
         let begun = Instant::now();
-        // It is killed as soon as it has got further, at whatever it is doing then.
+        // It is killed as soon as the store has a further key, whatever it is doing then.
         let further = eventually("further key", Duration::from_mins(5), || {
             let now = target.names("/slow/")?;
             ensure!(now > stored || process.try_wait()?.is_some(), "{now} names");
@@ -64,10 +66,10 @@ fn a_process_at_a_tenth_of_a_core_gets_further_with_every_restart() {
         process.wait().unwrap();
         assert!(
             further > stored || ended.is_some_and(|status| status.success()),
-            "life {life} got no further"
+            "process {attempt} made no progress"
         );
         eprintln!(
-            "storm: life {life} took {:.1} s for {further} of {} names",
+            "storm: process {attempt} took {:.1} s for {further} of {} names",
             begun.elapsed().as_secs_f64(),
             KEYS * 2
         );
@@ -81,7 +83,7 @@ fn a_process_at_a_tenth_of_a_core_gets_further_with_every_restart() {
     assert_eq!(target.names("/slow/").unwrap(), KEYS * 2);
 }
 
-/// `kees-init` with a deadline that is shorter than the making of one of its keys.
+/// Starts `kees-init` with a deadline that is shorter than the generation of one key.
 fn start(folder: &TempDir, target: &Target) -> anyhow::Result<Child> {
     let out = folder.path().join("out");
     std::fs::create_dir_all(&out)?;
@@ -99,5 +101,5 @@ fn start(folder: &TempDir, target: &Target) -> anyhow::Result<Child> {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     target.configure(&mut init);
-    init.spawn().context("kees-init cannot be started")
+    init.spawn().context("cannot start kees-init")
 }

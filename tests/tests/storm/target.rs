@@ -1,4 +1,4 @@
-//! The stores that a storm rages on, each as its clients see it.
+//! The stores of the storm.
 
 use std::{net::SocketAddr, process::Command, time::Duration};
 
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::Size;
 
-/// A store, with the proxy in front of it where calls can be broken.
+/// A store, and the proxy in front of it if the store uses a network.
 #[derive(Debug)]
 pub(crate) struct Target {
     store: Store,
@@ -64,7 +64,7 @@ impl Target {
         }
     }
 
-    pub(crate) fn breaks_calls(&self) -> bool {
+    pub(crate) fn has_faults(&self) -> bool {
         self.proxy.is_some()
     }
 
@@ -72,14 +72,14 @@ impl Target {
         self.proxy.as_ref().map(Proxy::counts).unwrap_or_default()
     }
 
-    /// Starts or stops breaking calls.
-    pub(crate) fn set_breaking(&self, breaking: bool) {
+    /// Starts or stops injecting faults.
+    pub(crate) fn set_injecting(&self, injecting: bool) {
         if let Some(proxy) = &self.proxy {
-            proxy.set_breaking(breaking);
+            proxy.set_injecting(injecting);
         }
     }
 
-    /// Points `kees-init` at this store.
+    /// Configures `kees-init` for this store.
     pub(crate) fn configure(&self, init: &mut Command) {
         init.env("STORE", self.name())
             .env("ENV_LABEL", LABEL)
@@ -94,7 +94,7 @@ impl Target {
         }
     }
 
-    /// How many names there are below `prefix`, asked of the store itself.
+    /// The number of names below `prefix` in the store.
     pub(crate) fn names(&self, prefix: &str) -> anyhow::Result<usize> {
         match &self.store {
             Store::DynamoDb(server) => Ok(server
@@ -136,7 +136,7 @@ fn proxy(endpoint: &str, size: &Size) -> anyhow::Result<Proxy> {
     let upstream: SocketAddr = endpoint
         .trim_start_matches("http://")
         .parse()
-        .context("not an address")?;
+        .context("the endpoint is not an address")?;
     wait(Proxy::start(
         upstream,
         Rates::every(size.faults),
