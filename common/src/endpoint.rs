@@ -1,58 +1,13 @@
-//! Where AWS is: the Region's name and a service's URL, each checked before anything is asked.
+//! The URL of an AWS service, checked before it is used.
 //!
-//! The SDK takes both as text and finds out at the first call that they are none, in an error that
-//! holds the whole request.
+//! The SDK accepts any text and fails at the first call, with an error that contains the whole
+//! request.
 
 use std::{fmt, str::FromStr};
 
 use http::{Uri, uri::Scheme};
 
-/// The Region of a deployment that names none.
-const DEFAULT_REGION: &str = "ap-southeast-2";
-
-/// The name of a Region, a label of a host's name (RFC 1123): `eu-west-1`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Region(String);
-
-impl Region {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for Region {
-    fn default() -> Self {
-        Self(DEFAULT_REGION.to_owned())
-    }
-}
-
-impl FromStr for Region {
-    type Err = ParseRegionError;
-
-    fn from_str(text: &str) -> Result<Self, ParseRegionError> {
-        let is_label = (1..=63).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !text.starts_with('-')
-            && !text.ends_with('-');
-        is_label
-            .then(|| Self(text.to_owned()))
-            .ok_or(ParseRegionError)
-    }
-}
-
-impl fmt::Display for Region {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A text that names no Region.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it is not the name of a Region; use letters, digits and '-', such as eu-west-1")]
-pub struct ParseRegionError;
-
-/// The URL of a service: `http` or `https`, with a host, and no more than a path after it.
+/// The URL of a service: `http` or `https`, a host, and at most a port and a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint(String);
 
@@ -67,7 +22,7 @@ impl FromStr for Endpoint {
     type Err = ParseEndpointError;
 
     fn from_str(text: &str) -> Result<Self, ParseEndpointError> {
-        // Nothing that is refused is repeated here: a URL may hold a password.
+        // No error repeats the text: a URL may contain a password.
         let url: Uri = text.parse().map_err(|_| ParseEndpointError::NotAUrl)?;
         let is_http = |scheme: &&Scheme| [Scheme::HTTP, Scheme::HTTPS].contains(*scheme);
         url.scheme()
@@ -97,23 +52,23 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A text that is no endpoint.
+/// A text that is not an [`Endpoint`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseEndpointError {
-    /// Nothing of it can be told.
+    /// Not a URL.
     #[error("it is not a URL; use one such as https://vpce.example.com")]
     NotAUrl,
-    /// None, or one that AWS does not speak.
+    /// No scheme, or one that AWS does not use.
     #[error("it does not begin with http:// or https://; use a URL such as http://localhost:8000")]
     Scheme,
-    /// Nobody to ask.
-    #[error("it names no host; use a URL such as http://localhost:8000")]
+    /// No host.
+    #[error("it has no host; use a URL such as http://localhost:8000")]
     Host,
-    /// Above 65535, or no number.
-    #[error("its port is none; use a number from 1 to 65535")]
+    /// Not a number, or outside 1 to 65535.
+    #[error("its port is invalid; use a number from 1 to 65535")]
     Port,
-    /// The SDK's requests have their own.
-    #[error("it goes on after its path; leave away what begins with '?' or '#'")]
+    /// A query or a fragment, which the SDK cannot send.
+    #[error("it has a query or fragment; remove what begins with '?' or '#'")]
     Query,
 }
 
@@ -150,26 +105,10 @@ mod tests {
     #[case("http://host:0", ParseEndpointError::Port)]
     #[case("http://host/?x=y", ParseEndpointError::Query)]
     #[case("http://host/#x", ParseEndpointError::Query)]
-    fn what_is_no_endpoint_is_refused_with_what_would_be_right(
+    fn a_text_that_is_not_an_endpoint_is_invalid(
         #[case] text: &str,
         #[case] expected: ParseEndpointError,
     ) {
         assert_eq!(text.parse::<Endpoint>().unwrap_err(), expected);
-    }
-
-    #[rstest]
-    #[case("eu-west-1", true)]
-    #[case("eusc-de-east-1", true)]
-    #[case("local", true)]
-    #[case("", false)]
-    #[case("eu west", false)]
-    #[case("eu-west-1 ", false)]
-    #[case("a.b", false)]
-    #[case("a/../b", false)]
-    #[case("-a", false)]
-    #[case("a-", false)]
-    #[case(&"a".repeat(64), false)]
-    fn a_region_is_a_label_of_a_host(#[case] text: &str, #[case] is_one: bool) {
-        assert_eq!(text.parse::<Region>().is_ok(), is_one);
     }
 }

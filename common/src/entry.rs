@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::{
-    EntryName, Field, SecretType, SecretValue, Spec, StoreName, Word, names::keys, pairs::Printer,
+    domain::Word, field::Field, name::EntryName, names::keys, pairs::Printer, secret::SecretValue,
+    secret_type::SecretType, spec::Spec, store_name::StoreName,
 };
 
 /// One `secret.`, `resource.` or `lease.` annotation, parsed.

@@ -1,4 +1,4 @@
-//! Which file each entry is written to, and which entries cannot stand beside one another.
+//! Which file each entry is written to, and which entries would have the same file or variable.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -6,17 +6,18 @@ use std::{
 };
 
 use crate::{
-    Entry, MountPath, Source,
-    fault::{AnnotationError, AnnotationErrorKind},
+    entry::{Entry, Source},
+    error::{AnnotationError, AnnotationErrorKind},
+    options::MountPath,
     output::{Format, variable_name},
 };
 
-/// The files of a pod: three lists, and files that hold the value of one entry.
+/// The files of a pod: three lists, and files with the value of one entry each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// How lists are written; [`Format::Files`] has none.
+    /// The format of the lists; [`Format::Files`] has no lists.
     pub format: Format,
-    /// The list of secrets. Its folder takes the secrets' own files with [`Format::Files`].
+    /// The list of secrets. With [`Format::Files`], each secret has a file in its folder.
     pub secrets: PathBuf,
     /// The list of resources.
     pub resources: PathBuf,
@@ -29,7 +30,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// All files in one folder, under the names of the original.
+    /// All files in one folder, with the names that the original uses.
     pub fn under(folder: &MountPath, format: Format) -> Self {
         let folder = Path::new(folder.as_str());
         Self {
@@ -42,8 +43,8 @@ impl Layout {
         }
     }
 
-    /// The file of `entry` alone, which holds its raw bytes: each resource and lease has one, a
-    /// secret with [`Format::Files`].
+    /// The file with the raw bytes of `entry`. Each resource and lease has one, and with
+    /// [`Format::Files`] each secret.
     pub fn own_file(&self, entry: &Entry) -> Option<PathBuf> {
         let folder = match entry.source {
             Source::Resource(_) => &self.resources_folder,
@@ -56,14 +57,14 @@ impl Layout {
         Some(folder.join(entry.name.as_str()))
     }
 
-    /// Entries that would be written over one another, or over a list, and entries of one list
-    /// that would become one shell variable.
+    /// The errors of entries that have the same file, or the file of a list, and of entries that
+    /// have the same shell variable in one list.
     pub fn check(&self, entries: &[Entry]) -> Vec<AnnotationError> {
-        let mut faults = self.shared_files(entries);
+        let mut errors = self.shared_files(entries);
         if self.format == Format::Env {
-            faults.extend(shared_variables(entries));
+            errors.extend(shared_variables(entries));
         }
-        faults
+        errors
     }
 
     fn shared_files(&self, entries: &[Entry]) -> Vec<AnnotationError> {
@@ -73,7 +74,7 @@ impl Layout {
             taken.insert(self.resources.clone(), "the list of resources");
             taken.insert(self.leases.clone(), "the list of leases");
         }
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         for entry in entries {
             let Some(file) = self.own_file(entry) else {
                 continue;
@@ -82,37 +83,37 @@ impl Layout {
                 btree_map::Entry::Vacant(vacant) => {
                     vacant.insert(&entry.annotation);
                 }
-                btree_map::Entry::Occupied(other) => faults.push(AnnotationError {
-                    annotation: entry.annotation.clone(),
-                    problem: AnnotationErrorKind::SameFile {
+                btree_map::Entry::Occupied(other) => {
+                    let kind = AnnotationErrorKind::SameFile {
                         file: other.key().display().to_string(),
                         by: (*other.get()).to_owned(),
-                    },
-                }),
+                    };
+                    errors.push(kind.at(&entry.annotation));
+                }
             }
         }
-        faults
+        errors
     }
 }
 
 fn shared_variables(entries: &[Entry]) -> Vec<AnnotationError> {
     let mut taken = BTreeMap::new();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for entry in entries {
         match taken.entry((entry.word(), variable_name(entry.name.as_str()))) {
             btree_map::Entry::Vacant(vacant) => {
                 vacant.insert(&entry.annotation);
             }
-            btree_map::Entry::Occupied(other) => faults.push(AnnotationError {
-                annotation: entry.annotation.clone(),
-                problem: AnnotationErrorKind::SameVariable {
+            btree_map::Entry::Occupied(other) => {
+                let kind = AnnotationErrorKind::SameVariable {
                     variable: other.key().1.clone(),
                     by: (*other.get()).clone(),
-                },
-            }),
+                };
+                errors.push(kind.at(&entry.annotation));
+            }
         }
     }
-    faults
+    errors
 }
 
 #[cfg(test)]
@@ -122,8 +123,8 @@ mod tests {
     use super::*;
     use crate::{Domain, Parsed};
 
-    /// Each annotation at fault and the other that its message names.
-    fn faults(layout: &Layout, annotations: &[&str]) -> Vec<(String, String)> {
+    /// Each annotation at error and the other that its message names.
+    fn errors(layout: &Layout, annotations: &[&str]) -> Vec<(String, String)> {
         let domain: Domain = "d".parse().unwrap();
         let value = |key: &str| match key.split('.').next() {
             Some("secret") => "kind=REFERENCE",
@@ -133,15 +134,15 @@ mod tests {
         let parsed =
             Parsed::from_annotations(&domain, annotations.iter().map(|key| (*key, value(key))));
         assert_eq!(
-            (parsed.entries.len(), parsed.faults),
+            (parsed.entries.len(), parsed.errors),
             (annotations.len(), vec![])
         );
         layout
             .check(&parsed.entries)
             .into_iter()
-            .map(|fault| match fault.problem {
+            .map(|error| match error.kind {
                 AnnotationErrorKind::SameFile { by, .. }
-                | AnnotationErrorKind::SameVariable { by, .. } => (fault.annotation, by),
+                | AnnotationErrorKind::SameVariable { by, .. } => (error.annotation, by),
                 other => panic!("{other}"),
             })
             .collect()
@@ -175,14 +176,14 @@ mod tests {
     fn entries_that_would_be_one_file_or_variable_are_refused(
         #[case] format: Format,
         #[case] annotations: &[&str],
-        #[case] fault: Option<(&str, &str)>,
+        #[case] error: Option<(&str, &str)>,
     ) {
         let layout = Layout::under(&MountPath::default(), format);
-        let expected: Vec<_> = fault
+        let expected: Vec<_> = error
             .into_iter()
             .map(|(at, by)| (at.to_owned(), by.to_owned()))
             .collect();
-        assert_eq!(faults(&layout, annotations), expected);
+        assert_eq!(errors(&layout, annotations), expected);
     }
 
     #[test]
@@ -192,12 +193,12 @@ mod tests {
             leases_folder: "/l".into(),
             ..Layout::under(&MountPath::default(), Format::Properties)
         };
-        assert_eq!(faults(&layout, &["lease.d/a", "resource.d/a"]), []);
+        assert_eq!(errors(&layout, &["lease.d/a", "resource.d/a"]), []);
         let layout = Layout {
             leases_folder: "/r".into(),
             ..layout
         };
-        assert_eq!(faults(&layout, &["lease.d/a", "resource.d/a"]).len(), 1);
+        assert_eq!(errors(&layout, &["lease.d/a", "resource.d/a"]).len(), 1);
     }
 
     #[test]

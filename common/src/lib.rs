@@ -1,32 +1,36 @@
-//! The words of kees's domain, as types: annotations and what they ask for, the paths at which
-//! values are stored, the values themselves, and the files that an application reads.
+//! The domain of kees as types: annotations, the secrets they ask for, the paths where values are
+//! stored, the values, and the files that an application reads.
 //!
-//! Everything here is pure. Text is parsed once, at the edge, into these types; nothing downstream
-//! looks at text again. The contract is that of the original kees, kept unchanged, and of its
-//! additions described in `docs/annotations.md`.
+//! Everything here is pure: no I/O and no clock. Text is parsed once into these types, and the other
+//! crates use the types only. The annotations are those of the original kees, with the additions in
+//! `docs/annotations.md`.
 //!
 //! ```
-//! use kees_common::{Domain, Parsed, PlanSettings};
+//! use kees_common::{Domain, Parsed};
 //!
-//! let domain = Domain::default();
 //! let parsed = Parsed::from_annotations(
-//!     &domain,
+//!     &Domain::default(),
 //!     [("secret.bsycorp.com/db-password", "kind=DYNAMIC,type=PASSWORD,size=256")],
 //! );
-//! assert!(parsed.faults.is_empty());
+//! assert!(parsed.errors.is_empty());
 //! assert_eq!(parsed.entries[0].name.as_str(), "db-password");
 //! ```
 
 mod annotation;
 #[cfg(feature = "clap")]
 pub mod arguments;
+mod collector;
 mod domain;
 pub mod downward;
 mod endpoint;
 mod entry;
-mod fault;
+mod error;
+mod excerpt;
+mod field;
+mod generated;
 mod layout;
 pub mod local;
+mod locator;
 mod name;
 pub mod names;
 mod options;
@@ -34,21 +38,33 @@ pub mod output;
 mod pairs;
 mod path;
 mod plan;
+mod region;
 mod secret;
+mod secret_type;
 mod spec;
 mod store_name;
+mod user_id;
 
 pub use annotation::Parsed;
 pub use domain::{Domain, ParseDomainError, Word};
-pub use endpoint::{Endpoint, ParseEndpointError, ParseRegionError, Region};
+pub use endpoint::{Endpoint, ParseEndpointError};
 pub use entry::{Entry, Lease, Lookup, Resource, Secret, Source, StorageKey};
-pub use fault::{AnnotationError, AnnotationErrorKind, Warning};
+pub use error::{AnnotationError, AnnotationErrorKind, Warning};
+pub use field::Field;
+pub use generated::Generated;
 pub use layout::Layout;
-pub use name::{EntryName, Field, ParseEntryNameError};
-pub use options::{ContainerNames, FileMode, LocalMode, MountPath, Options, Order};
+pub use locator::{Locator, Member};
+pub use name::{EntryName, ParseEntryNameError};
+pub use options::{
+    ContainerNames, FileMode, LocalMode, MountPath, Options, Order, ParseContainerNamesError,
+    ParseFileModeError, ParseMountPathError, ParseOrderError,
+};
 pub use pairs::ParsePairsError;
 pub use path::{ParsePathError, StoragePath, StoragePrefix};
-pub use plan::{Generation, Item, Locator, Member, Plan, PlanSettings};
+pub use plan::{Generation, Item, Plan, PlanSettings};
+pub use region::{ParseRegionError, Region};
 pub use secret::{ParseBase64Error, SecretValue};
-pub use spec::{Generated, SecretType, Spec, UserId};
+pub use secret_type::{ParseSecretTypeError, SecretType};
+pub use spec::Spec;
 pub use store_name::{ParseStoreNameError, StoreName};
+pub use user_id::{ParseUserIdError, UserId};

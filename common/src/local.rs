@@ -5,7 +5,7 @@
 //! `java.util.Random` (both algorithms are part of Java's API documentation), and that generator's
 //! `nextBytes` are the bytes. The keys of RSA and GPG are made in `kees-generate`.
 
-use crate::{Lease, SecretValue, name};
+use crate::{entry::Lease, name, secret::SecretValue};
 
 /// The digits of base 62 in the order of the original.
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

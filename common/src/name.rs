@@ -1,12 +1,12 @@
-//! The name of an entry and the field at its end: `signing.v1_public`.
+//! The name of an entry, with the field at its end: `signing.v1_public`.
 
 use std::{fmt, str::FromStr};
 
-/// The part of an annotation after the slash, as Kubernetes allows it: 1 to 63 letters, digits,
-/// `-`, `_` and `.`, beginning and ending with a letter or digit. It is also the key of the
-/// entry's line and, for resources and leases, the name of its file, so it can never be a path.
+/// The part of an annotation's key after the slash, as Kubernetes allows it: 1 to 63 letters,
+/// digits, `-`, `_` and `.`, beginning and ending with a letter or digit. It is also the key of the
+/// entry's line and, for resources and leases, the name of its file. It never contains a slash.
 ///
-/// What matches `_[a-z]*` at its end is the field: `signing.v1_public` has the base `signing.v1`
+/// What matches `_[a-z]*` at the end is the field: `signing.v1_public` has the base `signing.v1`
 /// and the field `public`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryName {
@@ -28,6 +28,11 @@ impl EntryName {
     /// The field, if the name ends in one.
     pub fn field(&self) -> Option<&str> {
         self.whole.get(self.base_len + 1..)
+    }
+
+    /// Whether a RANDOM of this name is an `api-key`, which is stored under two names.
+    pub(crate) fn is_api_key(&self) -> bool {
+        self.whole.starts_with("api-key")
     }
 }
 
@@ -66,51 +71,13 @@ pub(crate) fn base(name: &str) -> &str {
     }
 }
 
-/// A text that Kubernetes would not take as the name of an annotation.
+/// A text that Kubernetes does not accept as the name of an annotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the name after the slash must be 1 to 63 letters, digits, '-', '_' or '.', beginning and \
      ending with a letter or digit"
 )]
 pub struct ParseEntryNameError;
-
-/// One value of a generation: the halves of a key pair, a GPG key's passphrase, the two ends of an
-/// `api-key`, or the one value of a PASSWORD or RANDOM secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Field {
-    /// The only value of its generation; the name has no field, or one that is just a part of it.
-    Whole,
-    /// `_public` of RSA and GPG.
-    Public,
-    /// `_private` of RSA and GPG.
-    Private,
-    /// `_password` of GPG: the passphrase of the private key.
-    Password,
-    /// `_consumer` of a RANDOM whose name begins with `api-key`.
-    Consumer,
-    /// `_provider` of a RANDOM whose name begins with `api-key`.
-    Provider,
-}
-
-impl Field {
-    /// The word after the underscore; empty for [`Field::Whole`].
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Whole => "",
-            Self::Public => "public",
-            Self::Private => "private",
-            Self::Password => "password",
-            Self::Consumer => "consumer",
-            Self::Provider => "provider",
-        }
-    }
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -124,7 +91,7 @@ mod tests {
     #[case("db-url", "db-url", None)]
     #[case("a_B", "a_B", None)]
     #[case("a_b1", "a_b1", None)]
-    fn the_field_is_what_lower_case_letters_follow_the_last_underscore(
+    fn the_field_is_the_lower_case_letters_after_the_last_underscore(
         #[case] text: &str,
         #[case] base: &str,
         #[case] field: Option<&str>,
@@ -144,7 +111,7 @@ mod tests {
     #[case("a_")]
     #[case("ä")]
     #[case("a b")]
-    fn a_name_that_kubernetes_refuses_is_refused(#[case] text: &str) {
+    fn a_name_that_kubernetes_does_not_accept_is_invalid(#[case] text: &str) {
         assert_eq!(text.parse::<EntryName>(), Err(ParseEntryNameError));
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, collections::btree_map, fmt, str::FromStr};
 
 use zeroize::Zeroizing;
 
-use crate::{EntryName, SecretValue};
+use crate::{name::EntryName, secret::SecretValue};
 
 /// How the values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -36,13 +36,13 @@ impl Format {
 }
 
 impl FromStr for Format {
-    type Err = String;
+    type Err = ParseFormatError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseFormatError> {
         Self::ALL
             .into_iter()
             .find(|format| format.as_str() == text)
-            .ok_or_else(|| "use properties, env, json or files".to_owned())
+            .ok_or(ParseFormatError)
     }
 }
 
@@ -51,6 +51,11 @@ impl fmt::Display for Format {
         f.write_str(self.as_str())
     }
 }
+
+/// A text that is not a [`Format`]. The message says what to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("use properties, env, json or files")]
+pub struct ParseFormatError;
 
 /// The one file that lists `entries` in `format`, sorted by name and ended by a newline unless it
 /// is empty; `None` for [`Format::Files`], which has no such file: each value's bytes are written

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::fault::shown;
+use crate::excerpt::excerpt;
 
 /// A store that a value can lie in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +44,7 @@ impl FromStr for StoreName {
         Self::ALL
             .into_iter()
             .find(|store| store.as_str() == text)
-            .ok_or_else(|| ParseStoreNameError(shown(text)))
+            .ok_or_else(|| ParseStoreNameError(excerpt(text)))
     }
 }
 

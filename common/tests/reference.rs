@@ -140,7 +140,7 @@ fn formats() -> String {
     lists.join("\n")
 }
 
-/// Each fault beside an annotation that has it, as messages have it.
+/// Each error beside an annotation that has it, as messages have it.
 fn refused() -> String {
     let pods: &[&[(&str, &str)]] = &[
         &[("secret.bsycorp.com/db", "kind=dynamic")],
@@ -214,20 +214,20 @@ fn refused() -> String {
         &[("init.bsycorp.com/storage-prefix", "/dev/../prod")],
     ];
     let row = |pod: &&[(&str, &str)]| {
-        let faults = Plan::new(&parsed(pod.iter().copied()), &settings()).unwrap_err();
-        let [fault] = &faults[..] else {
-            panic!("{pod:?}: {faults:?}")
+        let errors = Plan::new(&parsed(pod.iter().copied()), &settings()).unwrap_err();
+        let [error] = &errors[..] else {
+            panic!("{pod:?}: {errors:?}")
         };
         let value = pod
             .iter()
-            .find(|(key, _)| *key == fault.annotation)
+            .find(|(key, _)| *key == error.annotation)
             .unwrap()
             .1;
-        let key = fault.annotation.replace("bsycorp.com", "DOMAIN");
-        let problem = fault.problem.to_string().replace("bsycorp.com", "DOMAIN");
+        let key = error.annotation.replace("bsycorp.com", "DOMAIN");
+        let message = error.kind.to_string().replace("bsycorp.com", "DOMAIN");
         format!(
             "| `{key}: \"{value}\"` | {} |\n",
-            problem.replace('<', "\\<")
+            message.replace('<', "\\<")
         )
     };
     let head = "| annotation | what is said of it |\n| --- | --- |\n";

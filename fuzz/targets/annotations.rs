@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
     for entry in &parsed.entries {
         let value = entry.annotation_value();
         let again = Parsed::from_annotations(&domain, [(entry.annotation.as_str(), value.as_str())]);
-        assert_eq!(again.faults, [], "what was printed is refused");
+        assert_eq!(again.errors, [], "what was printed is refused");
         assert_eq!(again.entries, std::slice::from_ref(entry), "what was printed means something else");
     }
     for store in [StoreName::DynamoDb, StoreName::SecretsManager] {

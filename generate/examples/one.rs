@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "GPG" => {
             let user_id: UserId = "Nobody <nobody@example.com>"
                 .parse()
-                .map_err(|()| "the user id is not one")?;
+                .map_err(|_| "the user id is not one")?;
             Spec::Gpg { bits, user_id }
         }
         "PASSWORD" => Spec::Password { bits },

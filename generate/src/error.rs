@@ -1,29 +1,40 @@
-//! What can go wrong in making values, and in looking at those that are stored.
+//! The errors of generating values and of verifying stored ones.
 
 use kees_common::Field;
 
-/// A generation that could not be made.
+/// A generation could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
     /// The operating system's random source failed.
     #[error("the operating system's random source failed")]
     Random,
-    /// A key could not be made or encoded.
-    #[error("{what} could not be made: {why}")]
+    /// A key could not be generated or encoded.
+    #[error("{key} could not be generated: {reason}")]
     Key {
         /// The kind of key.
-        what: &'static str,
-        /// The library's own words; they name no key material.
-        why: String,
+        key: &'static str,
+        /// The library's message, which contains no key material. The libraries have different
+        /// error types, so the text is kept instead of a source.
+        reason: String,
     },
 }
 
-/// A stored value that is not what its annotation says.
+/// A stored value is not what its annotation says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
+#[error("{message}")]
 pub struct VerifyError {
-    /// The field at fault.
+    /// The field with the wrong value.
     pub field: Field,
     /// What is wrong with it, and what was expected. Never a value.
-    pub what: String,
+    pub message: String,
+}
+
+impl VerifyError {
+    /// An error in the value of `field`.
+    pub fn new(field: Field, message: impl Into<String>) -> Self {
+        Self {
+            field,
+            message: message.into(),
+        }
+    }
 }

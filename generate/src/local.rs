@@ -83,10 +83,10 @@ fn hash<const N: usize>(what: &str, name: &str) -> [u8; N] {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
-fn failed(why: impl ToString) -> GenerateError {
+fn failed(reason: impl ToString) -> GenerateError {
     GenerateError::Key {
-        what: "a key of local mode",
-        why: why.to_string(),
+        key: "a key of local mode",
+        reason: reason.to_string(),
     }
 }
 

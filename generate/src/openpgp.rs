@@ -258,9 +258,9 @@ fn armored(kind: armor::Kind, key: &Packet, rest: &[Packet]) -> Result<SecretVal
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
-fn failed(why: impl ToString) -> GenerateError {
+fn failed(reason: impl ToString) -> GenerateError {
     GenerateError::Key {
-        what: "a GPG key",
-        why: why.to_string(),
+        key: "a GPG key",
+        reason: reason.to_string(),
     }
 }

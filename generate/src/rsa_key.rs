@@ -79,9 +79,9 @@ fn unspecified(error: Unspecified) -> GenerateError {
     failed(error.to_string())
 }
 
-fn failed(why: String) -> GenerateError {
+fn failed(reason: String) -> GenerateError {
     GenerateError::Key {
-        what: "an RSA key",
-        why,
+        key: "an RSA key",
+        reason,
     }
 }

@@ -32,7 +32,7 @@ pub fn verify(
     values: &[(Field, &SecretValue)],
 ) -> Result<Option<usize>, VerifyError> {
     if let Some((field, _)) = values.iter().find(|(_, value)| value.is_empty()) {
-        return Err(mismatch(*field, "the value is empty"));
+        return Err(VerifyError::new(*field, "the value is empty"));
     }
     let find = |field| {
         values
@@ -52,7 +52,7 @@ pub fn verify(
                 no_key(*field, "random bytes", value.expose())?;
             }
             match (find(Field::Consumer), find(Field::Provider)) {
-                (Some(consumer), Some(provider)) if consumer != provider => Err(mismatch(
+                (Some(consumer), Some(provider)) if consumer != provider => Err(VerifyError::new(
                     Field::Consumer,
                     "the value differs from that of provider",
                 )),
@@ -73,7 +73,7 @@ fn text(field: Field, expected: &str, value: &[u8]) -> Result<(), VerifyError> {
     no_key(field, expected, value)?;
     if std::str::from_utf8(value).is_err() {
         let what = format!("expected {expected}, found bytes that are no text");
-        return Err(mismatch(field, &what));
+        return Err(VerifyError::new(field, what));
     }
     Ok(())
 }
@@ -82,9 +82,9 @@ fn text(field: Field, expected: &str, value: &[u8]) -> Result<(), VerifyError> {
 fn no_key(field: Field, expected: &str, value: &[u8]) -> Result<(), VerifyError> {
     match Form::of(value) {
         Form::Other => Ok(()),
-        found => Err(mismatch(
+        found => Err(VerifyError::new(
             field,
-            &format!("expected {expected}, found {found}"),
+            format!("expected {expected}, found {found}"),
         )),
     }
 }
@@ -147,14 +147,7 @@ fn not(field: Field, expected: Form, value: &[u8], why: Option<&dyn fmt::Display
         (Form::Other, Some(why)) => format!("expected {expected}: {why}"),
         (found, _) => format!("expected {expected}, found {found}"),
     };
-    mismatch(field, &what)
-}
-
-fn mismatch(field: Field, what: &str) -> VerifyError {
-    VerifyError {
-        field,
-        what: what.to_owned(),
-    }
+    VerifyError::new(field, what)
 }
 
 #[cfg(test)]

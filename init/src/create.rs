@@ -34,7 +34,7 @@ pub(crate) async fn create_absent(
 ) -> Refusals {
     let mut absent = slots.open_generations();
     // The longest first, so that no core is idle while another makes the last big key.
-    absent.sort_by_key(|open| Reverse(effort(&open.generation.spec)));
+    absent.sort_by_key(|open| Reverse(open.generation.spec.rsa_bits()));
     progress.generating(absent.len());
     let begun = *budget;
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -125,7 +125,7 @@ fn fail(slots: &mut Slots<'_>, open: &OpenGeneration<'_>, problem: EntryError) {
 
 /// Makes one generation; a key on a thread of its own, so that the stores are served meanwhile.
 async fn generate(spec: &Spec) -> Result<Generated, GenerateError> {
-    if effort(spec) == 0 {
+    if spec.rsa_bits().is_none() {
         return kees_generate::generate(spec);
     }
     let owned = spec.clone();
@@ -137,16 +137,8 @@ async fn generate(spec: &Spec) -> Result<Generated, GenerateError> {
     .await;
     made.unwrap_or_else(|error| {
         Err(GenerateError::Key {
-            what: spec.secret_type().as_str(),
-            why: error.to_string(),
+            key: spec.secret_type().as_str(),
+            reason: error.to_string(),
         })
     })
-}
-
-/// How long a generation takes, roughly, beside others: the size of its key.
-fn effort(spec: &Spec) -> u16 {
-    match spec {
-        Spec::Rsa { bits } | Spec::Gpg { bits, .. } => *bits,
-        Spec::Password { .. } | Spec::Random { .. } | Spec::ApiKey { .. } => 0,
-    }
 }

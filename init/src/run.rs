@@ -257,12 +257,9 @@ fn place(item: &Item) -> (StoreName, StoragePath) {
 }
 
 fn no_value(entry: &Entry) -> InitError {
-    let problem = kees_common::AnnotationErrorKind::NoLocalValue;
-    kees_common::AnnotationError {
-        annotation: entry.annotation.clone(),
-        problem,
-    }
-    .into()
+    kees_common::AnnotationErrorKind::NoLocalValue
+        .at(&entry.annotation)
+        .into()
 }
 
 /// Every value, or every cause.

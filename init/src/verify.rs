@@ -32,14 +32,8 @@ pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
             continue;
         };
         if value.is_empty() && is_secret(request, item) {
-            let what = "the stored value is empty".to_owned();
-            faults.push((
-                at,
-                VerifyError {
-                    field: Field::Whole,
-                    what,
-                },
-            ));
+            let error = VerifyError::new(Field::Whole, "the stored value is empty");
+            faults.push((at, error));
         } else if let Some((key, secret_type, field)) = typed(&request.plan, item) {
             match groups.iter_mut().find(|group| group.key == key) {
                 Some(group) => group.values.push((at, field, value)),

@@ -43,7 +43,7 @@ impl PodError {
     /// What is wrong, without the place.
     pub fn problem(&self) -> &dyn fmt::Display {
         match self {
-            Self::Annotation(fault) => &fault.problem,
+            Self::Annotation(fault) => &fault.kind,
             Self::Pod { problem, .. } => problem,
         }
     }

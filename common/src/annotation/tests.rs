@@ -3,7 +3,8 @@ use rstest::rstest;
 
 use super::*;
 use crate::{
-    Field, FileMode, LocalMode, Order, Secret, SecretType, Spec, StoreName, output::Format,
+    Field, FileMode, Lease, LocalMode, Lookup, Order, Resource, Secret, SecretType, SecretValue,
+    Source, Spec, StoreName, names::keys, output::Format, pairs,
 };
 
 fn parse(key: &str, value: &str) -> Parsed {
@@ -13,21 +14,21 @@ fn parse(key: &str, value: &str) -> Parsed {
 /// The one entry of a sound annotation.
 fn sound(key: &str, value: &str) -> Entry {
     let mut parsed = parse(key, value);
-    assert_eq!(parsed.faults, [], "{key}: {value}");
+    assert_eq!(parsed.errors, [], "{key}: {value}");
     parsed.entries.pop().unwrap()
 }
 
-/// The one fault of an annotation, as a message has it.
-fn fault(key: &str, value: &str) -> String {
+/// The one error of an annotation, as a message has it.
+fn error(key: &str, value: &str) -> String {
     let parsed = parse(key, value);
     assert_eq!(parsed.entries, [], "{key}: {value}");
-    let faults: Vec<_> = parsed
-        .faults
+    let errors: Vec<_> = parsed
+        .errors
         .iter()
-        .map(|fault| fault.problem.to_string())
+        .map(|error| error.kind.to_string())
         .collect();
-    assert_eq!(faults.len(), 1, "{key}: {value}: {faults:?}");
-    faults.into_iter().next().unwrap()
+    assert_eq!(errors.len(), 1, "{key}: {value}: {errors:?}");
+    errors.into_iter().next().unwrap()
 }
 
 fn warnings(key: &str, value: &str) -> Vec<String> {
@@ -294,7 +295,7 @@ fn a_lease_is_a_range(
      backslash is written '\\\\'"
 )]
 fn a_secret_at_fault_says_what_would_be_right(#[case] value: &str, #[case] message: &str) {
-    assert_eq!(fault("secret.d/a_public", value), message);
+    assert_eq!(error("secret.d/a_public", value), message);
 }
 
 #[rstest]
@@ -322,7 +323,7 @@ fn a_field_that_its_type_has_not_is_refused(
 ) {
     let value = format!("kind=DYNAMIC,type={secret_type},size=2048,userId=a<b>");
     assert_eq!(
-        fault(&format!("secret.d/{name}"), &value),
+        error(&format!("secret.d/{name}"), &value),
         format!("{message}; name one of them at the end of the annotation's name")
     );
 }
@@ -336,7 +337,7 @@ fn one_storage_key_cannot_hold_many_fields(
     #[case] what: &str,
 ) {
     let value = format!("kind=DYNAMIC,type={secret_type},size=2048,userId=a<b>,storageKey=x");
-    let message = fault(&format!("secret.d/{name}"), &value);
+    let message = error(&format!("secret.d/{name}"), &value);
     assert!(message.contains(&format!("a DYNAMIC {what},")), "{message}");
 }
 
@@ -363,7 +364,7 @@ fn one_storage_key_cannot_hold_many_fields(
     "rangeEnd=4 is wrong; it must not be below rangeStart=5"
 )]
 fn a_lease_at_fault_says_what_would_be_right(#[case] value: &str, #[case] message: &str) {
-    assert_eq!(fault("lease.d/a", value), message);
+    assert_eq!(error("lease.d/a", value), message);
 }
 
 #[test]
@@ -383,9 +384,9 @@ fn every_fault_of_every_annotation_is_found() {
         ],
     );
     let at: Vec<_> = parsed
-        .faults
+        .errors
         .iter()
-        .map(|fault| fault.annotation.as_str())
+        .map(|error| error.annotation.as_str())
         .collect();
     let expected = [
         vec!["init.d/order"],
@@ -439,7 +440,7 @@ fn options_are_read() {
     ];
     let parsed = Parsed::from_annotations(&"d".parse().unwrap(), options);
     assert_eq!(
-        (&parsed.faults[..], &parsed.warnings[..]),
+        (&parsed.errors[..], &parsed.warnings[..]),
         (&[][..], &[][..])
     );
     let Options {
@@ -533,7 +534,7 @@ fn an_option_at_fault_says_what_would_be_right(
     #[case] value: &str,
     #[case] message: &str,
 ) {
-    assert_eq!(fault(&format!("init.d/{name}"), value), message);
+    assert_eq!(error(&format!("init.d/{name}"), value), message);
 }
 
 #[test]
@@ -541,26 +542,26 @@ fn a_message_stays_one_short_line() {
     let key = format!("secret.d/{}", "x\n".repeat(1000));
     let value = format!("kind={}\u{1b}", "y".repeat(100_000));
     let parsed = parse(&key, &value);
-    for fault in parsed
-        .faults
+    for error in parsed
+        .errors
         .iter()
-        .chain(&parse("secret.d/a", &value).faults)
+        .chain(&parse("secret.d/a", &value).errors)
     {
-        let message = fault.to_string();
+        let message = error.to_string();
         assert!(
             message.len() < 500 && !message.contains(char::is_control),
             "{message}"
         );
     }
     let parsed = parse("init.d/storage-prefix", &format!("/{}", "z".repeat(10_000)));
-    assert!(parsed.faults[0].to_string().len() < 300);
+    assert!(parsed.errors[0].to_string().len() < 300);
 }
 
 #[test]
 fn no_message_repeats_a_local_value() {
     for key in ["secret.d/a", "resource.d/a", "lease.d/a"] {
         let parsed = parse(key, "kind=REFERENCE,localModeValue=canary_,foo");
-        assert!(!format!("{:?} {:?}", parsed.faults, parsed.warnings).contains("canary"));
+        assert!(!format!("{:?} {:?}", parsed.errors, parsed.warnings).contains("canary"));
     }
     let entry = sound("resource.d/a", "localModeValue=Y2FuYXJ5");
     let debug = format!("{entry:?}");
@@ -649,7 +650,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
         ("resource", ""),
         ("lease", "INDEX"),
     ]);
-    (kind, name, pairs).prop_filter_map("at fault", |((word, kind), name, pairs)| {
+    (kind, name, pairs).prop_filter_map("at error", |((word, kind), name, pairs)| {
         let mut printer = pairs::Printer::default();
         printer.pair(keys::KIND, kind);
         for (key, value) in pairs.into_iter().flatten() {
@@ -682,7 +683,7 @@ proptest! {
     fn what_an_entry_prints_parses_into_it(entry in any_entry()) {
         let value = entry.annotation_value();
         let parsed = parse(&entry.annotation, &value);
-        prop_assert_eq!((parsed.faults, parsed.warnings), (vec![], vec![]));
+        prop_assert_eq!((parsed.errors, parsed.warnings), (vec![], vec![]));
         prop_assert_eq!(parsed.entries, [entry]);
     }
 
@@ -695,10 +696,10 @@ proptest! {
         let parsed = parse(&format!("{word}.d/{name}"), &value);
         // Something came of it, whatever it was.
         if word != "init" {
-            prop_assert_eq!(parsed.entries.is_empty(), !parsed.faults.is_empty());
+            prop_assert_eq!(parsed.entries.is_empty(), !parsed.errors.is_empty());
         }
-        for fault in parsed.faults {
-            prop_assert!(!fault.to_string().contains(char::is_control));
+        for error in parsed.errors {
+            prop_assert!(!error.to_string().contains(char::is_control));
         }
     }
 }

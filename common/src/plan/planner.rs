@@ -1,31 +1,39 @@
-//! How a plan is made: entry by entry, in their order.
+//! Builds a plan, entry by entry.
 
 use std::collections::HashMap;
 
-use super::{Generation, Item, Locator, Member, Plan, PlanSettings};
+use super::{Generation, Item, Plan, PlanSettings};
 use crate::{
-    AnnotationError, AnnotationErrorKind, Entry, Field, LocalMode, Lookup, Parsed, Secret,
-    SecretType, Source, Spec, StorageKey, StoragePath, StoreName,
+    annotation::Parsed,
+    entry::{Entry, Lookup, Secret, Source, StorageKey},
+    error::{AnnotationError, AnnotationErrorKind},
+    field::Field,
+    locator::{Locator, Member},
     names::{init, keys},
+    options::LocalMode,
+    path::StoragePath,
+    secret_type::SecretType,
+    spec::Spec,
+    store_name::StoreName,
 };
 
-/// The plan, and what is wrong with the entries beside `settings`.
+/// The plan, and the errors that only show together with `settings` and other entries.
 pub(super) fn plan(parsed: &Parsed, settings: &PlanSettings) -> (Plan, Vec<AnnotationError>) {
     let mut planner = Planner {
         parsed,
         settings,
         pod_store: settings.store,
         plan: Plan::default(),
-        owners: HashMap::new(),
-        faults: Vec::new(),
+        generations: HashMap::new(),
+        errors: Vec::new(),
     };
     planner.options();
     for (index, entry) in parsed.entries.iter().enumerate() {
-        if let Err(problem) = planner.add(index, entry) {
-            planner.fault(&entry.annotation, problem);
+        if let Err(kind) = planner.add(index, entry) {
+            planner.errors.push(kind.at(&entry.annotation));
         }
     }
-    (planner.plan, planner.faults)
+    (planner.plan, planner.errors)
 }
 
 struct Planner<'a> {
@@ -34,38 +42,29 @@ struct Planner<'a> {
     /// The store of an entry that names none.
     pod_store: StoreName,
     plan: Plan,
-    /// Which generation each path of a store belongs to.
-    owners: HashMap<(StoreName, StoragePath), usize>,
-    faults: Vec<AnnotationError>,
+    /// The generation of each path of a store.
+    generations: HashMap<(StoreName, StoragePath), usize>,
+    errors: Vec<AnnotationError>,
 }
 
 impl Planner<'_> {
-    fn fault(&mut self, annotation: &str, problem: AnnotationErrorKind) {
-        self.faults.push(AnnotationError {
-            annotation: annotation.to_owned(),
-            problem,
-        });
-    }
-
-    /// Looks at the pod's `init.` annotations that the operator may refuse.
+    /// Checks the pod's `init.` annotations against what the operator allows.
     fn options(&mut self) {
         let domain = &self.parsed.domain;
         let options = &self.parsed.options;
         if options.local_mode != LocalMode::Off && !self.settings.local_mode_allowed {
-            self.fault(
-                &domain.init(init::LOCAL_MODE),
-                AnnotationErrorKind::LocalModeDenied,
-            );
+            let error = AnnotationErrorKind::LocalModeDenied.at(domain.init(init::LOCAL_MODE));
+            self.errors.push(error);
         }
         match options.store.map(|store| self.allowed(store)) {
             Some(Ok(store)) => self.pod_store = store,
-            Some(Err(problem)) => self.fault(&domain.init(init::STORE), problem),
+            Some(Err(kind)) => self.errors.push(kind.at(domain.init(init::STORE))),
             None => {}
         }
     }
 
     fn add(&mut self, index: usize, entry: &Entry) -> Result<(), AnnotationErrorKind> {
-        self.check_mode(entry)?;
+        self.check_local_mode(entry)?;
         if let Source::Lease(lease) = &entry.source {
             let path = format!("leases/{}.{}", lease.key_prefix, lease.start);
             return self.path(self.pod_store, &path).map(|_| ());
@@ -82,15 +81,15 @@ impl Planner<'_> {
                 let generation =
                     self.generation(entry, store, spec, *field, storage_key.as_ref())?;
                 let locator = generation.locator(*field);
-                let at = self.settle(index, generation)?;
+                let at = self.add_generation(index, generation)?;
                 (locator, Some((at, *field)))
             }
             Source::Secret(Secret::Reference { lookup, member, .. }) => (
-                self.lookup(entry, store, lookup, *member, entry.name.as_str())?,
+                self.locator(entry, store, lookup, *member, entry.name.as_str())?,
                 None,
             ),
             Source::Resource(resource) => (
-                self.lookup(entry, store, &resource.lookup, None, entry.name.base())?,
+                self.locator(entry, store, &resource.lookup, None, entry.name.base())?,
                 None,
             ),
             Source::Lease(_) => return Ok(()),
@@ -104,34 +103,34 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn local_only(&self) -> bool {
+    fn is_local_only(&self) -> bool {
         self.parsed.options.local_mode == LocalMode::On
     }
 
-    /// What the pod's `local-mode` has no answer for.
-    fn check_mode(&self, entry: &Entry) -> Result<(), AnnotationErrorKind> {
+    /// Whether the pod's `local-mode` can give this entry a value.
+    fn check_local_mode(&self, entry: &Entry) -> Result<(), AnnotationErrorKind> {
         match &entry.source {
-            Source::Lease(_) if !self.local_only() => Err(AnnotationErrorKind::StoreLease(
+            Source::Lease(_) if !self.is_local_only() => Err(AnnotationErrorKind::StoreLease(
                 self.parsed.domain.init(init::LOCAL_MODE),
             )),
             Source::Resource(_)
             | Source::Secret(Secret::Reference {
                 local_spec: None, ..
-            }) if self.local_only() && entry.local_value.is_none() => {
+            }) if self.is_local_only() && entry.local_value.is_none() => {
                 Err(AnnotationErrorKind::NoLocalValue)
             }
             _ => Ok(()),
         }
     }
 
-    /// `store`, where the operator allows it; without any store at all every name is as good.
+    /// `store`, if the operator allows it. Without a store, in local mode, every name is allowed.
     fn allowed(&self, store: StoreName) -> Result<StoreName, AnnotationErrorKind> {
         let PlanSettings {
             store: default,
             allowed,
             ..
         } = self.settings;
-        if self.local_only() || store == *default || allowed.contains(&store) {
+        if self.is_local_only() || store == *default || allowed.contains(&store) {
             return Ok(store);
         }
         let others = allowed.iter().filter(|store| *store != default);
@@ -145,13 +144,13 @@ impl Planner<'_> {
         })
     }
 
-    /// The path of `suffix`, sound for `store`.
+    /// The path of `suffix`, if `store` accepts it.
     fn path(&self, store: StoreName, suffix: &str) -> Result<StoragePath, AnnotationErrorKind> {
         let prefix = &self.settings.prefix;
-        let path = prefix.join(suffix).map_err(|problem| {
+        let path = prefix.join(suffix).map_err(|reason| {
             let prefix = prefix.as_str();
             let joined = format!("{}/{suffix}", prefix.strip_suffix('/').unwrap_or(prefix));
-            AnnotationErrorKind::path(&joined, problem)
+            AnnotationErrorKind::path(&joined, reason)
         })?;
         if store == StoreName::SecretsManager && !is_secret_name(path.as_str()) {
             return Err(AnnotationErrorKind::SecretName(path.as_str().to_owned()));
@@ -167,7 +166,8 @@ impl Planner<'_> {
         field: Field,
         storage_key: Option<&StorageKey>,
     ) -> Result<Generation, AnnotationErrorKind> {
-        // With several fields the name's own is left off; with one, it is just part of the name.
+        // The name of a generation with several fields is without the field. With one field, what
+        // looks like a field is part of the name.
         let name = if field == Field::Whole {
             entry.name.as_str()
         } else {
@@ -198,13 +198,13 @@ impl Planner<'_> {
         })
     }
 
-    /// Finds the generation among those that are planned, or adds it.
-    fn settle(
+    /// The index of the generation in the plan, to which it is added if it is not there yet.
+    fn add_generation(
         &mut self,
         index: usize,
         generation: Generation,
     ) -> Result<usize, AnnotationErrorKind> {
-        // Secrets Manager keeps a generation under one name, a flat store each field under its own.
+        // Secrets Manager stores a generation under one name, other stores each field under its own.
         let place = |path: &StoragePath| (generation.store, path.clone());
         let places: Vec<_> = match generation.store {
             StoreName::SecretsManager => vec![place(&generation.path)],
@@ -214,11 +214,11 @@ impl Planner<'_> {
                 .map(|(_, path)| place(path))
                 .collect(),
         };
-        let owned = places
+        let known = places
             .iter()
-            .find_map(|place| Some((place, *self.owners.get(place)?)));
-        let at = owned.map_or(self.plan.generations.len(), |(_, at)| at);
-        match (owned, self.plan.generations.get_mut(at)) {
+            .find_map(|place| Some((place, *self.generations.get(place)?)));
+        let at = known.map_or(self.plan.generations.len(), |(_, at)| at);
+        match (known, self.plan.generations.get_mut(at)) {
             (Some(((_, path), _)), Some(other)) if other.spec != generation.spec => {
                 let first = other
                     .entries
@@ -237,14 +237,15 @@ impl Planner<'_> {
                     entries: vec![index],
                     ..generation
                 });
-                self.owners
+                self.generations
                     .extend(places.into_iter().map(|place| (place, at)));
             }
         }
         Ok(at)
     }
 
-    fn lookup(
+    /// Where a value is that is only read. `name` is its place where `storageKey=` is absent.
+    fn locator(
         &self,
         entry: &Entry,
         store: StoreName,
@@ -253,25 +254,25 @@ impl Planner<'_> {
         name: &str,
     ) -> Result<Locator, AnnotationErrorKind> {
         let secrets_manager = store == StoreName::SecretsManager;
-        let asked = [
+        let keys = [
             (keys::PROPERTY, &lookup.property),
             (keys::VERSION_STAGE, &lookup.version_stage),
             (keys::VERSION_ID, &lookup.version_id),
         ];
-        let other_store = !secrets_manager && !self.local_only();
-        if let Some((key, _)) = asked.into_iter().find(|(_, v)| v.is_some() && other_store) {
+        let other_store = !secrets_manager && !self.is_local_only();
+        if let Some((key, _)) = keys.into_iter().find(|(_, v)| v.is_some() && other_store) {
             return Err(AnnotationErrorKind::NeedsSecretsManager { key, store });
         }
         let at = |suffix: &str| match &lookup.storage_key {
             Some(key) if secrets_manager && key.is_arn() => StoragePath::arn(key.as_str())
-                .map_err(|problem| AnnotationErrorKind::path(key.as_str(), problem)),
+                .map_err(|reason| AnnotationErrorKind::path(key.as_str(), reason)),
             Some(key) => self.path(store, key.as_str()),
             None => self.path(store, suffix),
         };
         let member = match member {
-            // An api-key that is only read is the whole secret, as any other RANDOM.
-            Some((secret_type @ (SecretType::Rsa | SecretType::Gpg), field))
-                if lookup.property.is_none() =>
+            // An api-key that is only read is a whole secret, as any other RANDOM.
+            Some((secret_type, field))
+                if secret_type.fields().contains(&field) && lookup.property.is_none() =>
             {
                 Some(Member {
                     secret: at(entry.name.base())?,
@@ -291,7 +292,7 @@ impl Planner<'_> {
     }
 }
 
-/// What Secrets Manager takes as the name of a secret (`CreateSecret`, API reference).
+/// Whether Secrets Manager accepts `name` for a secret (`CreateSecret`, API reference).
 fn is_secret_name(name: &str) -> bool {
     name.len() <= 512
         && name

@@ -21,12 +21,12 @@ fn planned(store: StoreName, annotations: &[(&str, &str)]) -> Plan {
     Plan::new(&parsed(annotations), &settings(store)).unwrap()
 }
 
-/// The faults as messages have them.
-fn faults(settings: &PlanSettings, annotations: &[(&str, &str)]) -> Vec<String> {
-    let faults = Plan::new(&parsed(annotations), settings)
+/// The errors as messages have them.
+fn errors(settings: &PlanSettings, annotations: &[(&str, &str)]) -> Vec<String> {
+    let errors = Plan::new(&parsed(annotations), settings)
         .err()
         .unwrap_or_default();
-    faults.iter().map(ToString::to_string).collect()
+    errors.iter().map(ToString::to_string).collect()
 }
 
 const RSA: &str = "kind=DYNAMIC,type=RSA,size=2048";
@@ -259,7 +259,7 @@ fn a_secret_has_a_name_of_512_characters_at_most() {
         let key = "k".repeat(length - "/dev/team/".len());
         let annotation = format!("{PASSWORD},storageKey={key}");
         let settings = settings(StoreName::SecretsManager);
-        faults(&settings, &[("secret.d/a", &annotation)])
+        errors(&settings, &[("secret.d/a", &annotation)])
     };
     assert_eq!(named(512), Vec::<String>::new());
     let refused = named(513);
@@ -365,7 +365,7 @@ fn what_only_shows_beside_the_settings_is_a_fault(
     #[case] message: &str,
 ) {
     assert_eq!(
-        faults(&settings(StoreName::Embedded), annotations),
+        errors(&settings(StoreName::Embedded), annotations),
         [message]
     );
 }
@@ -380,7 +380,7 @@ fn what_only_shows_beside_the_settings_is_a_fault(
 fn local_mode_takes_what_has_a_value_of_its_own(#[case] key: &str, #[case] value: &str) {
     let annotations = [(key, value), ("init.d/local-mode", "true")];
     assert_eq!(
-        faults(&settings(StoreName::DynamoDb), &annotations),
+        errors(&settings(StoreName::DynamoDb), &annotations),
         [""; 0]
     );
 }
@@ -392,7 +392,7 @@ fn remote_then_local_may_find_in_the_store_what_has_no_local_value() {
         ("init.d/local-mode", "remote-then-local"),
     ];
     assert_eq!(
-        faults(&settings(StoreName::DynamoDb), &annotations),
+        errors(&settings(StoreName::DynamoDb), &annotations),
         [""; 0]
     );
 }
@@ -413,7 +413,7 @@ fn local_mode_is_refused_where_the_operator_does_not_allow_it(
     let expected = "init.d/local-mode: local mode is not allowed here; remove the annotation, or \
                     ask the operator to allow it";
     assert_eq!(
-        faults(&settings, &annotations),
+        errors(&settings, &annotations),
         &[expected][..usize::from(refused)]
     );
 }
@@ -430,9 +430,9 @@ fn a_conflict_leaves_no_trace_in_the_faults_of_others() {
             "kind=DYNAMIC,type=RANDOM,size=64,storageKey=k_public",
         ),
     ];
-    let faults = faults(&settings(StoreName::DynamoDb), &annotations);
-    assert_eq!(faults.len(), 1, "{faults:?}");
-    assert!(faults[0].starts_with("secret.d/k_public: /dev/team/k_private is asked for"));
+    let errors = errors(&settings(StoreName::DynamoDb), &annotations);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].starts_with("secret.d/k_public: /dev/team/k_private is asked for"));
 }
 
 #[test]
@@ -445,10 +445,10 @@ fn faults_of_the_grammar_and_of_the_plan_come_together_sorted() {
         ("init.d/local-mode", "true"),
         ("init.d/file-mode", "1"),
     ];
-    let faults = Plan::new(&parsed(&annotations), &settings(StoreName::DynamoDb)).unwrap_err();
-    let at: Vec<_> = faults
+    let errors = Plan::new(&parsed(&annotations), &settings(StoreName::DynamoDb)).unwrap_err();
+    let at: Vec<_> = errors
         .iter()
-        .map(|fault| fault.annotation.as_str())
+        .map(|error| error.annotation.as_str())
         .collect();
     assert_eq!(
         at,

@@ -8,7 +8,7 @@ use sequoia_openpgp::{
     parse::Parse as _,
 };
 
-use super::{Form, mismatch, not, text};
+use super::{Form, not, text};
 use crate::VerifyError;
 
 /// Checks what is given of a key; its size in bits.
@@ -25,9 +25,9 @@ pub(super) fn verify(
         && public.fingerprint() != private.fingerprint()
     {
         let (public, private) = (public.fingerprint(), private.fingerprint());
-        return Err(mismatch(
+        return Err(VerifyError::new(
             Field::Public,
-            &format!("the public key ({public}) does not belong to the private key ({private})"),
+            format!("the public key ({public}) does not belong to the private key ({private})"),
         ));
     }
     if let Some(passphrase) = passphrase {
@@ -58,9 +58,9 @@ fn cert(field: Field, value: &[u8]) -> Result<Cert, VerifyError> {
     if cert.primary_key().key().has_secret() == (expected == Form::GpgPrivate) {
         Ok(cert)
     } else {
-        Err(mismatch(
+        Err(VerifyError::new(
             field,
-            &format!("expected {expected}, found the other half under its name"),
+            format!("expected {expected}, found the other half under its name"),
         ))
     }
 }
@@ -72,20 +72,20 @@ fn open(private: &Cert, passphrase: &[u8]) -> Result<(), VerifyError> {
         Some(SecretKeyMaterial::Encrypted(secret)) => {
             // A hostile value could ask for gigabytes; GnuPG 2.2 and Bouncy Castle write none.
             if matches!(secret.s2k(), S2K::Argon2 { .. }) {
-                return Err(mismatch(
+                return Err(VerifyError::new(
                     Field::Private,
                     "the private key is protected by Argon2, expected an iterated and salted hash",
                 ));
             }
             match secret.decrypt(key, &Password::from(passphrase)) {
                 Ok(_) => Ok(()),
-                Err(_) => Err(mismatch(
+                Err(_) => Err(VerifyError::new(
                     Field::Password,
                     "the passphrase does not open the private key",
                 )),
             }
         }
-        _ => Err(mismatch(
+        _ => Err(VerifyError::new(
             Field::Private,
             "the private key is not protected, expected it to be by the passphrase",
         )),

@@ -6,7 +6,7 @@ use rsa::{
     pkcs8::{self, PrivateKeyInfo, spki::SubjectPublicKeyInfoRef},
 };
 
-use super::{Form, mismatch, not};
+use super::{Form, not};
 use crate::VerifyError;
 
 /// Checks what is given of a key pair; its size in bits.
@@ -26,7 +26,7 @@ pub(super) fn verify(
         })
         .transpose()?;
     match (public, private) {
-        (Some(public), Some(private)) if public != private => Err(mismatch(
+        (Some(public), Some(private)) if public != private => Err(VerifyError::new(
             Field::Public,
             "the public key does not belong to the private key",
         )),

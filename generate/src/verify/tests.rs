@@ -35,7 +35,7 @@ fn check(secret_type: SecretType, values: &[(Field, &[u8])]) -> Result<(), Strin
         .map(|(field, value)| (*field, value))
         .collect();
     let checked = verify(secret_type, &borrowed).map(drop);
-    checked.map_err(|e| format!("{}: {}", e.field, e.what))
+    checked.map_err(|e| format!("{}: {}", e.field, e.message))
 }
 
 /// The values of `generated` for those fields, whole.

@@ -62,7 +62,7 @@ impl<'s> Grant<'s> {
                     service_account: shown(owner.service_account),
                 },
             ));
-            faults.extend(parsed.faults.iter().cloned().map(PodError::from));
+            faults.extend(parsed.errors.iter().cloned().map(PodError::from));
             return None;
         };
         let wired = match standing {
@@ -255,15 +255,8 @@ impl Applicant<'_> {
             } else {
                 names.join(", ")
             };
-            let annotation = entry.annotation.clone();
-            let problem = AnnotationErrorKind::StoreNotAllowed { store, allowed };
-            self.faults.push(
-                kees_common::AnnotationError {
-                    annotation,
-                    problem,
-                }
-                .into(),
-            );
+            let kind = AnnotationErrorKind::StoreNotAllowed { store, allowed };
+            self.faults.push(kind.at(&entry.annotation).into());
         }
         let arn = lookup
             .and_then(|lookup| lookup.storage_key.as_ref())

@@ -1,33 +1,42 @@
-//! What can be wrong with an annotation, each with what would be right.
+//! The errors and warnings of a pod's annotations. Each error says what would be right.
 
 use std::fmt;
 
 use crate::{
+    excerpt::excerpt,
+    field::Field,
     name::ParseEntryNameError,
     pairs::ParsePairsError,
     path::ParsePathError,
-    spec::SecretType,
     store_name::{ParseStoreNameError, StoreName},
 };
 
-/// One thing that is wrong, and the annotation it is wrong in.
+/// The longest key that Kubernetes accepts: a prefix of 253 characters, `/` and a name of 63.
+const MAX_KEY_LENGTH: usize = 253 + 1 + 63;
+
+/// One error, and the annotation that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnnotationError {
     /// The whole key of the annotation, `secret.bsycorp.com/db-password`.
     pub annotation: String,
-    /// What is wrong and what would be right.
-    pub problem: AnnotationErrorKind,
+    /// What is wrong, and what would be right.
+    pub kind: AnnotationErrorKind,
 }
 
 impl fmt::Display for AnnotationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", whole_key(&self.annotation), self.problem)
+        write!(f, "{}: {}", printable_key(&self.annotation), self.kind)
     }
 }
 
-impl std::error::Error for AnnotationError {}
+impl std::error::Error for AnnotationError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The message above contains that of `kind`.
+        self.kind.source()
+    }
+}
 
-/// Something that is not wrong but does nothing: an unknown key, a key without effect.
+/// Something that is allowed but has no effect: an unknown key, a key that its entry does not use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// The whole key of the annotation.
@@ -38,26 +47,26 @@ pub struct Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", whole_key(&self.annotation), self.message)
+        write!(f, "{}: {}", printable_key(&self.annotation), self.message)
     }
 }
 
-/// What is wrong with an annotation. No message repeats a `localModeValue`.
+/// What is wrong with an annotation. No message contains a `localModeValue`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnnotationErrorKind {
-    /// The part after the slash.
-    #[error("{0}")]
-    Name(ParseEntryNameError),
+    /// The name after the slash.
+    #[error(transparent)]
+    Name(#[from] ParseEntryNameError),
     /// The value is not a list of pairs.
-    #[error("{0}")]
-    Pairs(ParsePairsError),
-    /// A key that must be there is not.
+    #[error(transparent)]
+    Pairs(#[from] ParsePairsError),
+    /// A required key is missing.
     #[error("{key}= is missing; {right}")]
     Missing {
         /// The key.
         key: &'static str,
         /// What would be right.
-        right: &'static str,
+        right: String,
     },
     /// A key has a value that it cannot have.
     #[error("{key}={value} is wrong; {right}")]
@@ -73,14 +82,14 @@ pub enum AnnotationErrorKind {
     #[error(
         "localModeValue is not standard base64; encode the value, for example with `base64 -w0`"
     )]
-    LocalValue,
-    /// RSA or GPG without a field, or with one that the type has not; `api-key` likewise.
+    LocalModeValue,
+    /// RSA or GPG without a field, or with one that the type does not have; `api-key` likewise.
     #[error("{what} has the fields {has}; name one of them at the end of the annotation's name")]
     Field {
         /// The type, or the kind of name.
         what: String,
         /// The fields it has, `_public and _private`.
-        has: &'static str,
+        has: String,
     },
     /// DYNAMIC RSA, GPG or `api-key` with `storageKey=`.
     #[error(
@@ -91,38 +100,38 @@ pub enum AnnotationErrorKind {
     #[error("an ARN as storageKey= cannot be used with kind=DYNAMIC; use kind=REFERENCE")]
     DynamicArn,
     /// The path of the entry.
-    #[error("{path}: {problem}")]
+    #[error("{path}: {reason}")]
     Path {
-        /// The path as it was joined.
+        /// The path: prefix and name or `storageKey`.
         path: String,
-        /// What is wrong with it.
-        problem: ParsePathError,
+        /// What is wrong with it. It is part of the message, so it is not the error's source.
+        reason: ParsePathError,
     },
-    /// The path is no name that Secrets Manager takes.
+    /// Secrets Manager does not accept the path as a name.
     #[error(
         "{0} cannot be the name of a secret in Secrets Manager; use 1 to 512 letters, digits and \
          /_+=.@-"
     )]
     SecretName(String),
-    /// Two DYNAMIC entries ask for different things at one path.
+    /// Two DYNAMIC entries ask for different secrets at one path.
     #[error(
         "{path} is asked for as {this} here and as {other} by {by}; give one of them another name \
          or storageKey="
     )]
     Conflict {
-        /// The path both name.
+        /// The path of both.
         path: String,
         /// What this annotation asks for.
         this: String,
-        /// What the other asks for.
+        /// What the other annotation asks for.
         other: String,
         /// The other annotation.
         by: String,
     },
-    /// Two entries of one list would be one shell variable.
+    /// Two entries of one list have the same shell variable.
     #[error(
-        "as the shell variable {variable} it cannot be told from {by}; rename one of them or use \
-         another format"
+        "its shell variable {variable} is also that of {by}; rename one of them or use another \
+         format"
     )]
     SameVariable {
         /// The variable.
@@ -130,26 +139,26 @@ pub enum AnnotationErrorKind {
         /// The other annotation.
         by: String,
     },
-    /// Two entries, or an entry and a list of entries, would be written to one file.
+    /// Two entries, or an entry and a list of entries, have the same file.
     #[error("its file {file} is also that of {by}; rename one of them")]
     SameFile {
         /// The file.
         file: String,
-        /// The other annotation, or what the file is otherwise.
+        /// The other annotation, or the list.
         by: String,
     },
     /// `store=` or `init.DOMAIN/store` names a store that does not exist.
-    #[error("{0}")]
-    ParseStoreNameError(ParseStoreNameError),
+    #[error(transparent)]
+    StoreName(#[from] ParseStoreNameError),
     /// A store that the operator does not allow.
     #[error("store {store} is not allowed here; allowed: {allowed}")]
     StoreNotAllowed {
-        /// The store asked for.
+        /// The store of the entry or of the pod.
         store: StoreName,
-        /// Those that are allowed.
+        /// The stores that are allowed.
         allowed: String,
     },
-    /// A key that only Secrets Manager understands, with another store.
+    /// A key that works with Secrets Manager only, and another store.
     #[error(
         "{key}= works with the store secretsmanager alone, and this entry is in {store}; remove it or add store=secretsmanager"
     )]
@@ -165,10 +174,10 @@ pub enum AnnotationErrorKind {
          {0}: \"true\" or remove the lease"
     )]
     StoreLease(String),
-    /// Local mode has nothing to hand out for this entry.
+    /// Local mode has no value for this entry.
     #[error("local mode has no value for it; add localModeValue= with the value in base64")]
     NoLocalValue,
-    /// Local mode, where the operator does not allow it.
+    /// The operator does not allow local mode.
     #[error(
         "local mode is not allowed here; remove the annotation, or ask the operator to allow it"
     )]
@@ -176,47 +185,58 @@ pub enum AnnotationErrorKind {
 }
 
 impl AnnotationErrorKind {
-    pub(crate) fn invalid(key: &'static str, value: &str, right: impl Into<String>) -> Self {
-        Self::Invalid {
+    pub(crate) fn missing(key: &'static str, right: impl Into<String>) -> Self {
+        Self::Missing {
             key,
-            value: shown(value),
             right: right.into(),
         }
     }
 
-    pub(crate) fn path(path: &str, problem: ParsePathError) -> Self {
+    pub(crate) fn invalid(key: &'static str, value: &str, right: impl Into<String>) -> Self {
+        Self::Invalid {
+            key,
+            value: excerpt(value),
+            right: right.into(),
+        }
+    }
+
+    pub(crate) fn path(path: &str, reason: ParsePathError) -> Self {
         Self::Path {
-            path: shown(path),
-            problem,
+            path: excerpt(path),
+            reason,
+        }
+    }
+
+    pub(crate) fn field(what: &str, fields: &[Field]) -> Self {
+        let names: Vec<_> = fields.iter().map(|field| format!("_{field}")).collect();
+        let has = match names.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => String::new(),
+        };
+        Self::Field {
+            what: what.to_owned(),
+            has,
+        }
+    }
+
+    /// The error, with the annotation that has it.
+    #[must_use]
+    pub fn at(self, annotation: impl Into<String>) -> AnnotationError {
+        AnnotationError {
+            annotation: annotation.into(),
+            kind: self,
         }
     }
 }
 
-/// What somebody wrote, cut and escaped so that a message stays one readable line.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(100)
-        .flat_map(char::escape_debug)
-        .collect();
-    if text.chars().nth(100).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// The key of an annotation, as a message has it: whole where Kubernetes takes it, which is only
-/// found out after admission.
-fn whole_key(key: &str) -> String {
-    let sound = key.len() <= 317 && key.bytes().all(|b| b.is_ascii_graphic());
-    if sound { key.to_owned() } else { shown(key) }
-}
-
-/// The fields of a type, as messages list them.
-pub(crate) fn fields_of(secret_type: SecretType) -> &'static str {
-    match secret_type {
-        SecretType::Rsa => "_public and _private",
-        SecretType::Gpg => "_public, _private and _password",
-        SecretType::Password | SecretType::Random => "_consumer and _provider",
+/// The key of an annotation as messages contain it. Kubernetes checks keys only after admission, so
+/// a key may be long or have control characters; such a key is cut and escaped.
+fn printable_key(key: &str) -> String {
+    let is_plain = key.len() <= MAX_KEY_LENGTH && key.bytes().all(|b| b.is_ascii_graphic());
+    if is_plain {
+        key.to_owned()
+    } else {
+        excerpt(key)
     }
 }

@@ -1,0 +1,130 @@
+//! The grammar of `secret.DOMAIN/NAME`, `resource.DOMAIN/NAME` and `lease.DOMAIN/NAME`.
+
+use std::borrow::Cow;
+
+use super::{secret, unused::UnusedPairs};
+use crate::{
+    collector::Collector,
+    domain::Word,
+    entry::{Entry, Lease, Lookup, Resource, Source},
+    error::AnnotationErrorKind,
+    name::EntryName,
+    names::keys,
+    pairs,
+    secret::SecretValue,
+    store_name::StoreName,
+};
+
+/// One entry; `None` where it has errors, which are then in `collect`.
+pub(super) fn parse(
+    word: Word,
+    name: &str,
+    value: &str,
+    collect: &mut Collector<'_>,
+) -> Option<Entry> {
+    let errors_before = collect.error_count();
+    let name = collect.ok(name.parse::<EntryName>());
+    let pairs = collect.ok(pairs::parse(value));
+    let (name, mut pairs) = (name?, UnusedPairs::new(pairs?));
+
+    let source = match word {
+        Word::Secret => secret::parse(&name, &mut pairs, collect).map(Source::Secret),
+        Word::Resource => Some(Source::Resource(resource(&mut pairs))),
+        Word::Lease => lease(&name, &mut pairs, collect).map(Source::Lease),
+        Word::Init => None,
+    };
+    let (local_value, store) = if word == Word::Lease {
+        (None, None)
+    } else {
+        (local_value(&mut pairs, collect), store(&mut pairs, collect))
+    };
+    let is_valid = collect.error_count() == errors_before;
+    pairs.warn(is_valid, collect);
+    if !is_valid {
+        return None;
+    }
+    let annotation = collect.annotation().to_owned();
+    Some(Entry {
+        annotation,
+        name,
+        source: source?,
+        store,
+        local_value,
+    })
+}
+
+/// The keys that say where a value is that is only read.
+pub(super) fn lookup(pairs: &mut UnusedPairs<'_>) -> Lookup {
+    Lookup {
+        storage_key: pairs.storage_key(),
+        property: pairs.take(keys::PROPERTY).map(Cow::into_owned),
+        version_stage: pairs.take(keys::VERSION_STAGE).map(Cow::into_owned),
+        version_id: pairs.take(keys::VERSION_ID).map(Cow::into_owned),
+    }
+}
+
+fn local_value(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Option<SecretValue> {
+    let text = pairs.take(keys::LOCAL_MODE_VALUE)?;
+    let value = SecretValue::from_base64(&text);
+    collect.ok(value.map_err(|_| AnnotationErrorKind::LocalModeValue))
+}
+
+fn store(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Option<StoreName> {
+    let text = pairs.take(keys::STORE)?;
+    collect.ok(text.parse::<StoreName>())
+}
+
+fn resource(pairs: &mut UnusedPairs<'_>) -> Resource {
+    // The original's examples give a resource both keys, which have no meaning there.
+    pairs.take(keys::KIND);
+    pairs.take(keys::TYPE);
+    Resource {
+        lookup: lookup(pairs),
+    }
+}
+
+fn lease(
+    name: &EntryName,
+    pairs: &mut UnusedPairs<'_>,
+    collect: &mut Collector<'_>,
+) -> Option<Lease> {
+    let right = "a lease has kind=INDEX";
+    match pairs.take(keys::KIND).as_deref() {
+        Some("INDEX") => {}
+        Some(other) => collect.error(AnnotationErrorKind::invalid(keys::KIND, other, right)),
+        None => collect.error(AnnotationErrorKind::missing(keys::KIND, right)),
+    }
+    let key_prefix = pairs.take(keys::STORAGE_KEY_PREFIX);
+    let start = range_bound(keys::RANGE_START, pairs, collect);
+    let end = range_bound(keys::RANGE_END, pairs, collect);
+    let (start, end) = (start?, end?);
+    if start > end {
+        let right = format!("it must not be below rangeStart={start}");
+        collect.error(AnnotationErrorKind::invalid(
+            keys::RANGE_END,
+            &end.to_string(),
+            right,
+        ));
+    }
+    let key_prefix = key_prefix.map_or_else(|| name.base().to_owned(), Cow::into_owned);
+    Some(Lease {
+        key_prefix,
+        start,
+        end,
+    })
+}
+
+fn range_bound(
+    key: &'static str,
+    pairs: &mut UnusedPairs<'_>,
+    collect: &mut Collector<'_>,
+) -> Option<i32> {
+    let Some(text) = pairs.take(key) else {
+        let right = "a lease has rangeStart= and rangeEnd=, whole numbers";
+        collect.error(AnnotationErrorKind::missing(key, right));
+        return None;
+    };
+    let right = "use a whole number of 32 bits";
+    let number = text.parse();
+    collect.ok(number.map_err(|_| AnnotationErrorKind::invalid(key, &text, right)))
+}

@@ -1,0 +1,53 @@
+//! Where one value is stored.
+
+use crate::{field::Field, path::StoragePath, secret_type::SecretType};
+
+/// Where one value is, for every kind of store. A store that holds one value under each name
+/// (DynamoDB, embedded, memory) uses `path`; Secrets Manager uses `member` where there is one, and
+/// `path` otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Locator {
+    /// The value's own path: a key of kees's table, the name of a whole secret, or an ARN.
+    pub path: StoragePath,
+    /// The secret that holds a whole generation, and the member with this value.
+    pub member: Option<Member>,
+    /// `property=`
+    pub property: Option<String>,
+    /// `versionStage=`
+    pub version_stage: Option<String>,
+    /// `versionId=`
+    pub version_id: Option<String>,
+}
+
+impl Locator {
+    /// The name or ARN of the Secrets Manager secret that holds this value.
+    pub fn secret_id(&self) -> &StoragePath {
+        self.member
+            .as_ref()
+            .map_or(&self.path, |member| &member.secret)
+    }
+
+    /// Whether the current version is read.
+    pub fn is_current(&self) -> bool {
+        self.version_stage.is_none() && self.version_id.is_none()
+    }
+}
+
+/// One member of the JSON object that Secrets Manager holds for a generation with several fields.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Member {
+    /// The name or ARN of the secret.
+    pub secret: StoragePath,
+    /// The member.
+    pub field: Field,
+    /// The type of the generation.
+    pub secret_type: SecretType,
+}
+
+impl Member {
+    /// Whether the member's text is base64 of the value (an RSA key's DER, an api-key's bytes). If
+    /// not, the text is the value itself (GPG's armor and passphrase).
+    pub fn is_base64(&self) -> bool {
+        !self.secret_type.is_text()
+    }
+}
