@@ -1,5 +1,5 @@
-# Two images: docker build --target init, and --target webhook. Neither holds anything but one static program; the root
-# certificates are inside it. From programs that are built already, in a folder DIR with bin/:
+# Two images: docker build --target init, and docker build --target webhook. Each contains only one static program, which
+# includes the root certificates. To use programs that are already built, in DIR/bin/static:
 #   buildah --isolation chroot --storage-driver vfs build --build-context build=DIR --target init .
 
 FROM rust:1.95-bookworm AS build
