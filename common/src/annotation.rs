@@ -2,10 +2,13 @@
 //! parsing.
 
 mod entry;
+mod prefix;
 mod secret;
 #[cfg(test)]
 mod tests;
 mod unused;
+
+pub use prefix::misspelled_prefix;
 
 use crate::{
     collector::Collector,
@@ -24,7 +27,8 @@ pub struct Parsed {
     pub entries: Vec<Entry>,
     /// The pod's `init.` annotations.
     pub options: Options,
-    /// The errors. An entry with an error is not among `entries`.
+    /// The errors. An entry with an error is not among `entries`, unless a warning became its error
+    /// ([`Parsed::deny_warnings`]).
     pub errors: Vec<AnnotationError>,
     /// What has no effect.
     pub warnings: Vec<Warning>,
@@ -36,21 +40,19 @@ impl Parsed {
         domain: &Domain,
         annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
-        let mut annotations: Vec<_> = annotations
-            .into_iter()
-            .filter_map(|(key, value)| {
-                domain
-                    .split(key)
-                    .map(|(word, name)| (key, word, name, value))
-            })
-            .collect();
-        annotations.sort_unstable_by_key(|(key, ..)| *key);
-
         let mut parsed = Self {
             domain: domain.clone(),
             ..Self::default()
         };
-        for (key, word, name, value) in annotations {
+        let mut ours = Vec::new();
+        for (key, value) in annotations {
+            match domain.split(key) {
+                Some((word, name)) => ours.push((key, word, name, value)),
+                None => parsed.warnings.extend(misspelled_prefix(domain, key)),
+            }
+        }
+        ours.sort_unstable_by_key(|(key, ..)| *key);
+        for (key, word, name, value) in ours {
             let mut collect = Collector::new(key, &mut parsed.errors, &mut parsed.warnings);
             if word == Word::Init {
                 parsed.options.read(name, value, &mut collect);
@@ -59,5 +61,16 @@ impl Parsed {
             }
         }
         parsed
+            .warnings
+            .sort_by(|a, b| a.annotation.cmp(&b.annotation));
+        parsed
+    }
+
+    /// Makes each warning an error, for the switch `strict` of the operator's policy and of
+    /// `kees lint`.
+    pub fn deny_warnings(&mut self) {
+        let warnings = self.warnings.drain(..);
+        self.errors.extend(warnings.map(AnnotationError::from));
+        self.errors.sort_by(|a, b| a.annotation.cmp(&b.annotation));
     }
 }

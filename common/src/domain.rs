@@ -1,4 +1,4 @@
-//! The domain of the annotations, and which annotations are ours.
+//! The domain of kees's annotations.
 
 use std::{fmt, str::FromStr};
 
@@ -17,10 +17,10 @@ impl Domain {
         format!("init.{}/{name}", self.0)
     }
 
-    /// Splits a key of ours into its word (`secret`, `resource`, `lease` or `init`) and its name.
+    /// Splits a key of this domain into its word (`secret`, `resource`, `lease` or `init`) and its name.
     pub fn split<'k>(&self, key: &'k str) -> Option<(Word, &'k str)> {
-        // Most keys are none of ours, which their beginning tells.
-        let (word, rest) = [Word::Secret, Word::Resource, Word::Lease, Word::Init]
+        // Most keys of a pod begin with another word, so this comparison is first.
+        let (word, rest) = Word::ALL
             .into_iter()
             .find_map(|word| Some((word, key.strip_prefix(word.as_str())?)))?;
         let rest = rest.strip_prefix('.')?.strip_prefix(&self.0)?;
@@ -61,12 +61,12 @@ impl fmt::Display for Domain {
     }
 }
 
-/// A domain that no annotation can have.
+/// A text that cannot be part of an annotation's key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a domain; use lower-case letters, digits, '-' and '.', such as example.com")]
 pub struct ParseDomainError(String);
 
-/// The word that an annotation of ours begins with.
+/// The word that an annotation of kees begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
     /// `secret.DOMAIN/`
@@ -80,6 +80,9 @@ pub enum Word {
 }
 
 impl Word {
+    /// Every word.
+    pub const ALL: [Self; 4] = [Self::Secret, Self::Resource, Self::Lease, Self::Init];
+
     /// The word as it stands in a key.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -116,7 +119,7 @@ mod tests {
     #[case("a/b")]
     #[case("a_b")]
     #[case("ä.com")]
-    fn what_no_annotation_can_have_is_no_domain(#[case] text: &str) {
+    fn what_no_annotation_can_contain_is_not_a_domain(#[case] text: &str) {
         assert_eq!(
             text.parse::<Domain>(),
             Err(ParseDomainError(text.to_owned()))
@@ -141,15 +144,12 @@ mod tests {
     #[case("secret.example.com", None)]
     #[case("secret/example.com", None)]
     #[case("example.com/a", None)]
-    fn a_key_is_ours_by_its_word_and_domain(
-        #[case] key: &str,
-        #[case] split: Option<(Word, &str)>,
-    ) {
+    fn a_key_has_a_word_and_the_domain(#[case] key: &str, #[case] split: Option<(Word, &str)>) {
         assert_eq!("example.com".parse::<Domain>().unwrap().split(key), split);
     }
 
     #[test]
-    fn an_init_key_is_one_of_ours() {
+    fn an_init_key_has_the_domain() {
         assert_eq!(Domain::default().init("store"), "init.bsycorp.com/store");
     }
 }

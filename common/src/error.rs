@@ -51,6 +51,12 @@ impl fmt::Display for Warning {
     }
 }
 
+impl From<Warning> for AnnotationError {
+    fn from(warning: Warning) -> Self {
+        AnnotationErrorKind::DeniedWarning(warning.message).at(warning.annotation)
+    }
+}
+
 /// What is wrong with an annotation. No message contains a `localModeValue`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnnotationErrorKind {
@@ -78,6 +84,23 @@ pub enum AnnotationErrorKind {
         /// What would be right.
         right: String,
     },
+    /// An unknown key that is probably a misspelled known one.
+    #[error("the key '{key}' is unknown; did you mean {known}=")]
+    UnknownKey {
+        /// The key as given.
+        key: String,
+        /// The known key.
+        known: &'static str,
+    },
+    /// An unknown option that is probably a misspelled known one.
+    #[error("unknown; did you mean {known}")]
+    UnknownOption {
+        /// The whole key of the known option's annotation.
+        known: String,
+    },
+    /// A warning, where the operator's policy or `kees lint --strict` denies warnings.
+    #[error("{0}; in strict mode, this warning is an error")]
+    DeniedWarning(String),
     /// `localModeValue` cannot be decoded.
     #[error(
         "localModeValue is not standard base64; encode the value, for example with `base64 -w0`"

@@ -43,9 +43,10 @@ mod secret;
 mod secret_type;
 mod spec;
 mod store_name;
+mod typo;
 mod user_id;
 
-pub use annotation::Parsed;
+pub use annotation::{Parsed, misspelled_prefix};
 pub use domain::{Domain, ParseDomainError, Word};
 pub use endpoint::{Endpoint, ParseEndpointError};
 pub use entry::{Entry, Lease, Lookup, Resource, Secret, Source, StorageKey};

@@ -10,7 +10,7 @@ pub use mount_path::{MountPath, ParseMountPathError};
 
 use crate::{
     collector::Collector, error::AnnotationErrorKind, names::init, output::Format,
-    path::StoragePrefix, store_name::StoreName,
+    path::StoragePrefix, store_name::StoreName, typo,
 };
 
 /// The options of a pod. They hold for all of its entries.
@@ -57,8 +57,21 @@ impl Options {
             init::STORE => self.store = collect.ok(trimmed.parse::<StoreName>()),
             init::FORMAT => self.format = collect.parse(init::FORMAT, trimmed),
             init::INJECTED => {}
-            _ => collect.warn("unknown, ignored".to_owned()),
+            unknown => warn_of_unknown(unknown, collect),
         }
+    }
+}
+
+/// An error if `name` is probably a misspelled option, else a warning.
+fn warn_of_unknown(name: &str, collect: &mut Collector<'_>) {
+    match typo::closest(name, init::ALL.iter().map(|option| option.name)) {
+        Some(known) => {
+            let annotation = collect.annotation();
+            let prefix = annotation.strip_suffix(name).unwrap_or_default();
+            let known = format!("{prefix}{known}");
+            collect.error(AnnotationErrorKind::UnknownOption { known });
+        }
+        None => collect.warn("unknown, ignored".to_owned()),
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn parse(
     let errors_before = collect.error_count();
     let name = collect.ok(name.parse::<EntryName>());
     let pairs = collect.ok(pairs::parse(value));
-    let (name, mut pairs) = (name?, UnusedPairs::new(pairs?));
+    let (name, mut pairs) = (name?, UnusedPairs::new(pairs?, collect));
 
     let source = match word {
         Word::Secret => secret::parse(&name, &mut pairs, collect).map(Source::Secret),

@@ -415,13 +415,66 @@ fn every_fault_of_every_annotation_is_found() {
     &["the key 'store' has no effect here, ignored", "the key 'localModeValue' has no effect here, ignored"]
 )]
 #[case("resource.d/a", "\\u001b\\n=x", &["the key '\\u{1b}\\n' is unknown, ignored"])]
-#[case("init.d/storage-prefx", "x", &["unknown, ignored"])]
+#[case("init.d/colour", "x", &["unknown, ignored"])]
 fn what_has_no_effect_is_a_warning(
     #[case] key: &str,
     #[case] value: &str,
     #[case] expected: &[&str],
 ) {
     assert_eq!(warnings(key, value), expected);
+}
+
+#[rstest]
+#[case("secret.d/a", "kind=DYNAMIC,type=PASSWORD,Size=64", &["the key 'Size' is unknown; did you mean size="])]
+#[case(
+    "secret.d/a",
+    "Kind=DYNAMIC,type=PASSWORD,size=64,storagekey=x,foo=bar",
+    &["the key 'Kind' is unknown; did you mean kind=", "the key 'storagekey' is unknown; did you mean storageKey="]
+)]
+#[case(
+    "secret.d/a",
+    "kind=REFERENCE,stores=s3",
+    &["the key 'stores' is unknown; did you mean store=", "'s3' is not a store; use dynamodb, secretsmanager or embedded"]
+)]
+#[case("resource.d/a", "storageky=x", &["the key 'storageky' is unknown; did you mean storageKey="])]
+#[case("init.d/storage-prefx", "x", &["unknown; did you mean init.d/storage-prefix"])]
+#[case("init.d/Format", "json", &["unknown; did you mean init.d/format"])]
+fn a_misspelled_key_or_option_is_an_error(
+    #[case] key: &str,
+    #[case] value: &str,
+    #[case] expected: &[&str],
+) {
+    let parsed = parse(key, value);
+    let messages: Vec<_> = parsed.errors.iter().map(|e| e.kind.to_string()).collect();
+    assert_eq!(messages, expected);
+    assert_eq!(parsed.entries, []);
+}
+
+#[test]
+fn a_limited_number_of_unknown_keys_is_compared_with_the_known_ones() {
+    let parsed = parse("resource.d/a", &"sizex=1,".repeat(1000));
+    assert_eq!(parsed.errors.len(), 64);
+}
+
+#[test]
+fn denied_warnings_are_errors() {
+    let annotations = [
+        ("secret.d/b", "kind=REFERENCE,foo=bar"),
+        ("secret.d/a", "kind=nothing"),
+        ("secrets.d/c", ""),
+    ];
+    let mut parsed = Parsed::from_annotations(&"d".parse().unwrap(), annotations);
+    assert_eq!((parsed.errors.len(), parsed.warnings.len()), (1, 2));
+    parsed.deny_warnings();
+    let messages: Vec<_> = parsed.errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        messages[1..],
+        [
+            "secret.d/b: the key 'foo' is unknown, ignored; in strict mode, this warning is an error",
+            "secrets.d/c: ignored; did you mean secret.d/c; in strict mode, this warning is an error",
+        ]
+    );
+    assert_eq!(parsed.warnings, []);
 }
 
 #[test]

@@ -2,7 +2,14 @@
 
 use std::borrow::Cow;
 
-use crate::{collector::Collector, entry::StorageKey, excerpt::excerpt, names::keys, pairs::Pair};
+use crate::{
+    collector::Collector, entry::StorageKey, error::AnnotationErrorKind, excerpt::excerpt,
+    names::keys, pairs::Pair, typo,
+};
+
+/// The most unknown keys of one entry that are compared with the known keys. The comparison is slow,
+/// and an annotation may contain more than 100,000 keys.
+const MAX_COMPARED: usize = 64;
 
 /// The most unused keys of one entry that have a warning of their own.
 const MAX_WARNINGS: usize = 16;
@@ -11,8 +18,27 @@ const MAX_WARNINGS: usize = 16;
 pub(super) struct UnusedPairs<'a>(Vec<Pair<'a>>);
 
 impl<'a> UnusedPairs<'a> {
-    pub(super) fn new(pairs: Vec<Pair<'a>>) -> Self {
-        Self(pairs)
+    pub(super) fn new(pairs: Vec<Pair<'a>>, collect: &mut Collector<'_>) -> Self {
+        let mut pairs = Self(pairs);
+        pairs.correct(collect);
+        pairs
+    }
+
+    /// Collects an error for each misspelled key, and corrects the key. Thus the rest of the parser
+    /// checks its value, and does not report the known key as missing.
+    fn correct(&mut self, collect: &mut Collector<'_>) {
+        let is_known = |key: &str| keys::ALL.iter().any(|known| known.name == key);
+        let unknown = self.0.iter_mut().filter(|(key, _)| !is_known(key));
+        for (key, _) in unknown.take(MAX_COMPARED) {
+            let known = typo::closest(key, keys::ALL.iter().map(|known| known.name));
+            if let Some(known) = known {
+                collect.error(AnnotationErrorKind::UnknownKey {
+                    key: excerpt(key),
+                    known,
+                });
+                *key = Cow::Borrowed(known);
+            }
+        }
     }
 
     /// Takes every pair with that key; the last one counts, as in a Java properties file.
