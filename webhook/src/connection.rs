@@ -1,144 +1,204 @@
-//! One connection: TLS handshake, requests over HTTP/1.1 or HTTP/2, and its end.
+//! One connection: the TLS handshake, requests over HTTP/1.1 or HTTP/2, and the end.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
-use hyper::service::service_fn;
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Response},
+};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
 use rustls::ServerConfig;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::watch,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use crate::{
-    Limits, Router,
-    metrics::Metrics,
-    slots::{Activity, Slot},
+    Limits,
+    metrics::ConnectionMetrics,
+    slots::{Activity, Slot, ValidRequest},
 };
 
-/// Flow control of HTTP/2: what a client may send ahead, for each stream and for all together.
-/// Most reviews have a few KB; this bounds the memory that a connection can take.
+/// The flow control window of HTTP/2, for each stream and for the whole connection. Most reviews
+/// have a few KB. The window bounds the memory that a connection can take.
 const WINDOW: u32 = 256 * 1024;
 
-/// Requests at the same time on one HTTP/2 connection.
+/// The most requests at the same time on one HTTP/2 connection.
 const STREAMS: u32 = 128;
 
-/// The most that the headers of a request may take, in bytes.
+/// The most bytes of the headers of one HTTP/2 request.
 const HEADERS: u32 = 16 * 1024;
 
-/// What all connections of a server share.
+/// The most bytes that are buffered for reading from or writing to one connection.
+const BUFFER: usize = 64 * 1024;
+
+/// What the connections of one port share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct Shared<H> {
+    pub(crate) handshake: H,
     pub(crate) router: Router,
-    pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
-    /// Becomes true when connections shall end.
-    pub(crate) ending: watch::Receiver<bool>,
+    pub(crate) metrics: ConnectionMetrics,
 }
 
-/// Serves `stream` until the client leaves, nothing has happened for long, the slot is given to
-/// another, or the server ends.
-pub(crate) async fn serve(
-    shared: Arc<Shared>,
+/// What happens on a connection before HTTP begins.
+pub(crate) trait Handshake: Send + Sync + 'static {
+    /// What HTTP is spoken over.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Performs the handshake and chooses the protocol.
+    fn perform(
+        &self,
+        stream: TcpStream,
+    ) -> impl Future<Output = io::Result<(Self::Stream, Protocol)>> + Send;
+}
+
+/// The version of HTTP that a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// No TLS, and HTTP/1.1 alone.
+#[derive(Debug)]
+pub(crate) struct Plain;
+
+impl Handshake for Plain {
+    type Stream = TcpStream;
+
+    async fn perform(&self, stream: TcpStream) -> io::Result<(TcpStream, Protocol)> {
+        Ok((stream, Protocol::Http1))
+    }
+}
+
+/// TLS with the certificate that is current when the connection opens. The client chooses the
+/// protocol by ALPN.
+#[derive(Debug)]
+pub(crate) struct Tls(pub(crate) watch::Receiver<Arc<ServerConfig>>);
+
+impl Handshake for Tls {
+    type Stream = TlsStream<TcpStream>;
+
+    async fn perform(&self, stream: TcpStream) -> io::Result<(Self::Stream, Protocol)> {
+        stream.set_nodelay(true)?;
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.0.borrow()));
+        let stream = acceptor.accept(stream).await?;
+        let protocol = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        };
+        Ok((stream, protocol))
+    }
+}
+
+/// Serves `stream` until the client closes it, a timeout passes, or the connection is evicted. When
+/// the server drains, the connection ends after its open requests.
+pub(crate) async fn serve<H: Handshake>(
+    shared: Arc<Shared<H>>,
     stream: TcpStream,
-    tls: Arc<ServerConfig>,
     slot: Slot,
+    draining: CancellationToken,
 ) {
     let _open = Open::new(&shared.metrics);
     let deadline = Instant::now() + shared.limits.first_request_timeout;
     let handshake = tokio::select! {
-        result = timeout_at(deadline, handshake(stream, tls)) => result,
-        () = slot.activity.unwanted() => return,
+        result = timeout_at(deadline, shared.handshake.perform(stream)) => result,
+        () = slot.activity.evicted() => return,
     };
-    match handshake {
-        Ok(Ok(stream)) => exchange(&shared, stream, &slot.activity, deadline).await,
-        Ok(Err(error)) => {
-            shared.metrics.handshake_failures.inc();
-            tracing::debug!(%error, "handshake failed");
+    match handshake.unwrap_or_else(|timeout| Err(timeout.into())) {
+        Ok((stream, protocol)) => {
+            let http = http(protocol, &shared.limits);
+            serve_http(&shared, &http, stream, &slot.activity, deadline, draining).await;
         }
-        Err(_) => {
+        Err(error) => {
             shared.metrics.handshake_failures.inc();
-            tracing::debug!("handshake took too long");
+            tracing::debug!(%error, "TLS handshake failed");
         }
     }
 }
 
-type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
-
-async fn handshake(stream: TcpStream, tls: Arc<ServerConfig>) -> io::Result<TlsStream> {
-    stream.set_nodelay(true)?;
-    TlsAcceptor::from(tls).accept(stream).await
-}
-
-async fn exchange(
-    shared: &Arc<Shared>,
-    stream: TlsStream,
+async fn serve_http<H: Handshake>(
+    shared: &Shared<H>,
+    http: &auto::Builder<TokioExecutor>,
+    stream: H::Stream,
     activity: &Arc<Activity>,
     deadline: Instant,
+    draining: CancellationToken,
 ) {
-    let service = service_fn(|request| {
-        let shared = Arc::clone(shared);
-        let under_way = activity.start();
-        async move {
-            let (response, is_review) = shared.router.exchange(request).await;
-            if is_review {
-                under_way.of_use();
-            }
-            drop(under_way);
-            Ok::<_, Infallible>(response)
-        }
-    });
-    let builder = builder(&shared.limits);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut ending = shared.ending.clone();
-    let at_once = tokio::select! {
-        result = connection.as_mut() => return ended(result),
-        () = idle(activity, deadline, &shared.limits) => !activity.was_of_use(),
-        () = activity.unwanted() => true,
-        // An error means that the server is gone.
-        _ = ending.wait_for(|ending| *ending) => false,
-    };
-    // A client that has nothing to lose may not hold its slot by not taking part in the farewell.
-    let grace = if at_once && activity.is_idle() {
-        Duration::ZERO
-    } else {
-        shared.limits.drain_timeout
-    };
-    // HTTP/2: GOAWAY; HTTP/1.1: `connection: close`. What is under way is answered.
+    let limits = &shared.limits;
+    let service =
+        service_fn(|request| respond(shared.router.clone(), Arc::clone(activity), request));
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => return log_end(result),
+        () = idle(activity, deadline, limits) => {}
+        () = activity.evicted() => {}
+        () = draining.cancelled() => {}
+    }
+    // HTTP/2 sends GOAWAY. HTTP/1.1 closes an idle connection, and adds `connection: close` to the
+    // response of an open request.
     connection.as_mut().graceful_shutdown();
-    ended(timeout(grace, connection).await.unwrap_or(Ok(())));
+    let grace = if draining.is_cancelled() || !activity.is_idle() {
+        limits.drain_timeout
+    } else {
+        // One poll sends what ends the connection. The slot must not depend on the client.
+        Duration::ZERO
+    };
+    log_end(timeout(grace, connection).await.unwrap_or(Ok(())));
 }
 
-fn ended(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+fn log_end(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
     if let Err(error) = result {
-        tracing::trace!(error, "connection ended");
+        tracing::trace!(error, "connection failed");
     }
 }
 
-/// Resolves when no request has come until `deadline`, or later when none was under way or came for
-/// an idle timeout, or up to twice as long.
+async fn respond(
+    router: Router,
+    activity: Arc<Activity>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let open_request = activity.start_request();
+    let response = router.oneshot(request).await?;
+    if response.extensions().get::<ValidRequest>().is_some() {
+        open_request.mark_valid();
+    }
+    Ok(response)
+}
+
+/// Resolves when no request has started before `deadline`, or later when no request was open or
+/// started for one idle timeout. That takes up to two idle timeouts to notice.
 async fn idle(activity: &Activity, deadline: Instant, limits: &Limits) {
     sleep_until(deadline).await;
-    let mut before = 0;
-    while !activity.is_idle() || activity.requests() != before {
-        before = activity.requests();
+    let mut requests = 0;
+    while !activity.is_idle() || activity.requests() != requests {
+        requests = activity.requests();
         sleep(limits.idle_timeout).await;
     }
 }
 
-fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+fn http(protocol: Protocol, limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        // It also runs between two requests, so it must not be shorter than a client's patience.
+        // It also runs between two requests, where the idle timeout applies.
         .header_read_timeout(limits.idle_timeout)
-        .max_buf_size(64 * 1024);
+        .max_buf_size(BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -146,24 +206,27 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .initial_connection_window_size(WINDOW)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEADERS)
-        .max_send_buf_size(64 * 1024)
+        .max_send_buf_size(BUFFER)
         .keep_alive_interval(limits.ping_interval)
         .keep_alive_timeout(limits.ping_timeout);
-    builder
+    match protocol {
+        Protocol::Http1 => builder.http1_only(),
+        Protocol::Http2 => builder.http2_only(),
+    }
 }
 
-/// Counts a connection that is open, however it ends.
-struct Open<'a>(&'a Metrics);
+/// Counts a connection until this is dropped.
+struct Open<'a>(&'a ConnectionMetrics);
 
 impl<'a> Open<'a> {
-    fn new(metrics: &'a Metrics) -> Self {
-        metrics.connections.inc();
+    fn new(metrics: &'a ConnectionMetrics) -> Self {
+        metrics.open.inc();
         Self(metrics)
     }
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.0.connections.dec();
+        self.0.open.dec();
     }
 }

@@ -1,50 +1,52 @@
-//! What can keep the webhook from starting, or a changed file from being taken.
+//! The errors that keep the webhook from starting, or a changed file from being used.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use kees_inject::SettingsError;
+use kees_inject::{ParsePolicyError, SettingsError};
+use rustls::pki_types::pem;
+use x509_parser::{error::X509Error, nom};
 
-/// Why the webhook does not start, or why a changed file is not taken.
+/// Why the webhook does not start, or why a changed file is not used.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// The settings contradict each other or lack something.
+    /// The settings are incomplete or contradict each other.
     #[error("{}", joined(.0))]
     Settings(Vec<SettingsError>),
-    /// A file of the operator's cannot be read.
+    /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The policy file cannot be used.
-    #[error("the policy file {} cannot be used", path.display())]
+    /// The policy file is invalid.
+    #[error("the policy file {} is invalid", path.display())]
     Policy {
         /// The file.
         path: PathBuf,
-        /// What is wrong in it.
-        source: kees_inject::ParsePolicyError,
+        /// What is invalid in it.
+        source: ParsePolicyError,
     },
-    /// A certificate file or key file is not PEM, or holds nothing of use.
-    #[error("{} holds no {expected} in PEM", path.display())]
+    /// A certificate file or key file is not PEM, or does not contain what it should.
+    #[error("{} contains no {expected} in PEM", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
         /// `certificate` or `private key`.
         expected: &'static str,
-        /// What the parser said.
-        source: rustls::pki_types::pem::Error,
+        /// The error of the PEM parser.
+        source: pem::Error,
     },
-    /// The certificate's dates cannot be read.
-    #[error("{} holds a certificate that cannot be read: {reason}", path.display())]
+    /// The certificate is not valid X.509.
+    #[error("{} contains an invalid certificate", path.display())]
     Certificate {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
-        reason: String,
+        /// The error of the certificate parser.
+        source: nom::Err<X509Error>,
     },
-    /// The certificate is not valid now.
+    /// The certificate is not valid at this time.
     #[error(
         "the certificate in {} is valid from {not_before} to {not_after}, which is not now; renew \
          it, or set the clock", path.display()
@@ -52,36 +54,36 @@ pub enum WebhookError {
     NotValidNow {
         /// The file.
         path: PathBuf,
-        /// First moment of validity.
+        /// The beginning of the validity.
         not_before: String,
-        /// Last moment of validity.
+        /// The end of the validity.
         not_after: String,
     },
-    /// The two files do not belong together, or their algorithm is not supported.
-    #[error("the key in {} does not serve the certificate in {}", key.display(), cert.display())]
+    /// The key does not belong to the certificate, or its algorithm is not supported.
+    #[error("the key in {} does not belong to the certificate in {}", key.display(), cert.display())]
     Pair {
         /// The file with the certificate chain.
         cert: PathBuf,
         /// The file with the private key.
         key: PathBuf,
-        /// What the TLS library said.
+        /// The error of the TLS library.
         source: rustls::Error,
     },
-    /// The TLS library refuses its configuration.
+    /// The TLS library rejects its configuration.
     #[error("cannot set up TLS")]
     Tls(#[from] rustls::Error),
-    /// An address cannot be listened on.
+    /// The server cannot listen on an address.
     #[error("cannot listen on {address}")]
     Listen {
-        /// The address as given.
+        /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
-fn joined(problems: &[SettingsError]) -> String {
-    problems
+fn joined(errors: &[SettingsError]) -> String {
+    errors
         .iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! Whether this process should get requests: what `/readyz` answers.
+//! Whether this process should get requests: the state behind `/readyz`.
 
 use std::{
     fmt,
@@ -6,15 +6,24 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// The state behind `/readyz`, shared by the server, the reloading of files and the admin port.
+/// The state behind `/readyz`. The server, the certificate reload and the admin port share it.
 #[derive(Debug)]
 pub struct Health {
     draining: AtomicBool,
     certificate_expires: AtomicI64,
 }
 
+/// Why this process should get no requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotReady {
+    /// It is about to stop.
+    Draining,
+    /// Clients reject its certificate.
+    CertificateExpired,
+}
+
 impl Health {
-    /// Ready, with a certificate that expires at `certificate_expires` (seconds since 1970).
+    /// A ready process whose certificate expires at `certificate_expires` (seconds since 1970).
     pub fn new(certificate_expires: i64) -> Self {
         Self {
             draining: AtomicBool::new(false),
@@ -22,17 +31,17 @@ impl Health {
         }
     }
 
-    /// From now on not ready: the process is about to end.
+    /// Makes the process not ready from now on, because it is about to stop.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Another certificate is served.
+    /// Replaces the expiry of the certificate.
     pub fn certificate_replaced(&self, expires: i64) {
         self.certificate_expires.store(expires, Ordering::Relaxed);
     }
 
-    /// Why no request should come here, if there is a reason.
+    /// Why the process is not ready, or `None` if it is ready.
     pub fn not_ready(&self) -> Option<NotReady> {
         if self.draining.load(Ordering::Relaxed) {
             Some(NotReady::Draining)
@@ -42,15 +51,6 @@ impl Health {
             None
         }
     }
-}
-
-/// Why no request should come to this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotReady {
-    /// It is about to end.
-    Draining,
-    /// No client would accept its certificate.
-    CertificateExpired,
 }
 
 impl fmt::Display for NotReady {

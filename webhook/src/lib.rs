@@ -1,38 +1,40 @@
-//! The server around `kees-inject`: it takes an `AdmissionReview` over TLS, hands it to
-//! [`kees_inject::review`], and answers with what comes back.
+//! The server around `kees-inject`: it receives an `AdmissionReview` over TLS, passes it to
+//! [`kees_inject::review`], and sends the response.
 //!
 //! ```text
-//! args ──> settings ──────────────┐
-//! files ──> reload ──> tls        v
-//! socket ──> server ──> connection ──> router ──> kees_inject::review
-//!                                        │
-//! admin: /healthz /readyz /metrics <── metrics
+//! args ──> config ────────────────────────┐
+//! files ──> reload ──> tls, policy        v
+//! socket ──> listener ──> connection ──> mutate ──> kees_inject::review
+//!                 │                        │
+//!                 └───────> admin <── metrics, health
 //! ```
 //!
-//! Nothing here looks into a pod, and nothing here calls Kubernetes. What may be logged of a
-//! request is its uid, its namespace, the outcome and the time it took.
+//! The server does not read the pod itself, and it does not call Kubernetes. It logs only the uid
+//! and the namespace of a request, the outcome, the number of errors, and the time.
 
 pub mod admin;
 pub mod args;
 mod body;
+mod config;
 mod connection;
 mod error;
 pub mod health;
+mod listener;
 pub mod logging;
 pub mod metrics;
+pub mod mutate;
 mod policy;
 mod reload;
-pub mod router;
-pub mod server;
+mod server;
 mod signals;
 mod slots;
 mod tls;
 
 pub use args::Args;
 pub use body::BODY_LIMIT;
+pub use config::{Config, Limits};
 pub use error::WebhookError;
 pub use policy::PolicyFile;
-pub use router::Router;
-pub use server::{Config, Limits, Server, Stop};
-pub use signals::stop_signal;
+pub use server::Server;
+pub use signals::{Stop, stop_signal};
 pub use tls::CertificateFiles;

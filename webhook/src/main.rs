@@ -1,14 +1,14 @@
-//! `kees-webhook`: arguments in, server up, until a signal comes.
+//! `kees-webhook`: reads the arguments, and serves until a signal stops it.
 
 use std::process::ExitCode;
 
 use anyhow::Context;
 use kees_webhook::{Args, Server, WebhookError, args::Process, logging, stop_signal};
 
-/// `EX_USAGE` of sysexits.h: a flag, a variable or a file that they name is wrong.
+/// `EX_USAGE` of sysexits.h: a flag, a variable or a file that they name is invalid.
 const USAGE: u8 = 64;
 
-/// Something else is wrong: an address that is taken, say.
+/// Any other error, such as an address that is in use.
 const FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             let code = if error.use_stderr() { USAGE } else { 0 };
-            // Standard error is gone: nobody is left to be told.
+            // If standard error is closed, the exit code is all that can be reported.
             let _ = error.print();
             return ExitCode::from(code);
         }

@@ -1,4 +1,4 @@
-//! What is counted, for Prometheus. Every label is one of a closed set.
+//! The metrics for Prometheus. Every label has a closed set of values.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -15,19 +15,15 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-/// All metrics of the process. Cheap to clone; clones count together.
+/// All metrics of the process. A clone is cheap and shares the values.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     duration: Histogram,
-    /// Requests that are being answered now.
+    /// Requests without a response yet.
     pub(crate) in_flight: Gauge,
-    /// Connections that are open now, their TLS handshake included.
-    pub(crate) connections: Gauge,
-    /// Idle connections that gave way to new ones.
-    pub(crate) connections_evicted: Counter,
-    /// TLS handshakes that failed.
-    pub(crate) handshake_failures: Counter,
+    /// Connections to the webhook's port.
+    pub(crate) connections: ConnectionMetrics,
     /// The end of the certificate's validity, in seconds since 1970.
     pub(crate) certificate_expiry: Gauge,
     reloads: Family<ReloadLabels, Counter>,
@@ -35,19 +31,18 @@ pub struct Metrics {
     registry: Arc<Registry>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    outcome: OutcomeLabel,
-    reason: ReasonLabel,
+/// The metrics of the connections to one port.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConnectionMetrics {
+    /// Connections that are open, including those in the TLS handshake.
+    pub(crate) open: Gauge,
+    /// Idle connections that were closed for a new one.
+    pub(crate) evicted: Counter,
+    /// TLS handshakes that failed.
+    pub(crate) handshake_failures: Counter,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReloadLabels {
-    file: Watched,
-    result: ReloadResult,
-}
-
-/// A thing made of files that are read again.
+/// What is loaded from files and loaded again when they change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Watched {
     /// The certificate and its key.
@@ -56,73 +51,54 @@ pub enum Watched {
     Policy,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum ReloadResult {
-    Taken,
-    Refused,
-}
-
 impl Metrics {
-    /// All at zero.
+    /// Metrics with the value zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("kees_webhook");
         let requests = Family::default();
         registry.register(
             "requests",
-            "Reviews answered, by what became of the pod",
+            "Responses to reviews, by outcome",
             requests.clone(),
         );
-        // 10 µs to 160 ms: a review of a common pod takes some 10 µs, the longest about 1 ms.
+        // 10 µs to 160 ms. A review of a common pod takes about 10 µs, a large one about 1 ms.
         let duration = Histogram::new(exponential_buckets(1e-5, 2.0, 15));
         registry.register_with_unit(
             "request_duration",
-            "From the request's headers to its answer",
+            "Time from the headers of a request to its response",
             Unit::Seconds,
             duration.clone(),
         );
         let in_flight = Gauge::default();
         registry.register(
             "requests_in_flight",
-            "Requests being answered now",
+            "Requests without a response yet",
             in_flight.clone(),
         );
-        let connections = Gauge::default();
-        registry.register("connections", "Connections open now", connections.clone());
-        let connections_evicted = Counter::default();
-        registry.register(
-            "connections_evicted",
-            "Idle connections that were closed to make room for a new one, of both ports",
-            connections_evicted.clone(),
-        );
-        let handshake_failures = Counter::default();
-        registry.register(
-            "tls_handshake_failures",
-            "TLS handshakes that failed or took too long",
-            handshake_failures.clone(),
-        );
+        let connections = register_connections(&mut registry);
         let certificate_expiry = Gauge::default();
         registry.register_with_unit(
             "certificate_expiry_timestamp",
-            "End of the served certificate's validity, since 1970",
+            "End of the validity of the certificate in use, since 1970",
             Unit::Seconds,
             certificate_expiry.clone(),
         );
         let reloads = Family::default();
         registry.register(
             "reloads",
-            "Changed files that were taken or refused, one for each look at them",
+            "Attempts to load changed files, by result",
             reloads.clone(),
         );
         let resident_memory = Gauge::default();
         registry.register_with_unit(
             "resident_memory",
-            "Memory of the process, as the kernel counts it",
+            "Resident memory of the process",
             Unit::Bytes,
             resident_memory.clone(),
         );
         registry.register(
             "build",
-            "The program",
+            "The version of the program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         Self {
@@ -130,8 +106,6 @@ impl Metrics {
             duration,
             in_flight,
             connections,
-            connections_evicted,
-            handshake_failures,
             certificate_expiry,
             reloads,
             resident_memory,
@@ -139,29 +113,32 @@ impl Metrics {
         }
     }
 
-    /// A review has been answered.
-    pub(crate) fn answered(&self, reply: &ReviewResponse, took: Duration) {
+    /// Counts a response to a review.
+    pub(crate) fn answered(&self, response: &ReviewResponse, took: Duration) {
         let labels = RequestLabels {
-            outcome: OutcomeLabel(reply.outcome),
-            reason: ReasonLabel(reply.outcome),
+            outcome: OutcomeLabel(response.outcome),
+            reason: ReasonLabel(response.outcome),
         };
         self.requests.get_or_create(&labels).inc();
         self.duration.observe(took.as_secs_f64());
     }
 
-    /// Changed files were taken or refused.
-    pub(crate) fn reloaded(&self, file: Watched, taken: bool) {
-        let result = if taken {
-            ReloadResult::Taken
-        } else {
-            ReloadResult::Refused
-        };
+    /// Counts an attempt to load changed files.
+    pub(crate) fn reloaded(&self, file: Watched, result: ReloadResult) {
         self.reloads
             .get_or_create(&ReloadLabels { file, result })
             .inc();
     }
 
-    /// The text that Prometheus reads (`OpenMetrics` 1.0).
+    /// The metrics of the connections to the admin port. Only evictions are exported.
+    pub(crate) fn admin_connections(&self) -> ConnectionMetrics {
+        ConnectionMetrics {
+            evicted: self.connections.evicted.clone(),
+            ..ConnectionMetrics::default()
+        }
+    }
+
+    /// The metrics in the text format of `OpenMetrics` 1.0.
     pub fn render(&self) -> Result<String, fmt::Error> {
         if let Some(bytes) = resident_memory() {
             self.resident_memory.set(bytes);
@@ -178,7 +155,27 @@ impl Default for Metrics {
     }
 }
 
-/// Bytes of memory that are resident, as `/proc/self/status` says; see proc(5).
+fn register_connections(registry: &mut Registry) -> ConnectionMetrics {
+    let metrics = ConnectionMetrics::default();
+    registry.register(
+        "connections",
+        "Open connections to the webhook's port",
+        metrics.open.clone(),
+    );
+    registry.register(
+        "connections_evicted",
+        "Idle connections that were closed for a new one, on both ports",
+        metrics.evicted.clone(),
+    );
+    registry.register(
+        "tls_handshake_failures",
+        "TLS handshakes that failed or took too long",
+        metrics.handshake_failures.clone(),
+    );
+    metrics
+}
+
+/// The resident memory in bytes, from `/proc/self/status`; see proc(5).
 fn resident_memory() -> Option<i64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status
@@ -186,6 +183,12 @@ fn resident_memory() -> Option<i64> {
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    outcome: OutcomeLabel,
+    reason: ReasonLabel,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -197,7 +200,7 @@ impl EncodeLabelValue for OutcomeLabel {
     }
 }
 
-/// Why a pod was left as it is; empty for the other outcomes.
+/// Why a pod was skipped; empty for the other outcomes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct ReasonLabel(Outcome);
 
@@ -211,8 +214,14 @@ impl EncodeLabelValue for ReasonLabel {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    file: Watched,
+    result: ReloadResult,
+}
+
 impl Watched {
-    /// Its name in labels and log lines.
+    /// The name in labels and log lines.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Certificate => "certificate",
@@ -227,11 +236,20 @@ impl EncodeLabelValue for Watched {
     }
 }
 
+/// What became of changed files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ReloadResult {
+    /// They are in use.
+    Success,
+    /// They are invalid, and the previous ones stay in use.
+    Error,
+}
+
 impl EncodeLabelValue for ReloadResult {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
         match self {
-            Self::Taken => "taken",
-            Self::Refused => "refused",
+            Self::Success => "success",
+            Self::Error => "error",
         }
         .encode(encoder)
     }

@@ -1,4 +1,4 @@
-//! The operator's policy file.
+//! The operator's policy file, as a source that is loaded again when it changes.
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +10,14 @@ use crate::{
     reload::{Contents, Source},
 };
 
-/// Where the policy file is.
+/// The path of the policy file.
 #[derive(Debug, Clone)]
 pub struct PolicyFile {
     path: PathBuf,
 }
 
 impl PolicyFile {
-    /// The file at `path`.
+    /// The policy file at `path`.
     pub fn new(path: PathBuf) -> Self {
         Self { path }
     }

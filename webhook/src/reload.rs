@@ -1,8 +1,9 @@
-//! Files that are read again when they change.
+//! Files that are loaded again when they change.
 //!
-//! They are polled, and compared by what they contain: a kubelet swaps a mounted Secret by
-//! renaming a symbolic link above the file, which watching the file does not show. What cannot be
-//! used is reported and counted, and what was loaded last stays.
+//! The files are read at an interval and compared by content. A kubelet replaces a mounted Secret
+//! by renaming a symbolic link in a parent folder, which a watch on the file does not report. If
+//! the new content is invalid, the error is logged and counted, and the previous content stays in
+//! use.
 
 use std::{path::Path, time::Duration};
 
@@ -11,40 +12,40 @@ use zeroize::Zeroizing;
 
 use crate::{
     WebhookError,
-    metrics::{Metrics, Watched},
+    metrics::{Metrics, ReloadResult, Watched},
 };
 
-/// What the files of a [`Source`] contain, in the order of its paths; wiped, since one may be a
-/// private key.
+/// The contents of the files of a [`Source`], in the order of its paths. They are zeroized because
+/// one of them may be a private key.
 pub(crate) type Contents = Vec<Zeroizing<Vec<u8>>>;
 
-/// One thing that is made of files.
+/// Something that is loaded from files.
 pub(crate) trait Source {
-    /// What the files are made into.
+    /// What the files are loaded into.
     type Loaded;
 
-    /// What metrics and log lines call it.
+    /// The name in metrics and log lines.
     const WATCHED: Watched;
 
-    /// The files, always as many.
+    /// The files. Their number does not change.
     fn paths(&self) -> Vec<&Path>;
 
-    /// Makes the thing of what the files contain.
+    /// Loads the contents of the files.
     fn load(&self, contents: &Contents) -> Result<Self::Loaded, WebhookError>;
 }
 
-/// A source whose files have been loaded, and will be again.
+/// A source that was loaded once and is loaded again when its files change.
 #[derive(Debug)]
 pub(crate) struct Reload<S> {
     source: S,
-    /// What is in use was made of this.
+    /// The contents that are in use.
     loaded: Contents,
-    /// The failure that was reported last.
-    reported: Option<String>,
+    /// The error that was logged last.
+    logged: Option<String>,
 }
 
 impl<S: Source> Reload<S> {
-    /// Reads and loads for the first time.
+    /// Loads the files for the first time.
     pub(crate) fn first(source: S) -> Result<(Self, S::Loaded), WebhookError> {
         let contents = read(&source)?;
         let loaded = source.load(&contents)?;
@@ -52,13 +53,13 @@ impl<S: Source> Reload<S> {
             Self {
                 source,
                 loaded: contents,
-                reported: None,
+                logged: None,
             },
             loaded,
         ))
     }
 
-    /// Looks every `period`, for ever, and hands what is new and good to `publish`.
+    /// Reads the files every `period`, forever, and passes each valid change to `publish`.
     pub(crate) async fn watch(
         mut self,
         period: Duration,
@@ -69,24 +70,24 @@ impl<S: Source> Reload<S> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            match self.look() {
-                Ok(None) => self.reported = None,
+            match self.load_changes() {
+                Ok(None) => self.logged = None,
                 Ok(Some(loaded)) => {
-                    self.reported = None;
+                    self.logged = None;
                     publish(loaded);
-                    metrics.reloaded(S::WATCHED, true);
+                    metrics.reloaded(S::WATCHED, ReloadResult::Success);
                     tracing::info!(file = S::WATCHED.as_str(), "reloaded");
                 }
                 Err(error) => {
-                    metrics.reloaded(S::WATCHED, false);
-                    self.report(&error);
+                    metrics.reloaded(S::WATCHED, ReloadResult::Error);
+                    self.log(&error);
                 }
             }
         }
     }
 
-    /// What the files make now, where they are not those that are in use.
-    fn look(&mut self) -> Result<Option<S::Loaded>, WebhookError> {
+    /// Loads the files if their contents differ from those in use.
+    fn load_changes(&mut self) -> Result<Option<S::Loaded>, WebhookError> {
         let contents = read(&self.source)?;
         if contents == self.loaded {
             return Ok(None);
@@ -96,13 +97,16 @@ impl<S: Source> Reload<S> {
         Ok(Some(loaded))
     }
 
-    /// One line for a failure, however often it repeats.
-    fn report(&mut self, error: &WebhookError) {
+    /// Logs an error once, however often it repeats.
+    fn log(&mut self, error: &WebhookError) {
         let message = chain(error);
-        if self.reported.as_ref() != Some(&message) {
+        if self.logged.as_ref() != Some(&message) {
             let file = S::WATCHED.as_str();
-            tracing::warn!(file, "not reloaded, the last good one stays: {message}");
-            self.reported = Some(message);
+            tracing::warn!(
+                file,
+                "not reloaded, the previous content stays in use: {message}"
+            );
+            self.logged = Some(message);
         }
     }
 }
@@ -119,7 +123,7 @@ fn read(source: &impl Source) -> Result<Contents, WebhookError> {
     source.paths().into_iter().map(read).collect()
 }
 
-/// An error with its sources.
+/// The messages of an error and its sources.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
     let mut source = error.source();
@@ -137,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// A file of lower-case text.
+    /// A file with text in lower case.
     struct Lower(PathBuf);
 
     impl Source for Lower {
@@ -160,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_is_loaded_once_and_what_is_wrong_again_and_again() {
+    fn a_change_is_loaded_once_and_invalid_content_is_tried_again_and_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let write = |text: &str| std::fs::write(&path, text).unwrap();
@@ -168,18 +172,18 @@ mod tests {
         write("one");
         let (mut reload, first) = Reload::first(Lower(path.clone())).unwrap();
         assert_eq!(first, "one");
-        assert_eq!(reload.look().unwrap(), None);
+        assert_eq!(reload.load_changes().unwrap(), None);
 
         write("two");
-        assert_eq!(reload.look().unwrap().as_deref(), Some("two"));
-        assert_eq!(reload.look().unwrap(), None);
+        assert_eq!(reload.load_changes().unwrap().as_deref(), Some("two"));
+        assert_eq!(reload.load_changes().unwrap(), None);
 
         write("WRONG");
-        assert!(reload.look().is_err());
-        assert!(reload.look().is_err());
+        assert!(reload.load_changes().is_err());
+        assert!(reload.load_changes().is_err());
 
-        // Back to what is in use: nothing to load.
+        // This content is in use already.
         write("two");
-        assert_eq!(reload.look().unwrap(), None);
+        assert_eq!(reload.load_changes().unwrap(), None);
     }
 }

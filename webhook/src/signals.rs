@@ -1,13 +1,21 @@
-//! The signals that end the process.
+//! The signals that stop the process.
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::Stop;
+/// How a server stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// `/readyz` fails at once, and the server accepts requests until the drain delay is over:
+    /// clients learn of the change late.
+    Drain,
+    /// The same without the delay. Requests that are already open still get a response.
+    Now,
+}
 
-/// A future that resolves with the first SIGTERM or SIGINT. The handlers are installed when this
-/// returns, so a signal that comes before the future is polled is not lost.
+/// A future that resolves at the first SIGTERM or SIGINT. The signal handlers are installed before
+/// this function returns, so that a signal that arrives before the first poll is not lost.
 pub fn stop_signal() -> io::Result<impl Future<Output = Stop> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,5 +1,6 @@
-//! Who may have a connection: as many as there are slots. Where all are taken, the connection that
-//! has been idle longest gives way to a new one, since idle ones cost a stranger nothing.
+//! The limit on the connections of one port. When all slots are taken, a new connection replaces
+//! the one that has been idle longest: an idle connection costs its client nothing, and a client
+//! with many of them must not keep other clients out.
 
 use std::{
     sync::{
@@ -15,145 +16,151 @@ use tokio::{
     time::timeout,
 };
 
-/// Between two looks for an idle connection, where none is.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often [`Slots::take`] searches for an idle connection while every connection is busy.
+const SEARCH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The slots of one listener.
+/// An extension of a response: the request was one that the port is there for. Connections that
+/// never had such a request are evicted before all others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ValidRequest;
+
+/// The slots of one port.
 #[derive(Debug)]
 pub(crate) struct Slots {
     free: Arc<Semaphore>,
     taken: Vec<Weak<Activity>>,
-    /// Counts what connections do, to tell whose last deed is longest ago without a clock.
-    deeds: Arc<AtomicU64>,
+    /// Orders events without a clock: it counts the connections that opened and the requests that
+    /// ended.
+    events: Arc<AtomicU64>,
     evicted: Counter,
 }
 
-/// A connection's place, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    pub(crate) activity: Arc<Activity>,
-    _permit: OwnedSemaphorePermit,
-}
-
 impl Slots {
-    /// One slot for each permit of `free`. Connections that give way are counted in `evicted`.
-    pub(crate) fn new(free: Arc<Semaphore>, evicted: Counter) -> Self {
+    /// As many slots as `number`. Evicted connections are counted in `evicted`.
+    pub(crate) fn new(number: usize, evicted: Counter) -> Self {
         Self {
-            free,
+            free: Arc::new(Semaphore::new(number)),
             taken: Vec::new(),
-            deeds: Arc::default(),
+            events: Arc::default(),
             evicted,
         }
     }
 
-    /// A slot for a new connection, if need be that of an idle one. Waits while there is none;
-    /// `None` where there will never be one again.
-    pub(crate) async fn take(&mut self) -> Option<Slot> {
+    /// Takes a slot for a new connection. If none is free, it evicts an idle connection, or waits
+    /// until a connection becomes idle.
+    pub(crate) async fn take(&mut self) -> Slot {
         let permit = loop {
             if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
                 break permit;
             }
             self.evict();
-            let free = Arc::clone(&self.free).acquire_owned();
-            if let Ok(permit) = timeout(LOOK, free).await {
-                break permit.ok()?;
+            let released = Arc::clone(&self.free).acquire_owned();
+            // The semaphore is never closed: the only error here is the timeout.
+            if let Ok(Ok(permit)) = timeout(SEARCH_INTERVAL, released).await {
+                break permit;
             }
         };
-        let activity = Arc::new(Activity::new(Arc::clone(&self.deeds)));
+        let activity = Arc::new(Activity::new(Arc::clone(&self.events)));
         self.taken.retain(|activity| activity.strong_count() > 0);
         self.taken.push(Arc::downgrade(&activity));
-        Some(Slot {
+        Slot {
             activity,
             _permit: permit,
-        })
+        }
     }
 
-    /// Asks the connection that is idle longest to end. Those that were never of use come first: a
-    /// stranger who opens connections, and asks for what is not served, drives out no other than
-    /// his own.
+    /// Asks one idle connection to close: the one that has been idle longest among those without a
+    /// valid request, else among all. A client that never sends a valid request can therefore only
+    /// evict connections like its own.
     fn evict(&mut self) {
         let idle = self.taken.iter().enumerate().filter_map(|(index, taken)| {
             let activity = taken.upgrade().filter(|activity| activity.is_idle())?;
             Some((index, activity))
         });
         let longest = idle.min_by_key(|(_, activity)| {
-            let last = activity.last.load(Ordering::Relaxed);
-            (activity.was_of_use(), last)
+            let last_event = activity.last_event.load(Ordering::Relaxed);
+            (activity.had_valid_request(), last_event)
         });
         if let Some((index, activity)) = longest {
             self.taken.swap_remove(index);
-            activity.unwanted.notify_one();
+            activity.evicted.notify_one();
             self.evicted.inc();
         }
     }
 }
 
-/// What a connection has done so far.
+/// The slot of one connection, which is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) activity: Arc<Activity>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What has happened on a connection so far.
 #[derive(Debug)]
 pub(crate) struct Activity {
     started: AtomicU64,
     finished: AtomicU64,
-    of_use: AtomicBool,
-    /// The number of its last deed: to be opened, or to finish a request.
-    last: AtomicU64,
-    deeds: Arc<AtomicU64>,
-    unwanted: Notify,
+    valid: AtomicBool,
+    /// The number of the last event: the connection opened, or a request ended.
+    last_event: AtomicU64,
+    events: Arc<AtomicU64>,
+    evicted: Notify,
 }
 
 impl Activity {
-    fn new(deeds: Arc<AtomicU64>) -> Self {
+    fn new(events: Arc<AtomicU64>) -> Self {
         Self {
             started: AtomicU64::new(0),
             finished: AtomicU64::new(0),
-            of_use: AtomicBool::new(false),
-            last: AtomicU64::new(deeds.fetch_add(1, Ordering::Relaxed)),
-            deeds,
-            unwanted: Notify::new(),
+            valid: AtomicBool::new(false),
+            last_event: AtomicU64::new(events.fetch_add(1, Ordering::Relaxed)),
+            events,
+            evicted: Notify::new(),
         }
     }
 
-    /// A request has come.
-    pub(crate) fn start(self: &Arc<Self>) -> UnderWay {
+    /// Counts a request, which is open until the returned value is dropped.
+    pub(crate) fn start_request(self: &Arc<Self>) -> OpenRequest {
         self.started.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(self))
+        OpenRequest(Arc::clone(self))
     }
 
-    /// How many requests have come.
+    /// How many requests have started.
     pub(crate) fn requests(&self) -> u64 {
         self.started.load(Ordering::Relaxed)
     }
 
-    /// Whether no request is under way.
+    /// Whether no request is open.
     pub(crate) fn is_idle(&self) -> bool {
         let finished = self.finished.load(Ordering::Relaxed);
         self.requests() == finished
     }
 
-    /// Resolves when the connection shall give way to another.
-    pub(crate) async fn unwanted(&self) {
-        self.unwanted.notified().await;
+    /// Resolves when the connection must close in favour of a new one.
+    pub(crate) async fn evicted(&self) {
+        self.evicted.notified().await;
     }
 
-    /// Whether any request was what the listener is there for.
-    pub(crate) fn was_of_use(&self) -> bool {
-        self.of_use.load(Ordering::Relaxed)
-    }
-}
-
-/// A request that is under way, until it is dropped.
-pub(crate) struct UnderWay(Arc<Activity>);
-
-impl UnderWay {
-    /// It was what the listener is there for.
-    pub(crate) fn of_use(&self) {
-        self.0.of_use.store(true, Ordering::Relaxed);
+    fn had_valid_request(&self) -> bool {
+        self.valid.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for UnderWay {
+/// A request that is open until this is dropped.
+pub(crate) struct OpenRequest(Arc<Activity>);
+
+impl OpenRequest {
+    /// Remembers that the connection had a valid request.
+    pub(crate) fn mark_valid(&self) {
+        self.0.valid.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let deed = self.0.deeds.fetch_add(1, Ordering::Relaxed);
-        self.0.last.store(deed, Ordering::Relaxed);
+        let event = self.0.events.fetch_add(1, Ordering::Relaxed);
+        self.0.last_event.store(event, Ordering::Relaxed);
         self.0.finished.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! The certificate, from two PEM files to what a connection is accepted with.
+//! The TLS certificate: two PEM files are loaded into a configuration for new connections.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,19 +20,19 @@ use crate::{
     reload::{Contents, Source},
 };
 
-/// Where the certificate and its key are.
+/// The paths of the certificate and its key.
 #[derive(Debug, Clone)]
 pub struct CertificateFiles {
-    /// The chain, PEM, leaf first.
+    /// The certificate chain in PEM, leaf first.
     pub cert: PathBuf,
-    /// The leaf's private key, PEM.
+    /// The private key of the leaf in PEM.
     pub key: PathBuf,
 }
 
-/// A certificate in use.
+/// A certificate that was loaded.
 #[derive(Debug, Clone)]
 pub(crate) struct Certificate {
-    /// What a connection is accepted with.
+    /// The configuration for new connections.
     pub(crate) config: Arc<ServerConfig>,
     /// The end of the leaf's validity, in seconds since 1970.
     pub(crate) expires: i64,
@@ -71,7 +71,7 @@ impl Source for CertificateFiles {
 }
 
 impl CertificateFiles {
-    /// At least one certificate.
+    /// The certificates in `pem`, at least one.
     fn chain(&self, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, WebhookError> {
         let failed = |source| WebhookError::Pem {
             path: self.cert.clone(),
@@ -87,12 +87,12 @@ impl CertificateFiles {
         Ok(chain)
     }
 
-    /// The leaf must be valid now; returns when it ends, in seconds since 1970.
+    /// Checks that the leaf is valid now. Returns the end of its validity in seconds since 1970.
     fn check_dates(&self, leaf: &CertificateDer<'_>) -> Result<i64, WebhookError> {
         let (_, leaf) =
-            X509Certificate::from_der(leaf).map_err(|error| WebhookError::Certificate {
+            X509Certificate::from_der(leaf).map_err(|source| WebhookError::Certificate {
                 path: self.cert.clone(),
-                reason: error.to_string(),
+                source,
             })?;
         let validity = leaf.validity();
         let (from, to) = (
@@ -110,9 +110,8 @@ impl CertificateFiles {
     }
 }
 
-/// TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1. A configuration of its own for each certificate: the
-/// tickets of one do not resume under the next, so a resumed session never outlives a certificate
-/// that was replaced.
+/// TLS 1.2 and 1.3; HTTP/2 is preferred to HTTP/1.1. Each certificate gets a new configuration with
+/// its own ticket keys, so that no session is resumed after its certificate was replaced.
 fn server_config(
     pair: CertifiedKey,
     provider: Arc<CryptoProvider>,
@@ -163,27 +162,27 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_belongs_together_is_taken_with_its_expiry() {
+    fn a_matching_pair_is_loaded_with_its_expiry() {
         let pem = pem(2020..2120);
         // 2120-01-01T00:00:00Z
         assert_eq!(load(&pem.cert, &pem.key).unwrap().expires, 4_733_510_400);
     }
 
     #[test]
-    fn a_key_of_another_certificate_is_refused() {
+    fn a_key_of_another_certificate_is_rejected() {
         let error = load(&pem(2020..2120).cert, &pem(2020..2120).key).unwrap_err();
-        insta::assert_snapshot!(error, @"the key in tls.key does not serve the certificate in tls.crt");
+        insta::assert_snapshot!(error, @"the key in tls.key does not belong to the certificate in tls.crt");
     }
 
     #[test]
-    fn an_expired_certificate_is_refused() {
+    fn an_expired_certificate_is_rejected() {
         let pem = pem(2000..2001);
         let error = load(&pem.cert, &pem.key).unwrap_err();
         insta::assert_snapshot!(error, @"the certificate in tls.crt is valid from Jan  1 00:00:00 2000 +00:00 to Jan  1 00:00:00 2001 +00:00, which is not now; renew it, or set the clock");
     }
 
     #[test]
-    fn a_certificate_of_the_future_is_refused() {
+    fn a_certificate_that_is_not_valid_yet_is_rejected() {
         let pem = pem(2110..2120);
         assert!(matches!(
             load(&pem.cert, &pem.key),
@@ -192,9 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_empty_are_named() {
+    fn the_error_names_an_empty_file() {
         let pem = pem(2020..2120);
-        insta::assert_snapshot!(load("", &pem.key).unwrap_err(), @"tls.crt holds no certificate in PEM");
-        insta::assert_snapshot!(load(&pem.cert, "").unwrap_err(), @"tls.key holds no private key in PEM");
+        insta::assert_snapshot!(load("", &pem.key).unwrap_err(), @"tls.crt contains no certificate in PEM");
+        insta::assert_snapshot!(load(&pem.cert, "").unwrap_err(), @"tls.key contains no private key in PEM");
     }
 }

@@ -1,4 +1,4 @@
-//! `docs/webhook.md` lists every flag and every metric, as they are.
+//! `docs/webhook.md` lists every flag and every metric.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,7 +13,7 @@ use kees_webhook::{Args, metrics::Metrics};
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/webhook.md");
 
 #[test]
-fn the_page_has_every_flag_and_every_metric() {
+fn the_page_lists_every_flag_and_every_metric() {
     let written = fs::read_to_string(PAGE).unwrap();
     let rendered = replaced(
         &replaced(&written, "flags", &flags()),
@@ -25,8 +25,8 @@ fn the_page_has_every_flag_and_every_metric() {
     } else {
         assert!(
             written == rendered,
-            "docs/webhook.md is not what the code says; run KEES_BLESS=1 cargo test -p \
-             kees-webhook --test documentation, and look at what it changed\n{rendered}"
+            "docs/webhook.md differs from the code; run KEES_BLESS=1 cargo test -p kees-webhook \
+             --test documentation, and review the difference\n{rendered}"
         );
     }
 }

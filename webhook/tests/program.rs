@@ -1,4 +1,4 @@
-//! The real program: how it starts, how it ends, and what it says.
+//! The real program: start, end, log and exit status.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,8 +14,8 @@ use rstest::rstest;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use support::{
-    Certificates, Client, Http, PATIENCE, Program, admin, eventually, faulty_review, metric,
-    program, review, sound_review, tls,
+    CONDITION_TIMEOUT, Certificates, Client, Http, Program, admin, eventually, invalid_review,
+    metric, program, review, tls, valid_review,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 #[tokio::test]
-async fn sigterm_is_not_ready_first_then_answers_what_is_under_way_and_ends() {
+async fn after_sigterm_the_program_is_not_ready_finishes_open_requests_and_ends() {
     let (certificates, certificate) = Certificates::new();
     let program = Program::start(
         &certificates,
@@ -37,7 +37,7 @@ async fn sigterm_is_not_ready_first_then_answers_what_is_under_way_and_ends() {
         ],
     );
     let mut half = tls(program.address, Http::One, &certificate).await.unwrap();
-    let body = sound_review();
+    let body = valid_review();
     let (first, rest) = body.split_at(body.len() / 2);
     let head = format!(
         "POST /mutate HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
@@ -46,9 +46,9 @@ async fn sigterm_is_not_ready_first_then_answers_what_is_under_way_and_ends() {
     half.write_all(&[head.as_bytes(), first].concat())
         .await
         .unwrap();
-    eventually("the request is under way", || async {
-        let under_way = metric(program.admin, "kees_webhook_requests_in_flight").await;
-        (under_way > 0.5).then_some(())
+    eventually("the request is in flight", || async {
+        let in_flight = metric(program.admin, "kees_webhook_requests_in_flight").await;
+        (in_flight > 0.5).then_some(())
     })
     .await;
 
@@ -62,8 +62,8 @@ async fn sigterm_is_not_ready_first_then_answers_what_is_under_way_and_ends() {
         admin(program.admin, "/healthz").await.unwrap().0,
         StatusCode::OK
     );
-    assert_taken(&program, &certificate).await;
-    eventually("nothing new is accepted", || async {
+    assert_served(&program, &certificate).await;
+    eventually("no connection is accepted", || async {
         let error = TcpStream::connect(program.address).await.err()?;
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         Some(())
@@ -71,13 +71,13 @@ async fn sigterm_is_not_ready_first_then_answers_what_is_under_way_and_ends() {
     .await;
 
     half.write_all(rest).await.unwrap();
-    let mut answer = String::new();
-    tokio::time::timeout(PATIENCE, half.read_to_string(&mut answer))
+    let mut response = String::new();
+    tokio::time::timeout(CONDITION_TIMEOUT, half.read_to_string(&mut response))
         .await
         .unwrap()
         .unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(answer.contains("\"allowed\":true"), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    assert!(response.contains("\"allowed\":true"), "{response}");
     let (status, log) = program.end().await;
     assert!(status.success(), "{status} {log:?}");
     assert!(
@@ -86,12 +86,12 @@ async fn sigterm_is_not_ready_first_then_answers_what_is_under_way_and_ends() {
     );
 }
 
-/// Requests that come while it drains are still answered.
-async fn assert_taken(program: &Program, certificate: &CertificateDer<'static>) {
+/// Asserts that a new connection is served while the program drains.
+async fn assert_served(program: &Program, certificate: &CertificateDer<'static>) {
     let mut late = Client::connect(program.address, Http::Two, certificate)
         .await
         .unwrap();
-    assert_eq!(late.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(late.mutate(valid_review()).await.0, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -113,22 +113,22 @@ async fn no_value_is_in_the_log_or_the_metrics() {
         .await
         .unwrap();
 
-    let sound = format!("kind=DYNAMIC,type=PASSWORD,size=256,localModeValue={CANARY_BASE64}");
-    let (_, answer) = client
-        .mutate(review(&json!({"secret.bsycorp.com/a": sound})))
+    let valid = format!("kind=DYNAMIC,type=PASSWORD,size=256,localModeValue={CANARY_BASE64}");
+    let (_, response) = client
+        .mutate(review(&json!({"secret.bsycorp.com/a": valid})))
         .await;
-    let patch = answer["response"]["patch"].as_str().unwrap().to_owned();
-    let faulty = format!("kind=DYNAMIC,type=PASSWORD,localModeValue={CANARY_BASE64},x={CANARY}");
-    let (_, answer) = client
-        .mutate(review(&json!({"secret.bsycorp.com/a": faulty})))
+    let patch = response["response"]["patch"].as_str().unwrap().to_owned();
+    let invalid = format!("kind=DYNAMIC,type=PASSWORD,localModeValue={CANARY_BASE64},x={CANARY}");
+    let (_, response) = client
+        .mutate(review(&json!({"secret.bsycorp.com/a": invalid})))
         .await;
-    let message = answer["response"]["status"]["message"]
+    let message = response["response"]["status"]["message"]
         .as_str()
         .unwrap()
         .to_owned();
-    let skipped = json!({"secret.bsycorp.com/a": sound, "init.bsycorp.com/inject": "false"});
+    let skipped = json!({"secret.bsycorp.com/a": valid, "init.bsycorp.com/inject": "false"});
     client.mutate(review(&skipped)).await;
-    let mut truncated = review(&json!({"secret.bsycorp.com/a": sound}));
+    let mut truncated = review(&json!({"secret.bsycorp.com/a": valid}));
     truncated.truncate(truncated.len() - 9);
     client.mutate(truncated).await;
     let (_, metrics) = admin(program.admin, "/metrics").await.unwrap();
@@ -155,14 +155,14 @@ async fn no_value_is_in_the_log_or_the_metrics() {
 }
 
 #[tokio::test]
-async fn a_refused_pod_is_logged_with_its_namespace_and_a_count() {
+async fn a_denied_pod_is_logged_with_its_namespace_and_the_number_of_errors() {
     let (certificates, certificate) = Certificates::new();
     let program = Program::start(&certificates, &["--drain-delay", "0"]);
     let mut client = Client::connect(program.address, Http::One, &certificate)
         .await
         .unwrap();
-    client.mutate(sound_review()).await;
-    client.mutate(faulty_review()).await;
+    client.mutate(valid_review()).await;
+    client.mutate(invalid_review()).await;
     program.terminate();
     let (_, log) = program.end().await;
     let reviews: Vec<Value> = log
@@ -175,22 +175,22 @@ async fn a_refused_pod_is_logged_with_its_namespace_and_a_count() {
     };
     assert_eq!(denied["outcome"], "denied");
     assert_eq!(denied["namespace"], "team-a");
-    assert_eq!(denied["faults"], 1);
+    assert_eq!(denied["errors"], 1);
     assert_eq!(denied["level"], "INFO");
 }
 
 #[tokio::test]
-async fn a_log_line_has_the_beginning_of_what_a_stranger_names() {
+async fn a_log_line_has_only_the_first_bytes_of_a_uid_and_a_namespace() {
     let (certificates, certificate) = Certificates::new();
     let program = Program::start(&certificates, &["--drain-delay", "0"]);
     let mut client = Client::connect(program.address, Http::Two, &certificate)
         .await
         .unwrap();
-    let mut denied: Value = serde_json::from_slice(&faulty_review()).unwrap();
+    let mut denied: Value = serde_json::from_slice(&invalid_review()).unwrap();
     denied["request"]["uid"] = format!("\n\u{1b}[31m{}", "ä".repeat(500_000)).into();
     denied["request"]["namespace"] = "n".repeat(1_000_000).into();
-    let (_, answer) = client.mutate(denied.to_string()).await;
-    assert_eq!(answer["response"]["uid"], denied["request"]["uid"]);
+    let (_, response) = client.mutate(denied.to_string()).await;
+    assert_eq!(response["response"]["uid"], denied["request"]["uid"]);
     program.terminate();
     let (_, log) = program.end().await;
     let line = log.iter().find(|line| line.contains("denied"));
@@ -203,20 +203,19 @@ async fn a_log_line_has_the_beginning_of_what_a_stranger_names() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_policy_says_so_once() {
+async fn a_server_without_a_policy_warns_once() {
     let (certificates, _) = Certificates::new();
     let program = Program::start(&certificates, &["--drain-delay", "0"]);
     program.terminate();
     let (_, log) = program.end().await;
-    let said: Vec<_> = log
+    let warnings: Vec<_> = log
         .iter()
         .filter(|line| line.contains("no policy file"))
         .collect();
-    assert_eq!(said.len(), 1, "{log:?}");
+    assert_eq!(warnings.len(), 1, "{log:?}");
 }
 
-/// A variable that is empty, as a template without a value leaves it behind, is not wrong: only what
-/// is expected is.
+/// Each case also has empty variables, as a template without values leaves them. They are no errors.
 #[rstest]
 #[case::no_flags(&[], 64, "--tls-cert <FILE>")]
 #[case::unknown_flag(&["--nonsense"], 64, "unexpected argument '--nonsense'")]
@@ -230,15 +229,11 @@ async fn a_server_without_a_policy_says_so_once() {
 #[case::syntax(&["--wired-image", "("], 64, "not a regular expression: unclosed group")]
 #[case::variable(&["--init-env", "A"], 64, "use NAME=VALUE")]
 #[case::decided(&["--init-env", "STORE=memory"], 64, "cannot set STORE")]
-#[case::policy(&["--policy", "policy.yaml"], 64, "the policy file policy.yaml cannot be used: the policy has no rules")]
+#[case::policy(&["--policy", "policy.yaml"], 64, "the policy file policy.yaml is invalid: the policy has no rules")]
 #[case::no_policy(&["--policy", "absent.yaml"], 64, "cannot read absent.yaml: No such file")]
-#[case::key(&["--tls-key", "tls.crt"], 64, "tls.crt holds no private key in PEM")]
+#[case::key(&["--tls-key", "tls.crt"], 64, "tls.crt contains no private key in PEM")]
 #[case::address(&["--listen", "192.0.2.1:1"], 1, "cannot listen on 192.0.2.1:1")]
-fn what_is_wrong_at_start_is_said(
-    #[case] flags: &[&str],
-    #[case] status: i32,
-    #[case] message: &str,
-) {
+fn errors_at_start_are_printed(#[case] flags: &[&str], #[case] status: i32, #[case] message: &str) {
     let (certificates, _) = Certificates::new();
     certificates.put("policy.yaml", "rules: []");
     let mut command = program();
@@ -263,17 +258,17 @@ fn what_is_wrong_at_start_is_said(
         }
     }
     let Output {
-        status: ended,
+        status: exited,
         stderr,
         ..
     } = command.args(flags).output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(stderr.contains(message), "{stderr}");
-    assert_eq!(ended.code(), Some(status), "{stderr}");
+    assert_eq!(exited.code(), Some(status), "{stderr}");
 }
 
 #[test]
-fn help_is_no_failure() {
+fn help_is_not_an_error() {
     let Output { status, stdout, .. } = program().arg("--help").output().unwrap();
     assert!(status.success());
     assert!(String::from_utf8(stdout).unwrap().contains("--init-image"));

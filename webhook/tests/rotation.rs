@@ -1,4 +1,4 @@
-//! A certificate that is renewed while connections are open.
+//! Certificates that are replaced while the server runs.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,20 +9,20 @@ mod support;
 
 use hyper::StatusCode;
 use rstest::rstest;
-use support::{Certificates, Client, Http, Running, eventually, metric, sound_review};
+use support::{Certificates, Client, Http, Running, eventually, metric, valid_review};
 
-const REFUSED: &str = "kees_webhook_reloads_total{file=\"certificate\",result=\"refused\"}";
+const RELOAD_ERRORS: &str = "kees_webhook_reloads_total{file=\"certificate\",result=\"error\"}";
 
 #[rstest]
 #[tokio::test]
-async fn an_open_connection_stays_and_a_new_one_sees_the_new_certificate(
+async fn open_connections_stay_and_a_new_connection_gets_the_new_certificate(
     #[values(Http::One, Http::Two)] http: Http,
 ) {
     let (certificates, old) = Certificates::new();
     let server = Running::start(&certificates, None).await;
     let mut open = Client::connect(server.address, http, &old).await.unwrap();
     assert_eq!(open.certificate, old);
-    assert_eq!(open.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(open.mutate(valid_review()).await.0, StatusCode::OK);
 
     let new = certificates.renew();
     let mut fresh = eventually("the new certificate is served", || async {
@@ -30,36 +30,34 @@ async fn an_open_connection_stays_and_a_new_one_sees_the_new_certificate(
     })
     .await;
     assert_eq!(fresh.certificate, new);
-    assert_eq!(fresh.mutate(sound_review()).await.0, StatusCode::OK);
-    assert_eq!(open.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(fresh.mutate(valid_review()).await.0, StatusCode::OK);
+    assert_eq!(open.mutate(valid_review()).await.0, StatusCode::OK);
     server.stop().await;
 }
 
 #[rstest]
-#[case::a_key_of_another(&[("tls.key", foreign_key())])]
+#[case::key_of_another_certificate(&[("tls.key", foreign_key())])]
 #[case::no_key(&[("tls.key", String::new())])]
 #[case::no_certificate(&[("tls.crt", "not PEM".to_owned())])]
 #[case::an_expired_pair(&expired_pair())]
 #[tokio::test]
-async fn what_cannot_be_served_is_counted_and_the_last_good_pair_stays(
-    #[case] files: &[(&str, String)],
-) {
+async fn an_invalid_pair_is_counted_and_the_previous_one_stays(#[case] files: &[(&str, String)]) {
     let (certificates, good) = Certificates::new();
     let server = Running::start(&certificates, None).await;
     for (name, content) in files {
         certificates.put(name, content);
     }
-    eventually("it is refused", || async {
-        (metric(server.admin, REFUSED).await > 0.5).then_some(())
+    eventually("the error is counted", || async {
+        (metric(server.admin, RELOAD_ERRORS).await > 0.5).then_some(())
     })
     .await;
     let mut client = Client::connect(server.address, Http::Two, &good)
         .await
         .unwrap();
-    assert_eq!(client.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(client.mutate(valid_review()).await.0, StatusCode::OK);
 
     let new = certificates.renew();
-    eventually("a good pair is taken again", || async {
+    eventually("a valid pair is loaded again", || async {
         Client::connect(server.address, Http::Two, &new).await.ok()
     })
     .await;
@@ -67,12 +65,12 @@ async fn what_cannot_be_served_is_counted_and_the_last_good_pair_stays(
 }
 
 #[tokio::test]
-async fn a_file_that_is_away_for_a_moment_is_no_failure_for_clients() {
+async fn clients_do_not_notice_a_file_that_is_absent_for_a_moment() {
     let (certificates, good) = Certificates::new();
     let server = Running::start(&certificates, None).await;
     std::fs::remove_file(certificates.path().join("tls.crt")).unwrap();
-    eventually("it is refused", || async {
-        (metric(server.admin, REFUSED).await > 0.5).then_some(())
+    eventually("the error is counted", || async {
+        (metric(server.admin, RELOAD_ERRORS).await > 0.5).then_some(())
     })
     .await;
     assert!(

@@ -1,4 +1,4 @@
-//! Requests and answers, without a socket.
+//! Requests to the routers of both ports, without a socket.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,29 +9,33 @@ mod support;
 
 use std::{
     convert::Infallible,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::{Body, Bytes, Frame, SizeHint},
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    http::{Method, Request, Response, StatusCode},
 };
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, SizeHint};
 use kees_inject::InjectSettings;
-use kees_webhook::{BODY_LIMIT, Router, metrics::Metrics};
+use kees_webhook::{BODY_LIMIT, admin, health::Health, metrics::Metrics, mutate};
 use rstest::rstest;
 use serde_json::Value;
-use support::{faulty_review, post, sound_review};
+use support::{invalid_review, valid_review};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
     time::Instant,
 };
+use tower::ServiceExt as _;
 
-/// What the program has by default.
+/// The default of the program.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn router() -> (Router, Metrics) {
@@ -40,23 +44,26 @@ fn router() -> (Router, Metrics) {
         .init_env
         .insert("ENV_LABEL".to_owned(), "dev".to_owned());
     let metrics = Metrics::new();
-    // The receiver keeps what the sender said last.
+    // The receiver keeps the last value after its sender is dropped.
     let (_, settings) = watch::channel(Arc::new(settings));
     (
-        Router::new(settings, metrics.clone(), BODY_TIMEOUT),
+        mutate::router(settings, metrics.clone(), BODY_TIMEOUT),
         metrics,
     )
 }
 
-async fn answer<B: Body<Data = Bytes>>(request: Request<B>) -> (Response<()>, Value) {
-    answer_of(&router().0, request).await
+/// Sends a request to a new router.
+async fn respond(request: Request<Body>) -> (Response<()>, Value) {
+    respond_with(router().0, request).await
 }
 
-async fn answer_of<B: Body<Data = Bytes>>(
-    router: &Router,
-    request: Request<B>,
-) -> (Response<()>, Value) {
-    let (head, body) = router.answer(request).await.into_parts();
+async fn respond_with(router: Router, request: Request<Body>) -> (Response<()>, Value) {
+    parsed(router.oneshot(request).await.unwrap()).await
+}
+
+/// Splits a response into its head and its body, which is null if it is not JSON.
+async fn parsed(response: Response<Body>) -> (Response<()>, Value) {
+    let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (
         Response::from_parts(head, ()),
@@ -64,27 +71,38 @@ async fn answer_of<B: Body<Data = Bytes>>(
     )
 }
 
-/// Status 200 and a review that refuses with code 400 and says `why`.
-fn assert_malformed(answered: &(Response<()>, Value), why: &str) {
-    let (head, review) = answered;
+/// `POST /mutate` with this body.
+fn post(body: impl Into<Body>) -> Request<Body> {
+    support::post("").map(|_| body.into())
+}
+
+/// Asserts status 200 and a review that denies with code 400 and the message `expected`.
+fn assert_malformed(response: &(Response<()>, Value), expected: &str) {
+    let (head, review) = response;
     assert_eq!(head.status(), StatusCode::OK);
     assert_eq!(head.headers()["content-type"], "application/json");
     assert_eq!(review["kind"], "AdmissionReview");
     assert_eq!(review["response"]["allowed"], false, "{review}");
     assert_eq!(review["response"]["status"]["code"], 400, "{review}");
     let message = review["response"]["status"]["message"].as_str().unwrap();
-    assert!(message.contains(why), "{message}");
+    assert!(message.contains(expected), "{message}");
 }
 
-fn in_pieces(body: &[u8], size: usize) -> impl Body<Data = Bytes> + use<> {
-    let pieces: Vec<_> = body
-        .chunks(size)
-        .map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::copy_from_slice(piece))))
+/// A body that arrives in frames of `size` bytes.
+fn in_frames(body: &[u8], size: usize) -> Body {
+    frames(body.chunks(size).map(|frame| Ok(frame.to_vec())))
+}
+
+/// A body of these frames.
+fn frames(frames: impl IntoIterator<Item = io::Result<Vec<u8>>>) -> Body {
+    let frames: Vec<_> = frames
+        .into_iter()
+        .map(|frame| frame.map(|frame| Frame::data(Bytes::from(frame))))
         .collect();
-    StreamBody::new(Pieces(pieces.into_iter()))
+    Body::new(StreamBody::new(Frames(frames.into_iter())))
 }
 
-/// A body that announces a length, sends the beginning of it, and nothing more.
+/// A body that announces a length, sends the beginning, and then stops.
 struct Stalled {
     announced: u64,
     unsent: usize,
@@ -99,7 +117,7 @@ impl Stalled {
     }
 }
 
-impl Body for Stalled {
+impl HttpBody for Stalled {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -107,12 +125,12 @@ impl Body for Stalled {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.unsent.min(16 * 1024);
-        if piece == 0 {
+        let frame = self.unsent.min(16 * 1024);
+        if frame == 0 {
             return Poll::Pending;
         }
-        self.unsent -= piece;
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![b' '; piece])))))
+        self.unsent -= frame;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![b' '; frame])))))
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -120,10 +138,10 @@ impl Body for Stalled {
     }
 }
 
-/// A body whose pieces come when the test sends them.
+/// A body whose frames arrive when the test sends them.
 struct Fed(mpsc::UnboundedReceiver<Bytes>);
 
-impl Body for Fed {
+impl HttpBody for Fed {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -131,39 +149,39 @@ impl Body for Fed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.0.poll_recv(context);
-        piece.map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+        let frame = self.0.poll_recv(context);
+        frame.map(|frame| frame.map(|frame| Ok(Frame::data(frame))))
     }
 }
 
 /// Sends `number` requests whose bodies stall.
 async fn stall(
-    router: &Arc<Router>,
+    router: &Router,
     metrics: &Metrics,
     number: usize,
     body: impl Fn() -> Stalled,
-) -> JoinSet<Response<Full<Bytes>>> {
+) -> JoinSet<Response<Body>> {
     let mut requests = JoinSet::new();
     for _ in 0..number {
-        let (router, request) = (Arc::clone(router), post("").map(|_| body()));
-        requests.spawn(async move { router.answer(request).await });
+        let (router, request) = (router.clone(), post(Body::new(body())));
+        requests.spawn(async move { router.oneshot(request).await.unwrap() });
     }
-    under_way(metrics, number).await;
+    in_flight(metrics, number).await;
     requests
 }
 
-/// Waits until so many requests are under way.
-async fn under_way(metrics: &Metrics, number: usize) {
-    let under_way = format!("kees_webhook_requests_in_flight {number}\n");
-    while !metrics.render().unwrap().contains(&under_way) {
+/// Waits until `number` requests are in flight.
+async fn in_flight(metrics: &Metrics, number: usize) {
+    let in_flight = format!("kees_webhook_requests_in_flight {number}\n");
+    while !metrics.render().unwrap().contains(&in_flight) {
         tokio::task::yield_now().await;
     }
 }
 
-/// A stream of what an iterator has.
-struct Pieces<I>(I);
+/// A stream of the items of an iterator.
+struct Frames<I>(I);
 
-impl<I: Iterator + Unpin> futures_core::Stream for Pieces<I> {
+impl<I: Iterator + Unpin> futures_core::Stream for Frames<I> {
     type Item = I::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<I::Item>> {
@@ -172,8 +190,8 @@ impl<I: Iterator + Unpin> futures_core::Stream for Pieces<I> {
 }
 
 #[tokio::test]
-async fn a_sound_pod_is_patched() {
-    let (head, review) = answer(post(sound_review())).await;
+async fn a_valid_pod_is_patched() {
+    let (head, review) = respond(post(valid_review())).await;
     assert_eq!(head.status(), StatusCode::OK);
     assert_eq!(
         review["response"]["uid"],
@@ -184,50 +202,49 @@ async fn a_sound_pod_is_patched() {
 }
 
 #[tokio::test]
-async fn a_body_in_many_pieces_is_put_together() {
-    let request = post("").map(|_| in_pieces(&sound_review(), 7));
-    let (_, review) = answer(request).await;
+async fn a_body_in_many_frames_is_put_together() {
+    let request = post(in_frames(&valid_review(), 7));
+    let (_, review) = respond(request).await;
     assert_eq!(review["response"]["allowed"], true, "{review}");
 }
 
 #[rstest]
 #[case::one_byte_too_long(BODY_LIMIT + 1)]
-#[case::longer_than_is_read(5 * BODY_LIMIT)]
+#[case::longer_than_is_discarded(5 * BODY_LIMIT)]
 #[tokio::test]
-async fn a_body_that_is_too_long_is_refused_by_a_review(
+async fn a_body_that_is_too_long_is_denied_by_a_review(
     #[case] length: usize,
     #[values(true, false)] whole: bool,
 ) {
     let body = vec![b' '; length];
-    let why = "the body is longer than 3145728 bytes";
-    if whole {
-        assert_malformed(&answer(post(body)).await, why);
+    let expected = "the body is longer than the limit of 3145728 bytes";
+    let body = if whole {
+        body.into()
     } else {
-        assert_malformed(
-            &answer(post("").map(|_| in_pieces(&body, 16_000))).await,
-            why,
-        );
-    }
+        in_frames(&body, 16_000)
+    };
+    assert_malformed(&respond(post(body)).await, expected);
 }
 
 #[tokio::test]
-async fn a_review_of_the_greatest_length_is_answered() {
-    let mut body = sound_review();
+async fn a_review_of_the_maximum_length_is_decided() {
+    let mut body = valid_review();
     body.resize(BODY_LIMIT, b' ');
-    let (_, review) = answer(post("").map(|_| in_pieces(&body, 16_000))).await;
+    let (_, review) = respond(post(in_frames(&body, 16_000))).await;
     assert_eq!(review["response"]["allowed"], true, "{review}");
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_review_that_is_too_long_is_refused_under_its_uid(#[values(true, false)] whole: bool) {
-    let mut body = sound_review();
+async fn the_response_to_a_review_that_is_too_long_has_its_uid(#[values(true, false)] whole: bool) {
+    let mut body = valid_review();
     body.resize(BODY_LIMIT + 1, b' ');
-    let (_, review) = if whole {
-        answer(post(body)).await
+    let body = if whole {
+        body.into()
     } else {
-        answer(post("").map(|_| in_pieces(&body, 16_000))).await
+        in_frames(&body, 16_000)
     };
+    let (_, review) = respond(post(body)).await;
     assert_eq!(
         review["response"]["uid"],
         "705ab4f5-6393-11e8-b7cc-42010a800002"
@@ -235,40 +252,41 @@ async fn a_review_that_is_too_long_is_refused_under_its_uid(#[values(true, false
 }
 
 #[tokio::test]
-async fn the_uid_of_a_review_that_is_too_long_is_found_in_its_second_piece() {
-    let mut body = sound_review();
+async fn the_uid_of_a_review_that_is_too_long_is_found_in_its_second_frame() {
+    let mut body = valid_review();
     body.resize(BODY_LIMIT + 1, b' ');
     let rest = body.split_off(10);
-    let pieces = [body, rest].map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::from(piece))));
-    let request = post("").map(|_| StreamBody::new(Pieces(pieces.into_iter())));
+    let request = post(frames([Ok(body), Ok(rest)]));
     assert_eq!(
-        answer(request).await.1["response"]["uid"],
+        respond(request).await.1["response"]["uid"],
         "705ab4f5-6393-11e8-b7cc-42010a800002"
     );
 }
 
 #[tokio::test]
-async fn a_truncated_body_is_refused_by_a_review() {
-    let mut body = sound_review();
+async fn a_truncated_review_is_denied_by_a_review() {
+    let mut body = valid_review();
     body.truncate(body.len() / 2);
-    assert_malformed(&answer(post(body)).await, "");
+    assert_malformed(&respond(post(body)).await, "");
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_refused_by_a_review() {
-    let pieces = [
-        Ok(Frame::data(Bytes::from_static(b"{"))),
-        Err(std::io::ErrorKind::BrokenPipe),
-    ];
-    let request = post("").map(|_| StreamBody::new(Pieces(pieces.into_iter())));
-    assert_malformed(&answer(request).await, "the body broke off");
+async fn a_body_that_breaks_off_is_denied_by_a_review() {
+    let request = post(frames([
+        Ok(b"{".to_vec()),
+        Err(io::ErrorKind::BrokenPipe.into()),
+    ]));
+    assert_malformed(
+        &respond(request).await,
+        "the body ended before it was complete",
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_never_comes_is_refused_by_a_review() {
+async fn a_body_that_never_arrives_is_denied_by_a_review() {
     assert_malformed(
-        &answer(post("").map(|_| Stalled::after(0, 100))).await,
-        "the body did not arrive in 2 s",
+        &respond(post(Body::new(Stalled::after(0, 100)))).await,
+        "the body did not arrive within 2 s",
     );
 }
 
@@ -276,70 +294,60 @@ async fn a_body_that_never_comes_is_refused_by_a_review() {
 #[case::the_longest(BODY_LIMIT)]
 #[case::too_long(BODY_LIMIT + 1)]
 #[tokio::test(start_paused = true)]
-async fn bodies_that_are_announced_and_do_not_come_keep_no_other_waiting(
+async fn bodies_that_are_announced_and_do_not_arrive_delay_no_other_body(
     #[case] announced: usize,
     #[values(0, 1000)] sent: usize,
 ) {
     let (router, metrics) = router();
-    let router = Arc::new(router);
     let stalled = stall(&router, &metrics, 500, || Stalled::after(sent, announced)).await;
     let started = Instant::now();
-    let request = post("").map(|_| in_pieces(&sound_review(), 100));
-    assert_allowed(router.answer(request).await).await;
+    let request = post(in_frames(&valid_review(), 100));
+    assert_allowed(&respond_with(router, request).await);
     assert_eq!(started.elapsed(), Duration::ZERO);
     assert_eq!(stalled.len(), 500);
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies_that_came_nearly_whole_and_stall_make_room_while_an_answer_is_awaited() {
+async fn bodies_that_stall_near_their_end_release_their_memory_before_a_client_times_out() {
     let (router, metrics) = router();
-    let router = Arc::new(router);
     let nearly = BODY_LIMIT - BODY_LIMIT / 50;
     let mut stalled = stall(&router, &metrics, 9, || Stalled::after(nearly, BODY_LIMIT)).await;
     tokio::time::advance(Duration::from_millis(100)).await;
     let started = Instant::now();
-    let request = post("").map(|_| in_pieces(&sound_review(), 100));
-    assert_allowed(router.answer(request).await).await;
-    // All the memory was taken; what waited for it is still answered in `timeoutSeconds`.
+    let request = post(in_frames(&valid_review(), 100));
+    assert_allowed(&respond_with(router, request).await);
+    // The request waited for memory, and still gets its response within `timeoutSeconds`.
     let waited = started.elapsed();
     assert!(
         !waited.is_zero() && waited < Duration::from_secs(3),
         "{waited:?}"
     );
     while let Some(response) = stalled.join_next().await {
-        let (head, body) = response.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let review = serde_json::from_slice(&body).unwrap();
-        let answered = (Response::from_parts(head, ()), review);
-        assert_malformed(&answered, "the body did not arrive in 2 s");
+        let response = parsed(response.unwrap()).await;
+        assert_malformed(&response, "the body did not arrive within 2 s");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_waits_for_memory_in_vain_is_told_so() {
+async fn a_body_that_gets_no_memory_is_denied_by_a_review() {
     let (router, metrics) = router();
-    let router = Arc::new(router);
     let (feed, body) = mpsc::unbounded_channel();
-    let request = post("").map(|_| Fed(body));
-    let waiting = Arc::clone(&router);
-    let waiting = tokio::spawn(async move { answer_of(&waiting, request).await });
-    under_way(&metrics, 1).await;
+    let request = post(Body::new(Fed(body)));
+    let waiting = tokio::spawn(respond_with(router.clone(), request));
+    in_flight(&metrics, 1).await;
     tokio::time::advance(Duration::from_secs(1)).await;
     let mut others = JoinSet::new();
     for _ in 0..9 {
-        let router = Arc::clone(&router);
-        let stalled = post("").map(|_| Stalled::after(BODY_LIMIT - 1, BODY_LIMIT));
-        others.spawn(async move { router.answer(stalled).await });
+        let stalled = post(Body::new(Stalled::after(BODY_LIMIT - 1, BODY_LIMIT)));
+        others.spawn(router.clone().oneshot(stalled));
     }
-    under_way(&metrics, 10).await;
+    in_flight(&metrics, 10).await;
     feed.send(Bytes::from_static(b"{")).unwrap();
-    let why = "the webhook had no memory for the body for 2 s";
-    assert_malformed(&waiting.await.unwrap(), why);
+    let expected = "the webhook had no memory for the body for 2 s";
+    assert_malformed(&waiting.await.unwrap(), expected);
 }
 
-async fn assert_allowed(response: Response<Full<Bytes>>) {
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    let review: Value = serde_json::from_slice(&body).unwrap();
+fn assert_allowed((_, review): &(Response<()>, Value)) {
     assert_eq!(review["response"]["allowed"], true, "{review}");
 }
 
@@ -349,12 +357,12 @@ async fn assert_allowed(response: Response<Full<Bytes>>) {
 #[case::nothing("")]
 #[case::prefix("application/jsonp")]
 #[tokio::test]
-async fn a_body_of_another_content_type_is_refused_by_a_review(#[case] content_type: &str) {
-    let mut request = post(sound_review());
+async fn a_body_of_another_content_type_is_denied_by_a_review(#[case] content_type: &str) {
+    let mut request = post(valid_review());
     request
         .headers_mut()
         .insert("content-type", content_type.parse().unwrap());
-    assert_malformed(&answer(request).await, "application/json");
+    assert_malformed(&respond(request).await, "application/json");
 }
 
 #[rstest]
@@ -362,15 +370,15 @@ async fn a_body_of_another_content_type_is_refused_by_a_review(#[case] content_t
 #[case::in_capitals(Some("Application/JSON"))]
 #[case::without_one(None)]
 #[tokio::test]
-async fn json_is_taken(#[case] content_type: Option<&str>) {
-    let mut request = post(sound_review());
+async fn json_is_accepted(#[case] content_type: Option<&str>) {
+    let mut request = post(valid_review());
     request.headers_mut().remove("content-type");
     if let Some(content_type) = content_type {
         request
             .headers_mut()
             .insert("content-type", content_type.parse().unwrap());
     }
-    assert_eq!(answer(request).await.1["response"]["allowed"], true);
+    assert_eq!(respond(request).await.1["response"]["allowed"], true);
 }
 
 #[rstest]
@@ -380,7 +388,7 @@ async fn json_is_taken(#[case] content_type: Option<&str>) {
 #[case(Method::POST, "/mutate/", StatusCode::NOT_FOUND)]
 #[case(Method::GET, "/metrics", StatusCode::NOT_FOUND)]
 #[tokio::test]
-async fn nothing_else_is_served(
+async fn other_paths_and_methods_are_rejected(
     #[case] method: Method,
     #[case] path: &str,
     #[case] status: StatusCode,
@@ -388,8 +396,8 @@ async fn nothing_else_is_served(
     let request = Request::builder()
         .method(method)
         .uri(path)
-        .body(Full::<Bytes>::default());
-    let (head, _) = answer(request.unwrap()).await;
+        .body(Body::empty());
+    let (head, _) = respond(request.unwrap()).await;
     assert_eq!(head.status(), status);
     if status == StatusCode::METHOD_NOT_ALLOWED {
         assert_eq!(head.headers()["allow"], "POST");
@@ -400,12 +408,12 @@ async fn nothing_else_is_served(
 async fn requests_are_counted_by_outcome() {
     let (router, metrics) = router();
     for body in [
-        sound_review(),
-        sound_review(),
-        faulty_review(),
+        valid_review(),
+        valid_review(),
+        invalid_review(),
         b"{".to_vec(),
     ] {
-        router.answer(post(body)).await;
+        respond_with(router.clone(), post(body)).await;
     }
     let text = metrics.render().unwrap();
     for line in [
@@ -420,4 +428,54 @@ async fn requests_are_counted_by_outcome() {
             "{line} is not in\n{text}"
         );
     }
+}
+
+#[rstest]
+#[case("/healthz", "ok\n")]
+#[case("/readyz", "ok\n")]
+#[case("/metrics", "# HELP kees_webhook_")]
+#[tokio::test]
+async fn the_admin_router_serves_get_and_head(#[case] path: &str, #[case] expected: &str) {
+    let router = admin::router(Metrics::new(), ready());
+    for (method, expected) in [(Method::GET, expected), (Method::HEAD, "")] {
+        let (status, text) = admin_response(&router, method, path).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(text.starts_with(expected), "{text}");
+    }
+    let (status, _) = admin_response(&router, Method::POST, path).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn the_admin_router_serves_no_other_path() {
+    let router = admin::router(Metrics::new(), ready());
+    let (status, _) = admin_response(&router, Method::GET, "/mutate").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_admin_router_says_why_the_process_is_not_ready() {
+    let health = ready();
+    health.drain();
+    let router = admin::router(Metrics::new(), health);
+    let response = admin_response(&router, Method::GET, "/readyz").await;
+    let expected = (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned());
+    assert_eq!(response, expected);
+    let (status, _) = admin_response(&router, Method::GET, "/healthz").await;
+    assert_eq!(status, StatusCode::OK);
+}
+
+fn ready() -> Arc<Health> {
+    Arc::new(Health::new(i64::MAX))
+}
+
+async fn admin_response(router: &Router, method: Method, path: &str) -> (StatusCode, String) {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(Body::empty());
+    let response = router.clone().oneshot(request.unwrap()).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
 }

@@ -15,8 +15,8 @@ use rstest::rstest;
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use support::{
-    Certificates, Client, Http, PATIENCE, Running, admin, eventually, metric, post, review,
-    sound_review, tls,
+    CONDITION_TIMEOUT, Certificates, Client, Http, Running, admin, eventually, metric, post,
+    review, tls, valid_review,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -25,22 +25,19 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-/// For a probe: of a kubelet's 1 s, more for a machine that is busy, and less than the 30 s after
-/// which a silent connection is closed.
+/// The timeout of a probe: longer than the 1 s of a kubelet, because the machine may be busy.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[rstest]
 #[tokio::test]
-async fn reviews_are_answered_one_after_the_other_on_one_connection(
-    #[values(Http::One, Http::Two)] http: Http,
-) {
+async fn one_connection_serves_several_reviews(#[values(Http::One, Http::Two)] http: Http) {
     let (certificates, certificate) = Certificates::new();
     let server = Running::start(&certificates, None).await;
     let mut client = Client::connect(server.address, http, &certificate)
         .await
         .unwrap();
     for _ in 0..3 {
-        let (status, review) = client.mutate(sound_review()).await;
+        let (status, review) = client.mutate(valid_review()).await;
         assert_eq!(status, StatusCode::OK);
         assert_eq!(review["response"]["allowed"], true);
     }
@@ -57,7 +54,7 @@ async fn reviews_are_answered_one_after_the_other_on_one_connection(
 
 #[rstest]
 #[tokio::test]
-async fn a_body_that_is_too_long_is_answered_over_the_wire(
+async fn a_body_that_is_too_long_gets_a_response_on_a_real_connection(
     #[values(Http::One, Http::Two)] http: Http,
 ) {
     let (certificates, certificate) = Certificates::new();
@@ -68,21 +65,21 @@ async fn a_body_that_is_too_long_is_answered_over_the_wire(
     let (status, review) = client.mutate(vec![b' '; 2 * BODY_LIMIT]).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(review["response"]["status"]["code"], 400);
-    // The connection is still good.
+    // The connection is still usable.
     assert_eq!(
-        client.mutate(sound_review()).await.1["response"]["allowed"],
+        client.mutate(valid_review()).await.1["response"]["allowed"],
         true
     );
     server.stop().await;
 }
 
 #[tokio::test]
-async fn the_admin_port_says_that_it_lives_and_is_ready() {
+async fn the_admin_port_is_healthy_and_ready() {
     let (certificates, _) = Certificates::new();
     let server = Running::start(&certificates, None).await;
     for path in ["/healthz", "/readyz"] {
-        let answer = admin(server.admin, path).await.unwrap();
-        assert_eq!(answer, (StatusCode::OK, "ok\n".to_owned()));
+        let response = admin(server.admin, path).await.unwrap();
+        assert_eq!(response, (StatusCode::OK, "ok\n".to_owned()));
     }
     assert_eq!(
         admin(server.admin, "/mutate").await.unwrap().0,
@@ -113,7 +110,7 @@ async fn a_connection_without_a_first_request_is_closed_soon(
 
 #[rstest]
 #[tokio::test]
-async fn a_connection_that_is_idle_after_a_request_is_closed_after_a_while(
+async fn a_connection_that_is_idle_after_a_request_is_closed(
     #[values(Http::One, Http::Two)] http: Http,
 ) {
     let (certificates, certificate) = Certificates::new();
@@ -126,13 +123,13 @@ async fn a_connection_that_is_idle_after_a_request_is_closed_after_a_while(
     let mut client = Client::connect(server.address, http, &certificate)
         .await
         .unwrap();
-    assert_eq!(client.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(client.mutate(valid_review()).await.0, StatusCode::OK);
     assert_closed(client).await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_handshake_that_never_ends_is_given_up_and_counted() {
+async fn a_handshake_that_never_ends_is_aborted_and_counted() {
     let (certificates, _) = Certificates::new();
     let limits = Limits {
         first_request_timeout: Duration::from_millis(50),
@@ -140,7 +137,9 @@ async fn a_handshake_that_never_ends_is_given_up_and_counted() {
     };
     let server = Running::start_with(&certificates, None, limits).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let read = timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
+    let read = timeout(CONDITION_TIMEOUT, stream.read(&mut [0]))
+        .await
+        .unwrap();
     assert!(matches!(read, Ok(0) | Err(_)));
     eventually("it is counted", || async {
         let failures = metric(server.admin, "kees_webhook_tls_handshake_failures_total").await;
@@ -151,7 +150,7 @@ async fn a_handshake_that_never_ends_is_given_up_and_counted() {
 }
 
 #[tokio::test]
-async fn a_body_that_stalls_is_refused_and_its_connection_closed() {
+async fn a_body_that_stalls_is_denied_and_its_connection_is_closed() {
     let (certificates, certificate) = Certificates::new();
     let limits = Limits {
         body_timeout: Duration::from_millis(50),
@@ -159,17 +158,17 @@ async fn a_body_that_stalls_is_refused_and_its_connection_closed() {
     };
     let server = Running::start_with(&certificates, None, limits).await;
     let mut half = HalfSent::start(&server, &certificate).await;
-    let answer = half.answer().await;
+    let response = half.response().await;
     assert!(
-        answer.contains("the body did not arrive in 0.05 s"),
-        "{answer}"
+        response.contains("the body did not arrive within 0.05 s"),
+        "{response}"
     );
     server.stop().await;
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_connection_without_any_request_gives_way_to_a_new_one(
+async fn a_connection_without_a_request_is_evicted_for_a_new_one(
     #[values(Silence::Tcp, Silence::Tls, Silence::HalfHead, Silence::HttpTwo)] silence: Silence,
     #[values(Http::One, Http::Two)] http: Http,
 ) {
@@ -178,15 +177,15 @@ async fn a_connection_without_any_request_gives_way_to_a_new_one(
     let mut first = Client::connect(server.address, http, &certificate)
         .await
         .unwrap();
-    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(first.mutate(valid_review()).await.0, StatusCode::OK);
     let silent = Silent::start(&server, &certificate, silence).await;
     let mut third = Client::connect(server.address, http, &certificate)
         .await
         .unwrap();
-    assert_eq!(third.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(third.mutate(valid_review()).await.0, StatusCode::OK);
     silent.closed().await;
-    // The one that had asked is idle longer, and stays.
-    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
+    // The first connection has been idle longer, but it had a valid request.
+    assert_eq!(first.mutate(valid_review()).await.0, StatusCode::OK);
     let evicted = metric(server.admin, "kees_webhook_connections_evicted_total").await;
     assert_eq!(evicted.to_string(), "1");
     server.stop().await;
@@ -197,7 +196,7 @@ async fn a_connection_without_any_request_gives_way_to_a_new_one(
 #[case::not_allowed(Method::GET, "/mutate")]
 #[case::no_review(Method::POST, "/mutate")]
 #[tokio::test]
-async fn connections_without_any_review_give_way_before_those_with_one(
+async fn connections_without_a_valid_review_are_evicted_first(
     #[case] method: Method,
     #[case] path: &str,
     #[values(Http::One, Http::Two)] http: Http,
@@ -207,25 +206,25 @@ async fn connections_without_any_review_give_way_before_those_with_one(
     let mut first = Client::connect(server.address, http, &certificate)
         .await
         .unwrap();
-    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
-    let mut strangers = Vec::new();
+    assert_eq!(first.mutate(valid_review()).await.0, StatusCode::OK);
+    let mut invalid = Vec::new();
     for _ in 0..3 {
-        let mut stranger = Client::connect(server.address, http, &certificate)
+        let mut client = Client::connect(server.address, http, &certificate)
             .await
             .unwrap();
         let mut request = post("{}");
         *request.method_mut() = method.clone();
         *request.uri_mut() = format!("https://localhost{path}").parse().unwrap();
-        stranger.send(request).await.unwrap();
-        strangers.push(stranger);
+        client.send(request).await.unwrap();
+        invalid.push(client);
     }
-    // It is idle longest, and stays.
-    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
+    // The first connection has been idle longest, but it had a valid review.
+    assert_eq!(first.mutate(valid_review()).await.0, StatusCode::OK);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn many_connections_without_any_request_keep_no_new_one_out() {
+async fn a_new_connection_is_served_beside_many_silent_ones() {
     let (certificates, certificate) = Certificates::new();
     let server = Running::start_with(&certificates, None, slots(16)).await;
     let mut silent = Vec::new();
@@ -235,34 +234,34 @@ async fn many_connections_without_any_request_keep_no_new_one_out() {
     let mut client = Client::connect(server.address, Http::One, &certificate)
         .await
         .unwrap();
-    assert_eq!(client.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(client.mutate(valid_review()).await.0, StatusCode::OK);
     drop(silent);
     server.stop().await;
 }
 
 #[rstest]
 #[tokio::test]
-async fn the_connection_that_is_idle_longest_gives_way_to_a_new_one(
+async fn the_connection_that_is_idle_longest_is_evicted_for_a_new_one(
     #[values(Http::One, Http::Two)] http: Http,
 ) {
     let (certificates, certificate) = Certificates::new();
     let server = Running::start_with(&certificates, None, slots(3)).await;
     let mut busy = HalfSent::start(&server, &certificate).await;
-    HalfSent::under_way(&server).await;
+    HalfSent::in_flight(&server).await;
     let [mut first, mut second] = [None, None];
     for client in [&mut first, &mut second] {
         let connected = Client::connect(server.address, http, &certificate).await;
         let connected = client.insert(connected.unwrap());
-        assert_eq!(connected.mutate(sound_review()).await.0, StatusCode::OK);
+        assert_eq!(connected.mutate(valid_review()).await.0, StatusCode::OK);
     }
     let (mut first, second) = (first.unwrap(), second.unwrap());
-    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(first.mutate(valid_review()).await.0, StatusCode::OK);
     let mut third = Client::connect(server.address, http, &certificate)
         .await
         .unwrap();
-    assert_eq!(third.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(third.mutate(valid_review()).await.0, StatusCode::OK);
     assert_closed(second).await;
-    assert_eq!(first.mutate(sound_review()).await.0, StatusCode::OK);
+    assert_eq!(first.mutate(valid_review()).await.0, StatusCode::OK);
     let ended = tokio::spawn(server.stop());
     assert!(busy.finish().await.contains("\"allowed\":true"));
     ended.await.unwrap();
@@ -273,26 +272,26 @@ async fn a_new_connection_waits_while_all_others_are_busy() {
     let (certificates, certificate) = Certificates::new();
     let server = Running::start_with(&certificates, None, slots(1)).await;
     let mut busy = HalfSent::start(&server, &certificate).await;
-    HalfSent::under_way(&server).await;
+    HalfSent::in_flight(&server).await;
     let second = Client::connect(server.address, Http::Two, &certificate);
     let mut second = std::pin::pin!(second);
     tokio::select! {
         biased;
         _ = second.as_mut() => panic!("served beyond the limit"),
-        () = served_many_others(&server) => {}
+        () = many_other_requests(&server) => {}
     }
-    // Then it is idle, and gives way.
-    let (answer, second) = tokio::join!(busy.finish(), second);
-    assert!(answer.contains("\"allowed\":true"), "{answer}");
-    let answered = second.unwrap().mutate(sound_review()).await;
-    assert_eq!(answered.0, StatusCode::OK);
+    // Then the first connection is idle, and is evicted.
+    let (response, second) = tokio::join!(busy.finish(), second);
+    assert!(response.contains("\"allowed\":true"), "{response}");
+    let response = second.unwrap().mutate(valid_review()).await;
+    assert_eq!(response.0, StatusCode::OK);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn silent_connections_to_the_admin_port_keep_no_probe_out() {
+async fn a_probe_is_served_beside_many_silent_connections_to_the_admin_port() {
     let (certificates, _) = Certificates::new();
-    let server = Running::start(&certificates, None).await;
+    let server = Running::start_with(&certificates, None, slots(2)).await;
     let mut silent = Vec::new();
     for _ in 0..100 {
         silent.push(TcpStream::connect(server.admin).await.unwrap());
@@ -305,60 +304,60 @@ async fn silent_connections_to_the_admin_port_keep_no_probe_out() {
 }
 
 #[tokio::test]
-async fn silent_connections_to_the_admin_port_drive_out_no_scraper() {
+async fn silent_connections_to_the_admin_port_do_not_evict_a_scraper() {
     let (certificates, _) = Certificates::new();
-    let server = Running::start(&certificates, None).await;
+    let server = Running::start_with(&certificates, None, slots(2)).await;
     let mut scraper = TcpStream::connect(server.admin).await.unwrap();
     scrape(&mut scraper).await;
     let mut silent = Vec::new();
     for _ in 0..100 {
         silent.push(TcpStream::connect(server.admin).await.unwrap());
     }
-    // Those before it have a place, or had.
+    // All connections that were opened before this one have been accepted.
     admin(server.admin, "/healthz").await.unwrap();
     scrape(&mut scraper).await;
     server.stop().await;
 }
 
-/// Asks on a connection that is kept, and reads the answer.
+/// Sends a request on a connection that stays open, and reads the response.
 async fn scrape(stream: &mut TcpStream) {
     let request = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
     stream.write_all(request).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\nok\n") {
-        let mut piece = [0; 1024];
-        let read = timeout(PROBE_TIMEOUT, stream.read(&mut piece)).await;
+    let mut response = Vec::new();
+    while !response.ends_with(b"\r\n\r\nok\n") {
+        let mut buffer = [0; 1024];
+        let read = timeout(PROBE_TIMEOUT, stream.read(&mut buffer)).await;
         let bytes = read.unwrap().unwrap();
         assert_ne!(bytes, 0, "the connection was closed");
-        answer.extend_from_slice(&piece[..bytes]);
+        response.extend_from_slice(&buffer[..bytes]);
     }
 }
 
 #[tokio::test]
-async fn ending_answers_what_is_under_way_and_closes_what_is_idle() {
+async fn stopping_finishes_open_requests_and_closes_idle_connections() {
     let (certificates, certificate) = Certificates::new();
     let server = Running::start(&certificates, None).await;
     let idle = Client::connect(server.address, Http::Two, &certificate)
         .await
         .unwrap();
     let mut half = HalfSent::start(&server, &certificate).await;
-    HalfSent::under_way(&server).await;
+    HalfSent::in_flight(&server).await;
     let ended = tokio::spawn(server.stop());
-    timeout(PATIENCE, idle.task)
+    timeout(CONDITION_TIMEOUT, idle.task)
         .await
         .unwrap()
         .unwrap()
         .unwrap();
     assert!(!ended.is_finished());
-    let answer = half.finish().await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(answer.contains("connection: close\r\n"), "{answer}");
-    assert!(answer.contains("\"allowed\":true"), "{answer}");
+    let response = half.finish().await;
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    assert!(response.contains("connection: close\r\n"), "{response}");
+    assert!(response.contains("\"allowed\":true"), "{response}");
     ended.await.unwrap();
 }
 
 #[tokio::test]
-async fn a_changed_policy_is_obeyed_and_a_broken_one_is_not() {
+async fn a_changed_policy_is_applied_and_an_invalid_one_is_not() {
     let (certificates, certificate) = Certificates::new();
     let rules = |namespace: &str| {
         format!("rules:\n- namespaces: [{namespace}]\n  storagePrefix: /dev/{{namespace}}\n")
@@ -369,45 +368,45 @@ async fn a_changed_policy_is_obeyed_and_a_broken_one_is_not() {
         .await
         .unwrap();
     assert_eq!(
-        client.mutate(sound_review()).await.1["response"]["allowed"],
+        client.mutate(valid_review()).await.1["response"]["allowed"],
         true
     );
 
     certificates.put("policy.yaml", rules("team-b"));
-    let taken = "kees_webhook_reloads_total{file=\"policy\",result=\"taken\"}";
-    eventually("the policy is taken", || async {
-        (metric(server.admin, taken).await > 0.5).then_some(())
+    let success = "kees_webhook_reloads_total{file=\"policy\",result=\"success\"}";
+    eventually("the policy is loaded", || async {
+        (metric(server.admin, success).await > 0.5).then_some(())
     })
     .await;
     assert_eq!(
-        client.mutate(sound_review()).await.1["response"]["allowed"],
+        client.mutate(valid_review()).await.1["response"]["allowed"],
         false
     );
 
     certificates.put("policy.yaml", "rules: 1");
-    let refused = "kees_webhook_reloads_total{file=\"policy\",result=\"refused\"}";
-    eventually("the policy is refused", || async {
-        (metric(server.admin, refused).await > 0.5).then_some(())
+    let error = "kees_webhook_reloads_total{file=\"policy\",result=\"error\"}";
+    eventually("the policy is rejected", || async {
+        (metric(server.admin, error).await > 0.5).then_some(())
     })
     .await;
     assert_eq!(
-        client.mutate(sound_review()).await.1["response"]["allowed"],
+        client.mutate(valid_review()).await.1["response"]["allowed"],
         false
     );
     server.stop().await;
 }
 
 #[tokio::test]
-async fn requests_of_a_pod_that_is_not_ours_are_counted_by_their_reason() {
+async fn skipped_pods_are_counted_by_their_reason() {
     let (certificates, certificate) = Certificates::new();
     let server = Running::start(&certificates, None).await;
     let mut client = Client::connect(server.address, Http::One, &certificate)
         .await
         .unwrap();
-    let (_, answer) = client
+    let (_, response) = client
         .mutate(review(&json!({"example.com/other": "x"})))
         .await;
-    assert_eq!(answer["response"]["allowed"], true);
+    assert_eq!(response["response"]["allowed"], true);
     let skipped = "kees_webhook_requests_total{outcome=\"skipped\",reason=\"not_annotated\"}";
     assert_eq!(metric(server.admin, skipped).await.to_string(), "1");
     server.stop().await;
@@ -428,22 +427,22 @@ async fn get_is_not_allowed() {
     server.stop().await;
 }
 
-/// Time for more than what is held up to happen: requests that are not.
-async fn served_many_others(server: &Running) {
+/// Gives the server time for the connection that waits: it serves many other requests.
+async fn many_other_requests(server: &Running) {
     for _ in 0..50 {
         let open = metric(server.admin, "kees_webhook_connections").await;
         assert_eq!(open.to_string(), "1");
     }
 }
 
-/// So many, and no deadline that could make room by itself.
+/// `number` slots, and no timeout that could free one.
 fn slots(number: usize) -> Limits {
     Limits {
         max_connections: number,
-        first_request_timeout: 100 * PATIENCE,
-        idle_timeout: 100 * PATIENCE,
-        body_timeout: PATIENCE,
-        drain_timeout: PATIENCE,
+        first_request_timeout: 100 * CONDITION_TIMEOUT,
+        idle_timeout: 100 * CONDITION_TIMEOUT,
+        body_timeout: CONDITION_TIMEOUT,
+        drain_timeout: CONDITION_TIMEOUT,
         ..quick()
     }
 }
@@ -455,20 +454,20 @@ fn quick() -> Limits {
     }
 }
 
-/// How far a connection goes before it says nothing more.
+/// What a client does on a connection before it becomes silent.
 #[derive(Debug, Clone, Copy)]
 enum Silence {
-    /// It is open.
+    /// It opens the connection.
     Tcp,
-    /// Its TLS handshake is done.
+    /// It completes the TLS handshake.
     Tls,
-    /// So is half of the head of a request of HTTP/1.1.
+    /// It sends half of the head of an HTTP/1.1 request.
     HalfHead,
-    /// It has said that it speaks HTTP/2.
+    /// It completes the handshake of HTTP/2.
     HttpTwo,
 }
 
-/// A connection without any request.
+/// A connection without a complete request.
 enum Silent {
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -503,8 +502,8 @@ impl Silent {
     /// Waits until the server has closed it.
     async fn closed(self) {
         let read = match self {
-            Self::Tcp(mut stream) => timeout(PATIENCE, stream.read(&mut [0])).await,
-            Self::Tls(mut stream) => timeout(PATIENCE, stream.read(&mut [0])).await,
+            Self::Tcp(mut stream) => timeout(CONDITION_TIMEOUT, stream.read(&mut [0])).await,
+            Self::Tls(mut stream) => timeout(CONDITION_TIMEOUT, stream.read(&mut [0])).await,
             Self::HttpTwo(client) => return assert_closed(client).await,
         };
         assert!(matches!(read.unwrap(), Ok(0) | Err(_)));
@@ -514,12 +513,12 @@ impl Silent {
 /// Waits until the server has closed the connection.
 async fn assert_closed(client: Client) {
     let Client { sender, task, .. } = client;
-    // In an orderly way or not: the client had no request under way.
-    let _ = timeout(PATIENCE, task).await.unwrap().unwrap();
+    // The client had no open request, so that an error is as good as an orderly end.
+    let _ = timeout(CONDITION_TIMEOUT, task).await.unwrap().unwrap();
     drop(sender);
 }
 
-/// An HTTP/1.1 request of which the server has only the first half of the body.
+/// An HTTP/1.1 request of which the client has sent only the first half of the body.
 struct HalfSent {
     stream: TlsStream<TcpStream>,
     rest: Vec<u8>,
@@ -528,7 +527,7 @@ struct HalfSent {
 impl HalfSent {
     async fn start(server: &Running, certificate: &CertificateDer<'static>) -> Self {
         let mut stream = tls(server.address, Http::One, certificate).await.unwrap();
-        let mut request = sound_review();
+        let mut request = valid_review();
         let rest = request.split_off(request.len() / 2);
         let length = request.len() + rest.len();
         let head = format!(
@@ -540,28 +539,28 @@ impl HalfSent {
         Self { stream, rest }
     }
 
-    /// Waits until the server has begun with it.
-    async fn under_way(server: &Running) {
-        eventually("the request is under way", || async {
-            let under_way = metric(server.admin, "kees_webhook_requests_in_flight").await;
-            (under_way > 0.5).then_some(())
+    /// Waits until the server has received the head of the request.
+    async fn in_flight(server: &Running) {
+        eventually("the request is in flight", || async {
+            let in_flight = metric(server.admin, "kees_webhook_requests_in_flight").await;
+            (in_flight > 0.5).then_some(())
         })
         .await;
     }
 
-    /// Sends the rest, and reads until the server closes.
+    /// Sends the rest of the body, and reads until the server closes the connection.
     async fn finish(&mut self) -> String {
         self.stream.write_all(&self.rest).await.unwrap();
-        self.answer().await
+        self.response().await
     }
 
-    /// Reads until the server closes.
-    async fn answer(&mut self) -> String {
-        let mut answer = Vec::new();
-        timeout(PATIENCE, self.stream.read_to_end(&mut answer))
+    /// Reads until the server closes the connection.
+    async fn response(&mut self) -> String {
+        let mut response = Vec::new();
+        timeout(CONDITION_TIMEOUT, self.stream.read_to_end(&mut response))
             .await
             .unwrap()
             .unwrap();
-        String::from_utf8(answer).unwrap()
+        String::from_utf8(response).unwrap()
     }
 }

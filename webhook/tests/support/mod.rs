@@ -1,8 +1,8 @@
-//! Certificates, reviews, a client, and the server in this process or as the real program.
+//! Certificates, reviews, a client, and the server: in this process, or as the real program.
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test program uses its part of it"
+    reason = "each test program uses a part of this module"
 )]
 
 use std::{
@@ -32,16 +32,16 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle as Task};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// How long a condition may take to come true on a machine that is busy.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a condition may take to become true on a busy machine.
+pub const CONDITION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Waits until `condition` gives something.
+/// Waits until `condition` returns a value.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut condition: impl FnMut() -> F,
 ) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    let search = async {
+    let wait = async {
         loop {
             ticks.tick().await;
             if let Some(found) = condition().await {
@@ -49,9 +49,9 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
             }
         }
     };
-    tokio::time::timeout(PATIENCE, search)
+    tokio::time::timeout(CONDITION_TIMEOUT, wait)
         .await
-        .unwrap_or_else(|_| panic!("never: {what}"))
+        .unwrap_or_else(|_| panic!("timeout: {what}"))
 }
 
 /// A folder with `tls.crt` and `tls.key`.
@@ -79,7 +79,7 @@ impl Certificates {
         }
     }
 
-    /// Puts a new pair in place, and returns its certificate.
+    /// Writes a new certificate and key, and returns the certificate.
     pub fn renew(&self) -> CertificateDer<'static> {
         let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         self.put("tls.key", pair.signing_key.serialize_pem());
@@ -87,26 +87,26 @@ impl Certificates {
         pair.cert.der().clone()
     }
 
-    /// Replaces a file at once, as a kubelet does.
+    /// Replaces a file atomically, as a kubelet does.
     pub fn put(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
-        let (beside, path) = (self.path().join("beside"), self.path().join(name));
-        std::fs::write(&beside, text).unwrap();
-        std::fs::rename(&beside, &path).unwrap();
+        let (temporary, path) = (self.path().join("temporary"), self.path().join(name));
+        std::fs::write(&temporary, text).unwrap();
+        std::fs::rename(&temporary, &path).unwrap();
         path
     }
 }
 
-/// What the client offers by ALPN.
+/// The protocol that a client offers by ALPN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Http {
     One,
     Two,
 }
 
-/// One connection of a client.
+/// A client with one connection.
 pub struct Client {
     pub sender: Sender,
-    /// What the server showed in the handshake.
+    /// The certificate that the server sent in the handshake.
     pub certificate: CertificateDer<'static>,
     pub task: Task<hyper::Result<()>>,
 }
@@ -117,7 +117,7 @@ pub enum Sender {
 }
 
 impl Client {
-    /// Connects, trusting one certificate alone.
+    /// Connects. Only the certificate `trusted` is trusted.
     pub async fn connect(
         address: SocketAddr,
         http: Http,
@@ -164,7 +164,7 @@ impl Client {
         }
     }
 
-    /// Posts a body to `/mutate` and returns the status and the answer.
+    /// Posts a body to `/mutate`, and returns the status and the review of the response.
     pub async fn mutate(&mut self, body: impl Into<Bytes>) -> (StatusCode, Value) {
         let response = self.send(post(body)).await.unwrap();
         let status = response.status();
@@ -173,7 +173,7 @@ impl Client {
     }
 }
 
-/// A TLS connection that trusts one certificate alone.
+/// A TLS connection. Only the certificate `trusted` is trusted.
 pub async fn tls(
     address: SocketAddr,
     http: Http,
@@ -194,7 +194,7 @@ pub async fn tls(
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").unwrap();
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
-    tokio::time::timeout(PATIENCE, handshake).await?
+    tokio::time::timeout(CONDITION_TIMEOUT, handshake).await?
 }
 
 /// `POST /mutate`, as the API server sends it.
@@ -206,7 +206,7 @@ pub fn post(body: impl Into<Bytes>) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// A GET to the admin port: status and text.
+/// Sends a GET to the admin port, and returns the status and the text of the response.
 pub async fn admin(address: SocketAddr, path: &str) -> std::io::Result<(StatusCode, String)> {
     let io = TokioIo::new(TcpStream::connect(address).await?);
     let (mut sender, connection) = http1::handshake(io).await.map_err(std::io::Error::other)?;
@@ -229,7 +229,7 @@ pub async fn admin(address: SocketAddr, path: &str) -> std::io::Result<(StatusCo
     Ok((status, String::from_utf8(body.to_vec()).unwrap()))
 }
 
-/// The number behind a metric's name and labels; 0 where it has not been counted yet.
+/// The value of a metric with its labels, or 0 if it is not exported yet.
 pub async fn metric(address: SocketAddr, name: &str) -> f64 {
     let (_, text) = admin(address, "/metrics").await.unwrap();
     text.lines()
@@ -237,7 +237,7 @@ pub async fn metric(address: SocketAddr, name: &str) -> f64 {
         .map_or(0.0, |number| number.parse().unwrap())
 }
 
-/// A review of a pod's creation in namespace `team-a`.
+/// A review of the creation of a pod in the namespace `team-a`.
 pub fn review(annotations: &Value) -> Vec<u8> {
     json!({
         "kind": "AdmissionReview",
@@ -262,13 +262,13 @@ pub fn review(annotations: &Value) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A review of a sound pod.
-pub fn sound_review() -> Vec<u8> {
+/// A review of a valid pod.
+pub fn valid_review() -> Vec<u8> {
     review(&json!({"secret.bsycorp.com/db-password": "kind=DYNAMIC,type=PASSWORD,size=256"}))
 }
 
-/// A review of a pod with one fault.
-pub fn faulty_review() -> Vec<u8> {
+/// A review of a pod with one error.
+pub fn invalid_review() -> Vec<u8> {
     review(&json!({"secret.bsycorp.com/db-password": "kind=DYNAMIC,type=PASSWORD"}))
 }
 
@@ -283,9 +283,9 @@ pub struct Running {
 impl Running {
     pub async fn start(certificates: &Certificates, policy: Option<PathBuf>) -> Self {
         let limits = Limits {
-            body_timeout: PATIENCE,
+            body_timeout: CONDITION_TIMEOUT,
             drain_delay: Duration::ZERO,
-            drain_timeout: PATIENCE,
+            drain_timeout: CONDITION_TIMEOUT,
             ..Limits::default()
         };
         Self::start_with(certificates, policy, limits).await
@@ -322,10 +322,10 @@ impl Running {
         }
     }
 
-    /// Ends the server, and waits for it.
+    /// Stops the server, and waits until it has ended.
     pub async fn stop(mut self) {
         self.stop.take().unwrap().send(Stop::Drain).unwrap();
-        tokio::time::timeout(PATIENCE, self.task)
+        tokio::time::timeout(CONDITION_TIMEOUT, self.task)
             .await
             .unwrap()
             .unwrap();
@@ -375,7 +375,7 @@ impl Program {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     }
 
-    /// Waits for the end: the exit status, and every line that was logged after the first.
+    /// Waits until the program ends. Returns its exit status, and the log without the first line.
     pub async fn end(mut self) -> (ExitStatus, Vec<String>) {
         let status = eventually("the program ends", || {
             let status = self.child.try_wait().unwrap();
@@ -388,13 +388,13 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // A failure means that it has ended already.
+        // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The real program, with nothing of this process's environment.
+/// The real program, with an empty environment.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kees-webhook"));
     command.env_clear();
