@@ -79,11 +79,11 @@ fn verdict(
             Ok(Verdict::LeftAlone(reason))
         }
         Decision::Deny {
-            faults,
+            errors,
             warnings: more,
         } => {
             warnings.extend(more);
-            Err(faults.into_iter().map(CliErrorKind::Denied).collect())
+            Err(errors.into_iter().map(CliErrorKind::Denied).collect())
         }
         Decision::Patch {
             operations,

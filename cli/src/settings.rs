@@ -52,7 +52,7 @@ pub(crate) fn settings(
 
 /// Everything that is wrong with the settings together.
 pub(crate) fn check(settings: &InjectSettings) -> Vec<CliError> {
-    let problems = settings.problems();
+    let problems = settings.errors();
     problems
         .into_iter()
         .map(|problem| CliErrorKind::from(problem).into())

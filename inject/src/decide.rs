@@ -1,58 +1,65 @@
-//! The decision: which pods are left alone, which are refused, and what is done to the others.
+//! The decision about a pod: skip it, deny it, or patch it.
 
 use kees_common::{Domain, Parsed, Word, names::init};
 
 use crate::{
-    InjectSettings, Operations, Place, PodError, PodErrorKind, PodView, names,
-    patch::identity::Identity, patch::injection::Injection, patch::placement::Placement,
-    policy::effective::Grant,
+    error::{Place, PodError, PodErrorKind},
+    findings::Findings,
+    names,
+    patch::{
+        identity::Identity, injection::Injection, operations::Operations, placement::Placement,
+        reconcile::Existing, security_context::FileOwner, write,
+    },
+    pod::{container::ContainerView, view::PodView},
+    policy::{effective::EffectivePolicy, template::Subject},
+    settings::InjectSettings,
 };
 
-/// What is to be done with a pod.
+/// The decision about a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Leave it as it is.
+    /// The pod is allowed and not changed.
     Skip {
-        /// Why.
+        /// Why it is not injected.
         reason: SkipReason,
-        /// What the author should know.
+        /// What the pod author should know.
         warnings: Vec<String>,
     },
-    /// Refuse it.
+    /// The pod is denied.
     Deny {
-        /// Everything that is wrong, at least one thing.
-        faults: Vec<PodError>,
-        /// What has no effect.
+        /// All errors; at least one.
+        errors: Vec<PodError>,
+        /// What the pod author should know.
         warnings: Vec<String>,
     },
-    /// Change it; no operations where it is already as it should be.
+    /// The pod is injected.
     Patch {
-        /// The changes.
+        /// The changes. There are none if the pod is already injected in the same way.
         operations: Operations,
-        /// What has no effect.
+        /// What the pod author should know.
         warnings: Vec<String>,
     },
 }
 
-/// Why a pod is left as it is.
+/// Why a pod is not injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SkipReason {
-    /// The request is not about the creation of a pod.
+    /// The request does not create a pod.
     NotPodCreation,
-    /// No annotation of ours.
+    /// The pod has no annotation that asks for a value.
     NotAnnotated,
     /// `init.DOMAIN/inject: "false"`.
     OptedOut,
-    /// A static pod's mirror, which a patch would keep Pending for ever.
+    /// The mirror pod of a static pod. A patch would keep it in the phase Pending.
     Mirror,
     /// A Windows pod.
     Windows,
-    /// The author wired kees's init container by hand; the policy holds all the same.
+    /// The pod author wired the init container by hand. The annotations are still checked.
     WiredByHand,
 }
 
 impl SkipReason {
-    /// A word for metrics and logs.
+    /// The reason in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotPodCreation => "not_pod_creation",
@@ -65,158 +72,202 @@ impl SkipReason {
     }
 }
 
-/// Decides on the creation of `pod` in `namespace`, which for a bare pod may stand in the request
-/// alone.
+/// Decides about the creation of `pod` in `namespace`. The namespace of a pod without a controller
+/// may be in the request only.
 pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &InjectSettings) -> Decision {
-    if let Some(reason) = skip_reason(pod, &settings.domain) {
-        let warnings = match reason {
-            SkipReason::Windows => {
-                vec!["kees has no init container for Windows: nothing was injected".to_owned()]
-            }
-            _ => Vec::new(),
-        };
-        return Decision::Skip { reason, warnings };
-    }
-    if let Some(fault) = too_large(pod) {
-        let (faults, warnings) = (vec![fault], Vec::new());
-        return Decision::Deny { faults, warnings };
-    }
-    let standing = Standing::of(pod, settings);
-    let parsed = Parsed::from_annotations(&settings.domain, pod.annotations());
-    let mut warnings: Vec<String> = parsed.warnings.iter().map(ToString::to_string).collect();
-    let mut faults = Vec::new();
-
-    let grant = Grant::new(pod, namespace, settings, &parsed, standing, &mut faults);
-    if let Standing::WiredByHand(_) = standing {
-        return if faults.is_empty() {
-            Decision::Skip {
-                reason: SkipReason::WiredByHand,
-                warnings,
-            }
-        } else {
-            Decision::Deny { faults, warnings }
-        };
-    }
-    let placement = Placement::new(
-        pod,
-        &parsed.options,
-        settings,
-        standing,
-        &mut faults,
-        &mut warnings,
-    );
-    let identity = Identity::of(
-        pod,
-        &parsed.options,
-        settings,
-        standing.injected(),
-        &mut faults,
-    );
-    match (grant, placement) {
-        (Some(grant), Some(placement)) if faults.is_empty() => {
-            let injection =
-                Injection::new(pod, &parsed.options, settings, grant, placement, identity);
-            warnings.extend(injection.unreadable());
-            match injection.operations() {
-                Ok(operations) => Decision::Patch {
-                    operations,
-                    warnings,
-                },
-                Err(faults) => Decision::Deny { faults, warnings },
-            }
-        }
-        _ => Decision::Deny { faults, warnings },
+    let mut findings = Findings::default();
+    let outcome = check(pod, namespace, settings, &mut findings);
+    let Findings { errors, warnings } = findings;
+    let warnings = warnings.iter().map(ToString::to_string).collect();
+    match outcome {
+        Some(Outcome::Skip(reason)) if errors.is_empty() => Decision::Skip { reason, warnings },
+        Some(Outcome::Patch(operations)) if errors.is_empty() => Decision::Patch {
+            operations,
+            warnings,
+        },
+        _ => Decision::Deny { errors, warnings },
     }
 }
 
+enum Outcome {
+    Skip(SkipReason),
+    Patch(Operations),
+}
+
+/// Runs all checks. Returns `None` only if it adds an error.
+fn check(
+    pod: &PodView<'_>,
+    namespace: &str,
+    settings: &InjectSettings,
+    findings: &mut Findings,
+) -> Option<Outcome> {
+    if let Some(reason) = skip_reason(pod, &settings.domain) {
+        if reason == SkipReason::Windows {
+            let message = "kees has no init container for Windows, so nothing is injected";
+            findings.warn(Place::field("spec.os"), message);
+        }
+        return Some(Outcome::Skip(reason));
+    }
+    if is_too_large(pod, findings) {
+        return None;
+    }
+    let existing = InitContainer::find(pod, settings);
+    let parsed = Parsed::from_annotations(&settings.domain, pod.annotations());
+    for warning in &parsed.warnings {
+        let place = Place::annotation(&warning.annotation);
+        findings.warn(place, &warning.message);
+    }
+    let subject = Subject {
+        cluster: settings.cluster.as_deref(),
+        namespace,
+        service_account: pod.service_account(),
+    };
+    let wired = existing.wired_by_hand(pod);
+    let policy = EffectivePolicy::new(subject, settings, &parsed, wired, findings);
+    if wired.is_some() {
+        return Some(Outcome::Skip(SkipReason::WiredByHand));
+    }
+    let options = &parsed.options;
+    let injected = existing.injected();
+    let placement = Placement::new(pod, &parsed, settings, injected, findings);
+    let identity = Identity::new(pod, options, settings, injected, findings);
+    let (policy, placement) = (policy?, placement?);
+    let owner = FileOwner::new(pod, &placement.targets, settings.run_as);
+    warn_of_narrow_mode(&parsed, owner, findings);
+    if !findings.errors.is_empty() {
+        return None;
+    }
+    let injection = Injection::new(pod, options, settings, &policy, placement, identity, owner);
+    operations(pod, injection, findings).map(Outcome::Patch)
+}
+
+/// The operations for a pod that is not injected, or those that reconcile one that is.
+fn operations<'a>(
+    pod: &PodView<'a>,
+    mut injection: Injection<'a>,
+    findings: &mut Findings,
+) -> Option<Operations> {
+    let operations = match injection.injected {
+        None => write::write(pod, &injection),
+        Some(index) => match Existing::read(pod, index) {
+            Ok(existing) => {
+                existing.keep_additions(pod, &mut injection);
+                existing.reconcile(pod, &injection)
+            }
+            Err(_) => {
+                findings.error(Place::field("spec"), PodErrorKind::ExistingUnreadable);
+                return None;
+            }
+        },
+    };
+    Operations::new(&operations)
+        .map_err(|error| {
+            findings.error(Place::field("spec"), PodErrorKind::Patch(error.to_string()));
+        })
+        .ok()
+}
+
 fn skip_reason(pod: &PodView<'_>, domain: &Domain) -> Option<SkipReason> {
-    let entry = |(key, _): (&str, &str)| {
+    let is_entry = |(key, _): (&str, &str)| {
         matches!(
             domain.split(key),
             Some((Word::Secret | Word::Resource | Word::Lease, _))
         )
     };
-    let windows = |os: Option<&str>| os == Some("windows");
-    // The words are compared exactly, as the `matchConditions` do.
-    if !pod.annotations().any(entry) {
+    // The values are compared exactly, as in the `matchConditions`.
+    if !pod.annotations().any(is_entry) {
         Some(SkipReason::NotAnnotated)
     } else if pod.annotation(&domain.init(init::INJECT)) == Some("false") {
         Some(SkipReason::OptedOut)
     } else if pod.annotation("kubernetes.io/config.mirror").is_some() {
         Some(SkipReason::Mirror)
-    } else if windows(pod.spec.os.name.as_deref()) || windows(pod.spec.node_selector.os.as_deref())
-    {
+    } else if pod.is_windows() {
         Some(SkipReason::Windows)
     } else {
         None
     }
 }
 
-/// A pod that Kubernetes would refuse or could not store for its size, which it finds out only
-/// after this: what follows takes time and memory in proportion.
-fn too_large(pod: &PodView<'_>) -> Option<PodError> {
+/// Whether Kubernetes would deny the pod for its size, or could not store it. Kubernetes finds out
+/// only after admission, and the other checks take time and memory in proportion to the size.
+fn is_too_large(pod: &PodView<'_>, findings: &mut Findings) -> bool {
     // TotalAnnotationSizeLimitB of `k8s.io/apimachinery/pkg/api/validation`.
     const ANNOTATION_BYTES: usize = 256 << 10;
-    // An object of etcd has 1.5 MiB at most, and a container hundreds of bytes by its defaults.
+    // An object in etcd has at most 1.5 MiB, and a container has hundreds of bytes with its
+    // defaults.
     const CONTAINERS: usize = 4096;
     let bytes = pod
         .annotations()
         .map(|(key, value)| key.len() + value.len())
         .sum();
-    let count = pod.spec.containers.len() + pod.spec.init_containers.len();
-    let at = |place: &str, problem| Some(PodError::at(Place::Field(place.to_owned()), problem));
     if bytes > ANNOTATION_BYTES {
-        at(
-            "metadata.annotations",
-            PodErrorKind::AnnotationsTooLarge { bytes },
-        )
-    } else if count > CONTAINERS {
-        at(
-            "spec.containers",
-            PodErrorKind::TooManyContainers {
-                count,
-                most: CONTAINERS,
-            },
-        )
-    } else {
-        None
+        let kind = PodErrorKind::AnnotationsTooLarge { bytes };
+        findings.error(Place::field("metadata.annotations"), kind);
+    }
+    let count = pod.spec.containers.len() + pod.spec.init_containers.len();
+    if count > CONTAINERS {
+        let limit = CONTAINERS;
+        let kind = PodErrorKind::TooManyContainers { count, limit };
+        findings.error(Place::field("spec.containers"), kind);
+    }
+    !findings.errors.is_empty()
+}
+
+/// Warns if the mode that the pod sets may keep one of its containers from reading the files.
+fn warn_of_narrow_mode(parsed: &Parsed, owner: FileOwner, findings: &mut Findings) {
+    let Some(requested) = parsed.options.file_mode else {
+        return;
+    };
+    let needed = owner.mode;
+    if requested.bits() & needed.bits() != needed.bits() {
+        let place = Place::Annotation(parsed.domain.init(init::FILE_MODE));
+        let message = format!(
+            "a container may be unable to read files of mode {requested}; {needed} is enough"
+        );
+        findings.warn(place, message);
     }
 }
 
-/// How an init container of kees's stands in the pod already, by its index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// None does.
+/// The init container of kees that a pod already has, by its index.
+#[derive(Clone, Copy)]
+enum InitContainer {
     Absent,
-    /// Ours, from an earlier call or an injected manifest.
+    /// From an earlier call, or from an injected manifest.
     Injected(usize),
-    /// The author's own.
+    /// From the pod author.
     WiredByHand(usize),
 }
 
-impl Standing {
-    fn of(pod: &PodView<'_>, settings: &InjectSettings) -> Self {
+impl InitContainer {
+    fn find(pod: &PodView<'_>, settings: &InjectSettings) -> Self {
         let containers = || pod.spec.init_containers.iter();
-        let ours =
+        let injected =
             containers().position(|c| &*c.name == names::CONTAINER && c.mounts(names::SECRETS));
         let wired = || {
             containers().position(|c| {
-                c.image
-                    .as_deref()
-                    .is_some_and(|image| settings.wired_image.matches(image))
+                let mut image = c.image.iter();
+                image.any(|image| settings.wired_image.matches(image))
             })
         };
-        match ours {
+        match injected {
             Some(index) => Self::Injected(index),
             None => wired().map_or(Self::Absent, Self::WiredByHand),
         }
     }
 
-    /// The index of our own container.
-    pub(crate) fn injected(self) -> Option<usize> {
+    /// The index of a container from an earlier call.
+    fn injected(self) -> Option<usize> {
         match self {
             Self::Injected(index) => Some(index),
             Self::Absent | Self::WiredByHand(_) => None,
+        }
+    }
+
+    /// The container of a pod that is wired by hand.
+    fn wired_by_hand<'p, 'a>(self, pod: &'p PodView<'a>) -> Option<&'p ContainerView<'a>> {
+        match self {
+            Self::WiredByHand(index) => pod.spec.init_containers.get(index),
+            Self::Absent | Self::Injected(_) => None,
         }
     }
 }

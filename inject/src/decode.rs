@@ -1,4 +1,5 @@
-//! JSON read strictly: objects are never arrays, and an error never repeats a value.
+//! Strict decoding of JSON: an object is never read from an array, and no error repeats a value.
 
 pub(crate) mod error;
 pub(crate) mod object;
+pub(crate) mod server_default;

@@ -1,34 +1,32 @@
-//! Why a pod is refused.
+//! The errors for which a pod is denied.
 
 use std::fmt;
 
-use crate::{Unfilled, patch::identity::IdentityError};
+use kees_common::AnnotationError;
 
-/// One reason why a pod is refused.
+use crate::policy::template::FillTemplateError;
+
+/// An error for which a pod is denied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PodError {
-    /// What an annotation says is wrong in itself.
-    #[error("{0}")]
-    Annotation(#[from] kees_common::AnnotationError),
-    /// The pod, or the policy that holds for it, does not go together with its annotations.
-    #[error("{place}: {problem}")]
+    /// An annotation is invalid in itself.
+    #[error(transparent)]
+    Annotation(#[from] AnnotationError),
+    /// The pod, or the policy for it, does not fit its annotations.
+    #[error("{place}: {kind}")]
     Pod {
-        /// Where.
+        /// The annotation or field.
         place: Place,
         /// What is wrong and what would be right.
-        problem: PodErrorKind,
+        kind: PodErrorKind,
     },
 }
 
 impl PodError {
-    pub(crate) fn at(place: Place, problem: PodErrorKind) -> Self {
-        Self::Pod { place, problem }
-    }
-
-    /// The field of the pod, as `status.details.causes` names one.
+    /// The field of the pod, as in `status.details.causes`.
     pub fn field(&self) -> String {
         match self {
-            Self::Annotation(fault) => format!("metadata.annotations[{}]", fault.annotation),
+            Self::Annotation(error) => format!("metadata.annotations[{}]", error.annotation),
             Self::Pod {
                 place: Place::Annotation(key),
                 ..
@@ -40,22 +38,39 @@ impl PodError {
         }
     }
 
-    /// What is wrong, without the place.
-    pub fn problem(&self) -> &dyn fmt::Display {
+    /// The message without the place.
+    pub fn message(&self) -> String {
         match self {
-            Self::Annotation(fault) => &fault.kind,
-            Self::Pod { problem, .. } => problem,
+            Self::Annotation(error) => error.kind.to_string(),
+            Self::Pod { kind, .. } => kind.to_string(),
         }
     }
 }
 
-/// Where a fault is.
+/// The place of an error or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// The whole key of an annotation.
     Annotation(String),
-    /// A field of the pod: `spec.containers[app]`.
+    /// A field of the pod, such as `spec.containers[app]`.
     Field(String),
+}
+
+impl Place {
+    /// An annotation of the pod. Its key is shortened if Kubernetes would not accept its length,
+    /// which it checks only after admission.
+    pub(crate) fn annotation(key: &str) -> Self {
+        const MAX_KEY_LENGTH: usize = 253 + 1 + 63;
+        Self::Annotation(if key.len() > MAX_KEY_LENGTH {
+            excerpt(key)
+        } else {
+            key.to_owned()
+        })
+    }
+
+    pub(crate) fn field(field: impl Into<String>) -> Self {
+        Self::Field(field.into())
+    }
 }
 
 impl fmt::Display for Place {
@@ -66,101 +81,164 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is wrong with a pod beside what is wrong with one annotation.
+/// An error of a pod that is not in one annotation alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PodErrorKind {
-    /// More than Kubernetes takes, which it says only after admission.
-    #[error("they have {bytes} bytes together; Kubernetes takes 262144 at most")]
+    /// Kubernetes checks this limit only after admission.
+    #[error("the annotations have {bytes} bytes together; Kubernetes allows 262144")]
     AnnotationsTooLarge {
         /// Keys and values together.
         bytes: usize,
     },
-    /// More than a pod that can be stored has.
-    #[error("{count} containers are too many; use {most} at most")]
+    /// More containers than a stored pod can have.
+    #[error("the pod has {count} containers; use at most {limit}")]
     TooManyContainers {
-        /// Init containers included.
+        /// Containers and init containers.
         count: usize,
-        /// The most there may be.
-        most: usize,
+        /// The largest number that is allowed.
+        limit: usize,
     },
     /// No rule of the policy matches.
     #[error(
-        "the policy has no rule for service account {service_account} in namespace {namespace}; \
-         ask the operator for one"
+        "the policy has no rule for ServiceAccount {service_account} in namespace {namespace}; ask \
+         the operator for one"
     )]
     NoRule {
         /// The pod's namespace.
         namespace: String,
-        /// The pod's service account.
+        /// The pod's ServiceAccount.
         service_account: String,
     },
-    /// The rule gives no prefix, and a store would be used.
+    /// The rule allows no prefix, and the pod uses a store.
     #[error(
-        "the policy gives no storage prefix to service account {service_account} in namespace \
+        "the policy allows no storage prefix for ServiceAccount {service_account} in namespace \
          {namespace}; ask the operator for one"
     )]
     NoPrefix {
         /// The pod's namespace.
         namespace: String,
-        /// The pod's service account.
+        /// The pod's ServiceAccount.
         service_account: String,
     },
-    /// The pod asks for a prefix that is not its own.
+    /// The rule allows another prefix than the pod's.
     #[error(
-        "{asked} is not at or below {given}, which the policy gives to this pod; use {given} or a prefix below it"
+        "{requested} is not at or below {allowed}, which the policy allows for this pod; use \
+         {allowed} or a prefix below it"
     )]
-    ForeignPrefix {
-        /// What the pod asks for.
-        asked: String,
-        /// What the rule gives.
-        given: String,
+    PrefixDenied {
+        /// The prefix that the pod names.
+        requested: String,
+        /// The prefix of the rule.
+        allowed: String,
     },
-    /// A pod that is wired by hand and names no prefix.
+    /// A pod that is wired by hand names no prefix.
     #[error(
-        "is missing, and the pod's own init container would use /; give {given} or a prefix below it"
+        "it is missing, and the pod's own init container would use /; set {allowed} or a prefix \
+         below it"
     )]
     PrefixMissing {
-        /// What the rule gives.
-        given: String,
+        /// The prefix of the rule.
+        allowed: String,
     },
-    /// The rule's template does not fit the pod.
-    #[error("{0}")]
-    Template(Unfilled),
-    /// An ARN that no rule lists.
-    #[error(
-        "{arn} is not among the references that the policy allows; ask the operator to list it"
-    )]
-    Reference {
+    /// The template of the rule cannot be filled in for the pod.
+    #[error(transparent)]
+    Template(#[from] FillTemplateError),
+    /// An ARN that the rule does not list.
+    #[error("{arn} is not among the references that the policy allows; ask the operator to add it")]
+    ReferenceDenied {
         /// The ARN.
         arn: String,
     },
-    /// A name that the injection needs for itself.
-    #[error("the name {name} is kees's own; rename it")]
-    NameTaken {
+    /// A container or volume has a name that the injection needs.
+    #[error("the name {name} is reserved for kees; rename it")]
+    NameReserved {
         /// The name.
         name: String,
     },
-    /// A mount of a volume of ours that we did not make.
-    #[error("it mounts {volume}, which is kees's own; remove the mount, kees adds its own")]
-    MountTaken {
+    /// A container mounts a volume of the injection.
+    #[error(
+        "it mounts {volume}, which is reserved for kees; remove the mount, because kees adds its own"
+    )]
+    MountReserved {
         /// The volume.
         volume: String,
     },
-    /// What looks like an AWS identity and is not what EKS makes.
-    #[error("{problem} (kees-init takes over {volume} only as EKS makes it)")]
-    Identity {
+    /// The volume of an AWS identity is mounted where it could hide what the init container reads.
+    #[error(
+        "{at} is not allowed for it; mount it in a folder of its own below /var/run/secrets, such as \
+         {expected} (kees-init uses {volume} only in the form that EKS gives it)"
+    )]
+    IdentityPath {
         /// The volume of the token.
         volume: &'static str,
-        /// What is different, and what would be right.
-        problem: IdentityError,
+        /// Where it is mounted.
+        at: String,
+        /// Where EKS mounts it.
+        expected: &'static str,
     },
-    /// JSON that serde reads past but not into.
-    #[error("kees-init is there already and cannot be read; remove it, kees adds its own")]
-    Unreadable,
-    /// The mount path is in use.
-    #[error("{path} is where {container} mounts {volume} ({at}); use another path")]
-    PathTaken {
-        /// The mount path asked for.
+    /// The volume of an AWS identity would hide another mount of the init container.
+    #[error(
+        "{at} overlaps with {path}, where kees-init mounts {other}; use another path (kees-init uses \
+         {volume} only in the form that EKS gives it)"
+    )]
+    IdentityOverlap {
+        /// The volume of the token.
+        volume: &'static str,
+        /// Where it is mounted.
+        at: String,
+        /// The other volume.
+        other: String,
+        /// Where the other volume is mounted.
+        path: String,
+    },
+    /// The volume of an AWS identity is mounted with `subPath` or `subPathExpr`.
+    #[error(
+        "only a part of it is mounted; mount the whole volume, without subPath (kees-init uses \
+         {volume} only in the form that EKS gives it)"
+    )]
+    IdentitySubPath {
+        /// The volume of the token.
+        volume: &'static str,
+    },
+    /// The volume of an AWS identity is not a projected volume.
+    #[error(
+        "it is not a projected volume; make it one, or rename it (kees-init uses {volume} only in \
+         the form that EKS gives it)"
+    )]
+    IdentityVolume {
+        /// The volume of the token.
+        volume: &'static str,
+    },
+    /// The token would be sent to an address that is not EKS's.
+    #[error(
+        "it is not an address of EKS Pod Identity; use http://169.254.170.23/v1/credentials or, with \
+         IPv6, http://[fd00:ec2::23]/v1/credentials (kees-init uses {volume} only in the form that \
+         EKS gives it)"
+    )]
+    IdentityAddress {
+        /// The volume of the token.
+        volume: &'static str,
+    },
+    /// The token of an AWS identity is not a file in its volume.
+    #[error(
+        "the token must be a file below {at}; name one, without '..' and '$' (kees-init uses \
+         {volume} only in the form that EKS gives it)"
+    )]
+    IdentityTokenFile {
+        /// The volume of the token.
+        volume: &'static str,
+        /// Where the volume is mounted.
+        at: String,
+    },
+    /// The JSON of an injected pod cannot be decoded a second time.
+    #[error(
+        "the existing kees-init container cannot be read; remove it, because kees adds its own"
+    )]
+    ExistingUnreadable,
+    /// A container mounts something at the mount path or below it.
+    #[error("{container} already mounts {volume} at {at}; use another path than {path}")]
+    PathMounted {
+        /// The mount path.
         path: String,
         /// The container.
         container: String,
@@ -169,13 +247,13 @@ pub enum PodErrorKind {
         /// Where it is mounted.
         at: String,
     },
-    /// The mount path lies in a volume in which no folder can be made.
+    /// The mount path is inside a volume in which no folder can be created.
     #[error(
-        "{path} lies in {volume}, which {container} mounts at {at}: the kubelet alone writes it, and no folder \
-         for the files can be made there; use a path outside of it"
+        "{path} is inside {volume}, which {container} mounts at {at}; only the kubelet writes that \
+         volume, so no folder can be created in it; use a path outside of it"
     )]
     PathInVolume {
-        /// The mount path asked for.
+        /// The mount path.
         path: String,
         /// The container.
         container: String,
@@ -184,57 +262,61 @@ pub enum PodErrorKind {
         /// Where it is mounted.
         at: String,
     },
-    /// The mount path lies where nothing can be mounted.
-    #[error("{path} lies in a folder that the container runtime fills; use another path")]
-    PathReserved {
-        /// The mount path asked for.
+    /// The mount path is in a folder of the container runtime.
+    #[error("{path} is in a folder that the container runtime fills; use another path")]
+    PathOfRuntime {
+        /// The mount path.
         path: String,
     },
-    /// The mount path would hide what our own container runs or reads.
-    #[error(
-        "{path} and {at} ({what}), which kees-init needs, lie in one another; use another path"
-    )]
+    /// The mount path would hide what the init container runs or reads.
+    #[error("{path} overlaps with {at} ({purpose}), which kees-init needs; use another path")]
     PathNeeded {
-        /// The mount path asked for.
+        /// The mount path.
         path: String,
-        /// What it would hide.
+        /// The path that the init container needs.
         at: String,
-        /// What that is.
-        what: String,
+        /// What it needs the path for.
+        purpose: String,
     },
-    /// A container that is not there.
+    /// The pod has no such container.
     #[error("the pod has no container {name}; use the names of its containers")]
     NoContainer {
         /// The name.
         name: String,
     },
-    /// An init container that is not there.
+    /// The pod has no such init container.
     #[error("the pod has no init container {name}; use the name of one, first or last")]
     NoInitContainer {
         /// The name.
         name: String,
     },
-    /// It would see an empty folder.
-    #[error("{name} runs before kees-init and would see no files; leave it out or change {order}")]
+    /// The container would find an empty folder.
+    #[error(
+        "{name} runs before kees-init and would find no files; remove it from the list, or change \
+         {order}"
+    )]
     RunsBefore {
         /// The name.
         name: String,
-        /// The key of the annotation that says where kees-init stands.
+        /// The key of the annotation that decides the place of the init container.
         order: String,
     },
+    /// The patch cannot be written as JSON.
+    #[error("the patch cannot be written: {0}")]
+    Patch(String),
 }
 
-/// A name or path of the pod as a fault repeats it: cut and escaped, since nothing has looked at
-/// it yet, and one long name must not be repeated a thousand times.
-pub(crate) fn shown(text: &str) -> String {
-    const MOST: usize = 256;
-    let mut shown: String = text
+/// A name or path of the pod for a message: shortened and escaped, because it is not checked yet,
+/// and a long name could be in a thousand messages.
+pub(crate) fn excerpt(text: &str) -> String {
+    const LIMIT: usize = 256;
+    let mut excerpt: String = text
         .chars()
-        .take(MOST)
+        .take(LIMIT)
         .flat_map(char::escape_debug)
         .collect();
-    if text.chars().nth(MOST).is_some() {
-        shown.push('…');
+    if text.chars().nth(LIMIT).is_some() {
+        excerpt.push('…');
     }
-    shown
+    excerpt
 }

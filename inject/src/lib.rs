@@ -1,8 +1,14 @@
-//! The decision of kees's webhook: a pod and the operator's settings in; a patch, a denial or
-//! neither out. Nothing here reads a file, a clock or a socket.
+//! The decision of kees's webhook. The input is a pod and the operator's settings; the output is a
+//! patch, a denial, or neither. It is a pure function: nothing here reads a file, a clock or a
+//! socket.
 //!
-//! [`review()`] goes from the bytes of an `AdmissionReview` to the bytes of the one that answers it.
-//! [`decide()`] is the same decision on a pod alone. `docs/injection.md` is the contract.
+//! [`review()`] goes from the bytes of an `AdmissionReview` to the bytes of the response.
+//! [`decide()`] makes the same decision about a pod alone. `docs/injection.md` is the contract.
+//!
+//! ```text
+//! review::request -> pod::view -> policy::effective -> patch::injection -> patch::operations
+//!                                                                        -> review::response
+//! ```
 //!
 //! ```
 //! use kees_inject::{Decision, PodView, InjectSettings, decide};
@@ -14,7 +20,7 @@
 //! )?;
 //! let settings = InjectSettings::new("registry.example.com/kees-init:0.1.0");
 //! let Decision::Patch { operations, .. } = decide(&pod, "team-a", &settings) else {
-//!     panic!("the pod is annotated and sound");
+//!     panic!("the pod is annotated and has no errors");
 //! };
 //! assert!(operations.as_json().contains("kees-init:0.1.0"));
 //! # Ok::<(), kees_inject::ParsePodError>(())
@@ -23,6 +29,7 @@
 mod decide;
 mod decode;
 mod error;
+mod findings;
 mod names;
 mod patch;
 mod pod;
@@ -32,22 +39,23 @@ mod settings;
 
 pub use decide::{Decision, SkipReason, decide};
 pub use error::{Place, PodError, PodErrorKind};
-pub use patch::{identity::IdentityError, operations::Operations};
+pub use patch::operations::Operations;
 pub use pod::{
     quantity::{ParseQuantityError, Quantity},
+    resources::{Amounts, Resources},
     view::{ParsePodError, PodView},
 };
 pub use policy::{
     file::{ParsePolicyError, Policy},
-    template::{ParseTemplateError, PrefixTemplate, Unfilled},
+    template::{FillTemplateError, ParseTemplateError, PrefixTemplate},
 };
 pub use review::{
     response::{Outcome, ReviewResponse},
     review,
 };
 pub use settings::{
-    Amounts, InjectSettings, ParseImageExpressionError, ParsePullPolicyError, ParseRunAsError,
-    PullPolicy, Resources, RunAs, SettingsError, WiredImage,
+    InjectSettings, ParseImageExpressionError, ParsePullPolicyError, ParseRunAsError, PullPolicy,
+    RunAs, SettingsError, WiredImage,
 };
 
 /// The name of the init container that is injected.

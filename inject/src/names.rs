@@ -1,19 +1,43 @@
-//! The names and places that an injected pod has of ours.
+//! The names, paths and variables that kees uses in an injected pod.
+
+use kees_common::names::env;
 
 /// The init container.
 pub(crate) const CONTAINER: &str = "kees-init";
-/// The volume that holds the annotations.
+/// The volume that holds the pod's annotations.
 pub(crate) const PODINFO: &str = "kees-podinfo";
 /// The volume that holds the files.
 pub(crate) const SECRETS: &str = "kees-secrets";
-/// The empty volume in place of the service account's token.
+/// The empty volume that is mounted in place of the ServiceAccount's token.
 pub(crate) const NO_TOKEN: &str = "kees-no-token";
 /// The three volumes, in the order in which they are added.
 pub(crate) const VOLUMES: [&str; 3] = [PODINFO, SECRETS, NO_TOKEN];
 
-/// Where the init container finds the annotations: the folder of `ANNOTATIONS_FILE`'s default.
+/// The folder in which the init container finds the annotations.
 pub(crate) const PODINFO_PATH: &str = "/podinfo";
-/// The file of them there.
+/// The file of the annotations: the default of `ANNOTATIONS_FILE`.
 pub(crate) const PODINFO_FILE: &str = "/podinfo/annotations";
-/// Where the ServiceAccount plugin would mount a token.
+/// The folder in which the ServiceAccount admission plugin mounts a token.
 pub(crate) const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// The variables that are decided for each pod. An operator cannot set them.
+pub(crate) const DECIDED_VARIABLES: &[&str] = &[
+    env::POD_NAME,
+    env::POD_NAMESPACE,
+    env::POD_UID,
+    env::ANNOTATION_DOMAIN,
+    env::ANNOTATIONS_FILE,
+    env::SECRETS_FILE,
+    env::RESOURCES_FILE,
+    env::LEASES_FILE,
+    env::RESOURCES_FILE_PATH,
+    env::LEASES_FILE_PATH,
+    env::STORE,
+    env::STORES,
+    env::CREATE,
+    env::FORMAT,
+    env::FILE_MODE,
+    env::STORAGE_PREFIX,
+    env::LOCAL_MODE,
+    env::TERMINATION_LOG,
+];

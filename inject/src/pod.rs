@@ -1,6 +1,9 @@
-//! What the decision reads of a pod.
+//! The parts of a pod that the decision reads, and the rules of Kubernetes about them.
 
+pub(crate) mod container;
 pub(crate) mod path;
 pub(crate) mod qos;
 pub(crate) mod quantity;
+pub(crate) mod resources;
+pub(crate) mod text;
 pub(crate) mod view;

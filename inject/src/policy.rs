@@ -1,5 +1,7 @@
-//! The operator's policy: what a pod may ask for.
+//! The operator's policy: what each pod may do.
 
 pub(crate) mod effective;
 pub(crate) mod file;
+pub(crate) mod patterns;
+pub(crate) mod rule;
 pub(crate) mod template;

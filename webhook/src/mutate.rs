@@ -103,7 +103,7 @@ fn log(response: &ReviewResponse, took: Duration) {
     let ReviewResponse {
         json: _,
         outcome,
-        faults: errors,
+        errors,
         warnings,
         namespace,
         uid,

@@ -122,7 +122,7 @@ impl Server {
 
 /// Checks the settings together with the policy.
 fn check(settings: &InjectSettings) -> Result<(), WebhookError> {
-    let errors = settings.problems();
+    let errors = settings.errors();
     if errors.is_empty() {
         Ok(())
     } else {

@@ -91,7 +91,7 @@ spec: {initContainers: [{name: secrets, image: 'kees-init:1'}]}",
     "  annotations: {secret.bsycorp.com/x: 'kind=DYNAMIC,type=PASSWORD,size=64'}
 spec: {os: {name: windows}}",
     &[
-        "warning: kees has no init container for Windows: nothing was injected",
+        "warning: spec.os: kees has no init container for Windows, so nothing is injected",
         "left alone: it is a Windows pod",
     ]
 )]

@@ -1,30 +1,30 @@
-//! Why JSON cannot be read: where, and what would be right there. Nothing that stands in a value is
-//! repeated, since it may be what is not to be shown.
+//! Errors of decoding JSON: the place and what is expected there. A message never repeats a value,
+//! because the value may be a secret.
 
 use serde::Deserialize;
 use serde_json::error::Category;
 
-/// JSON that cannot be read as what it should be.
+/// JSON that cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DecodeError {
-    /// It breaks the rules of JSON. The parser says which one and where, not what stands there.
+    /// The syntax is invalid. The parser's message names the rule and the position only.
     #[error("{0}")]
-    NotJson(serde_json::Error),
-    /// A value is of another kind than it should be.
+    Syntax(serde_json::Error),
+    /// A value has the wrong type.
     #[error("{}expected {expected} at line {line} column {column}", prefix(path))]
-    Kind {
-        /// The value's place, such as `spec.containers[0].name`; empty for the whole.
+    Type {
+        /// The place of the value, such as `spec.containers[0].name`; empty for the whole text.
         path: String,
         expected: String,
         line: usize,
         column: usize,
     },
-    /// A member of an object stands there more than once.
+    /// An object has two members of the same name.
     #[error(
         "{}expected each member once at line {line} column {column}",
         prefix(path)
     )]
-    Repeated {
+    Duplicate {
         path: String,
         line: usize,
         column: usize,
@@ -32,27 +32,27 @@ pub(crate) enum DecodeError {
 }
 
 impl DecodeError {
-    /// Why `json` is no `T`. It is read once more, which keeps the track of where a value stands
-    /// out of the reading that nearly always succeeds.
-    pub(crate) fn of<'de, T: Deserialize<'de>>(json: &'de str, error: serde_json::Error) -> Self {
+    /// The error of decoding `json` as `T`. Decodes a second time to find the path, so that the
+    /// first time, which nearly always succeeds, does not pay for tracking it.
+    pub(crate) fn new<'de, T: Deserialize<'de>>(json: &'de str, error: serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
         if error.classify() != Category::Data {
-            return Self::NotJson(error);
+            return Self::Syntax(error);
         }
         let path = path::<T>(json);
         match expected(&error.to_string()) {
-            Some(expected) => Self::Kind {
+            Some(expected) => Self::Type {
                 path,
                 expected,
                 line,
                 column,
             },
-            None => Self::Repeated { path, line, column },
+            None => Self::Duplicate { path, line, column },
         }
     }
 }
 
-/// Where reading a `T` fails.
+/// The path of the value at which decoding as `T` fails.
 fn path<'de, T: Deserialize<'de>>(json: &'de str) -> String {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
@@ -69,8 +69,8 @@ fn prefix(path: &str) -> String {
     }
 }
 
-/// What would be right, out of serde's "invalid type: string "x", expected y at line 1 column 2".
-/// The value comes first, and nothing that is expected has a comma in it.
+/// The expected type, from serde's message `invalid type: string "x", expected y at line 1 column
+/// 2`. The value comes first in the message, and no expected type contains a comma.
 fn expected(message: &str) -> Option<String> {
     let (_, end) = message.rsplit_once(", expected ")?;
     let (expected, _) = end.rsplit_once(" at line ").unwrap_or((end, ""));

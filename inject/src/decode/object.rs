@@ -1,5 +1,7 @@
-//! Objects of JSON. What serde derives for a struct takes an array of its fields as well, which no
-//! review and no pod is: these take an object alone.
+//! Deserializers for JSON objects.
+//!
+//! A derived `Deserialize` also accepts an array of the struct's fields. These functions accept an
+//! object only. `null` counts as absent, as in Kubernetes.
 
 use std::{fmt, marker::PhantomData};
 
@@ -8,7 +10,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// What is read from an object, and from nothing else.
+/// A value that is read from an object and from nothing else.
 pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -31,7 +33,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// `null` is what is absent.
+/// A value, or the default for `null`.
 pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -40,7 +42,7 @@ where
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// An object, or none.
+/// An object, or `None` for `null`.
 pub(crate) fn optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -49,7 +51,7 @@ where
     Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|object| object.0))
 }
 
-/// An object; `null` is what is absent.
+/// An object, or the default for `null`.
 pub(crate) fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -58,7 +60,7 @@ where
     optional(deserializer).map(Option::unwrap_or_default)
 }
 
-/// An array of objects; `null` is what is absent.
+/// An array of objects; empty for `null`.
 pub(crate) fn objects<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,118 +1,113 @@
-//! What is added to a pod: the init container, the volumes, the mounts.
+//! The init container.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 use crate::{
-    names,
-    patch::injection::Injection,
-    patch::json::JsonWriter,
-    patch::security_context::Ownership,
-    pod::qos,
-    settings::{Amounts, Resources},
+    decode::{
+        object::{object, objects},
+        server_default::server_default,
+    },
+    patch::{env::Variable, mounts::VolumeMount, security_context::SecurityContext},
+    pod::{
+        quantity::Quantity,
+        resources::{Amounts, Resources},
+        text::Text,
+    },
+    settings::PullPolicy,
 };
 
-/// Writes the init container. It passes the `restricted` Pod Security Standard.
-pub(crate) fn write_container(json: &mut JsonWriter, injection: &Injection<'_>) {
-    let Injection {
-        pod,
-        settings,
-        grant,
-        placement,
-        identity,
-        ..
-    } = injection;
-    json.object(|json| {
-        json.member("name", names::CONTAINER);
-        json.member("image", &settings.init_image);
-        if let Some(policy) = settings.image_pull_policy {
-            json.member("imagePullPolicy", policy.as_str());
-        }
-        crate::patch::env::write(json.key("env"), injection);
-        write_resources(json, &qos::resources(pod, placement, grant.resources));
-        write_security(json.key("securityContext"), injection.ownership);
-        json.key("volumeMounts").array(|json| {
-            write_mount(json, names::PODINFO, names::PODINFO_PATH, true);
-            write_mount(json, names::SECRETS, injection.mount_path.as_str(), false);
-            // In the place of the service account's token, which nobody needs here.
-            write_mount(json, names::NO_TOKEN, names::TOKEN_PATH, true);
-            for (volume, path) in &identity.mounts {
-                write_mount(json, volume, path, true);
-            }
-        });
-    });
+/// The init container as this program writes it. Decoding fails for a container with anything
+/// else, except for the defaults that the API server fills in.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct InitContainer<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) image: Text<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) image_pull_policy: Option<PullPolicy>,
+    #[serde(borrow, default, deserialize_with = "objects")]
+    pub(crate) env: Vec<Variable<'a>>,
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "object",
+        skip_serializing_if = "ResourceRequirements::is_empty"
+    )]
+    pub(crate) resources: ResourceRequirements<'a>,
+    #[serde(borrow)]
+    pub(crate) security_context: SecurityContext<'a>,
+    pub(crate) termination_message_policy: TerminationMessagePolicy,
+    #[serde(borrow, default, deserialize_with = "objects")]
+    pub(crate) volume_mounts: Vec<VolumeMount<'a>>,
+    #[serde(default, skip_serializing, deserialize_with = "default_log")]
+    pub(crate) termination_message_path: (),
+    /// It decides what happens when amounts change. Kubernetes 1.33 fills it in.
+    #[serde(default, skip_serializing, deserialize_with = "anything")]
+    pub(crate) resize_policy: (),
 }
 
-fn write_resources(json: &mut JsonWriter, resources: &Resources) {
-    let Resources { requests, limits } = resources;
-    if requests.is_empty() && limits.is_empty() {
-        return;
+impl InitContainer<'_> {
+    /// Whether both are equal. The order of variables and of mounts does not count.
+    pub(crate) fn is_equal(mut self, mut other: Self) -> bool {
+        self.sort();
+        other.sort();
+        self == other
     }
-    json.key("resources").object(|json| {
-        for (word, amounts) in [("requests", requests), ("limits", limits)] {
-            if !amounts.is_empty() {
-                let Amounts { cpu, memory } = amounts;
-                json.key(word).object(|json| {
-                    for (name, quantity) in [("cpu", cpu), ("memory", memory)] {
-                        if let Some(quantity) = quantity {
-                            json.member(name, quantity.as_str());
-                        }
-                    }
-                });
-            }
-        }
-    });
+
+    fn sort(&mut self) {
+        self.env.sort_by(|a, b| a.name.cmp(&b.name));
+        self.volume_mounts
+            .sort_by(|a, b| a.mount_path.cmp(&b.mount_path));
+    }
 }
 
-fn write_security(json: &mut JsonWriter, ownership: Ownership) {
-    json.object(|json| {
-        json.key("allowPrivilegeEscalation").bool(false);
-        json.key("capabilities").object(|json| {
-            json.key("drop").array(|json| json.string("ALL"));
-        });
-        json.key("readOnlyRootFilesystem").bool(true);
-        json.key("runAsNonRoot").bool(true);
-        for (name, id) in [("runAsUser", ownership.uid), ("runAsGroup", ownership.gid)] {
-            if let Some(id) = id {
-                json.key(name).raw(&id.to_string());
-            }
-        }
-        json.key("seccompProfile")
-            .object(|json| json.member("type", "RuntimeDefault"));
-    });
+/// Where Kubernetes finds the message about a container that failed.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) enum TerminationMessagePolicy {
+    /// In the termination log, or at the end of the container's log if that is empty.
+    FallbackToLogsOnError,
 }
 
-/// Writes the mount of the files in a container that reads them.
-pub(crate) fn write_target_mount(json: &mut JsonWriter, injection: &Injection<'_>) {
-    write_mount(json, names::SECRETS, injection.mount_path.as_str(), true);
+/// Requests and limits by the name of the resource.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ResourceRequirements<'a> {
+    #[serde(borrow, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) requests: BTreeMap<Text<'a>, Quantity>,
+    #[serde(borrow, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) limits: BTreeMap<Text<'a>, Quantity>,
 }
 
-fn write_mount(json: &mut JsonWriter, volume: &str, path: &str, read_only: bool) {
-    json.object(|json| {
-        json.member("name", volume);
-        json.member("mountPath", path);
-        if read_only {
-            json.key("readOnly").bool(true);
-        }
-    });
+impl ResourceRequirements<'_> {
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.limits.is_empty()
+    }
 }
 
-/// Writes the volume of that name.
-pub(crate) fn write_volume(json: &mut JsonWriter, name: &str, injection: &Injection<'_>) {
-    json.object(|json| {
-        json.member("name", name);
-        match name {
-            names::PODINFO => json.key("downwardAPI").object(|json| {
-                json.key("items").array(|json| {
-                    json.object(|json| {
-                        json.member("path", "annotations");
-                        json.key("fieldRef")
-                            .object(|json| json.member("fieldPath", "metadata.annotations"));
-                    });
-                });
-            }),
-            names::SECRETS => json.key("emptyDir").object(|json| {
-                json.member("medium", "Memory");
-                json.member("sizeLimit", injection.settings.volume_size.as_str());
-            }),
-            _ => json.key("emptyDir").object(|_| {}),
+impl From<Resources> for ResourceRequirements<'_> {
+    fn from(resources: Resources) -> Self {
+        let list = |amounts: Amounts| {
+            let Amounts { cpu, memory } = amounts;
+            [("cpu", cpu), ("memory", memory)]
+                .into_iter()
+                .filter_map(|(name, amount)| Some((name.into(), amount?)))
+                .collect()
+        };
+        Self {
+            requests: list(resources.requests),
+            limits: list(resources.limits),
         }
-    });
+    }
+}
+
+fn default_log<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    server_default(deserializer, &Text::from("/dev/termination-log"))
+}
+
+fn anything<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| ())
 }

@@ -1,129 +1,158 @@
-//! The environment of the init container: everything that was admitted is said there, so that an
-//! annotation cannot say otherwise later.
+//! The environment of the init container. It contains everything that the webhook decided, so that
+//! an annotation cannot change it later.
 
-use kees_common::{names::env, output::Format};
+use kees_common::{FileMode, MountPath, Options, names::env as variables};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{names, patch::injection::Injection, patch::json::JsonWriter};
+use crate::{
+    decode::object::optional,
+    names,
+    patch::{field_ref::FieldRef, identity::Identity},
+    pod::text::Text,
+    policy::effective::EffectivePolicy,
+    settings::InjectSettings,
+};
 
-/// What the decision sets for each pod, and an operator cannot.
-pub(crate) const DECIDED: &[&str] = &[
-    env::POD_NAME,
-    env::POD_NAMESPACE,
-    env::POD_UID,
-    env::ANNOTATION_DOMAIN,
-    env::ANNOTATIONS_FILE,
-    env::SECRETS_FILE,
-    env::RESOURCES_FILE,
-    env::LEASES_FILE,
-    env::RESOURCES_FILE_PATH,
-    env::LEASES_FILE_PATH,
-    env::STORE,
-    env::STORES,
-    env::CREATE,
-    env::FORMAT,
-    env::FILE_MODE,
-    env::STORAGE_PREFIX,
-    env::LOCAL_MODE,
-    env::TERMINATION_LOG,
-];
+/// A variable of the init container.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Variable<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "not_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
+    value: Option<Text<'a>>,
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    value_from: Option<VariableSource<'a>>,
+}
 
-/// Keeps the SDK from asking the node who it is.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct VariableSource<'a> {
+    #[serde(borrow)]
+    field_ref: FieldRef<'a>,
+}
+
+impl<'a> Variable<'a> {
+    /// A variable whose value may contain references such as `$(NAME)`.
+    fn new(name: impl Into<Text<'a>>, value: impl Into<Text<'a>>) -> Self {
+        Self {
+            name: name.into(),
+            value: Some(value.into()),
+            value_from: None,
+        }
+    }
+
+    /// A variable with a value that the pod author may have written. Kubernetes would replace
+    /// `$(NAME)` in it by another variable, which could change what was admitted; `$$` is a plain
+    /// `$`.
+    fn literal(name: &'static str, value: impl Into<Text<'a>>) -> Self {
+        let value = value.into();
+        if value.contains('$') {
+            Self::new(name, value.replace('$', "$$"))
+        } else {
+            Self::new(name, value)
+        }
+    }
+
+    /// A variable with the value of a field of the pod.
+    fn field(name: &'static str, path: &'static str) -> Self {
+        Self {
+            name: name.into(),
+            value: None,
+            value_from: Some(VariableSource {
+                field_ref: FieldRef::new(path),
+            }),
+        }
+    }
+}
+
+/// `AWS_EC2_METADATA_DISABLED` keeps the SDK from using the node's AWS identity.
 const METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 
-/// Writes `env` of the init container.
-pub(crate) fn write(json: &mut JsonWriter, injection: &Injection<'_>) {
-    json.array(|json| {
-        let mut env = Variables { json };
-        env.field(env::POD_NAME, "metadata.name");
-        env.field(env::POD_NAMESPACE, "metadata.namespace");
-        env.field(env::POD_UID, "metadata.uid");
-        env.files(injection);
-        env.granted(injection);
-        env.operator(injection);
-        for (name, value) in &injection.identity.variables {
-            env.as_written(name, value);
-        }
+/// The variables of the init container.
+pub(crate) fn env<'a>(
+    settings: &'a InjectSettings,
+    options: &Options,
+    policy: &EffectivePolicy<'_>,
+    mount_path: &MountPath,
+    file_mode: FileMode,
+    identity: Identity<'a>,
+) -> Vec<Variable<'a>> {
+    let mut env = Vec::with_capacity(32);
+    env.extend([
+        Variable::field(variables::POD_NAME, "metadata.name"),
+        Variable::field(variables::POD_NAMESPACE, "metadata.namespace"),
+        Variable::field(variables::POD_UID, "metadata.uid"),
+        Variable::literal(variables::ANNOTATION_DOMAIN, settings.domain.as_str()),
+    ]);
+    env.extend(files(options, mount_path, file_mode));
+    env.extend(allowed(policy));
+    env.extend(configured(settings, policy));
+    let of_identity = identity.variables.into_iter();
+    env.extend(of_identity.map(|(name, value)| Variable::new(name, value)));
+    env
+}
+
+/// Where the files are, and how they are written.
+fn files<'a>(options: &Options, path: &MountPath, mode: FileMode) -> [Variable<'a>; 8] {
+    let format = options.format.unwrap_or_default();
+    let path_text = || path.as_str().to_owned();
+    [
+        Variable::literal(variables::ANNOTATIONS_FILE, names::PODINFO_FILE),
+        Variable::literal(variables::SECRETS_FILE, path.file("secrets.properties")),
+        Variable::literal(variables::RESOURCES_FILE, path.file("resources.properties")),
+        Variable::literal(variables::LEASES_FILE, path.file("leases.properties")),
+        Variable::literal(variables::RESOURCES_FILE_PATH, path_text()),
+        Variable::literal(variables::LEASES_FILE_PATH, path_text()),
+        Variable::literal(variables::FORMAT, format.as_str()),
+        Variable::literal(variables::FILE_MODE, mode.to_string()),
+    ]
+}
+
+/// What the policy allows.
+fn allowed<'a>(policy: &EffectivePolicy<'_>) -> impl Iterator<Item = Variable<'a>> {
+    let stores: Vec<_> = policy.stores.iter().map(|store| store.as_str()).collect();
+    let local_mode = if policy.local_mode { "allow" } else { "deny" };
+    let prefix = policy.prefix.as_ref().map(|prefix| {
+        let prefix = prefix.as_str().to_owned();
+        Variable::literal(variables::STORAGE_PREFIX, prefix)
     });
+    [
+        Some(Variable::literal(variables::STORE, policy.store.as_str())),
+        Some(Variable::literal(variables::STORES, stores.join(","))),
+        Some(Variable::literal(variables::CREATE, policy.create.as_str())),
+        prefix,
+        Some(Variable::literal(variables::LOCAL_MODE, local_mode)),
+    ]
+    .into_iter()
+    .flatten()
 }
 
-struct Variables<'j> {
-    json: &'j mut JsonWriter,
+/// What the operator configures.
+fn configured<'a>(
+    settings: &'a InjectSettings,
+    policy: &EffectivePolicy<'_>,
+) -> impl Iterator<Item = Variable<'a>> {
+    let no_metadata = !policy.instance_metadata && !settings.sets(METADATA_DISABLED);
+    let metadata = no_metadata.then(|| Variable::new(METADATA_DISABLED, "true"));
+    let own = settings.init_env.iter().filter(|(name, value)| {
+        !value.is_empty() && !names::DECIDED_VARIABLES.contains(&name.as_str())
+    });
+    let own = own.map(|(name, value)| Variable::new(&**name, &**value));
+    metadata.into_iter().chain(own)
 }
 
-impl Variables<'_> {
-    /// Where the files are.
-    fn files(&mut self, injection: &Injection<'_>) {
-        let path = &injection.mount_path;
-        self.literal(env::ANNOTATION_DOMAIN, injection.settings.domain.as_str());
-        self.literal(env::ANNOTATIONS_FILE, names::PODINFO_FILE);
-        self.literal(env::SECRETS_FILE, &path.file("secrets.properties"));
-        self.literal(env::RESOURCES_FILE, &path.file("resources.properties"));
-        self.literal(env::LEASES_FILE, &path.file("leases.properties"));
-        self.literal(env::RESOURCES_FILE_PATH, path.as_str());
-        self.literal(env::LEASES_FILE_PATH, path.as_str());
-        let format = injection.options.format.unwrap_or(Format::Properties);
-        self.literal(env::FORMAT, format.as_str());
-        self.literal(env::FILE_MODE, &injection.file_mode().to_string());
-    }
-
-    /// What the policy gives.
-    fn granted(&mut self, injection: &Injection<'_>) {
-        let grant = &injection.grant;
-        let stores = grant
-            .stores
-            .iter()
-            .map(|store| store.as_str())
-            .collect::<Vec<_>>()
-            .join(",");
-        self.literal(env::STORE, grant.store.as_str());
-        self.literal(env::STORES, &stores);
-        self.literal(env::CREATE, grant.create.as_str());
-        if let Some(prefix) = &grant.prefix {
-            self.literal(env::STORAGE_PREFIX, prefix.as_str());
-        }
-        self.literal(
-            env::LOCAL_MODE,
-            if grant.local_mode { "allow" } else { "deny" },
-        );
-    }
-
-    /// What the operator gives, and what holds where the operator gives nothing.
-    fn operator(&mut self, injection: &Injection<'_>) {
-        let settings = injection.settings;
-        if !injection.grant.instance_metadata && !settings.gives(METADATA_DISABLED) {
-            self.literal(METADATA_DISABLED, "true");
-        }
-        for (name, value) in &settings.init_env {
-            if !value.is_empty() && !DECIDED.contains(&name.as_str()) {
-                self.as_written(name, value);
-            }
-        }
-    }
-
-    /// A value of the pod's own making. Kubernetes replaces `$(NAME)` in it by other variables,
-    /// which could change what was admitted: `$$` stands for a plain `$`.
-    fn literal(&mut self, name: &str, value: &str) {
-        if value.contains('$') {
-            self.as_written(name, &value.replace('$', "$$"));
-        } else {
-            self.as_written(name, value);
-        }
-    }
-
-    fn as_written(&mut self, name: &str, value: &str) {
-        self.json.object(|json| {
-            json.member("name", name);
-            json.member("value", value);
-        });
-    }
-
-    fn field(&mut self, name: &str, path: &str) {
-        self.json.object(|json| {
-            json.member("name", name);
-            json.key("valueFrom").object(|json| {
-                json.key("fieldRef")
-                    .object(|json| json.member("fieldPath", path));
-            });
-        });
-    }
+/// An empty value is the same as none.
+fn not_empty<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Option<Text<'a>>, D::Error> {
+    Ok(Option::<Text<'a>>::deserialize(d)?.filter(|value| !value.is_empty()))
 }

@@ -1,46 +1,50 @@
-//! The pod's AWS identity, which an identity webhook may have put into the application's
-//! containers alone: IRSA and EKS Pod Identity.
+//! The pod's AWS identity. EKS may have added it to the application's containers only: with IRSA or
+//! with EKS Pod Identity.
 //!
-//! Whoever writes a pod can write what looks like one. It is taken over only where it is what EKS
-//! makes: a projected volume, mounted whole in a folder that nothing else of ours needs, with the
-//! token in it.
+//! A pod author can write something that looks like an identity. It is used only in the form that
+//! EKS gives it: a projected volume, mounted whole in a folder that nothing else of the init
+//! container needs, with the token in it.
 //!
-//! Source: `amazon-eks-pod-identity-webhook` and the EKS user guide, for names and places.
+//! Source: `amazon-eks-pod-identity-webhook` and the EKS user guide, for names and paths.
 
 use kees_common::{MountPath, Options, names::env};
 
 use crate::{
-    InjectSettings, PodError, PodView,
-    error::{Place, PodErrorKind, shown},
+    error::{Place, PodErrorKind, excerpt},
+    findings::Findings,
     names,
-    patch::placement::List,
-    pod::path::{depth, goes_up, is_at_or_below, overlap},
-    pod::view::{ContainerView, MountView, Text},
+    pod::{
+        container::{ContainerList, ContainerView, MountView},
+        path::{depth, goes_up, is_at_or_below, overlap},
+        text::Text,
+        view::PodView,
+    },
+    settings::InjectSettings,
 };
 
-/// One way of telling a pod who it is.
-struct Scheme {
-    /// Who that is, or where to ask.
+/// One way in which EKS gives credentials to a pod.
+struct CredentialSource {
+    /// The variable that names the role, or the address of the agent.
     subject: &'static str,
-    /// What an address to ask at begins with; none where the subject is no address.
+    /// The prefixes that the address must have; empty if the subject is a role.
     addresses: &'static [&'static str],
-    /// The path of the token.
+    /// The variable with the path of the token.
     token_file: &'static str,
-    /// The volume that has the token.
+    /// The volume of the token.
     volume: &'static str,
-    /// Where EKS mounts it.
+    /// Where EKS mounts the volume.
     folder: &'static str,
 }
 
-const SCHEMES: [Scheme; 2] = [
-    Scheme {
+const SOURCES: [CredentialSource; 2] = [
+    CredentialSource {
         subject: "AWS_ROLE_ARN",
         addresses: &[],
         token_file: env::AWS_WEB_IDENTITY_TOKEN_FILE,
         volume: "aws-iam-token",
         folder: "/var/run/secrets/eks.amazonaws.com/serviceaccount",
     },
-    Scheme {
+    CredentialSource {
         subject: "AWS_CONTAINER_CREDENTIALS_FULL_URI",
         addresses: &["http://169.254.170.23/", "http://[fd00:ec2::23]/"],
         token_file: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
@@ -49,111 +53,114 @@ const SCHEMES: [Scheme; 2] = [
     },
 ];
 
-/// Where tokens are mounted: nothing that the init container runs or reads lies there but them.
+/// The folder of all tokens. The init container runs and reads nothing else there.
 const TOKENS: &str = "/var/run/secrets";
 
-/// What the identity webhook adds beside the identity itself. It stays where it was put into our
-/// own container beside one, and is not looked for elsewhere.
-const BESIDE: [&str; 3] = [
+/// Variables that the identity webhook adds besides the identity. They are kept in the init
+/// container if it has an identity, and never copied from another container.
+const REGION_VARIABLES: [&str; 3] = [
     env::AWS_REGION,
     "AWS_DEFAULT_REGION",
     "AWS_STS_REGIONAL_ENDPOINTS",
 ];
 
-/// Whether one of [`BESIDE`] has a value that the identity webhook gives it. A Region becomes part
-/// of the name of every endpoint, and must not end it.
-fn is_beside(name: &str, value: &str) -> bool {
+/// Whether one of [`REGION_VARIABLES`] has a value that the identity webhook gives it. The SDK
+/// makes a Region a part of each endpoint's name, so it must not contain a `/`, for example.
+fn is_region_value(name: &str, value: &str) -> bool {
     if name == "AWS_STS_REGIONAL_ENDPOINTS" {
         return value == "regional";
     }
-    let of_a_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    value.len() <= 63 && value.bytes().all(of_a_label)
+    let is_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    value.len() <= 63 && value.bytes().all(is_label)
 }
 
-/// Variables and mounts of an identity.
+/// The variables and mounts of an identity.
 #[derive(Default)]
 pub(crate) struct Identity<'a> {
     pub(crate) variables: Vec<(&'static str, Text<'a>)>,
-    /// Volume and path; always mounted whole and read-only.
+    /// Volume and path. The init container mounts the volume whole and read-only.
     pub(crate) mounts: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Identity<'a> {
-    /// For each scheme the identity that our container has already, else that of an application
-    /// container: the first that is as EKS makes it. Where there are only others, what is wrong
-    /// with the first of them is added to `faults`.
-    pub(crate) fn of(
+    /// For each source, the credentials that the existing init container has, or else those of the
+    /// first application container that has them in the form of EKS. If no container has, the
+    /// errors of the first one are added to `findings`.
+    pub(crate) fn new(
         pod: &'a PodView<'a>,
         options: &Options,
         settings: &InjectSettings,
         injected: Option<usize>,
-        faults: &mut Vec<PodError>,
+        findings: &mut Findings,
     ) -> Self {
         let own = injected.and_then(|index| pod.spec.init_containers.get(index));
         let mut identity = Self::default();
-        for scheme in &SCHEMES {
-            let own = own.map(|container| (List::Init, container));
-            let app = pod.spec.containers.iter().map(|c| (List::App, c));
-            let bearers = own
+        for source in &SOURCES {
+            let own = own.map(|container| (ContainerList::InitContainers, container));
+            let app = pod.spec.containers.iter();
+            let app = app.map(|container| (ContainerList::Containers, container));
+            let candidates = own
                 .into_iter()
                 .chain(app)
-                .filter_map(|(list, c)| scheme.borne(list, c, settings));
-            let is_projected = scheme.is_projected(pod);
-            let mut unsound = None;
-            for bearer in bearers {
-                let found = bearer.faults(is_projected, options, settings, &identity);
-                if found.is_empty() {
-                    identity.take(bearer);
-                    unsound = None;
+                .filter_map(|(list, c)| source.credentials(list, c, settings));
+            let is_projected = source.is_projected(pod);
+            let mut first_errors = None;
+            for credentials in candidates {
+                let mut found = Findings::default();
+                credentials.check(is_projected, options, settings, &identity, &mut found);
+                if found.errors.is_empty() {
+                    identity.add(credentials);
+                    first_errors = None;
                     break;
                 }
-                unsound.get_or_insert(found);
+                first_errors.get_or_insert(found.errors);
             }
-            faults.extend(unsound.into_iter().flatten());
+            findings.errors.extend(first_errors.into_iter().flatten());
         }
         if let Some(own) = own.filter(|_| !identity.mounts.is_empty()) {
-            let beside = BESIDE.into_iter().zip(own.variables(BESIDE));
-            let beside = beside.filter_map(|(name, value)| Some((name, value?)));
-            identity
-                .variables
-                .extend(beside.filter(|(name, value)| is_beside(name, value)));
+            let region = REGION_VARIABLES.into_iter();
+            let region = region.zip(own.variables(REGION_VARIABLES));
+            let region = region.filter_map(|(name, value)| Some((name, value?)));
+            let region = region.filter(|(name, value)| is_region_value(name, value));
+            identity.variables.extend(region);
         }
-        identity.variables.retain(|(name, _)| !settings.gives(name));
+        identity.variables.retain(|(name, _)| !settings.sets(name));
         identity
     }
 
-    fn take(&mut self, bearer: Bearer<'a>) {
-        let Bearer {
-            scheme,
+    fn add(&mut self, credentials: Credentials<'a>) {
+        let Credentials {
+            source,
             subject,
             token_file,
             mount,
             ..
-        } = bearer;
+        } = credentials;
         self.variables
-            .extend([(scheme.subject, subject), (scheme.token_file, token_file)]);
+            .extend([(source.subject, subject), (source.token_file, token_file)]);
         self.mounts.push((&mount.name, &mount.mount_path));
     }
 }
 
-impl Scheme {
-    /// The container's identity of this scheme. EKS adds the mount also where the author has set
-    /// variables, which it leaves alone: a token outside of the mount is another identity, which
-    /// is none of ours. One that the operator names is not compared.
-    fn borne<'a>(
+impl CredentialSource {
+    /// The container's credentials from this source. EKS adds the mount also to a container whose
+    /// author set the variables, and does not change the variables. A token outside of the mount
+    /// is therefore the author's own identity, which is ignored. If the operator sets the path of
+    /// the token, the container's path does not count.
+    fn credentials<'a>(
         &'static self,
-        list: List,
+        list: ContainerList,
         container: &'a ContainerView<'a>,
         settings: &InjectSettings,
-    ) -> Option<Bearer<'a>> {
+    ) -> Option<Credentials<'a>> {
         let mut mounts = container.volume_mounts.iter();
         let mount = mounts.find(|mount| &*mount.name == self.volume)?;
         let [subject, token_file] = container.variables([self.subject, self.token_file]);
         let (subject, token_file) = (subject?, token_file?);
-        let is_of_it =
-            settings.gives(self.token_file) || is_at_or_below(&token_file, &mount.mount_path);
-        is_of_it.then_some(Bearer {
-            scheme: self,
+        let is_from_eks =
+            settings.sets(self.token_file) || is_at_or_below(&token_file, &mount.mount_path);
+        is_from_eks.then_some(Credentials {
+            source: self,
             list,
             container,
             subject,
@@ -162,83 +169,92 @@ impl Scheme {
         })
     }
 
-    /// Whether the volume, where it is there, is of the kind that EKS makes.
+    /// Whether the volume, if the pod has it, is a projected volume, as from EKS.
     fn is_projected(&self, pod: &PodView<'_>) -> bool {
         let mut volumes = pod.spec.volumes.iter();
         volumes.all(|v| &*v.name != self.volume || v.projected.is_some())
     }
 }
 
-/// A container that has an identity of the scheme.
-struct Bearer<'a> {
-    scheme: &'static Scheme,
-    list: List,
+/// The credentials of a container.
+struct Credentials<'a> {
+    source: &'static CredentialSource,
+    list: ContainerList,
     container: &'a ContainerView<'a>,
     subject: Text<'a>,
     token_file: Text<'a>,
     mount: &'a MountView<'a>,
 }
 
-impl Bearer<'_> {
-    /// Where this is not what EKS makes, beside our own mounts and those of `others`.
-    fn faults(
+impl Credentials<'_> {
+    /// Checks that the credentials have the form of EKS, and that their mount does not overlap with
+    /// another mount of the init container. `others` are the credentials from other sources.
+    fn check(
         &self,
         is_projected: bool,
         options: &Options,
         settings: &InjectSettings,
         others: &Identity<'_>,
-    ) -> Vec<PodError> {
-        let mut faults = Vec::new();
-        let Scheme { volume, folder, .. } = *self.scheme;
+        findings: &mut Findings,
+    ) {
+        let volume = self.source.volume;
         let at: &str = &self.mount.mount_path;
-        let mut found = |field: String, problem| {
-            faults.push(PodError::at(
-                Place::Field(field),
-                PodErrorKind::Identity { volume, problem },
-            ));
-        };
-        let mount = || self.field("volumeMounts", volume);
-        if !is_folder_of_tokens(at) {
-            let (at, right) = (shown(at), folder);
-            found(mount(), IdentityError::Path { at, right });
-        } else if let Some((other, path)) = in_the_way(at, options, others) {
-            let (at, other, path) = (shown(at), other.to_owned(), shown(path));
-            found(mount(), IdentityError::Overlap { at, other, path });
+        let mount = || self.place("volumeMounts", volume);
+        if !is_token_folder(at) {
+            let (at, expected) = (excerpt(at), self.source.folder);
+            let kind = PodErrorKind::IdentityPath {
+                volume,
+                at,
+                expected,
+            };
+            findings.error(mount(), kind);
+        } else if let Some((other, path)) = overlapping_mount(at, options, others) {
+            let kind = PodErrorKind::IdentityOverlap {
+                volume,
+                at: excerpt(at),
+                other: other.to_owned(),
+                path: excerpt(path),
+            };
+            findings.error(mount(), kind);
         }
-        if self.mount.is_of_a_part() {
-            found(mount(), IdentityError::Part);
+        if self.mount.has_sub_path() {
+            findings.error(mount(), PodErrorKind::IdentitySubPath { volume });
         }
         if !is_projected {
-            found(
-                format!("spec.volumes[{volume}]"),
-                IdentityError::NotProjected,
-            );
+            let place = Place::field(format!("spec.volumes[{volume}]"));
+            findings.error(place, PodErrorKind::IdentityVolume { volume });
         }
-        let (name, addresses) = (self.scheme.subject, self.scheme.addresses);
+        self.check_variables(settings, findings);
+    }
+
+    fn check_variables(&self, settings: &InjectSettings, findings: &mut Findings) {
+        let volume = self.source.volume;
+        let (name, addresses) = (self.source.subject, self.source.addresses);
         let is_address = || addresses.iter().any(|a| self.subject.starts_with(a));
-        if !addresses.is_empty() && !settings.gives(name) && !is_address() {
-            found(self.field("env", name), IdentityError::Address);
+        if !addresses.is_empty() && !settings.sets(name) && !is_address() {
+            let place = self.place("env", name);
+            findings.error(place, PodErrorKind::IdentityAddress { volume });
         }
-        let name = self.scheme.token_file;
-        if !settings.gives(name) && !is_file_in(&self.token_file, at) {
-            let at = shown(at);
-            found(self.field("env", name), IdentityError::TokenFile { at });
+        let (name, at) = (self.source.token_file, &*self.mount.mount_path);
+        if !settings.sets(name) && !is_file_in(&self.token_file, at) {
+            let at = excerpt(at);
+            let place = self.place("env", name);
+            findings.error(place, PodErrorKind::IdentityTokenFile { volume, at });
         }
-        faults
     }
 
     /// A named element of a list of the container.
-    fn field(&self, list: &str, name: &str) -> String {
-        format!(
+    fn place(&self, list: &str, name: &str) -> Place {
+        Place::field(format!(
             "spec.{}[{}].{list}[{name}]",
             self.list.as_str(),
-            shown(&self.container.name)
-        )
+            excerpt(&self.container.name)
+        ))
     }
 }
 
-/// Whether a mount there can hide nothing that the init container runs or reads.
-fn is_folder_of_tokens(at: &str) -> bool {
+/// Whether a mount at that path hides nothing that the init container runs or reads.
+fn is_token_folder(at: &str) -> bool {
     at.starts_with('/')
         && !goes_up(at)
         && is_at_or_below(at, TOKENS)
@@ -246,8 +262,8 @@ fn is_folder_of_tokens(at: &str) -> bool {
         && !overlap(at, names::TOKEN_PATH)
 }
 
-/// The mount of our container, if there is one, that one at `at` would hide or lie in.
-fn in_the_way<'a>(
+/// The mount of the init container, by volume and path, that a mount at `at` would overlap with.
+fn overlapping_mount<'a>(
     at: &str,
     options: &'a Options,
     others: &Identity<'a>,
@@ -262,56 +278,11 @@ fn in_the_way<'a>(
         .find(|(_, path)| overlap(at, path))
 }
 
-/// Whether a path names a file in that folder, whatever the variables of the container are.
+/// Whether a path names a file in that folder, for all values of the container's variables.
 fn is_file_in(path: &str, folder: &str) -> bool {
     path.starts_with('/')
         && !goes_up(path)
         && !path.contains('$')
         && is_at_or_below(path, folder)
         && depth(path) > depth(folder)
-}
-
-/// Why an identity is not taken over.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IdentityError {
-    /// It could hide what the init container runs or reads.
-    #[error(
-        "{at} is no folder for it; mount it in one of its own below /var/run/secrets, such as {right}"
-    )]
-    Path {
-        /// Where it is mounted.
-        at: String,
-        /// Where EKS mounts it.
-        right: &'static str,
-    },
-    /// It could hide another mount of the init container.
-    #[error(
-        "{at} and {path}, where kees-init mounts {other}, lie in one another; use another path"
-    )]
-    Overlap {
-        /// Where it is mounted.
-        at: String,
-        /// The other volume.
-        other: String,
-        /// Where that is mounted.
-        path: String,
-    },
-    /// `subPath` or `subPathExpr`
-    #[error("a part of it is mounted; mount the whole volume, without subPath")]
-    Part,
-    /// A volume of another kind.
-    #[error("it is no projected volume; make it one, or give it another name")]
-    NotProjected,
-    /// The token would be sent to somebody else.
-    #[error(
-        "it is no address of EKS Pod Identity; use http://169.254.170.23/v1/credentials or, with \
-         IPv6, http://[fd00:ec2::23]/v1/credentials"
-    )]
-    Address,
-    /// The token is elsewhere.
-    #[error("the token must be a file below {at}; name one, with neither '..' nor '$'")]
-    TokenFile {
-        /// Where the volume is mounted.
-        at: String,
-    },
 }

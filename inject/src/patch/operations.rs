@@ -1,41 +1,38 @@
-//! JSON patch operations (RFC 6902), in the order in which they are applied.
+//! A JSON patch (RFC 6902).
 
 use std::fmt;
 
-use crate::patch::json::JsonWriter;
+use serde::Serialize;
 
-/// A JSON patch. Its `Debug` tells the number of operations alone: a patch belongs in no log.
+use crate::patch::{container::InitContainer, mounts::VolumeMount, volumes::Volume};
+
+/// A JSON patch for a pod. Its `Debug` prints only the number of operations, because a patch must
+/// not be logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Operations {
-    json: JsonWriter,
+    json: String,
     count: usize,
 }
 
 impl Operations {
-    /// Writes a patch.
-    pub(crate) fn write(operations: impl FnOnce(&mut OperationWriter<'_>)) -> Self {
-        let mut json = JsonWriter::with_capacity(4096);
-        let mut count = 0;
-        json.array(|json| {
-            operations(&mut OperationWriter {
-                json,
-                count: &mut count,
-            });
-        });
-        Self { json, count }
+    pub(crate) fn new(operations: &[Operation<'_>]) -> serde_json::Result<Self> {
+        Ok(Self {
+            json: serde_json::to_string(operations)?,
+            count: operations.len(),
+        })
     }
 
     /// The patch: a JSON array of operations.
     pub fn as_json(&self) -> &str {
-        self.json.as_str()
+        &self.json
     }
 
-    /// How many operations there are.
+    /// The number of operations.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there is nothing to do.
+    /// Whether the pod needs no change.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -47,33 +44,38 @@ impl fmt::Debug for Operations {
     }
 }
 
-/// Adds operations to a patch.
-pub(crate) struct OperationWriter<'a> {
-    json: &'a mut JsonWriter,
-    count: &'a mut usize,
+/// One operation of a patch.
+#[derive(Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub(crate) enum Operation<'a> {
+    Add { path: String, value: Value<'a> },
+    Replace { path: String, value: Value<'a> },
+    Move { path: String, from: String },
 }
 
-impl OperationWriter<'_> {
-    pub(crate) fn add(&mut self, path: &str, value: impl FnOnce(&mut JsonWriter)) {
-        self.operation("add", path, |json| value(json.key("value")));
+impl<'a> Operation<'a> {
+    pub(crate) fn add(path: impl Into<String>, value: Value<'a>) -> Self {
+        let path = path.into();
+        Self::Add { path, value }
     }
 
-    pub(crate) fn replace(&mut self, path: &str, value: impl FnOnce(&mut JsonWriter)) {
-        self.operation("replace", path, |json| value(json.key("value")));
+    pub(crate) fn replace(path: impl Into<String>, value: Value<'a>) -> Self {
+        let path = path.into();
+        Self::Replace { path, value }
     }
+}
 
-    pub(crate) fn relocate(&mut self, from: &str, path: &str) {
-        self.operation("move", path, |json| json.member("from", from));
-    }
-
-    fn operation(&mut self, word: &str, path: &str, rest: impl FnOnce(&mut JsonWriter)) {
-        *self.count += 1;
-        self.json.object(|json| {
-            json.member("op", word);
-            json.member("path", path);
-            rest(json);
-        });
-    }
+/// The value of an operation: an element, or a list with the first elements.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Value<'a> {
+    Container(&'a InitContainer<'a>),
+    Containers([&'a InitContainer<'a>; 1]),
+    Volume(&'a Volume<'a>),
+    Volumes(&'a [Volume<'a>]),
+    Mount(&'a VolumeMount<'a>),
+    Mounts([&'a VolumeMount<'a>; 1]),
+    Text(&'a str),
 }
 
 /// A key as a segment of a JSON pointer (RFC 6901).

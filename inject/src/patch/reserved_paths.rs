@@ -1,71 +1,75 @@
-//! Where the files cannot appear, whatever the pod mounts: what `kees-init` itself runs and reads,
-//! and what the container runtime fills.
+//! Paths at which the files cannot be, because `kees-init` runs or reads something there, or
+//! because the container runtime fills them.
 //!
-//! The volume of the files is writable in our container, and what is written there outlives a
-//! restart of it. Mounted at `/.aws`, an entry could become a profile that names another endpoint.
+//! The init container can write the volume of the files, and the content survives a restart of the
+//! container. If it were mounted at `/.aws`, an entry could become a profile that names another
+//! endpoint.
 
 use std::{borrow::Cow, iter::once};
 
 use kees_common::MountPath;
 
 use crate::{
-    InjectSettings,
-    error::{PodErrorKind, shown},
-    patch::env::DECIDED,
+    error::{PodErrorKind, excerpt},
+    names::DECIDED_VARIABLES,
     pod::path::{is_at_or_below, overlap},
+    settings::InjectSettings,
 };
 
 /// Folders that the container runtime fills.
-const FILLED: [&str; 3] = ["/proc", "/sys", "/dev"];
+const RUNTIME_FOLDERS: [&str; 3] = ["/proc", "/sys", "/dev"];
 
-/// What the init container needs at fixed places. Its image has nothing but the program, and the
-/// root certificates are in that; the runtime adds the three files. There are no libraries, but
-/// glibc looks for some while it resolves a name, also where it is linked statically.
-const NEEDED: [(&str, &str); 8] = [
+/// What the init container needs at fixed paths. Its image contains only the program, which
+/// contains the root certificates. The container runtime adds the three files. There are no
+/// libraries, but glibc looks for some when it resolves a name, even if it is linked statically.
+const NEEDED_PATHS: [(&str, &str); 8] = [
     ("/kees-init", "the program of kees-init"),
     ("/lib", "where libraries are loaded from"),
     ("/lib64", "where libraries are loaded from"),
     ("/usr/lib", "where libraries are loaded from"),
     ("/usr/lib64", "where libraries are loaded from"),
-    ("/etc/hosts", "a file of the container runtime's"),
-    ("/etc/hostname", "a file of the container runtime's"),
-    ("/etc/resolv.conf", "a file of the container runtime's"),
+    ("/etc/hosts", "a file of the container runtime"),
+    ("/etc/hostname", "a file of the container runtime"),
+    ("/etc/resolv.conf", "a file of the container runtime"),
 ];
 
-/// Why the files cannot appear at `path`, if they cannot.
-pub(crate) fn problem(path: &MountPath, settings: &InjectSettings) -> Option<PodErrorKind> {
+/// The reason why the files cannot be at `path`, if there is one.
+pub(crate) fn error(path: &MountPath, settings: &InjectSettings) -> Option<PodErrorKind> {
     let path = path.as_str();
-    if FILLED.iter().any(|folder| is_at_or_below(path, folder)) {
-        return Some(PodErrorKind::PathReserved { path: shown(path) });
+    let is_in = |folder: &&str| is_at_or_below(path, folder);
+    if RUNTIME_FOLDERS.iter().any(is_in) {
+        let path = excerpt(path);
+        return Some(PodErrorKind::PathOfRuntime { path });
     }
-    let needed = NEEDED
+    let needed = NEEDED_PATHS
         .into_iter()
-        .map(|(at, what)| (Cow::Borrowed(at), what));
-    let (at, what) = once((profiles(settings), "where the AWS SDK looks for a profile"))
+        .map(|(at, purpose)| (Cow::Borrowed(at), purpose));
+    let profiles = (profiles(settings), "where the AWS SDK looks for a profile");
+    let (at, purpose) = once(profiles)
         .chain(needed)
         .find(|(at, _)| overlap(path, at))
         .or_else(|| hidden(path, settings))?;
     Some(PodErrorKind::PathNeeded {
-        path: shown(path),
-        at: shown(&at),
-        what: what.to_owned(),
+        path: excerpt(path),
+        at: excerpt(&at),
+        purpose: purpose.to_owned(),
     })
 }
 
-/// The folder of the SDK's profiles. The image lists no users, so that the home folder is `/`
-/// unless the operator names another.
+/// The folder of the AWS SDK's profiles. The image has no users, so the home folder is `/` unless
+/// the operator sets `HOME`.
 fn profiles(settings: &InjectSettings) -> Cow<'_, str> {
     let home = settings.init_env.get("HOME").map_or("", String::as_str);
     Cow::Owned([home.trim_end_matches('/'), "/.aws"].concat())
 }
 
-/// A file or folder that the operator names in a variable, such as root certificates in
-/// `AWS_CA_BUNDLE`, and that a mount at `path` would hide.
+/// A path that the operator sets in a variable, such as root certificates in `AWS_CA_BUNDLE`, and
+/// that a mount at `path` would hide.
 fn hidden<'a>(path: &str, settings: &'a InjectSettings) -> Option<(Cow<'a, str>, &'a str)> {
     settings
         .init_env
         .iter()
-        .filter(|(name, _)| !DECIDED.contains(&name.as_str()))
+        .filter(|(name, _)| !DECIDED_VARIABLES.contains(&name.as_str()))
         .find(|(_, value)| value.starts_with('/') && is_at_or_below(value, path))
         .map(|(name, value)| (Cow::Borrowed(value.as_str()), name.as_str()))
 }

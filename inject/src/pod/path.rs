@@ -1,63 +1,63 @@
-//! Paths of mounts, compared as the container runtime resolves them.
+//! Comparison of mount paths, as the container runtime resolves them.
 
 use std::borrow::Cow;
 
-/// How one path lies to another.
+/// The relation of one path to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Relation {
-    /// It is the other or lies in it.
-    Within,
-    /// The other lies in it.
-    Around,
-    /// Neither.
-    Apart,
+    /// The path is equal to the other or below it.
+    AtOrBelow,
+    /// The path is above the other.
+    Above,
+    /// Neither is below the other.
+    Separate,
 }
 
 impl Relation {
-    /// How `path` lies to `other`, segment by segment.
+    /// The relation of `path` to `other`, compared by segments.
     pub(crate) fn new(path: &str, other: &str) -> Self {
         let (path, other) = (resolved(path), resolved(other));
         let (mut path, mut other) = (segments(path.as_bytes()), segments(other.as_bytes()));
         loop {
             match (path.next(), other.next()) {
-                (_, None) => return Self::Within,
-                (None, _) => return Self::Around,
+                (_, None) => return Self::AtOrBelow,
+                (None, _) => return Self::Above,
                 (one, other) if one == other => {}
-                _ => return Self::Apart,
+                _ => return Self::Separate,
             }
         }
     }
 }
 
-/// Whether `path` is `folder` or lies in it.
+/// Whether `path` is equal to `folder` or below it.
 pub(crate) fn is_at_or_below(path: &str, folder: &str) -> bool {
-    Relation::new(path, folder) == Relation::Within
+    Relation::new(path, folder) == Relation::AtOrBelow
 }
 
-/// Whether one of them is the other or lies in it, so that a mount at one could hide the other.
+/// Whether the paths are equal or one is below the other, so that a mount at one can hide the other.
 pub(crate) fn overlap(one: &str, other: &str) -> bool {
-    Relation::new(one, other) != Relation::Apart
+    Relation::new(one, other) != Relation::Separate
 }
 
-/// How many segments there are from the root.
+/// The number of segments.
 pub(crate) fn depth(path: &str) -> usize {
     segments(resolved(path).as_bytes()).count()
 }
 
-/// Whether a segment is `..`.
+/// Whether a segment of the path is `..`.
 pub(crate) fn goes_up(path: &str) -> bool {
     let mut pairs = path.as_bytes().windows(2);
     pairs.any(|pair| pair == b"..") && path.split('/').any(|segment| segment == "..")
 }
 
-/// The segments of a path that has no `..`. One that is relative begins at the root as well,
-/// which is where the kubelet mounts it.
+/// The segments of a path without `..`. The kubelet mounts a relative path below the root, so both
+/// kinds have the same segments.
 fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'/')
         .filter(|segment| !matches!(*segment, b"" | b"."))
 }
 
-/// A path without `..`, each of which takes away the segment before it. Links are not followed.
+/// The path with every `..` resolved. Symbolic links are not followed.
 fn resolved(path: &str) -> Cow<'_, str> {
     if !goes_up(path) {
         return Cow::Borrowed(path);
@@ -94,7 +94,7 @@ mod tests {
     #[case("/database", "/data", false)]
     #[case("/data..", "/data", false)]
     #[case("/", "/data", false)]
-    fn a_path_lies_in_a_folder_segment_by_segment(
+    fn a_path_is_compared_with_a_folder_by_segments(
         #[case] path: &str,
         #[case] folder: &str,
         #[case] expected: bool,
@@ -107,7 +107,7 @@ mod tests {
     #[case("/a/b", "/a", true)]
     #[case("/a", "/a/../a/", true)]
     #[case("/a/b", "/a/c", false)]
-    fn two_mounts_overlap_where_one_lies_in_the_other(
+    fn two_paths_overlap_if_one_is_at_or_below_the_other(
         #[case] one: &str,
         #[case] other: &str,
         #[case] expected: bool,

@@ -1,54 +1,57 @@
-//! Requests and limits that keep the pod's quality of service.
+//! Requests and limits of the init container that keep the pod's QoS class.
 //!
-//! Source: "Pod Quality of Service Classes", Kubernetes documentation: CPU and memory count, of
-//! containers and init containers alike, unless the pod has resources of its own. "Sidecar
-//! Containers" and `PodRequests` of `k8s.io/component-helpers/resource` have what a pod sets aside:
-//! what all sidecars and containers of the application need together, or where that is more, what
-//! one init container needs together with the sidecars before it.
+//! Sources: "Pod Quality of Service Classes" of the Kubernetes documentation: CPU and memory of
+//! containers and init containers count, unless the pod has resources of its own. "Sidecar
+//! Containers" and `PodRequests` of `k8s.io/component-helpers/resource`: the scheduler reserves the
+//! larger of two sums, all containers and sidecars together, or one init container together with
+//! the sidecars before it.
 
-use crate::{
-    PodView, Quantity,
-    patch::placement::Placement,
-    pod::quantity::nanos,
-    pod::view::{Amount, AmountsView, ContainerView, ResourcesView},
-    settings::{Amounts, Resources},
+use crate::pod::{
+    container::{AmountsView, ContainerView, ResourcesView},
+    quantity::{Quantity, nanos},
+    resources::{Amounts, Resources},
+    text::QuantityText,
+    view::PodView,
 };
 
-/// The resources of our container in `pod`, where those of `wanted` would do otherwise.
-pub(crate) fn resources(pod: &PodView<'_>, placement: &Placement, wanted: &Resources) -> Resources {
-    let others = Others::of(pod, placement);
-    // The pod's own resources (Kubernetes 1.34) decide, and bound our container too.
+/// The resources of the init container that will be at `position` among the others. `injected` is
+/// its current index, if it is already in the pod. `configured` is what the operator sets.
+pub(crate) fn resources(
+    pod: &PodView<'_>,
+    injected: Option<usize>,
+    position: usize,
+    configured: &Resources,
+) -> Resources {
+    let others = Others::new(pod, injected, position);
+    // Pod-level resources (Kubernetes 1.34) decide the class, and limit this container too.
     if !is_empty(&pod.spec.resources) || others.iter().all(|c| is_empty(&c.resources)) {
-        Resources {
-            requests: Amounts::default(),
-            limits: Amounts::default(),
-        }
+        Resources::none()
     } else if others.iter().all(is_guaranteed) {
-        others.guaranteed(wanted)
+        others.guaranteed(configured)
     } else {
-        wanted.clone()
+        configured.clone()
     }
 }
 
-/// The containers but ours.
+/// All containers except the injected one.
 struct Others<'p, 'a> {
     init: Vec<&'p ContainerView<'a>>,
-    /// How many of `init` come before ours.
+    /// How many of `init` come before the injected container.
     before: usize,
     app: &'p [ContainerView<'a>],
 }
 
-/// One of the amounts.
-type Kind = for<'p, 'a> fn(&'p AmountsView<'a>) -> Option<&'p Amount<'a>>;
+/// Selects CPU or memory.
+type Kind = for<'p, 'a> fn(&'p AmountsView<'a>) -> Option<&'p QuantityText<'a>>;
 
 impl<'p, 'a> Others<'p, 'a> {
-    fn of(pod: &'p PodView<'a>, placement: &Placement) -> Self {
+    fn new(pod: &'p PodView<'a>, injected: Option<usize>, position: usize) -> Self {
         let init = pod.spec.init_containers.iter().enumerate();
         Self {
             init: init
-                .filter_map(|(index, c)| (Some(index) != placement.injected).then_some(c))
+                .filter_map(|(index, c)| (Some(index) != injected).then_some(c))
                 .collect(),
-            before: placement.position,
+            before: position,
             app: &pod.spec.containers,
         }
     }
@@ -57,12 +60,12 @@ impl<'p, 'a> Others<'p, 'a> {
         self.init.iter().copied().chain(self.app)
     }
 
-    /// Requests that equal the limits. Of CPU as much as the largest container has for which the
-    /// pod sets no more aside, so that a key is not generated at a hundredth of a core; what is
-    /// configured where that is more.
-    fn guaranteed(&self, wanted: &Resources) -> Resources {
-        let Resources { requests, limits } = wanted;
-        // `None` is the least of all.
+    /// Requests equal limits. The CPU is the largest limit of a container that does not increase
+    /// what the scheduler reserves, so that a key is not generated at a hundredth of a core; or the
+    /// configured amount if that is larger.
+    fn guaranteed(&self, configured: &Resources) -> Resources {
+        let Resources { requests, limits } = configured;
+        // `None` is less than every amount.
         let cpu = self
             .largest(|amounts| amounts.cpu.as_ref())
             .max(limits.cpu.clone().or(requests.cpu.clone()));
@@ -78,8 +81,8 @@ impl<'p, 'a> Others<'p, 'a> {
         }
     }
 
-    /// The largest limit of a container for which there is room where ours stands. There is for
-    /// each of the application's.
+    /// The largest limit of a container that fits into the room at the position of the injected
+    /// container. The limit of every application container fits.
     fn largest(&self, kind: Kind) -> Option<Quantity> {
         let room = self.room(kind);
         self.iter()
@@ -88,25 +91,26 @@ impl<'p, 'a> Others<'p, 'a> {
             .max()
     }
 
-    /// How much our container can have without the pod setting more aside: what the pod needs
-    /// at most at once, less what runs beside ours, the sidecars before it.
+    /// How much the injected container can have without an increase of what the scheduler
+    /// reserves: the largest sum that the pod needs at one time, less the sidecars before the
+    /// injected container.
     fn room(&self, kind: Kind) -> u128 {
         let mut sidecars = 0;
-        let mut beside_ours = 0;
-        let mut most = 0;
+        let mut sidecars_before = 0;
+        let mut largest = 0;
         for (index, container) in self.init.iter().enumerate() {
             let at_once = limit(container, kind).saturating_add(sidecars);
-            most = at_once.max(most);
+            largest = at_once.max(largest);
             if container.is_sidecar() {
                 sidecars = at_once;
             }
             if index < self.before {
-                beside_ours = sidecars;
+                sidecars_before = sidecars;
             }
         }
         let app = self.app.iter().map(|container| limit(container, kind));
         let together = app.fold(sidecars, u128::saturating_add);
-        together.max(most).saturating_sub(beside_ours)
+        together.max(largest).saturating_sub(sidecars_before)
     }
 }
 
@@ -121,7 +125,8 @@ fn is_empty(resources: &ResourcesView<'_>) -> bool {
         .all(|amount| value(amount.as_ref()).is_none())
 }
 
-/// Limits for both, and requests that are absent (Kubernetes then takes the limits) or equal.
+/// Whether CPU and memory have limits, and requests that are equal or absent (Kubernetes then uses
+/// the limits).
 fn is_guaranteed(container: &ContainerView<'_>) -> bool {
     let ResourcesView { requests, limits } = &container.resources;
     [
@@ -135,7 +140,7 @@ fn is_guaranteed(container: &ContainerView<'_>) -> bool {
     })
 }
 
-/// The value of an amount; 0 counts as none.
-fn value(amount: Option<&Amount<'_>>) -> Option<u128> {
+/// The value of an amount; 0 counts as absent.
+fn value(amount: Option<&QuantityText<'_>>) -> Option<u128> {
     nanos(&amount?.0).filter(|nanos| *nanos > 0)
 }

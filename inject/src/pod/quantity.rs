@@ -1,4 +1,5 @@
-//! Kubernetes quantities (`10m`, `64Mi`, `1.5`, `1e3`): checked, compared by value, written as given.
+//! Kubernetes quantities (`10m`, `64Mi`, `1.5`, `1e3`). They are compared by value and printed as
+//! they were written.
 //!
 //! Source: the grammar in `k8s.io/apimachinery/pkg/api/resource`.
 
@@ -89,13 +90,13 @@ impl<'de> Deserialize<'de> for Quantity {
     }
 }
 
-/// A text that is not a quantity.
+/// Text that is not a quantity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a quantity; use a number with a unit, such as 10m, 64Mi or 1.5")]
 pub struct ParseQuantityError(String);
 
-/// The value in billionths, rounded up as Kubernetes does, saturating; `None` for what is not a
-/// quantity or is negative.
+/// The value in billionths, rounded up as in Kubernetes, and saturating. `None` for text that is not
+/// a quantity or is negative.
 pub(crate) fn nanos(text: &str) -> Option<u128> {
     let text = text.strip_prefix('+').unwrap_or(text);
     let end = text
@@ -107,8 +108,8 @@ pub(crate) fn nanos(text: &str) -> Option<u128> {
         return None;
     }
     let (factor, exponent) = unit(suffix)?;
-    // The digits as one whole number of `10^-fraction.len()`; what is beyond u128 is as good as
-    // the largest number there is.
+    // The digits as one whole number, in units of `10^-fraction.len()`. A number beyond u128 counts
+    // as the largest u128.
     let digits = whole
         .bytes()
         .chain(fraction.bytes())
@@ -123,7 +124,7 @@ pub(crate) fn nanos(text: &str) -> Option<u128> {
     ))
 }
 
-/// A suffix as a factor and a power of ten.
+/// The factor and the power of ten of a suffix.
 fn unit(suffix: &str) -> Option<(u128, i32)> {
     let exponent = match suffix {
         "n" => -9,
@@ -194,19 +195,19 @@ mod tests {
     #[case("1mi")]
     #[case("1e")]
     #[case(".")]
-    fn what_kubernetes_would_not_take_is_refused(#[case] text: &str) {
+    fn text_that_kubernetes_does_not_accept_is_invalid(#[case] text: &str) {
         assert!(text.parse::<Quantity>().is_err());
     }
 
     #[test]
-    fn what_is_made_equals_what_is_read() {
+    fn a_constructed_quantity_equals_a_parsed_one() {
         assert_eq!(Quantity::milli(10), "10m".parse().unwrap());
         assert_eq!(Quantity::mebi(64), "64Mi".parse().unwrap());
     }
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "[0-9.eE+numkKMGTPi-]{0,48}") {
+        fn any_text_is_parsed_or_invalid(text in "[0-9.eE+numkKMGTPi-]{0,48}") {
             let _ = nanos(&text);
         }
     }

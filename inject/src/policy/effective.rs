@@ -1,4 +1,5 @@
-//! What the operator's policy gives to a pod, and what of the pod's wishes goes beyond it.
+//! The effective policy of one pod: what the rule that matches it allows, with the pod's own
+//! choices. Everything that the pod asks for beyond it is an error.
 
 use std::path::PathBuf;
 
@@ -10,79 +11,70 @@ use kees_common::{
 };
 
 use crate::{
-    InjectSettings, PodError, PodView,
-    decide::Standing,
-    error::{Place, PodErrorKind, shown},
-    pod::view::ContainerView,
-    policy::file::{Create, Rule, Storage},
-    policy::template::Owner,
-    settings::Resources,
+    error::{Place, PodErrorKind, excerpt},
+    findings::Findings,
+    pod::{container::ContainerView, resources::Resources},
+    policy::{
+        rule::{AllowedPrefix, Create, Rule},
+        template::Subject,
+    },
+    settings::InjectSettings,
 };
 
-/// What a pod may do, once nothing that it asks for goes beyond it.
+/// The policy for one pod.
 #[derive(Debug)]
-pub(crate) struct Grant<'s> {
-    /// `STORAGE_PREFIX`; none in a pod that uses no store and names none.
+pub(crate) struct EffectivePolicy<'s> {
+    /// `STORAGE_PREFIX`; absent in a pod that uses no store and names no prefix.
     pub(crate) prefix: Option<StoragePrefix>,
     /// `STORE`
     pub(crate) store: StoreName,
-    /// `STORES`, with [`Grant::store`] first.
+    /// `STORES`; begins with [`EffectivePolicy::store`].
     pub(crate) stores: Vec<StoreName>,
     /// `LOCAL_MODE`
     pub(crate) local_mode: bool,
     /// `CREATE`
     pub(crate) create: Create,
-    /// Requests and limits.
+    /// Requests and limits of the init container.
     pub(crate) resources: &'s Resources,
-    /// Whether the node's own identity may be used.
+    /// Whether the init container may use the node's AWS identity.
     pub(crate) instance_metadata: bool,
 }
 
-impl<'s> Grant<'s> {
-    /// Checks all that the annotations say, by themselves and against the policy; what is wrong is
-    /// added to `faults`.
+impl<'s> EffectivePolicy<'s> {
+    /// Checks all annotations, by themselves and against the rule for `subject`. `wired` is the
+    /// init container of a pod that is wired by hand. Returns `None` if no rule matches.
     pub(crate) fn new(
-        pod: &PodView<'_>,
-        namespace: &str,
+        subject: Subject<'_>,
         settings: &'s InjectSettings,
         parsed: &Parsed,
-        standing: Standing,
-        faults: &mut Vec<PodError>,
+        wired: Option<&ContainerView<'_>>,
+        findings: &mut Findings,
     ) -> Option<Self> {
-        let owner = Owner {
-            cluster: settings.cluster.as_deref(),
-            namespace,
-            service_account: pod.service_account(),
-        };
-        let Some(rule) = settings.policy.rule(owner) else {
-            faults.push(PodError::at(
-                Place::Field("policy".to_owned()),
-                PodErrorKind::NoRule {
-                    namespace: owner.namespace.to_owned(),
-                    service_account: shown(owner.service_account),
-                },
-            ));
-            faults.extend(parsed.errors.iter().cloned().map(PodError::from));
-            return None;
-        };
-        let wired = match standing {
-            Standing::WiredByHand(index) => pod.spec.init_containers.get(index),
-            Standing::Absent | Standing::Injected(_) => None,
-        };
-        let mut applicant = Applicant {
+        let rule = settings.policy.rule(subject);
+        if rule.is_none() {
+            let kind = PodErrorKind::NoRule {
+                namespace: subject.namespace.to_owned(),
+                service_account: excerpt(subject.service_account),
+            };
+            findings.error(Place::field("policy"), kind);
+        }
+        // Without a rule, a rule that allows everything finds the errors of the annotations.
+        let permissive = Rule::permissive();
+        let mut evaluation = Evaluation {
             settings,
             parsed,
             wired,
-            owner,
-            rule,
-            faults,
+            subject,
+            rule: rule.unwrap_or(&permissive),
+            findings,
         };
-        let prefix = applicant.prefix();
-        let (store, stores) = applicant.stores();
-        applicant.plan(prefix.as_ref(), store, &stores);
+        let prefix = evaluation.prefix();
+        let (store, stores) = evaluation.stores();
+        evaluation.plan(prefix.as_ref(), store, &stores);
         for entry in &parsed.entries {
-            applicant.entry(entry, store, &stores);
+            evaluation.entry(entry, store, &stores);
         }
+        let rule = rule?;
         Some(Self {
             prefix,
             store,
@@ -95,106 +87,106 @@ impl<'s> Grant<'s> {
     }
 }
 
-/// A pod before the rule that matches it.
-struct Applicant<'a> {
+/// The evaluation of one rule for one pod.
+struct Evaluation<'a> {
     settings: &'a InjectSettings,
     parsed: &'a Parsed,
-    /// The init container of a pod that was wired by hand.
+    /// The init container of a pod that is wired by hand.
     wired: Option<&'a ContainerView<'a>>,
-    owner: Owner<'a>,
+    subject: Subject<'a>,
     rule: &'a Rule,
-    faults: &'a mut Vec<PodError>,
+    findings: &'a mut Findings,
 }
 
-impl Applicant<'_> {
-    /// The prefix of the pod's paths: what it asks for where the rule gives that, else what the
-    /// rule gives.
+impl Evaluation<'_> {
+    /// The prefix of the pod's paths: the prefix that the pod requests, or the rule's if it
+    /// requests none.
     fn prefix(&mut self) -> Option<StoragePrefix> {
-        let asked = self.asked();
-        let given = match &self.rule.storage {
-            Storage::AsAnnotated => {
-                return Some(asked.map_or_else(StoragePrefix::root, |asked| asked.prefix));
+        let requested = self.requested_prefix();
+        let allowed = match &self.rule.prefix {
+            AllowedPrefix::Any => {
+                let prefix = requested.map(|requested| requested.prefix);
+                return Some(prefix.unwrap_or_else(StoragePrefix::root));
             }
-            Storage::Prefix(template) => template.fill(self.owner).map_err(PodErrorKind::Template),
+            AllowedPrefix::AtOrBelow(template) => {
+                template.fill(self.subject).map_err(PodErrorKind::from)
+            }
             // Local mode alone needs no prefix.
-            Storage::Nowhere if self.local_only() => return asked.map(|asked| asked.prefix),
-            Storage::Nowhere => Err(PodErrorKind::NoPrefix {
-                namespace: self.owner.namespace.to_owned(),
-                service_account: shown(self.owner.service_account),
+            AllowedPrefix::None if self.local_only() => {
+                return requested.map(|requested| requested.prefix);
+            }
+            AllowedPrefix::None => Err(PodErrorKind::NoPrefix {
+                namespace: self.subject.namespace.to_owned(),
+                service_account: excerpt(self.subject.service_account),
             }),
         };
-        let problem = match (given, &asked) {
-            (Ok(given), None) => return Some(given),
-            (Ok(given), Some(asked)) if given.contains(&asked.prefix) => None,
-            (Ok(given), Some(asked)) if asked.implied => Some(PodErrorKind::PrefixMissing {
-                given: given.to_string(),
+        let error = match (allowed, &requested) {
+            (Ok(allowed), None) => return Some(allowed),
+            (Ok(allowed), Some(requested)) if allowed.contains(&requested.prefix) => None,
+            (Ok(allowed), Some(requested)) if requested.is_default => {
+                Some(PodErrorKind::PrefixMissing {
+                    allowed: allowed.to_string(),
+                })
+            }
+            (Ok(allowed), Some(requested)) => Some(PodErrorKind::PrefixDenied {
+                requested: requested.prefix.to_string(),
+                allowed: allowed.to_string(),
             }),
-            (Ok(given), Some(asked)) => Some(PodErrorKind::ForeignPrefix {
-                asked: asked.prefix.to_string(),
-                given: given.to_string(),
-            }),
-            (Err(problem), _) => Some(problem),
+            (Err(error), _) => Some(error),
         };
-        if let Some(problem) = problem {
-            let place = Place::Annotation(self.settings.domain.init(init::STORAGE_PREFIX));
-            self.faults.push(PodError::at(place, problem));
+        if let Some(error) = error {
+            let annotation = self.settings.domain.init(init::STORAGE_PREFIX);
+            self.findings.error(Place::Annotation(annotation), error);
         }
-        asked.map(|asked| asked.prefix)
+        requested.map(|requested| requested.prefix)
     }
 
-    /// The prefix that the pod names. One that is wired by hand may name it in its container's
-    /// environment, which init obeys over the annotation, and has `/` where it names none.
-    fn asked(&self) -> Option<Asked> {
-        let written = |prefix| Asked {
+    /// The prefix that the pod names. A container that is wired by hand may name it in its
+    /// environment, which takes precedence over the annotation; its default is `/`.
+    fn requested_prefix(&self) -> Option<RequestedPrefix> {
+        let named = |prefix| RequestedPrefix {
             prefix,
-            implied: false,
+            is_default: false,
         };
-        let annotated = || self.parsed.options.storage_prefix.clone().map(written);
+        let annotated = || self.parsed.options.storage_prefix.clone().map(named);
         let Some(container) = self.wired else {
             return annotated();
         };
         let own = container
             .variable(env::STORAGE_PREFIX)
             .and_then(|text| text.parse().ok());
-        own.map(written).or_else(annotated).or_else(|| {
-            Some(Asked {
+        own.map(named).or_else(annotated).or_else(|| {
+            Some(RequestedPrefix {
                 prefix: StoragePrefix::root(),
-                implied: true,
+                is_default: true,
             })
         })
     }
 
-    /// The store of a pod that names none, and all that it may name.
+    /// The store of a pod that names none, and all stores that it may name.
     fn stores(&self) -> (StoreName, Vec<StoreName>) {
+        let default = self.settings.store;
         if let Some(container) = self.wired {
-            // Its own container says which store it uses; the original knows DynamoDB alone.
+            // The container's environment names its store; the original knows only DynamoDB.
             let own = container
                 .variable(env::STORE)
                 .and_then(|text| text.parse().ok());
-            let allowed = self
-                .rule
-                .stores
-                .clone()
-                .unwrap_or_else(|| StoreName::ALL.to_vec());
-            return (own.unwrap_or(StoreName::DynamoDb), allowed);
+            let allowed = self.rule.stores.clone();
+            return (
+                own.unwrap_or(StoreName::DynamoDb),
+                allowed.unwrap_or_else(|| StoreName::ALL.to_vec()),
+            );
         }
-        let mut stores = vec![self.settings.store];
-        stores.extend(
-            self.settings
-                .stores
-                .iter()
-                .filter(|store| **store != self.settings.store),
-        );
+        let others = self.settings.stores.iter().copied();
+        let mut stores = vec![default];
+        stores.extend(others.filter(|store| *store != default));
         if let Some(allowed) = &self.rule.stores {
             stores.retain(|store| allowed.contains(store));
         }
-        (
-            stores.first().copied().unwrap_or(self.settings.store),
-            stores,
-        )
+        (stores.first().copied().unwrap_or(default), stores)
     }
 
-    /// Finds what is wrong with the annotations, each by itself and beside one another.
+    /// Collects the errors of the annotations, each by itself and in combination.
     fn plan(&mut self, prefix: Option<&StoragePrefix>, store: StoreName, stores: &[StoreName]) {
         let settings = PlanSettings {
             prefix: prefix.cloned().unwrap_or_else(StoragePrefix::root),
@@ -203,13 +195,14 @@ impl Applicant<'_> {
             local_mode_allowed: self.rule.local_mode,
             layout: self.layout(),
         };
-        if let Err(faults) = Plan::new(self.parsed, &settings) {
-            self.faults.extend(faults.into_iter().map(PodError::from));
+        if let Err(errors) = Plan::new(self.parsed, &settings) {
+            let errors = errors.into_iter().map(Into::into);
+            self.findings.errors.extend(errors);
         }
     }
 
-    /// The files that are written: where the pod says, or where the environment of a container
-    /// that was wired by hand has them.
+    /// The files that are written: as the annotations say, or as the environment of a container
+    /// that is wired by hand says.
     fn layout(&self) -> Layout {
         let options = &self.parsed.options;
         let format = options.format.unwrap_or_default();
@@ -235,7 +228,7 @@ impl Applicant<'_> {
         }
     }
 
-    /// Whether an entry's store and ARN are among those that the rule gives.
+    /// Checks that the rule allows the entry's store and ARN.
     fn entry(&mut self, entry: &Entry, default: StoreName, stores: &[StoreName]) {
         if self.local_only() {
             return;
@@ -247,7 +240,7 @@ impl Applicant<'_> {
             Source::Lease(_) => return,
         };
         let store = entry.store.or(self.parsed.options.store).unwrap_or(default);
-        // A store that is named is looked at by the plan; the default needs leave as well.
+        // The plan checks a store that the pod names, but not the default.
         if store == default && !stores.contains(&store) {
             let names: Vec<_> = stores.iter().map(|store| store.as_str()).collect();
             let allowed = if names.is_empty() {
@@ -256,7 +249,8 @@ impl Applicant<'_> {
                 names.join(", ")
             };
             let kind = AnnotationErrorKind::StoreNotAllowed { store, allowed };
-            self.faults.push(kind.at(&entry.annotation).into());
+            let error = kind.at(&entry.annotation);
+            self.findings.errors.push(error.into());
         }
         let arn = lookup
             .and_then(|lookup| lookup.storage_key.as_ref())
@@ -264,11 +258,11 @@ impl Applicant<'_> {
         if let (Some(arn), StoreName::SecretsManager) = (arn, store)
             && !self.rule.references.matches(arn.as_str())
         {
-            let place = Place::Annotation(entry.annotation.clone());
-            let problem = PodErrorKind::Reference {
+            let kind = PodErrorKind::ReferenceDenied {
                 arn: arn.as_str().to_owned(),
             };
-            self.faults.push(PodError::at(place, problem));
+            let place = Place::Annotation(entry.annotation.clone());
+            self.findings.error(place, kind);
         }
     }
 
@@ -278,8 +272,8 @@ impl Applicant<'_> {
 }
 
 /// The prefix that a pod names.
-struct Asked {
+struct RequestedPrefix {
     prefix: StoragePrefix,
-    /// Nobody wrote it: it is init's own default.
-    implied: bool,
+    /// The pod names none: it is the default of the init container.
+    is_default: bool,
 }

@@ -1,11 +1,11 @@
-//! A storage prefix with holes: `/{cluster}/{namespace}/{serviceAccount}`.
+//! The template of a storage prefix: `/{cluster}/{namespace}/{serviceAccount}`.
 
 use std::{fmt, str::FromStr};
 
 use kees_common::{ParsePathError, StoragePrefix};
 
-/// A storage prefix in which the cluster, the pod's namespace and its service account are filled
-/// in. What is filled in never adds a segment.
+/// A storage prefix with placeholders for the cluster, the pod's namespace and its ServiceAccount.
+/// The inserted text never adds a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrefixTemplate {
     text: String,
@@ -15,24 +15,24 @@ pub struct PrefixTemplate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
-    Hole(Hole),
+    Placeholder(Placeholder),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hole {
+enum Placeholder {
     Cluster,
     Namespace,
     ServiceAccount,
 }
 
-/// What the holes of a template are filled with.
+/// The pods that a rule is looked up for, and the text for the placeholders.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Owner<'a> {
+pub(crate) struct Subject<'a> {
     /// The operator's name for the cluster.
     pub(crate) cluster: Option<&'a str>,
     /// The pod's namespace.
     pub(crate) namespace: &'a str,
-    /// The pod's service account.
+    /// The pod's ServiceAccount.
     pub(crate) service_account: &'a str,
 }
 
@@ -43,39 +43,40 @@ impl PrefixTemplate {
     }
 
     pub(crate) fn uses_cluster(&self) -> bool {
-        self.parts.contains(&Part::Hole(Hole::Cluster))
+        self.parts
+            .contains(&Part::Placeholder(Placeholder::Cluster))
     }
 
-    /// The prefix of `owner`.
-    pub(crate) fn fill(&self, owner: Owner<'_>) -> Result<StoragePrefix, Unfilled> {
+    /// The prefix of the pods of `subject`.
+    pub(crate) fn fill(&self, subject: Subject<'_>) -> Result<StoragePrefix, FillTemplateError> {
         let mut text = String::with_capacity(self.text.len() + 32);
         for part in &self.parts {
             match part {
                 Part::Text(literal) => text.push_str(literal),
-                Part::Hole(hole) => text.push_str(hole.value(owner)?),
+                Part::Placeholder(placeholder) => text.push_str(placeholder.value(subject)?),
             }
         }
-        text.parse().map_err(Unfilled::Path)
+        Ok(text.parse()?)
     }
 }
 
-impl Hole {
-    fn value(self, owner: Owner<'_>) -> Result<&str, Unfilled> {
+impl Placeholder {
+    fn value(self, subject: Subject<'_>) -> Result<&str, FillTemplateError> {
         let value = match self {
-            Self::Cluster => owner.cluster.ok_or(Unfilled::NoCluster)?,
-            Self::Namespace => owner.namespace,
-            Self::ServiceAccount => owner.service_account,
+            Self::Cluster => subject.cluster.ok_or(FillTemplateError::NoCluster)?,
+            Self::Namespace => subject.namespace,
+            Self::ServiceAccount => subject.service_account,
         };
-        // The API server checks names after the webhook; a slash or dots must not pass here.
+        // The API server checks names only after the webhook, and a slash would add a segment.
         if is_subdomain(value) {
             Ok(value)
         } else {
-            Err(Unfilled::NotAName(value.to_owned()))
+            Err(FillTemplateError::Name(value.to_owned()))
         }
     }
 }
 
-/// A DNS subdomain (RFC 1123), which namespaces and service accounts are named by.
+/// Whether a name is a DNS subdomain (RFC 1123), as names of namespaces and ServiceAccounts are.
 fn is_subdomain(name: &str) -> bool {
     let label = |label: &str| {
         let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
@@ -88,18 +89,18 @@ fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label)
 }
 
-/// Why a template cannot be filled in for a pod.
+/// An error of filling in a template for a pod.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unfilled {
-    /// `{cluster}` without a name for the cluster.
+pub enum FillTemplateError {
+    /// The operator has not named the cluster.
     #[error("the policy uses {{cluster}}, and the operator has not named the cluster")]
     NoCluster,
-    /// What should be filled in could add segments.
-    #[error("'{}' is not a DNS name in lower case, so it cannot stand in a storage prefix", .0.escape_debug())]
-    NotAName(String),
-    /// The whole is no prefix.
-    #[error("{0}")]
-    Path(ParsePathError),
+    /// The name could add segments.
+    #[error("'{}' is not a DNS name in lower case, so it cannot be part of a storage prefix", .0.escape_debug())]
+    Name(String),
+    /// The result is not a prefix.
+    #[error(transparent)]
+    Path(#[from] ParsePathError),
 }
 
 impl FromStr for PrefixTemplate {
@@ -110,17 +111,20 @@ impl FromStr for PrefixTemplate {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').ok_or(ParseTemplateError::Open)?;
-            let hole = match name {
-                "cluster" => Hole::Cluster,
-                "namespace" => Hole::Namespace,
-                "serviceAccount" => Hole::ServiceAccount,
+            let placeholder = match name {
+                "cluster" => Placeholder::Cluster,
+                "namespace" => Placeholder::Namespace,
+                "serviceAccount" => Placeholder::ServiceAccount,
                 other => {
                     return Err(ParseTemplateError::Unknown(
                         other.escape_debug().to_string(),
                     ));
                 }
             };
-            parts.extend([Part::Text(before.to_owned()), Part::Hole(hole)]);
+            parts.extend([
+                Part::Text(before.to_owned()),
+                Part::Placeholder(placeholder),
+            ]);
             rest = after;
         }
         parts.push(Part::Text(rest.to_owned()));
@@ -133,20 +137,20 @@ impl FromStr for PrefixTemplate {
         }
         for segment in text.split('/') {
             if segment.contains("{namespace}") && segment.contains("{serviceAccount}") {
-                return Err(ParseTemplateError::Shared);
+                return Err(ParseTemplateError::SharedSegment);
             }
         }
         let template = Self {
             text: text.to_owned(),
             parts,
         };
-        let example = Owner {
+        let example = Subject {
             cluster: Some("cluster"),
             namespace: "namespace",
             service_account: "account",
         };
         match template.fill(example) {
-            Err(Unfilled::Path(problem)) => Err(ParseTemplateError::Path(problem)),
+            Err(FillTemplateError::Path(error)) => Err(error.into()),
             _ => Ok(template),
         }
     }
@@ -158,27 +162,27 @@ impl fmt::Display for PrefixTemplate {
     }
 }
 
-/// A text that is no template.
+/// Text that is not a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseTemplateError {
     /// `{` without `}`.
     #[error("a '{{' has no '}}'")]
     Open,
-    /// A hole that does not exist.
+    /// An unknown placeholder.
     #[error("{{{0}}} is unknown; use {{cluster}}, {{namespace}} or {{serviceAccount}}")]
     Unknown(String),
-    /// `dev`, below which is not what is below `/dev`.
-    #[error("'{0}' does not begin with '/', and so is another prefix than '/{0}'; write '/{0}'")]
+    /// `dev` is another prefix than `/dev`.
+    #[error("'{0}' does not begin with '/', so it is another prefix than '/{0}'; write '/{0}'")]
     Relative(String),
-    /// `{namespace}-{serviceAccount}`: `a-b` and `c` would share with `a` and `b-c`.
+    /// `{namespace}-{serviceAccount}`: `a-b` with `c` would get the same prefix as `a` with `b-c`.
     #[error(
-        "{{namespace}} and {{serviceAccount}} in one segment can make the same prefix for two \
-         pods; separate them with '/'"
+        "{{namespace}} and {{serviceAccount}} in one segment can give two pods the same prefix; \
+         separate them with '/'"
     )]
-    Shared,
-    /// It can never be a prefix.
-    #[error("{0}")]
-    Path(ParsePathError),
+    SharedSegment,
+    /// It is never a prefix.
+    #[error(transparent)]
+    Path(#[from] ParsePathError),
 }
 
 #[cfg(test)]
@@ -188,8 +192,8 @@ mod tests {
 
     use super::*;
 
-    fn owner<'a>(namespace: &'a str, service_account: &'a str) -> Owner<'a> {
-        Owner {
+    fn subject<'a>(namespace: &'a str, service_account: &'a str) -> Subject<'a> {
+        Subject {
             cluster: Some("dev"),
             namespace,
             service_account,
@@ -204,7 +208,7 @@ mod tests {
     fn a_template_is_filled_in(#[case] template: &str, #[case] prefix: &str) {
         let template: PrefixTemplate = template.parse().unwrap();
         assert_eq!(
-            template.fill(owner("team-a", "web")).unwrap().as_str(),
+            template.fill(subject("team-a", "web")).unwrap().as_str(),
             prefix
         );
     }
@@ -212,13 +216,13 @@ mod tests {
     #[rstest]
     #[case("/{cluster", ParseTemplateError::Open)]
     #[case("/{pod}", ParseTemplateError::Unknown("pod".to_owned()))]
-    #[case("/{namespace}-{serviceAccount}", ParseTemplateError::Shared)]
+    #[case("/{namespace}-{serviceAccount}", ParseTemplateError::SharedSegment)]
     #[case("dev", ParseTemplateError::Relative("dev".to_owned()))]
     #[case("{namespace}/x", ParseTemplateError::Relative("{namespace}/x".to_owned()))]
     #[case("", ParseTemplateError::Relative(String::new()))]
     #[case("//x", ParseTemplateError::Path(ParsePathError::Empty))]
     #[case("/../{namespace}", ParseTemplateError::Path(ParsePathError::Dots))]
-    fn a_template_that_cannot_work_is_refused(
+    fn a_template_that_cannot_work_is_invalid(
         #[case] template: &str,
         #[case] error: ParseTemplateError,
     ) {
@@ -233,11 +237,11 @@ mod tests {
     #[case("A")]
     #[case("a..b")]
     #[case("{cluster}")]
-    fn a_name_that_could_add_a_segment_is_refused(#[case] name: &str) {
+    fn a_name_that_could_add_a_segment_is_denied(#[case] name: &str) {
         let template: PrefixTemplate = "/dev/{serviceAccount}".parse().unwrap();
         assert_eq!(
-            template.fill(owner("team-a", name)),
-            Err(Unfilled::NotAName(name.to_owned()))
+            template.fill(subject("team-a", name)),
+            Err(FillTemplateError::Name(name.to_owned()))
         );
     }
 
@@ -245,13 +249,13 @@ mod tests {
         #[test]
         fn filling_in_never_changes_the_number_of_segments(name in any::<String>()) {
             let template: PrefixTemplate = "/dev/{namespace}/x-{serviceAccount}".parse().unwrap();
-            if let Ok(prefix) = template.fill(owner(&name, &name)) {
+            if let Ok(prefix) = template.fill(subject(&name, &name)) {
                 prop_assert_eq!(prefix.as_str().split('/').count(), 4);
             }
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in any::<String>()) {
+        fn any_text_is_parsed_or_invalid(text in any::<String>()) {
             let _ = text.parse::<PrefixTemplate>();
         }
     }

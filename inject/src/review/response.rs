@@ -1,27 +1,37 @@
-//! The answer to a review: an `AdmissionReview` of `admission.k8s.io/v1`.
+//! The response to a review: an `AdmissionReview` of `admission.k8s.io/v1`.
 
 use std::fmt;
 
-use crate::{Decision, PodError, SkipReason, patch::json::JsonWriter, review::uid};
+use base64_simd::STANDARD;
+use serde::Serialize;
 
-/// The version of the reviews that are understood.
-pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
+use super::{
+    message::{MAX_ERRORS, denial, one_line, shortened},
+    uid,
+};
+use crate::{
+    decide::{Decision, SkipReason},
+    error::PodError,
+};
 
-/// The answer, with what may be logged and counted of it: never a value or a patch, which is why
-/// its `Debug` leaves the body out.
+/// The supported version of `AdmissionReview`.
+pub(super) const API_VERSION: &str = "admission.k8s.io/v1";
+
+/// The response to a review, and what a program may log and count of it. Its `Debug` leaves out the
+/// body, which contains values of the pod.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ReviewResponse {
-    /// The body: an `AdmissionReview` as JSON, always to be sent with HTTP status 200.
+    /// The body: an `AdmissionReview` as JSON. It is always sent with HTTP status 200.
     pub json: Vec<u8>,
-    /// What became of the pod.
+    /// The outcome for the pod.
     pub outcome: Outcome,
-    /// How many faults a denial names.
-    pub faults: usize,
-    /// How many warnings are sent along.
+    /// The number of errors of a denial.
+    pub errors: usize,
+    /// The number of warnings in the response.
     pub warnings: usize,
-    /// The namespace of the request, where it could be read.
+    /// The namespace of the request, if it could be read.
     pub namespace: Option<String>,
-    /// The uid of the request, which the API server's audit log has too, where it could be read.
+    /// The uid of the request, if it could be read. The API server's audit log contains it too.
     pub uid: Option<String>,
 }
 
@@ -30,7 +40,7 @@ impl fmt::Debug for ReviewResponse {
         let Self {
             json,
             outcome,
-            faults,
+            errors,
             warnings,
             uid,
             namespace,
@@ -38,7 +48,7 @@ impl fmt::Debug for ReviewResponse {
         f.debug_struct("ReviewResponse")
             .field("bytes", &json.len())
             .field("outcome", outcome)
-            .field("faults", faults)
+            .field("errors", errors)
             .field("warnings", warnings)
             .field("uid", uid)
             .field("namespace", namespace)
@@ -46,23 +56,23 @@ impl fmt::Debug for ReviewResponse {
     }
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Allowed, with a patch.
     Patched,
-    /// Allowed; ours was there already, as it should be.
+    /// Allowed. The pod is already injected in the same way.
     Unchanged,
-    /// Allowed, left as it is.
+    /// Allowed, not injected.
     Skipped(SkipReason),
-    /// Refused: the pod cannot work or may not.
+    /// Denied: the pod has errors.
     Denied,
-    /// Refused: the body could not be read.
+    /// Denied: the body could not be read.
     Malformed,
 }
 
 impl Outcome {
-    /// A word for metrics and logs, without the reason of [`Outcome::Skipped`].
+    /// The outcome in metrics and logs, without the reason of [`Outcome::Skipped`].
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Patched => "patched",
@@ -75,203 +85,155 @@ impl Outcome {
 }
 
 impl ReviewResponse {
-    /// Refuses a body that cannot be read, with code 400. `body` may be all of it or its
-    /// beginning: the uid is taken from there if it can be found.
+    /// The response to a body that cannot be read, with code 400. `body` may be incomplete: the uid
+    /// is taken from it if it is there.
     pub fn malformed(body: &[u8], message: &str) -> Self {
-        Self::refused(API_VERSION, &uid::find(body).unwrap_or_default(), message)
+        let uid = uid::find(body).unwrap_or_default();
+        Self::bad_request(API_VERSION, &uid, message)
     }
 
-    /// Refuses a review that cannot be answered otherwise, with code 400.
-    pub(crate) fn refused(api_version: &str, uid: &str, message: &str) -> Self {
-        let json = response(api_version, uid, false, |json| {
-            json.key("status").object(|json| {
-                json.member("status", "Failure");
-                json.member("message", &one_line(message));
-                json.member("reason", "BadRequest");
-                json.key("code").raw("400");
-            });
-        });
+    /// The response to a request that cannot be answered, with code 400.
+    pub(super) fn bad_request(api_version: &str, uid: &str, message: &str) -> Self {
+        let status = Status {
+            status: "Failure",
+            message: one_line(message),
+            reason: "BadRequest",
+            details: None,
+            code: 400,
+        };
+        let response = AdmissionResponse {
+            status: Some(status),
+            ..AdmissionResponse::new(uid, false)
+        };
         Self {
-            json,
+            json: to_json(api_version, response),
             outcome: Outcome::Malformed,
-            faults: 0,
+            errors: 0,
             warnings: 0,
             namespace: None,
             uid: (!uid.is_empty()).then(|| uid.to_owned()),
         }
     }
 
-    /// Answers the request of that uid.
-    pub(crate) fn new(uid: &str, namespace: &str, decision: &Decision) -> Self {
-        let (outcome, faults, warnings) = match decision {
+    /// The response with a decision.
+    pub(super) fn new(uid: &str, namespace: &str, decision: &Decision) -> Self {
+        let (outcome, errors, warnings) = match decision {
             Decision::Skip { reason, warnings } => (Outcome::Skipped(*reason), 0, warnings),
-            Decision::Deny { faults, warnings } => (Outcome::Denied, faults.len(), warnings),
+            Decision::Deny { errors, warnings } => (Outcome::Denied, errors.len(), warnings),
             Decision::Patch {
                 operations,
                 warnings,
             } if operations.is_empty() => (Outcome::Unchanged, 0, warnings),
             Decision::Patch { warnings, .. } => (Outcome::Patched, 0, warnings),
         };
-        let warnings = shortened(warnings);
-        let allowed = outcome != Outcome::Denied;
-        let json = response(API_VERSION, uid, allowed, |json| {
-            match decision {
-                Decision::Deny { faults, .. } => write_denial(json.key("status"), faults),
-                Decision::Patch { operations, .. } if !operations.is_empty() => {
-                    json.member("patchType", "JSONPatch");
-                    json.key("patch").base64(operations.as_json().as_bytes());
-                }
-                Decision::Patch { .. } | Decision::Skip { .. } => {}
+        let mut response = AdmissionResponse::new(uid, outcome != Outcome::Denied);
+        response.warnings = shortened(warnings);
+        match decision {
+            Decision::Deny { errors, .. } => response.status = Some(Status::denied(errors)),
+            Decision::Patch { operations, .. } if !operations.is_empty() => {
+                response.patch_type = Some("JSONPatch");
+                response.patch = Some(STANDARD.encode_to_string(operations.as_json()));
             }
-            if !warnings.is_empty() {
-                json.key("warnings").array(|json| {
-                    for warning in &warnings {
-                        json.string(warning);
-                    }
-                });
-            }
-        });
+            Decision::Patch { .. } | Decision::Skip { .. } => {}
+        }
         Self {
-            json,
+            warnings: response.warnings.len(),
+            json: to_json(API_VERSION, response),
             outcome,
-            faults,
-            warnings: warnings.len(),
+            errors,
             namespace: Some(namespace.to_owned()),
             uid: Some(uid.to_owned()),
         }
     }
 }
 
-fn response(
-    api_version: &str,
-    uid: &str,
+fn to_json(api_version: &str, response: AdmissionResponse<'_>) -> Vec<u8> {
+    let review = AdmissionReview {
+        api_version,
+        kind: "AdmissionReview",
+        response,
+    };
+    // These types always serialize. The API server would treat an empty body as a failed call.
+    serde_json::to_vec(&review).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AdmissionReview<'a> {
+    api_version: &'a str,
+    kind: &'static str,
+    response: AdmissionResponse<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AdmissionResponse<'a> {
+    uid: &'a str,
     allowed: bool,
-    rest: impl FnOnce(&mut JsonWriter),
-) -> Vec<u8> {
-    let mut json = JsonWriter::with_capacity(8192);
-    json.object(|json| {
-        json.member("apiVersion", api_version);
-        json.member("kind", "AdmissionReview");
-        json.key("response").object(|json| {
-            json.member("uid", uid);
-            json.key("allowed").bool(allowed);
-            rest(json);
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    /// A JSON patch in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+impl<'a> AdmissionResponse<'a> {
+    fn new(uid: &'a str, allowed: bool) -> Self {
+        Self {
+            uid,
+            allowed,
+            status: None,
+            patch_type: None,
+            patch: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Status {
+    status: &'static str,
+    message: String,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+    code: u16,
+}
+
+impl Status {
+    /// The status of a denied pod. With the reason `Invalid`, kubectl would leave out the name of
+    /// the webhook.
+    fn denied(errors: &[PodError]) -> Self {
+        let causes = errors.iter().take(MAX_ERRORS);
+        let causes = causes.map(|error| Cause {
+            reason: "FieldValueInvalid",
+            message: one_line(&error.message()),
+            field: one_line(&error.field()),
         });
-    });
-    json.into_bytes()
-}
-
-/// How many faults are told one by one. More are of nobody who means well.
-const FAULTS: usize = 100;
-
-/// The status of a denial. Its reason is `Forbidden`: with `Invalid`, kubectl leaves out which
-/// webhook it was.
-fn write_denial(json: &mut JsonWriter, faults: &[PodError]) {
-    json.object(|json| {
-        json.member("status", "Failure");
-        json.member("message", &denial(faults));
-        json.member("reason", "Forbidden");
-        json.key("details").object(|json| {
-            json.key("causes").array(|json| {
-                for fault in faults.iter().take(FAULTS) {
-                    json.object(|json| {
-                        json.member("reason", "FieldValueInvalid");
-                        json.member("message", &one_line(&fault.problem().to_string()));
-                        json.member("field", &one_line(&fault.field()));
-                    });
-                }
-            });
-        });
-        json.key("code").raw("403");
-    });
-}
-
-/// Every fault in one line: of a controller's pod, an event shows no more than the beginning.
-pub(crate) fn denial(faults: &[PodError]) -> String {
-    if let [fault] = faults {
-        return one_line(&fault.to_string());
-    }
-    let mut message = format!("{} faults: ", faults.len());
-    for (index, fault) in faults.iter().take(FAULTS).enumerate() {
-        let separator = if index == 0 { "" } else { "; " };
-        message.extend([separator, &format!("({}) {fault}", index + 1)]);
-    }
-    if faults.len() > FAULTS {
-        message.push_str("; see `kees lint` for the others");
-    }
-    one_line(&message)
-}
-
-/// A text without line breaks and other control characters.
-fn one_line(text: &str) -> String {
-    if !text.contains(char::is_control) {
-        return text.to_owned();
-    }
-    let mut line = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if c.is_control() {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
+        Self {
+            status: "Failure",
+            message: denial(errors),
+            reason: "Forbidden",
+            details: Some(Details {
+                causes: causes.collect(),
+            }),
+            code: 403,
         }
     }
-    line
 }
 
-/// What the API server passes on: it cuts warnings of more than 256 characters, and all of those
-/// that go beyond 4,096 together (`AdmissionResponse.warnings`).
-fn shortened(warnings: &[String]) -> Vec<String> {
-    const EACH: usize = 256;
-    const TOTAL: usize = 4096 - EACH;
-    let mut shortened = Vec::new();
-    let mut total = 0;
-    for (index, warning) in warnings.iter().enumerate() {
-        let mut line = one_line(warning);
-        if line.len() > EACH {
-            let end = (0..=EACH - '…'.len_utf8())
-                .rev()
-                .find(|end| line.is_char_boundary(*end));
-            line.truncate(end.unwrap_or_default());
-            line.push('…');
-        }
-        total += line.len();
-        if total > TOTAL {
-            shortened.push(format!(
-                "{} more warnings; see `kees lint`",
-                warnings.len() - index
-            ));
-            break;
-        }
-        shortened.push(line);
-    }
-    shortened
+#[derive(Serialize)]
+struct Details {
+    causes: Vec<Cause>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Place, PodErrorKind};
-
-    #[test]
-    fn a_message_is_one_line_whatever_is_in_it() {
-        let place = Place::Field("spec.containers[a\r\nb\u{7}]".to_owned());
-        let fault = PodError::Pod {
-            place,
-            problem: PodErrorKind::Unreadable,
-        };
-        let message = denial(&[fault]);
-        assert!(
-            message.starts_with(r"spec.containers[a\r\nb\u{7}]: "),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn a_long_warning_is_cut_between_characters() {
-        let [cut] = &shortened(&["ä".repeat(200)])[..] else {
-            panic!("one in, one out")
-        };
-        assert_eq!(*cut, "ä".repeat(126) + "…");
-        assert_eq!(shortened(&["ä".repeat(128)]), ["ä".repeat(128)]);
-    }
+#[derive(Serialize)]
+struct Cause {
+    reason: &'static str,
+    message: String,
+    field: String,
 }

@@ -1,4 +1,4 @@
-//! The uid of a review that cannot be read whole.
+//! The uid of a review that cannot be decoded as a whole.
 
 use std::fmt;
 
@@ -7,20 +7,19 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 
-/// `request.uid` of `body`, which may be cut off or wrong behind it.
+/// `request.uid` of `body`. The body may be incomplete or invalid after it.
 pub(crate) fn find(body: &[u8]) -> Option<String> {
     let mut found = None;
     let seek = Seek {
         path: &["request", "uid"],
         found: &mut found,
     };
-    // What is wrong is told by whoever read the body before.
+    // The caller already knows the error.
     let _ = seek.deserialize(&mut serde_json::Deserializer::from_slice(body));
     found
 }
 
-/// Walks down a path of member names and keeps the text at its end, even where reading fails
-/// further on.
+/// Follows a path of member names and keeps the text at its end, even if decoding fails after it.
 struct Seek<'f> {
     path: &'static [&'static str],
     found: &'f mut Option<String>,
@@ -80,7 +79,7 @@ mod tests {
     #[case(r#"{"request": 1}"#, None)]
     #[case("[]", None)]
     #[case("", None)]
-    fn the_uid_is_found_before_the_place_where_reading_fails(
+    fn the_uid_is_found_before_the_place_where_decoding_fails(
         #[case] body: &str,
         #[case] uid: Option<&str>,
     ) {

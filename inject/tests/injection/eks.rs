@@ -1,14 +1,14 @@
-//! Pods as EKS's own webhook changes them before ours is called: identities of the pod's author
-//! beside the one that EKS gives.
+//! Pods that the webhook of EKS changed before this webhook is called: they have an identity from
+//! EKS and identities of the pod author.
 //!
 //! Source: `amazon-eks-pod-identity-webhook`, `pkg/handler/handler.go`.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::pods::{faults, injected, operations, ours, pod, settings, variable};
+use crate::pods::{errors, init_container, injected, operations, pod, settings, variable};
 
-/// What EKS gives to the pods of a service account.
+/// What EKS adds to the pods of a ServiceAccount.
 struct Eks {
     /// The variables of the identity; the last one names the token.
     variables: [(&'static str, &'static str); 2],
@@ -44,8 +44,8 @@ const POD_IDENTITY: Eks = Eks {
 };
 
 impl Eks {
-    /// Changes a pod as the webhook does: a container with either variable keeps what it has, and
-    /// one with a mount of the volume keeps that; each is added without regard to the other.
+    /// Changes a pod as the webhook does: it adds the variables to a container that has neither,
+    /// and the mount to a container that does not mount the volume.
     fn mutate(&self, mut pod: Value) -> Value {
         let mut volumes = list(&pod["spec"]["volumes"]);
         if volumes.iter().all(|volume| volume["name"] != self.volume) {
@@ -82,9 +82,9 @@ impl Eks {
         container["volumeMounts"] = mounts.into();
     }
 
-    /// What our container has of this.
-    fn of_ours<'p>(&self, pod: &'p Value) -> ([Option<&'p str>; 2], Vec<&'p Value>) {
-        let mounts = ours(pod)["volumeMounts"].as_array().unwrap();
+    /// The variables and mounts of this identity in the init container.
+    fn in_init_container<'p>(&self, pod: &'p Value) -> ([Option<&'p str>; 2], Vec<&'p Value>) {
+        let mounts = init_container(pod)["volumeMounts"].as_array().unwrap();
         (
             self.variables.map(|(name, _)| variable(pod, name)),
             mounts
@@ -99,7 +99,7 @@ fn list(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_default()
 }
 
-/// A container whose author gave it a role of another account and a token for it.
+/// A container for which its author configured a role of another account, and a token.
 fn with_own_role() -> Value {
     json!({
         "name": "abroad",
@@ -112,7 +112,7 @@ fn with_own_role() -> Value {
     })
 }
 
-/// A container whose author has an agent hand out the credentials.
+/// A container that gets its credentials from an agent of its author.
 fn with_own_agent() -> Value {
     json!({
         "name": "agent",
@@ -133,30 +133,27 @@ fn with_containers(containers: Value) -> Value {
 #[rstest]
 #[case::irsa(IRSA, with_own_role())]
 #[case::pod_identity(POD_IDENTITY, with_own_agent())]
-fn an_identity_of_the_authors_own_is_passed_over_for_that_of_eks(
-    #[case] eks: Eks,
-    #[case] own: Value,
-) {
+fn the_identity_of_eks_is_used_instead_of_the_authors_own(#[case] eks: Eks, #[case] own: Value) {
     let pod = eks.mutate(with_containers(json!([own, {"name": "app", "image": "a"}])));
     let pod = injected(&pod, &settings());
     let mount = json!({"name": eks.volume, "mountPath": eks.folder, "readOnly": true});
     let variables = eks.variables.map(|(_, value)| Some(value));
-    assert_eq!(eks.of_ours(&pod), (variables, vec![&mount]));
+    assert_eq!(eks.in_init_container(&pod), (variables, vec![&mount]));
     assert_eq!(operations(&pod, &settings()), json!([]));
 }
 
 #[rstest]
 #[case::irsa(IRSA, with_own_role())]
 #[case::pod_identity(POD_IDENTITY, with_own_agent())]
-fn an_identity_of_the_authors_own_alone_is_not_taken_over(#[case] eks: Eks, #[case] own: Value) {
+fn the_authors_own_identity_is_not_copied(#[case] eks: Eks, #[case] own: Value) {
     let pod = injected(&eks.mutate(with_containers(json!([own]))), &settings());
-    assert_eq!(eks.of_ours(&pod), ([None, None], vec![]));
+    assert_eq!(eks.in_init_container(&pod), ([None, None], vec![]));
     assert_eq!(operations(&pod, &settings()), json!([]));
-    // Called again, EKS gives our own container the pod's identity, and it stays.
+    // At the next call, EKS adds the pod's identity to the init container, and it is kept.
     let pod = eks.mutate(pod);
     assert_eq!(operations(&pod, &settings()), json!([]));
     assert_eq!(
-        eks.of_ours(&pod).0,
+        eks.in_init_container(&pod).0,
         eks.variables.map(|(_, value)| Some(value))
     );
 }
@@ -164,7 +161,7 @@ fn an_identity_of_the_authors_own_alone_is_not_taken_over(#[case] eks: Eks, #[ca
 #[rstest]
 #[case::irsa(IRSA)]
 #[case::pod_identity(POD_IDENTITY)]
-fn a_broken_identity_of_eks_is_passed_over_for_a_sound_one_and_refused_alone(#[case] eks: Eks) {
+fn a_broken_identity_of_eks_is_denied_unless_another_container_has_a_valid_one(#[case] eks: Eks) {
     let broken = json!({
         "name": "broken",
         "image": "a",
@@ -175,25 +172,25 @@ fn a_broken_identity_of_eks_is_passed_over_for_a_sound_one_and_refused_alone(#[c
         "volumeMounts": [{"name": eks.volume, "mountPath": "/podinfo"}],
     });
     let alone = eks.mutate(with_containers(json!([broken])));
-    let [fault] = &faults(&alone, &settings())[..] else {
-        panic!("one fault")
+    let [error] = &errors(&alone, &settings())[..] else {
+        panic!("one error")
     };
-    assert!(fault.contains("/podinfo is no folder for it"), "{fault}");
+    assert!(error.contains("/podinfo is not allowed for it"), "{error}");
 
     let app = json!({"name": "app", "image": "a"});
     let pod = eks.mutate(with_containers(json!([broken, app])));
     let pod = injected(&pod, &settings());
     let mount = json!({"name": eks.volume, "mountPath": eks.folder, "readOnly": true});
-    assert_eq!(eks.of_ours(&pod).1, [&mount]);
+    assert_eq!(eks.in_init_container(&pod).1, [&mount]);
 }
 
 #[test]
-fn a_token_that_the_operator_names_is_compared_with_no_mount() {
+fn a_token_path_of_the_operator_is_not_compared_with_the_mount() {
     let mut settings = settings();
     let (name, token) = IRSA.variables[1];
     settings.init_env.insert(name.to_owned(), token.to_owned());
     let pod = IRSA.mutate(with_containers(json!([with_own_role()])));
     let pod = injected(&pod, &settings);
-    assert_eq!(IRSA.of_ours(&pod).1.len(), 1);
+    assert_eq!(IRSA.in_init_container(&pod).1.len(), 1);
     assert_eq!(variable(&pod, name), Some(token));
 }

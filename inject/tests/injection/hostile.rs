@@ -1,11 +1,13 @@
-//! Pods whose authors try to get what the operator did not give.
+//! Pods whose authors try to get what the operator does not allow.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::pods::{faults, injected, operations, ours, pod, settings, variable, with_policy};
+use crate::pods::{
+    errors, init_container, injected, operations, pod, settings, variable, with_policy,
+};
 
-/// A pod that was injected, as if its author had written it so, then changed.
+/// An injected pod with a change, as a pod author could write it.
 fn forged(change: impl FnOnce(&mut Value)) -> Value {
     let mut pod = injected(&pod([]), &settings());
     change(&mut pod);
@@ -34,10 +36,14 @@ fn forged(change: impl FnOnce(&mut Value)) -> Value {
 #[case::a_field_of_the_future(|c: &mut Value| c["newField"] = json!({"x": 1}))]
 #[case::a_log_elsewhere(|c: &mut Value| c["terminationMessagePath"] = "/bsycorp-init/x".into())]
 #[case::other_amounts(|c: &mut Value| c["securityContext"]["capabilities"]["add"] = json!(["SYS_PTRACE"]))]
-fn a_forged_init_container_becomes_ours(#[case] forge: fn(&mut Value)) {
+fn a_forged_init_container_is_replaced(#[case] forge: fn(&mut Value)) {
     let honest = injected(&pod([]), &settings());
     let pod = forged(|pod| forge(&mut pod["spec"]["initContainers"][0]));
-    assert_ne!(ours(&pod), ours(&honest), "the case forges nothing");
+    assert_ne!(
+        init_container(&pod),
+        init_container(&honest),
+        "the case forges nothing"
+    );
     assert_eq!(injected(&pod, &settings()), honest);
 }
 
@@ -52,7 +58,7 @@ fn a_forged_init_container_becomes_ours(#[case] forge: fn(&mut Value)) {
 #[case::another_version(|pod: &mut Value| pod["metadata"]["annotations"]["init.bsycorp.com/injected"] = "9".into())]
 #[case::no_volumes(|pod: &mut Value| { pod["spec"].as_object_mut().unwrap().remove("volumes"); })]
 #[case::null_volumes(|pod: &mut Value| pod["spec"]["volumes"] = Value::Null)]
-fn what_stands_around_it_becomes_ours(#[case] forge: fn(&mut Value)) {
+fn forged_volumes_and_mounts_are_replaced(#[case] forge: fn(&mut Value)) {
     let pod = forged(forge);
     let honest = injected(&self::pod([]), &settings());
     assert_ne!(pod, honest, "the case forges nothing");
@@ -63,31 +69,33 @@ fn what_stands_around_it_becomes_ours(#[case] forge: fn(&mut Value)) {
 #[case::a_volume_of_the_node(|pod: &mut Value| pod["spec"]["volumes"][1] = json!({"name": "kees-secrets", "hostPath": {"path": "/etc"}}))]
 #[case::a_secret(|pod: &mut Value| pod["spec"]["volumes"][0] = json!({"name": "kees-podinfo", "secret": {"secretName": "x"}}))]
 #[case::a_volume_twice(|pod: &mut Value| { let volume = pod["spec"]["volumes"][1].clone(); pod["spec"]["volumes"].as_array_mut().unwrap().push(volume); })]
-#[case::a_second_init_container(|pod: &mut Value| { let ours = pod["spec"]["initContainers"][0].clone(); pod["spec"]["initContainers"].as_array_mut().unwrap().push(ours); })]
+#[case::a_second_init_container(|pod: &mut Value| { let existing = pod["spec"]["initContainers"][0].clone(); pod["spec"]["initContainers"].as_array_mut().unwrap().push(existing); })]
 #[case::two_mounts(|pod: &mut Value| pod["spec"]["containers"][0]["volumeMounts"].as_array_mut().unwrap().push(json!({"name": "kees-secrets", "mountPath": "/y"})))]
 #[case::a_mount_of_the_annotations(|pod: &mut Value| pod["spec"]["containers"][0]["volumeMounts"][0]["name"] = "kees-podinfo".into())]
-fn what_cannot_become_ours_is_refused(#[case] forge: fn(&mut Value)) {
-    let faults = faults(&forged(forge), &settings());
+fn what_cannot_be_replaced_is_denied(#[case] forge: fn(&mut Value)) {
+    let errors = errors(&forged(forge), &settings());
     assert!(
-        faults.iter().all(|fault| fault.contains("kees's own")),
-        "{faults:?}"
+        errors
+            .iter()
+            .all(|error| error.contains("reserved for kees")),
+        "{errors:?}"
     );
 }
 
 #[test]
-fn a_forged_container_cannot_keep_a_foreign_prefix() {
+fn a_forged_container_cannot_keep_a_prefix_that_is_not_allowed() {
     let policy = with_policy("rules: [{namespaces: ['*'], storagePrefix: '/dev/{namespace}'}]");
     let pod = injected(&pod([("storage-prefix", "/prod")]), &settings());
     assert_eq!(variable(&pod, "STORAGE_PREFIX"), Some("/prod"));
-    let faults = faults(&pod, &policy);
+    let errors = errors(&pod, &policy);
     assert!(
-        faults[0].contains("/prod is not at or below /dev/team-a"),
-        "{faults:?}"
+        errors[0].contains("/prod is not at or below /dev/team-a"),
+        "{errors:?}"
     );
 }
 
 #[test]
-fn a_value_of_the_pods_own_cannot_pull_in_a_variable() {
+fn a_value_of_the_pod_author_cannot_refer_to_a_variable() {
     let mut pod = pod([
         ("storage-prefix", "/dev/$(AWS_ROLE_ARN)"),
         ("mount-path", "/x/$(POD_NAME)"),
@@ -102,17 +110,20 @@ fn a_value_of_the_pods_own_cannot_pull_in_a_variable() {
         variable(&pod, "SECRETS_FILE"),
         Some("/x/$$(POD_NAME)/secrets.properties")
     );
-    assert_eq!(ours(&pod)["volumeMounts"][1]["mountPath"], "/x/$(POD_NAME)");
+    assert_eq!(
+        init_container(&pod)["volumeMounts"][1]["mountPath"],
+        "/x/$(POD_NAME)"
+    );
 }
 
 #[test]
-fn a_decided_variable_is_not_the_operators_to_set() {
+fn the_operator_cannot_set_a_decided_variable() {
     let mut settings = settings();
     settings
         .init_env
         .insert("STORAGE_PREFIX".to_owned(), "/prod".to_owned());
     let pod = injected(&pod([("storage-prefix", "/dev")]), &settings);
-    let env = ours(&pod)["env"].as_array().unwrap();
+    let env = init_container(&pod)["env"].as_array().unwrap();
     let prefixes: Vec<_> = env
         .iter()
         .filter(|v| v["name"] == "STORAGE_PREFIX")
@@ -124,12 +135,12 @@ fn a_decided_variable_is_not_the_operators_to_set() {
 }
 
 #[test]
-fn text_that_needs_escapes_comes_through_whole() {
+fn text_with_special_characters_is_kept() {
     let mut settings = settings();
     settings.version = "1\"\\\n".to_owned();
     settings.init_image = "kees-init:\u{e4}\u{1}".to_owned();
     let after = injected(&pod([]), &settings);
-    assert_eq!(ours(&after)["image"], "kees-init:\u{e4}\u{1}");
+    assert_eq!(init_container(&after)["image"], "kees-init:\u{e4}\u{1}");
     assert_eq!(
         after["metadata"]["annotations"]["init.bsycorp.com/injected"],
         "1\"\\\n"
@@ -138,7 +149,7 @@ fn text_that_needs_escapes_comes_through_whole() {
 }
 
 #[test]
-fn where_the_operator_names_no_uid_root_is_taken_away_again() {
+fn root_is_removed_if_the_operator_sets_no_uid() {
     let mut settings = settings();
     settings.run_as = kees_inject::RunAs::Unset;
     let honest = injected(&pod([]), &settings);
@@ -147,7 +158,7 @@ fn where_the_operator_names_no_uid_root_is_taken_away_again() {
     assert_eq!(injected(&pod, &settings), honest);
 }
 
-/// Pods of up to three megabytes, the most that the API server takes, that ask for much more.
+/// Pods of up to three megabytes, the limit of the API server, that could make the response larger.
 #[rstest]
 #[case::many_containers(|pod: &mut Value| {
     pod["metadata"]["annotations"]["init.bsycorp.com/mount-path"] = format!("/{}", "x".repeat(500)).into();
@@ -158,7 +169,7 @@ fn where_the_operator_names_no_uid_root_is_taken_away_again() {
     pod["spec"]["containers"][0]["name"] = "n".repeat(1_000_000).into();
     pod["spec"]["containers"][0]["volumeMounts"] = (0..50_000).map(|_| json!({"name": "v", "mountPath": "/x"})).collect();
 })]
-#[case::many_faults(|pod: &mut Value| {
+#[case::many_errors(|pod: &mut Value| {
     for n in 0..4000 {
         pod["metadata"]["annotations"][format!("secret.bsycorp.com/{n}")] = "kind=".into();
     }
@@ -173,7 +184,7 @@ fn where_the_operator_names_no_uid_root_is_taken_away_again() {
     pod["metadata"]["annotations"]["init.bsycorp.com/containers"] = (0..40_000).map(|n| n.to_string()).collect::<Vec<_>>().join(",").into();
     pod["spec"]["initContainers"] = (0..4000).map(|n| json!({"name": n.to_string()})).collect();
 })]
-fn a_pod_made_to_exhaust_the_webhook_is_refused_in_few_words(#[case] swell: fn(&mut Value)) {
+fn a_pod_made_to_exhaust_the_webhook_is_denied_with_a_short_message(#[case] swell: fn(&mut Value)) {
     let mut pod = pod([]);
     swell(&mut pod);
     let body = json!({
@@ -185,7 +196,11 @@ fn a_pod_made_to_exhaust_the_webhook_is_refused_in_few_words(#[case] swell: fn(&
             "object": pod,
         }
     });
-    let reply = kees_inject::review(body.to_string().as_bytes(), &settings());
-    assert_eq!(reply.outcome, kees_inject::Outcome::Denied);
-    assert!(reply.json.len() < 200_000, "{} bytes", reply.json.len());
+    let response = kees_inject::review(body.to_string().as_bytes(), &settings());
+    assert_eq!(response.outcome, kees_inject::Outcome::Denied);
+    assert!(
+        response.json.len() < 200_000,
+        "{} bytes",
+        response.json.len()
+    );
 }

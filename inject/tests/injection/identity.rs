@@ -1,9 +1,9 @@
-//! The AWS identity of a pod: what is taken over into our container, and what is not.
+//! The AWS identity of a pod: what is copied to the init container, and what is not.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::pods::{faults, injected, operations, ours, pod, settings, variable};
+use crate::pods::{errors, init_container, injected, operations, pod, settings, variable};
 
 const IRSA: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
 
@@ -37,7 +37,7 @@ fn the_identity_of_an_application_container_is_copied() {
         Some("http://169.254.170.23/v1/credentials")
     );
     assert_eq!(variable(&pod, "AWS_ENDPOINT_URL"), None);
-    let mounts: Vec<_> = ours(&pod)["volumeMounts"]
+    let mounts: Vec<_> = init_container(&pod)["volumeMounts"]
         .as_array()
         .unwrap()
         .iter()
@@ -58,7 +58,7 @@ fn the_identity_of_an_application_container_is_copied() {
 #[rstest]
 #[case("env")]
 #[case("volumeMounts")]
-fn half_an_identity_is_none(#[case] without: &str) {
+fn half_an_identity_is_not_copied(#[case] without: &str) {
     let mut pod = with_identity();
     pod["spec"]["containers"][1]
         .as_object_mut()
@@ -66,17 +66,23 @@ fn half_an_identity_is_none(#[case] without: &str) {
         .remove(without);
     let pod = injected(&pod, &settings());
     assert_eq!(variable(&pod, "AWS_ROLE_ARN"), None);
-    assert_eq!(ours(&pod)["volumeMounts"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        init_container(&pod)["volumeMounts"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
 }
 
 #[test]
-fn the_operators_variable_wins_over_the_copied_one() {
+fn a_variable_of_the_operator_replaces_the_copied_one() {
     let mut settings = settings();
     settings
         .init_env
         .insert("AWS_ROLE_ARN".to_owned(), "arn:operator".to_owned());
     let pod = injected(&with_identity(), &settings);
-    let env = ours(&pod)["env"].as_array().unwrap();
+    let env = init_container(&pod)["env"].as_array().unwrap();
     let roles: Vec<_> = env.iter().filter(|v| v["name"] == "AWS_ROLE_ARN").collect();
     assert_eq!(
         roles,
@@ -84,7 +90,7 @@ fn the_operators_variable_wins_over_the_copied_one() {
     );
 }
 
-/// A pod in which a container that reads no files has what looks like an identity of IRSA.
+/// A pod with a container that reads no files and has what looks like an identity of IRSA.
 fn with_lookalike(change: impl FnOnce(&mut Value)) -> Value {
     let mut pod = pod([("containers", "app")]);
     let token = json!({"serviceAccountToken": {"audience": "sts.amazonaws.com", "path": "token"}});
@@ -107,7 +113,7 @@ fn with_lookalike(change: impl FnOnce(&mut Value)) -> Value {
 }
 
 #[test]
-fn an_identity_is_mounted_whole_and_to_be_read_alone_whatever_the_pod_says() {
+fn an_identity_is_always_mounted_whole_and_read_only() {
     let pod = with_lookalike(|pod| {
         let mount = &mut pod["spec"]["containers"][1]["volumeMounts"][0];
         mount["readOnly"] = false.into();
@@ -116,7 +122,7 @@ fn an_identity_is_mounted_whole_and_to_be_read_alone_whatever_the_pod_says() {
     });
     let pod = injected(&pod, &settings());
     assert_eq!(
-        ours(&pod)["volumeMounts"][3],
+        init_container(&pod)["volumeMounts"][3],
         json!({"name": "aws-iam-token", "mountPath": IRSA, "readOnly": true})
     );
     assert_eq!(operations(&pod, &settings()), json!([]));
@@ -125,13 +131,13 @@ fn an_identity_is_mounted_whole_and_to_be_read_alone_whatever_the_pod_says() {
 #[rstest]
 #[case("subPath")]
 #[case("subPathExpr")]
-fn an_identity_with_an_empty_part_is_mounted_whole(#[case] field: &str) {
+fn an_identity_with_an_empty_sub_path_is_mounted_whole(#[case] field: &str) {
     let pod = with_lookalike(|pod| {
         pod["spec"]["containers"][1]["volumeMounts"][0][field] = "".into();
     });
     let pod = injected(&pod, &settings());
     assert_eq!(
-        ours(&pod)["volumeMounts"][3],
+        init_container(&pod)["volumeMounts"][3],
         json!({"name": "aws-iam-token", "mountPath": IRSA, "readOnly": true})
     );
 }
@@ -155,94 +161,95 @@ fn an_identity_with_an_empty_part_is_mounted_whole(#[case] field: &str) {
 #[case::the_program("/kees-init")]
 #[case::a_profile_of_the_sdk("/.aws")]
 #[case::beside_the_folder("/var/run/secretsx")]
-fn an_identity_is_mounted_nowhere_but_in_a_folder_of_its_own(#[case] at: &str) {
+fn an_identity_outside_a_folder_of_its_own_is_denied(#[case] at: &str) {
     let pod = with_lookalike(|pod| {
         let other = &mut pod["spec"]["containers"][1];
         other["volumeMounts"][0]["mountPath"] = at.into();
         other["env"][1]["value"] = format!("/{}/token", at.trim_matches('/')).into();
     });
-    let faults = faults(&pod, &settings());
+    let errors = errors(&pod, &settings());
     let expected = format!(
-        "spec.containers[other].volumeMounts[aws-iam-token]: {at} is no folder for it; mount it in one of \
-         its own below /var/run/secrets, such as {IRSA} (kees-init takes over aws-iam-token only as EKS makes it)"
+        "spec.containers[other].volumeMounts[aws-iam-token]: {at} is not allowed for it; mount it in a \
+         folder of its own below /var/run/secrets, such as {IRSA} (kees-init uses aws-iam-token only in the form \
+         that EKS gives it)"
     );
-    assert_eq!(faults[0], expected);
+    assert_eq!(errors[0], expected);
 }
 
 #[rstest]
 #[case::there(IRSA)]
 #[case::above("/var/run/secrets/eks.amazonaws.com")]
 #[case::below("/var/run/secrets/eks.amazonaws.com/serviceaccount/x")]
-fn an_identity_where_the_files_appear_is_refused(#[case] path: &str) {
+fn an_identity_at_the_mount_path_is_denied(#[case] path: &str) {
     let mut pod = with_lookalike(|_| ());
     pod["metadata"]["annotations"]["init.bsycorp.com/mount-path"] = path.into();
     assert_eq!(
-        faults(&pod, &settings()),
+        errors(&pod, &settings()),
         [format!(
-            "spec.containers[other].volumeMounts[aws-iam-token]: {IRSA} and {path}, where kees-init mounts \
-             kees-secrets, lie in one another; use another path (kees-init takes over aws-iam-token only as EKS \
-             makes it)"
+            "spec.containers[other].volumeMounts[aws-iam-token]: {IRSA} overlaps with {path}, where \
+             kees-init mounts kees-secrets; use another path (kees-init uses aws-iam-token only in the form that \
+             EKS gives it)"
         )]
     );
 }
 
 #[test]
-fn an_identity_within_another_is_refused() {
+fn an_identity_inside_another_is_denied() {
     let mut pod = with_identity();
     let at = format!("{IRSA}/x");
     let app = &mut pod["spec"]["containers"][1];
     app["volumeMounts"][1]["mountPath"] = at.clone().into();
     app["env"][3]["value"] = format!("{at}/token").into();
-    let [fault] = &faults(&pod, &settings())[..] else {
-        panic!("one fault")
+    let [error] = &errors(&pod, &settings())[..] else {
+        panic!("one error")
     };
     assert!(
-        fault.contains(&format!(
-            "{at} and {IRSA}, where kees-init mounts aws-iam-token"
+        error.contains(&format!(
+            "{at} overlaps with {IRSA}, where kees-init mounts aws-iam-token"
         )),
-        "{fault}"
+        "{error}"
     );
 }
 
 #[rstest]
 #[case::a_part(
     |pod: &mut Value| pod["spec"]["containers"][1]["volumeMounts"][0]["subPath"] = "x".into(),
-    "spec.containers[other].volumeMounts[aws-iam-token]: a part of it is mounted; mount the whole volume, without subPath"
+    "spec.containers[other].volumeMounts[aws-iam-token]: only a part of it is mounted; mount the whole volume, without subPath"
 )]
 #[case::a_part_by_expression(
     |pod: &mut Value| pod["spec"]["containers"][1]["volumeMounts"][0]["subPathExpr"] = "$(X)".into(),
-    "spec.containers[other].volumeMounts[aws-iam-token]: a part of it is mounted; mount the whole volume, without subPath"
+    "spec.containers[other].volumeMounts[aws-iam-token]: only a part of it is mounted; mount the whole volume, without subPath"
 )]
 #[case::a_folder_of_the_node(
     |pod: &mut Value| pod["spec"]["volumes"][0] = json!({"name": "aws-iam-token", "hostPath": {"path": "/etc"}}),
-    "spec.volumes[aws-iam-token]: it is no projected volume; make it one, or give it another name"
+    "spec.volumes[aws-iam-token]: it is not a projected volume; make it one, or rename it"
 )]
 #[case::a_token_by_way_of_another_folder(
     |pod: &mut Value| pod["spec"]["containers"][1]["env"][1]["value"] = format!("/x/..{IRSA}/token").into(),
-    "spec.containers[other].env[AWS_WEB_IDENTITY_TOKEN_FILE]: the token must be a file below /var/run/secrets/eks.amazonaws.com/serviceaccount; name one, with neither '..' nor '$'"
+    "spec.containers[other].env[AWS_WEB_IDENTITY_TOKEN_FILE]: the token must be a file below /var/run/secrets/eks.amazonaws.com/serviceaccount; name one, without '..' and '$'"
 )]
 #[case::a_token_by_a_variable(
     |pod: &mut Value| pod["spec"]["containers"][1]["env"][1]["value"] = format!("{IRSA}/$(AWS_ROLE_ARN)").into(),
-    "spec.containers[other].env[AWS_WEB_IDENTITY_TOKEN_FILE]: the token must be a file below /var/run/secrets/eks.amazonaws.com/serviceaccount; name one, with neither '..' nor '$'"
+    "spec.containers[other].env[AWS_WEB_IDENTITY_TOKEN_FILE]: the token must be a file below /var/run/secrets/eks.amazonaws.com/serviceaccount; name one, without '..' and '$'"
 )]
 #[case::a_folder_for_a_token(
     |pod: &mut Value| pod["spec"]["containers"][1]["env"][1]["value"] = IRSA.into(),
-    "spec.containers[other].env[AWS_WEB_IDENTITY_TOKEN_FILE]: the token must be a file below /var/run/secrets/eks.amazonaws.com/serviceaccount; name one, with neither '..' nor '$'"
+    "spec.containers[other].env[AWS_WEB_IDENTITY_TOKEN_FILE]: the token must be a file below /var/run/secrets/eks.amazonaws.com/serviceaccount; name one, without '..' and '$'"
 )]
-fn what_only_looks_like_an_identity_is_refused(
+fn what_only_looks_like_an_identity_is_denied(
     #[case] change: fn(&mut Value),
     #[case] message: &str,
 ) {
     assert_eq!(
-        faults(&with_lookalike(change), &settings()),
+        errors(&with_lookalike(change), &settings()),
         [format!(
-            "{message} (kees-init takes over aws-iam-token only as EKS makes it)"
+            "{message} (kees-init uses aws-iam-token only in the form that EKS gives it)"
         )]
     );
 }
 
-/// An injected pod whose `kees-init` somebody gave an identity that is mounted elsewhere.
-fn with_identity_slipped_in() -> (Value, &'static str) {
+/// An injected pod whose init container got an identity that is mounted elsewhere.
+fn with_forged_identity() -> (Value, &'static str) {
     let mut pod = injected(&with_lookalike(|_| ()), &settings());
     let at = "/var/run/secrets/kubernetes.io/serviceaccount/x";
     let own = &mut pod["spec"]["initContainers"][0];
@@ -256,21 +263,21 @@ fn with_identity_slipped_in() -> (Value, &'static str) {
 }
 
 #[test]
-fn an_identity_slipped_into_our_container_is_looked_at_as_well() {
-    let (mut pod, at) = with_identity_slipped_in();
+fn a_forged_identity_in_the_init_container_is_checked_too() {
+    let (mut pod, at) = with_forged_identity();
     pod["spec"]["containers"][1]["env"] = json!([]);
-    let fault = &faults(&pod, &settings())[0];
+    let error = &errors(&pod, &settings())[0];
     assert!(
-        fault.starts_with(&format!(
-            "spec.initContainers[kees-init].volumeMounts[aws-iam-token]: {at} is no folder for it"
+        error.starts_with(&format!(
+            "spec.initContainers[kees-init].volumeMounts[aws-iam-token]: {at} is not allowed for it"
         )),
-        "{fault}"
+        "{error}"
     );
 }
 
 #[test]
-fn an_identity_slipped_into_our_container_gives_way_to_a_sound_one() {
-    let (pod, _) = with_identity_slipped_in();
+fn a_forged_identity_in_the_init_container_is_replaced_by_a_valid_one() {
+    let (pod, _) = with_forged_identity();
     assert_eq!(
         injected(&pod, &settings()),
         injected(&with_lookalike(|_| ()), &settings())
@@ -278,16 +285,22 @@ fn an_identity_slipped_into_our_container_gives_way_to_a_sound_one() {
 }
 
 #[test]
-fn a_mount_slipped_into_our_container_goes_where_its_token_is_elsewhere() {
+fn a_forged_mount_in_the_init_container_is_removed_if_its_token_is_elsewhere() {
     let mut pod = injected(&with_lookalike(|_| ()), &settings());
     pod["spec"]["containers"][1]["env"] = json!([]);
     pod["spec"]["initContainers"][0]["volumeMounts"][3]["mountPath"] = "/podinfo".into();
     let pod = injected(&pod, &settings());
     assert_eq!(variable(&pod, "AWS_ROLE_ARN"), None);
-    assert_eq!(ours(&pod)["volumeMounts"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        init_container(&pod)["volumeMounts"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
 }
 
-/// A pod that was injected, and to whose `kees-init` somebody adds variables then.
+/// An injected pod whose init container got variables.
 fn with_variables(mut pod: Value, variables: &[(&str, &str)]) -> Value {
     pod = injected(&pod, &settings());
     let env = pod["spec"]["initContainers"][0]["env"]
@@ -302,7 +315,7 @@ fn with_variables(mut pod: Value, variables: &[(&str, &str)]) -> Value {
 }
 
 #[test]
-fn a_region_that_the_identity_webhook_adds_stays() {
+fn a_region_of_the_identity_webhook_is_kept() {
     let added = [
         ("AWS_STS_REGIONAL_ENDPOINTS", "regional"),
         ("AWS_DEFAULT_REGION", "eu-west-1"),
@@ -333,14 +346,14 @@ fn a_region_that_the_identity_webhook_adds_stays() {
     "/var/run/secrets/eks.amazonaws.com/serviceaccount/config"
 )]
 #[case::a_proxy("HTTPS_PROXY", "http://example.com")]
-fn a_variable_that_could_lead_elsewhere_goes(#[case] name: &str, #[case] value: &str) {
+fn a_variable_that_could_redirect_requests_is_removed(#[case] name: &str, #[case] value: &str) {
     let honest = injected(&with_lookalike(|_| ()), &settings());
     let pod = with_variables(with_lookalike(|_| ()), &[(name, value)]);
     assert_eq!(injected(&pod, &settings()), honest);
 }
 
 #[test]
-fn a_region_without_an_identity_goes() {
+fn a_region_without_an_identity_is_removed() {
     let added = [
         ("AWS_REGION", "eu-west-1"),
         ("AWS_STS_REGIONAL_ENDPOINTS", "regional"),
@@ -353,14 +366,14 @@ fn a_region_without_an_identity_goes() {
 }
 
 #[test]
-fn the_operators_region_wins_over_the_identity_webhooks() {
+fn the_region_of_the_operator_replaces_that_of_the_identity_webhook() {
     let mut settings = settings();
     settings
         .init_env
         .insert("AWS_REGION".to_owned(), "ap-southeast-2".to_owned());
     let pod = with_variables(with_lookalike(|_| ()), &[("AWS_REGION", "eu-west-1")]);
     let pod = injected(&pod, &settings);
-    let env = ours(&pod)["env"].as_array().unwrap();
+    let env = init_container(&pod)["env"].as_array().unwrap();
     let regions: Vec<_> = env.iter().filter(|v| v["name"] == "AWS_REGION").collect();
     assert_eq!(
         regions,
@@ -368,8 +381,8 @@ fn the_operators_region_wins_over_the_identity_webhooks() {
     );
 }
 
-/// A pod whose identity is handed out at `address`.
-fn handed_out_at(address: &str) -> Value {
+/// A pod that gets its credentials at `address`.
+fn with_agent_at(address: &str) -> Value {
     let mut pod = with_identity();
     pod["spec"]["containers"][1]["env"][2]["value"] = address.into();
     pod
@@ -378,8 +391,8 @@ fn handed_out_at(address: &str) -> Value {
 #[rstest]
 #[case("http://169.254.170.23/v1/credentials")]
 #[case("http://[fd00:ec2::23]/v1/credentials")]
-fn an_address_of_eks_is_taken_over(#[case] address: &str) {
-    let pod = injected(&handed_out_at(address), &settings());
+fn an_address_of_eks_is_copied(#[case] address: &str) {
+    let pod = injected(&with_agent_at(address), &settings());
     let taken = variable(&pod, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
     assert_eq!(taken, Some(address));
     assert_eq!(operations(&pod, &settings()), json!([]));
@@ -393,12 +406,12 @@ fn an_address_of_eks_is_taken_over(#[case] address: &str) {
 #[case("http://169.254.170.23:8080/")]
 #[case("https://169.254.170.23/")]
 #[case("$(AWS_ROLE_ARN)")]
-fn another_address_is_refused_unless_the_operator_gives_it(#[case] address: &str) {
-    let refused = "spec.containers[app].env[AWS_CONTAINER_CREDENTIALS_FULL_URI]: it is no address of EKS Pod \
-                   Identity; use http://169.254.170.23/v1/credentials or, with IPv6, \
-                   http://[fd00:ec2::23]/v1/credentials (kees-init takes over eks-pod-identity-token only as \
-                   EKS makes it)";
-    assert_eq!(faults(&handed_out_at(address), &settings()), [refused]);
+fn another_address_is_denied_unless_the_operator_sets_it(#[case] address: &str) {
+    let denied = "spec.containers[app].env[AWS_CONTAINER_CREDENTIALS_FULL_URI]: it is not an address of EKS \
+                   Pod Identity; use http://169.254.170.23/v1/credentials or, with IPv6, \
+                   http://[fd00:ec2::23]/v1/credentials (kees-init uses eks-pod-identity-token only in the form \
+                   that EKS gives it)";
+    assert_eq!(errors(&with_agent_at(address), &settings()), [denied]);
 
     let mut own = injected(&with_identity(), &settings());
     own["spec"]["containers"][1]["env"] = json!([]);
@@ -409,15 +422,15 @@ fn another_address_is_refused_unless_the_operator_gives_it(#[case] address: &str
         .iter_mut()
         .find(|v| v["name"] == "AWS_CONTAINER_CREDENTIALS_FULL_URI");
     variable.unwrap()["value"] = address.into();
-    let refused = refused.replace("containers[app]", "initContainers[kees-init]");
-    assert_eq!(faults(&own, &settings()), [refused]);
+    let denied = denied.replace("containers[app]", "initContainers[kees-init]");
+    assert_eq!(errors(&own, &settings()), [denied]);
 
     let mut settings = settings();
     settings.init_env.insert(
         "AWS_CONTAINER_CREDENTIALS_FULL_URI".to_owned(),
         "http://127.0.0.1:81/operator".to_owned(),
     );
-    let pod = injected(&handed_out_at(address), &settings);
+    let pod = injected(&with_agent_at(address), &settings);
     assert_eq!(
         self::variable(&pod, "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
         Some("http://127.0.0.1:81/operator")

@@ -5,7 +5,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::pods::{
-    injected, mounted, operations, ours, pod, settings, variable, warnings, with_policy,
+    init_container, injected, mounted, operations, pod, settings, variable, warnings, with_policy,
 };
 
 #[test]
@@ -30,7 +30,7 @@ fn a_pod_that_has_lists_of_its_own_keeps_them() {
 }
 
 #[test]
-fn the_settings_and_the_rule_stand_in_the_init_container() {
+fn the_init_container_has_the_settings_and_the_rule() {
     let mut settings = with_policy(
         "rules:
         - namespaces: ['team-*']
@@ -54,11 +54,11 @@ fn the_settings_and_the_rule_stand_in_the_init_container() {
     let mut pod = pod([]);
     pod["spec"]["serviceAccountName"] = "web".into();
     pod["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "1"}});
-    insta::assert_json_snapshot!(ours(&injected(&pod, &settings)));
+    insta::assert_json_snapshot!(init_container(&injected(&pod, &settings)));
 }
 
 #[test]
-fn nothing_of_the_pod_but_its_lists_is_touched() {
+fn only_the_lists_of_the_pod_are_changed() {
     let mut pod = pod([]);
     pod["spec"]["fieldOfTheFuture"] = json!({"ä": [1, null, 1.5e3]});
     pod["metadata"]["annotations"]["other"] = "\u{1f600} \" \\ \n".into();
@@ -85,7 +85,10 @@ fn nothing_of_the_pod_but_its_lists_is_touched() {
 #[case("before=b", &["a", "kees-init", "b reads"])]
 #[case("after=a", &["a", "kees-init", "b reads"])]
 #[case("after=b", &["a", "b", "kees-init"])]
-fn what_comes_after_kees_init_reads_the_files(#[case] order: &str, #[case] expected: &[&str]) {
+fn containers_after_the_init_container_read_the_files(
+    #[case] order: &str,
+    #[case] expected: &[&str],
+) {
     let mut pod = pod([("order", order)]);
     pod["spec"]["initContainers"] = json!([{"name": "a", "image": "a"}, {"name": "b", "image": "b", "restartPolicy": "Always"}]);
     let pod = injected(&pod, &settings());
@@ -94,7 +97,7 @@ fn what_comes_after_kees_init_reads_the_files(#[case] order: &str, #[case] expec
 }
 
 #[test]
-fn the_containers_that_are_named_read_the_files_and_no_others() {
+fn only_the_named_containers_read_the_files() {
     let mut pod = pod([("containers", "app, migrate")]);
     pod["spec"]["initContainers"] =
         json!([{"name": "migrate", "image": "a"}, {"name": "x", "image": "b"}]);
@@ -108,12 +111,12 @@ fn the_containers_that_are_named_read_the_files_and_no_others() {
     assert_eq!(mounted(&pod, "containers"), ["proxy", "app reads"]);
 }
 
-/// `runAsUser`, `runAsGroup` and `FILE_MODE` of what is injected.
-fn ownership(pod: &Value, run_as: RunAs) -> (Option<u64>, Option<u64>, String) {
+/// `runAsUser`, `runAsGroup` and `FILE_MODE` of the init container.
+fn file_owner(pod: &Value, run_as: RunAs) -> (Option<u64>, Option<u64>, String) {
     let mut settings = settings();
     settings.run_as = run_as;
     let pod = injected(pod, &settings);
-    let security = &ours(&pod)["securityContext"];
+    let security = &init_container(&pod)["securityContext"];
     assert_eq!(security["runAsNonRoot"], true);
     let mode = variable(&pod, "FILE_MODE").unwrap().to_owned();
     (
@@ -141,31 +144,31 @@ fn the_mode_is_the_narrowest_that_the_application_can_read(
     pod["spec"]["securityContext"] = of_pod;
     pod["spec"]["containers"][0]["securityContext"] = of_container;
     assert_eq!(
-        ownership(&pod, RunAs::default()),
+        file_owner(&pod, RunAs::default()),
         (uid, gid, mode.to_owned())
     );
 }
 
 #[test]
-fn two_uids_are_not_one() {
+fn two_different_uids_are_not_used() {
     let mut pod = pod([]);
     pod["spec"]["containers"] = json!([
         {"name": "a", "securityContext": {"runAsUser": 1}},
         {"name": "b", "securityContext": {"runAsUser": 2}},
     ]);
-    assert_eq!(ownership(&pod, RunAs::default()).2, "0444");
-    // Only those that read the files count.
+    assert_eq!(file_owner(&pod, RunAs::default()).2, "0444");
+    // Only containers that read the files count.
     pod["metadata"]["annotations"]["init.bsycorp.com/containers"] = "b".into();
     assert_eq!(
-        ownership(&pod, RunAs::default()),
+        file_owner(&pod, RunAs::default()),
         (Some(2), None, "0400".to_owned())
     );
 }
 
 #[test]
-fn where_the_operator_names_no_uid_there_is_none() {
+fn no_uid_is_set_if_the_operator_sets_none() {
     assert_eq!(
-        ownership(&pod([]), RunAs::Unset),
+        file_owner(&pod([]), RunAs::Unset),
         (None, None, "0444".to_owned())
     );
 }
@@ -179,10 +182,10 @@ fn where_the_operator_names_no_uid_there_is_none() {
         "init.bsycorp.com/file-mode: a container may be unable to read files of mode 0400; 0440 is enough"
     )
 )]
-fn a_mode_of_the_pods_own_wins_with_a_warning(#[case] mode: &str, #[case] warning: Option<&str>) {
+fn a_mode_of_the_pod_is_used_with_a_warning(#[case] mode: &str, #[case] warning: Option<&str>) {
     let mut pod = pod([("file-mode", mode)]);
     pod["spec"]["securityContext"] = json!({"fsGroup": 5});
-    assert_eq!(ownership(&pod, RunAs::default()).2, mode);
+    assert_eq!(file_owner(&pod, RunAs::default()).2, mode);
     assert_eq!(warnings(&pod, &settings()), Vec::from_iter(warning));
 }
 
@@ -190,7 +193,7 @@ fn a_mode_of_the_pods_own_wins_with_a_warning(#[case] mode: &str, #[case] warnin
 #[case(None, Some("true"))]
 #[case(Some(""), Some("true"))]
 #[case(Some("false"), Some("false"))]
-fn the_nodes_identity_is_off_unless_the_operator_says_otherwise(
+fn the_nodes_identity_is_off_unless_the_operator_allows_it(
     #[case] given: Option<&str>,
     #[case] expected: Option<&str>,
 ) {

@@ -1,4 +1,4 @@
-//! The whole decision, from outside: pods in, patches and refusals out.
+//! The decision through the public API: from pods to patches and denials.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod denying;
 mod eks;
 mod hostile;
 mod identity;
@@ -13,8 +14,7 @@ mod injecting;
 mod oracle;
 mod pods;
 mod policy;
-mod quality;
-mod refusing;
+mod qos;
 mod repeating;
 mod reviewing;
 mod settings;

@@ -1,5 +1,5 @@
-//! The decision done a second time in another way: on typed pods, cloned and changed field by
-//! field, the patch found by comparing both. Random pods must come out the same.
+//! An oracle: the same decision made in another way. A typed pod is cloned and changed field by field,
+//! and the patch is the difference. Both ways must give the same result for random pods.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 
 use crate::pods::{injected, operations, settings};
 
-/// What the pod's annotations say, as the oracle needs it.
+/// The options of a random pod.
 #[derive(Debug, Clone)]
-struct Wishes {
+struct PodOptions {
     order: String,
     containers: Option<Vec<String>>,
     mount_path: Option<String>,
@@ -26,7 +26,7 @@ struct Wishes {
     storage_prefix: Option<String>,
 }
 
-impl Wishes {
+impl PodOptions {
     fn path(&self) -> String {
         self.mount_path
             .clone()
@@ -52,7 +52,6 @@ impl Wishes {
             ),
         ]
         .into_iter()
-        // `~` is no character of a name; it stands in another domain's.
         .map(|(key, value)| {
             (
                 key.replace("secret.bsycorp.com/a~b", "secret.bsycorp.com/a.b"),
@@ -65,18 +64,18 @@ impl Wishes {
 }
 
 /// Injects a typed pod.
-fn inject(pod: &mut Pod, wishes: &Wishes) {
-    let mut ours = our_container(pod.spec.as_ref().unwrap(), wishes);
+fn inject(pod: &mut Pod, options: &PodOptions) {
+    let mut added = init_container(pod.spec.as_ref().unwrap(), options);
     let spec = pod.spec.as_mut().unwrap();
     let init = spec.init_containers.get_or_insert_default();
     let index_of = |name: &str| init.iter().position(|c| c.name == name).unwrap();
-    let position = match wishes.order.split_once('=') {
-        None if wishes.order == "last" => init.len(),
+    let position = match options.order.split_once('=') {
+        None if options.order == "last" => init.len(),
         None => 0,
         Some(("after", name)) => index_of(name) + 1,
         Some((_, name)) => index_of(name),
     };
-    let mut readers: Vec<&mut Container> = match &wishes.containers {
+    let mut readers: Vec<&mut Container> = match &options.containers {
         None => spec
             .containers
             .iter_mut()
@@ -110,10 +109,10 @@ fn inject(pod: &mut Pod, wishes: &Wishes) {
         _ if of_pod.fs_group.is_some() => (65532, Some(65532), "0440"),
         _ => (65532, Some(65532), "0444"),
     };
-    let context = ours.security_context.as_mut().unwrap();
+    let context = added.security_context.as_mut().unwrap();
     (context.run_as_user, context.run_as_group) = (Some(user), group);
-    let mode = wishes.file_mode.as_deref().unwrap_or(mode);
-    let variables = ours.env.as_mut().unwrap();
+    let mode = options.file_mode.as_deref().unwrap_or(mode);
+    let variables = added.env.as_mut().unwrap();
     variables
         .iter_mut()
         .find(|v| v.name == "FILE_MODE")
@@ -123,19 +122,19 @@ fn inject(pod: &mut Pod, wishes: &Wishes) {
     for container in &mut readers {
         container.volume_mounts.get_or_insert_default().push(mount(
             "kees-secrets",
-            &wishes.path(),
+            &options.path(),
             true,
         ));
     }
-    init.insert(position, ours);
-    spec.volumes.get_or_insert_default().extend(our_volumes());
+    init.insert(position, added);
+    spec.volumes.get_or_insert_default().extend(kees_volumes());
     pod.metadata
         .annotations
         .get_or_insert_default()
         .insert("init.bsycorp.com/injected".to_owned(), "0.1.0".to_owned());
 }
 
-fn our_volumes() -> [Volume; 3] {
+fn kees_volumes() -> [Volume; 3] {
     let annotations = DownwardAPIVolumeFile {
         path: "annotations".to_owned(),
         field_ref: Some(field("metadata.annotations")),
@@ -167,10 +166,10 @@ fn our_volumes() -> [Volume; 3] {
     ]
 }
 
-/// Our container but for owner and mode.
-fn our_container(spec: &PodSpec, wishes: &Wishes) -> Container {
-    let path = wishes.path();
-    let prefix = wishes.storage_prefix.as_deref().unwrap_or("/");
+/// The init container without the owner and the mode of the files.
+fn init_container(spec: &PodSpec, options: &PodOptions) -> Container {
+    let path = options.path();
+    let prefix = options.storage_prefix.as_deref().unwrap_or("/");
     let literal = |(name, value): (&str, &str)| EnvVar {
         name: name.to_owned(),
         value: Some(value.to_owned()),
@@ -235,7 +234,7 @@ fn our_container(spec: &PodSpec, wishes: &Wishes) -> Container {
         name: "kees-init".to_owned(),
         image: Some("registry.example.com/kees-init:0.1.0".to_owned()),
         env: Some(env),
-        resources: our_resources(spec),
+        resources: init_resources(spec),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             capabilities: Some(Capabilities {
@@ -251,12 +250,13 @@ fn our_container(spec: &PodSpec, wishes: &Wishes) -> Container {
             ..Default::default()
         }),
         volume_mounts: Some(mounts),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Default::default()
     }
 }
 
-/// The classes are told apart by what the strategy hands out.
-fn our_resources(spec: &PodSpec) -> Option<ResourceRequirements> {
+/// The QoS class is known from the values that the strategy generates.
+fn init_resources(spec: &PodSpec) -> Option<ResourceRequirements> {
     let all = spec
         .containers
         .iter()
@@ -305,7 +305,7 @@ fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     }
 }
 
-/// A container of a random pod, but for its name.
+/// A container of a random pod, without its name.
 fn container(identity: bool) -> impl Strategy<Value = Value> {
     let security = json!({"runAsUser": 1000, "runAsGroup": 7});
     let securities = [
@@ -361,8 +361,8 @@ fn named(prefix: &'static str) -> impl Fn(Vec<Value>) -> Vec<Value> {
     }
 }
 
-/// A sound pod, and what its annotations say.
-fn pods() -> impl Strategy<Value = (Pod, Wishes)> {
+/// A valid pod, and its options.
+fn pods() -> impl Strategy<Value = (Pod, PodOptions)> {
     let volumes = option::of(prop::collection::vec(
         Just(json!({"name": "tmp", "emptyDir": {}})),
         0..2,
@@ -394,7 +394,7 @@ fn pods() -> impl Strategy<Value = (Pod, Wishes)> {
             .split_once("init-")
             .map_or(0, |(_, n)| n.parse::<usize>().unwrap() + 1);
         let owned = |text: &str| text.to_owned();
-        let wishes = Wishes {
+        let options = PodOptions {
             order: owned(if anchor <= count { order } else { "first" }),
             containers: only_first.map(|only| {
                 let names = app.iter().map(|c| owned(c["name"].as_str().unwrap()));
@@ -409,7 +409,7 @@ fn pods() -> impl Strategy<Value = (Pod, Wishes)> {
             storage_prefix: storage_prefix.map(owned),
         };
         let mut pod = json!({
-            "metadata": {"generateName": "web-", "annotations": wishes.annotations()},
+            "metadata": {"generateName": "web-", "annotations": options.annotations()},
             "spec": {"containers": app},
         });
         if let Some(volumes) = volumes {
@@ -421,7 +421,7 @@ fn pods() -> impl Strategy<Value = (Pod, Wishes)> {
         if !security.is_null() {
             pod["spec"]["securityContext"] = security;
         }
-        (serde_json::from_value(pod).unwrap(), wishes)
+        (serde_json::from_value(pod).unwrap(), options)
     })
 }
 
@@ -429,10 +429,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn both_ways_lead_to_the_same_pod((pod, wishes) in pods()) {
+    fn both_ways_give_the_same_pod((pod, options) in pods()) {
         let before = serde_json::to_value(&pod).unwrap();
         let mut changed = pod.clone();
-        inject(&mut changed, &wishes);
+        inject(&mut changed, &options);
         let patch = json_patch::diff(&before, &serde_json::to_value(&changed).unwrap());
         let mut by_oracle = before.clone();
         json_patch::patch(&mut by_oracle, &patch).unwrap();
@@ -444,7 +444,7 @@ proptest! {
     }
 
     #[test]
-    fn a_second_call_finds_nothing_to_do((pod, _) in pods()) {
+    fn a_second_call_changes_no_random_pod((pod, _) in pods()) {
         let pod = injected(&serde_json::to_value(&pod).unwrap(), &settings());
         prop_assert_eq!(operations(&pod, &settings()), json!([]));
     }

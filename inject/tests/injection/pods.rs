@@ -1,9 +1,9 @@
-//! Pods and settings that the tests start from.
+//! Pods and settings for the tests.
 
 use kees_inject::{Decision, InjectSettings, PodView, decide};
 use serde_json::{Value, json};
 
-/// InjectSettings of an operator with DynamoDB and without a policy.
+/// Settings of an operator with DynamoDB and without a policy.
 pub(crate) fn settings() -> InjectSettings {
     let mut settings = InjectSettings::new("registry.example.com/kees-init:0.1.0");
     "0.1.0".clone_into(&mut settings.version);
@@ -13,7 +13,7 @@ pub(crate) fn settings() -> InjectSettings {
     settings
 }
 
-/// The same with a policy.
+/// The same settings with a policy.
 pub(crate) fn with_policy(yaml: &str) -> InjectSettings {
     InjectSettings {
         policy: yaml.parse().unwrap(),
@@ -35,13 +35,13 @@ pub(crate) fn pod<'a>(options: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     pod
 }
 
-/// The decision on a pod in the namespace `team-a`.
+/// The decision about a pod in the namespace `team-a`.
 pub(crate) fn decision(pod: &Value, settings: &InjectSettings) -> Decision {
     let text = pod.to_string();
     decide(&PodView::from_json(&text).unwrap(), "team-a", settings)
 }
 
-/// The operations for a pod that is injected.
+/// The operations that inject a pod.
 pub(crate) fn operations(pod: &Value, settings: &InjectSettings) -> Value {
     match decision(pod, settings) {
         Decision::Patch { operations, .. } => serde_json::from_str(operations.as_json()).unwrap(),
@@ -49,7 +49,7 @@ pub(crate) fn operations(pod: &Value, settings: &InjectSettings) -> Value {
     }
 }
 
-/// A pod after its operations.
+/// The injected pod.
 pub(crate) fn injected(pod: &Value, settings: &InjectSettings) -> Value {
     let patch: json_patch::Patch = serde_json::from_value(operations(pod, settings)).unwrap();
     let mut pod = pod.clone();
@@ -57,15 +57,15 @@ pub(crate) fn injected(pod: &Value, settings: &InjectSettings) -> Value {
     pod
 }
 
-/// The faults of a pod that is refused, a line each.
-pub(crate) fn faults(pod: &Value, settings: &InjectSettings) -> Vec<String> {
+/// The errors of a pod that is denied.
+pub(crate) fn errors(pod: &Value, settings: &InjectSettings) -> Vec<String> {
     match decision(pod, settings) {
-        Decision::Deny { faults, .. } => faults.iter().map(ToString::to_string).collect(),
-        other => panic!("not refused: {other:?}"),
+        Decision::Deny { errors, .. } => errors.iter().map(ToString::to_string).collect(),
+        other => panic!("not denied: {other:?}"),
     }
 }
 
-/// The warnings, whatever the decision.
+/// The warnings of any decision.
 pub(crate) fn warnings(pod: &Value, settings: &InjectSettings) -> Vec<String> {
     let (Decision::Skip { warnings, .. }
     | Decision::Deny { warnings, .. }
@@ -73,8 +73,8 @@ pub(crate) fn warnings(pod: &Value, settings: &InjectSettings) -> Vec<String> {
     warnings
 }
 
-/// The init container of ours, by its name.
-pub(crate) fn ours(pod: &Value) -> &Value {
+/// The init container `kees-init`.
+pub(crate) fn init_container(pod: &Value) -> &Value {
     let containers = pod["spec"]["initContainers"].as_array().unwrap();
     containers
         .iter()
@@ -82,13 +82,13 @@ pub(crate) fn ours(pod: &Value) -> &Value {
         .unwrap()
 }
 
-/// The literal value of a variable of our container.
+/// The literal value of a variable of the init container.
 pub(crate) fn variable<'p>(pod: &'p Value, name: &str) -> Option<&'p str> {
-    let env = ours(pod)["env"].as_array().unwrap();
+    let env = init_container(pod)["env"].as_array().unwrap();
     env.iter().find(|variable| variable["name"] == name)?["value"].as_str()
 }
 
-/// The names of a list of containers, those with a mount of the files marked.
+/// The names of the containers of a list. `reads` marks those that mount the files.
 pub(crate) fn mounted(pod: &Value, list: &str) -> Vec<String> {
     let containers = pod["spec"][list].as_array().unwrap();
     let mark = |container: &Value| {

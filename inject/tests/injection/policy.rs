@@ -4,7 +4,7 @@ use kees_inject::{Decision, ParsePolicyError, Policy, SkipReason};
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::pods::{decision, faults, injected, pod, variable, with_policy};
+use crate::pods::{decision, errors, injected, pod, variable, with_policy};
 
 #[rstest]
 #[case::not_yaml(
@@ -17,7 +17,7 @@ use crate::pods::{decision, faults, injected, pod, variable, with_policy};
 )]
 #[case::no_rules(
     "rules: []",
-    "the policy has no rules and would refuse every pod; add one under rules:"
+    "the policy has no rules and would deny every pod; add one under rules:"
 )]
 #[case::an_unknown_key(
     "rules:\n- namespaces: [a]\n  prefix: /dev",
@@ -41,11 +41,11 @@ use crate::pods::{decision, faults, injected, pod, variable, with_policy};
 )]
 #[case::a_prefix_without_a_slash(
     "rules:\n- namespaces: [a]\n  storagePrefix: dev/{namespace}",
-    "the policy cannot be read: 'dev/{namespace}' does not begin with '/', and so is another prefix than '/dev/{namespace}'; write '/dev/{namespace}' at line 3, column 18"
+    "the policy cannot be read: 'dev/{namespace}' does not begin with '/', so it is another prefix than '/dev/{namespace}'; write '/dev/{namespace}' at line 3, column 18"
 )]
 #[case::an_empty_prefix(
     "rules:\n- namespaces: [a]\n  storagePrefix: ''",
-    "the policy cannot be read: '' does not begin with '/', and so is another prefix than '/'; write '/' at line 3, column 18"
+    "the policy cannot be read: '' does not begin with '/', so it is another prefix than '/'; write '/' at line 3, column 18"
 )]
 #[case::an_unknown_store(
     "rules:\n- namespaces: [a]\n  stores: [vault]",
@@ -75,13 +75,13 @@ use crate::pods::{decision, faults, injected, pod, variable, with_policy};
     "rules:\n- namespaces: [a]\n  namespaces: [b]",
     "the policy cannot be read: duplicate mapping key: namespaces, set DuplicateKeyPolicy in Options if acceptable at line 3, column 3"
 )]
-fn a_file_that_is_no_policy_is_refused_with_the_line(#[case] yaml: &str, #[case] message: &str) {
+fn an_invalid_policy_file_is_an_error_with_the_line(#[case] yaml: &str, #[case] message: &str) {
     let error: ParsePolicyError = yaml.parse::<Policy>().unwrap_err();
     assert_eq!(error.to_string(), message);
 }
 
 #[test]
-fn the_first_rule_that_matches_holds() {
+fn the_first_rule_that_matches_applies() {
     let settings = with_policy(
         "rules:
         - {namespaces: [team-b], storagePrefix: /b}
@@ -96,19 +96,19 @@ fn the_first_rule_that_matches_holds() {
 }
 
 #[test]
-fn a_pod_that_no_rule_matches_is_refused() {
+fn a_pod_without_a_rule_is_denied() {
     let settings = with_policy("rules: [{namespaces: [team-b], storagePrefix: /b}]");
     assert_eq!(
-        faults(&pod([]), &settings),
+        errors(&pod([]), &settings),
         [
-            "policy: the policy has no rule for service account default in namespace team-a; ask the \
+            "policy: the policy has no rule for ServiceAccount default in namespace team-a; ask the \
           operator for one"
         ]
     );
 }
 
 #[test]
-fn the_policies_that_are_shown_and_shipped_can_be_read() {
+fn the_policies_of_the_documents_and_manifests_are_valid() {
     let page = include_str!("../../../docs/injection.md");
     let (_, rest) = page.split_once("```yaml\n").unwrap();
     let (example, _) = rest.split_once("```").unwrap();
@@ -118,7 +118,7 @@ fn the_policies_that_are_shown_and_shipped_can_be_read() {
         .unwrap();
 }
 
-/// The pod, or the template of one, in a manifest.
+/// The pod or the pod template of a manifest.
 fn pod_of(mut manifest: Value) -> Value {
     let mut spec = manifest["spec"].take();
     for field in ["jobTemplate", "template"] {
@@ -133,7 +133,7 @@ fn pod_of(mut manifest: Value) -> Value {
 }
 
 #[test]
-fn the_examples_are_admitted_under_the_policy_that_is_shipped() {
+fn the_examples_are_allowed_by_the_policy_of_the_manifests() {
     let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests");
     let read = |name: &str| std::fs::read_to_string(format!("{manifests}/{name}")).unwrap();
     let mut settings = with_policy(&read("policy.yaml"));

@@ -1,17 +1,19 @@
-//! Pods in which ours stands already: the second call of an admission, or an injected manifest.
+//! Pods that are already injected: the second call of an admission, or an injected manifest.
 
 use kees_inject::{PodView, RunAs};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::pods::{faults, injected, mounted, operations, ours, pod, settings, variable};
+use crate::pods::{errors, init_container, injected, mounted, operations, pod, settings, variable};
 
-/// What the API server fills in between two calls.
+/// A pod with the defaults that the API server fills in between two calls.
 fn with_defaults(mut pod: Value) -> Value {
     for list in ["containers", "initContainers"] {
         for container in pod["spec"][list].as_array_mut().unwrap() {
             container["terminationMessagePath"] = "/dev/termination-log".into();
-            container["terminationMessagePolicy"] = "File".into();
+            if container.get("terminationMessagePolicy").is_none() {
+                container["terminationMessagePolicy"] = "File".into();
+            }
             container["imagePullPolicy"] = "IfNotPresent".into();
             if container.get("resources").is_none() {
                 container["resources"] = json!({});
@@ -42,7 +44,7 @@ fn amounts_are_compared_by_value() {
     let mut pod = pod([]);
     pod["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "1"}});
     let mut pod = injected(&pod, &settings());
-    ours(&pod);
+    init_container(&pod);
     pod["spec"]["volumes"][1]["emptyDir"]["sizeLimit"] = "4096Ki".into();
     pod["spec"]["initContainers"][0]["resources"]["limits"]["memory"] = "65536Ki".into();
     assert_eq!(operations(&pod, &settings()), json!([]));
@@ -64,7 +66,7 @@ fn amounts_are_compared_by_value() {
     ]);
     c["volumeMounts"].as_array_mut().unwrap().push(json!({"name": "aws-iam-token", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount", "readOnly": true}));
 })]
-fn what_other_plugins_add_to_our_container_stays(
+fn what_other_plugins_add_to_the_init_container_is_kept(
     #[case] run_as: RunAs,
     #[case] add: fn(&mut Value),
 ) {
@@ -75,30 +77,33 @@ fn what_other_plugins_add_to_our_container_stays(
     add(&mut pod["spec"]["initContainers"][0]);
     assert_ne!(pod, before);
     assert_eq!(operations(&pod, &settings), json!([]));
-    // It also stays when something else must be put right.
+    // It is also kept if something else must be changed.
     pod["spec"]["initContainers"][0]["image"] = "evil:1".into();
     let mut expected = pod.clone();
     expected["spec"]["initContainers"][0]["image"] = settings.init_image.clone().into();
     let after = injected(&pod, &settings);
     assert_eq!(operations(&after, &settings), json!([]));
-    assert_eq!(ours(&after)["resources"], ours(&expected)["resources"]);
     assert_eq!(
-        ours(&after)["securityContext"],
-        ours(&expected)["securityContext"]
+        init_container(&after)["resources"],
+        init_container(&expected)["resources"]
+    );
+    assert_eq!(
+        init_container(&after)["securityContext"],
+        init_container(&expected)["securityContext"]
     );
 }
 
 #[rstest]
 #[case("subPath")]
 #[case("subPathExpr")]
-fn a_mount_of_the_files_with_an_empty_part_stays(#[case] field: &str) {
+fn a_mount_of_the_files_with_an_empty_sub_path_is_kept(#[case] field: &str) {
     let mut pod = injected(&pod([]), &settings());
     pod["spec"]["containers"][0]["volumeMounts"][0][field] = "".into();
     assert_eq!(operations(&pod, &settings()), json!([]));
 }
 
 #[test]
-fn an_identity_that_comes_late_reaches_our_container() {
+fn an_identity_that_is_added_late_reaches_the_init_container() {
     let mut pod = injected(&pod([]), &settings());
     pod["spec"]["containers"][0]["env"] = json!([
         {"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/web"},
@@ -134,7 +139,7 @@ fn a_container_that_another_webhook_adds_later_reads_no_files() {
 }
 
 #[test]
-fn a_proxy_that_takes_our_mount_for_itself_is_refused_where_the_readers_are_named() {
+fn a_proxy_that_mounts_the_files_itself_is_denied_if_the_containers_are_named() {
     let mut pod = injected(&pod([("containers", "app")]), &settings());
     let mount = pod["spec"]["containers"][0]["volumeMounts"][0].clone();
     let proxy = json!({"name": "proxy", "volumeMounts": [mount]});
@@ -143,10 +148,10 @@ fn a_proxy_that_takes_our_mount_for_itself_is_refused_where_the_readers_are_name
         .unwrap()
         .push(proxy);
     assert_eq!(
-        faults(&pod, &settings()),
+        errors(&pod, &settings()),
         [
-            "spec.containers[proxy]: it mounts kees-secrets, which is kees's own; remove the mount, kees \
-          adds its own"
+            "spec.containers[proxy]: it mounts kees-secrets, which is reserved for kees; remove the mount, \
+          because kees adds its own"
         ]
     );
 }
@@ -169,7 +174,7 @@ fn a_named_container_that_lost_its_mount_gets_it_back() {
 #[case("last", 0, &["a", "b", "kees-init"])]
 #[case("after=a", 0, &["a", "kees-init", "b"])]
 #[case("before=b", 2, &["a", "kees-init", "b"])]
-fn our_container_goes_back_to_its_place(
+fn the_init_container_is_moved_back_to_its_place(
     #[case] order: &str,
     #[case] at: usize,
     #[case] expected: &[&str],
@@ -181,8 +186,8 @@ fn our_container_goes_back_to_its_place(
         json!({"name": "a", "image": "a"}),
         json!({"name": "b", "image": "b"}),
     ]);
-    let ours = containers.remove(0);
-    containers.insert(at, ours);
+    let existing = containers.remove(0);
+    containers.insert(at, existing);
     assert_eq!(operations(&pod, &settings()).as_array().unwrap().len(), 1);
     let pod = injected(&pod, &settings());
     assert_eq!(mounted(&pod, "initContainers"), expected);
@@ -190,7 +195,7 @@ fn our_container_goes_back_to_its_place(
 }
 
 #[test]
-fn a_manifest_that_an_older_version_injected_is_brought_up_to_date() {
+fn a_manifest_that_an_older_version_injected_is_updated() {
     let mut old = settings();
     old.version = "0.0.9".to_owned();
     old.init_image = "registry.example.com/kees-init:0.0.9".to_owned();
@@ -203,20 +208,23 @@ fn a_manifest_that_an_older_version_injected_is_brought_up_to_date() {
 }
 
 #[test]
-fn a_container_that_cannot_be_read_whole_is_refused() {
-    let pod = injected(&pod([]), &settings()).to_string();
-    // serde_json passes over a number that it cannot hold, and fails when it must read it.
-    let pod = pod.replacen(
+fn a_container_with_a_value_that_cannot_be_decoded_is_replaced() {
+    let honest = injected(&pod([]), &settings());
+    // serde_json skips a number that it cannot represent, but cannot decode it.
+    let forged = honest.to_string().replacen(
         r#""name":"kees-init""#,
         r#""name":"kees-init","x":1e999"#,
         1,
     );
-    let decision = kees_inject::decide(&PodView::from_json(&pod).unwrap(), "team-a", &settings());
-    let kees_inject::Decision::Deny { faults, .. } = decision else {
+    let view = PodView::from_json(&forged).unwrap();
+    let decision = kees_inject::decide(&view, "team-a", &settings());
+    let kees_inject::Decision::Patch { operations, .. } = decision else {
         panic!("{decision:?}")
     };
-    assert!(
-        faults[0].to_string().contains("cannot be read"),
-        "{faults:?}"
+    let operations: Value = serde_json::from_str(operations.as_json()).unwrap();
+    let container = &honest["spec"]["initContainers"][0];
+    assert_eq!(
+        operations,
+        json!([{"op": "replace", "path": "/spec/initContainers/0", "value": container}])
     );
 }

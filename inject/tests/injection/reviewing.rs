@@ -1,4 +1,4 @@
-//! Reviews: bytes in, bytes out.
+//! Reviews: from bytes to bytes.
 
 use base64::Engine as _;
 use kees_inject::{InjectSettings, Outcome, ReviewResponse, SkipReason, review};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::pods::{pod, settings, with_policy};
 
-/// The body that the benchmark and the HTTP benchmark send.
+/// The review of the benchmarks.
 const SMALL: &str = include_str!("../../benches/review-3k.json");
 
 fn body(pod: &Value) -> Value {
@@ -31,7 +31,7 @@ fn answer(body: &Value, settings: &InjectSettings) -> (Outcome, Value) {
 }
 
 #[test]
-fn a_patch_comes_with_its_type_in_base64() {
+fn a_patch_has_its_type_and_is_in_base64() {
     let (outcome, answer) = answer(&body(&pod([])), &settings());
     assert_eq!(outcome, Outcome::Patched);
     assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
@@ -48,7 +48,7 @@ fn a_patch_comes_with_its_type_in_base64() {
 }
 
 #[test]
-fn a_denial_says_everything_in_its_first_line_and_in_its_causes() {
+fn a_denial_has_all_errors_in_its_message_and_in_its_causes() {
     let mut pod = pod([("storage-prefix", "/prod"), ("mount-path", "x\ny")]);
     pod["metadata"]["annotations"]["secret.bsycorp.com/signing"] =
         "kind=DYNAMIC,type=RSA,size=2048,hue=red".into();
@@ -65,7 +65,7 @@ fn a_denial_says_everything_in_its_first_line_and_in_its_causes() {
 }
 
 #[test]
-fn a_pod_that_is_as_it_should_be_gets_no_patch() {
+fn a_pod_that_is_already_injected_gets_no_patch() {
     let pod = crate::pods::injected(&pod([]), &settings());
     let (outcome, answer) = answer(&body(&pod), &settings());
     assert_eq!(outcome, Outcome::Unchanged);
@@ -83,7 +83,7 @@ fn a_pod_that_is_as_it_should_be_gets_no_patch() {
 #[case(json!({"resource": {"group": "", "version": "v1", "resource": "configmaps"}}))]
 #[case(json!({"resource": {"group": "apps", "version": "v1", "resource": "pods"}}))]
 #[case(json!({"resource": null, "object": 1}))]
-fn anything_but_the_creation_of_a_pod_is_allowed_untouched(#[case] change: Value) {
+fn other_requests_than_the_creation_of_a_pod_are_allowed(#[case] change: Value) {
     let mut body = body(&pod([("mount-path", "wrong")]));
     for (name, value) in change.as_object().unwrap() {
         body["request"][name] = value.clone();
@@ -100,7 +100,7 @@ fn anything_but_the_creation_of_a_pod_is_allowed_untouched(#[case] change: Value
 #[case::of_the_request(json!("team-a"), json!("team-b"), "team-a")]
 #[case::of_the_pod(json!(null), json!("team-b"), "team-b")]
 #[case::empty(json!(""), json!(null), "default")]
-fn the_namespace_is_the_requests(
+fn the_namespace_is_that_of_the_request(
     #[case] request: Value,
     #[case] of_pod: Value,
     #[case] expected: &str,
@@ -111,16 +111,16 @@ fn the_namespace_is_the_requests(
     let mut body = body(&pod);
     body["request"]["namespace"] = request;
     let policy = with_policy("rules: [{namespaces: ['*'], storagePrefix: '/{namespace}'}]");
-    let reply = review(body.to_string().as_bytes(), &policy);
-    assert_eq!(reply.outcome, Outcome::Patched);
-    assert_eq!(reply.namespace.as_deref(), Some(expected));
+    let response = review(body.to_string().as_bytes(), &policy);
+    assert_eq!(response.outcome, Outcome::Patched);
+    assert_eq!(response.namespace.as_deref(), Some(expected));
 }
 
 #[rstest]
-#[case::another_version(json!({"apiVersion": "admission.k8s.io/v1beta1"}), "admission.k8s.io/v1beta1", "the apiVersion is not understood; send an AdmissionReview of admission.k8s.io/v1")]
-#[case::another_group(json!({"apiVersion": "v1"}), "admission.k8s.io/v1", "the apiVersion is not understood; send an AdmissionReview of admission.k8s.io/v1")]
-#[case::another_kind(json!({"kind": "Pod"}), "admission.k8s.io/v1", "the kind is not understood; send an AdmissionReview of admission.k8s.io/v1")]
-fn another_review_is_refused_with_its_uid(
+#[case::another_version(json!({"apiVersion": "admission.k8s.io/v1beta1"}), "admission.k8s.io/v1beta1", "the apiVersion is not supported; send an AdmissionReview of admission.k8s.io/v1")]
+#[case::another_group(json!({"apiVersion": "v1"}), "admission.k8s.io/v1", "the apiVersion is not supported; send an AdmissionReview of admission.k8s.io/v1")]
+#[case::another_kind(json!({"kind": "Pod"}), "admission.k8s.io/v1", "the kind is not supported; send an AdmissionReview of admission.k8s.io/v1")]
+fn an_unsupported_review_is_denied_with_its_uid(
     #[case] change: Value,
     #[case] version: &str,
     #[case] message: &str,
@@ -158,14 +158,14 @@ fn another_review_is_refused_with_its_uid(
     "u",
     "the body is not an AdmissionReview: EOF while parsing a value at line 1 column 25"
 )]
-fn a_body_that_cannot_be_read_is_refused(
+fn a_body_that_cannot_be_read_is_denied(
     #[case] body: &str,
     #[case] uid: &str,
     #[case] message: &str,
 ) {
-    let reply = review(body.as_bytes(), &settings());
-    assert_eq!(reply.outcome, Outcome::Malformed);
-    let answer: Value = serde_json::from_slice(&reply.json).unwrap();
+    let response = review(body.as_bytes(), &settings());
+    assert_eq!(response.outcome, Outcome::Malformed);
+    let answer: Value = serde_json::from_slice(&response.json).unwrap();
     assert_eq!(
         answer["response"],
         json!({"uid": uid, "allowed": false, "status": {
@@ -175,13 +175,13 @@ fn a_body_that_cannot_be_read_is_refused(
 }
 
 #[test]
-fn a_body_that_is_not_utf8_is_refused() {
+fn a_body_that_is_not_utf8_is_denied() {
     let mut body = SMALL.as_bytes().to_vec();
     let at = SMALL.find("web-7d9c6b5f48").unwrap();
     body[at] = 0xff;
-    let reply = review(&body, &settings());
-    assert_eq!(reply.outcome, Outcome::Malformed);
-    let answer: Value = serde_json::from_slice(&reply.json).unwrap();
+    let response = review(&body, &settings());
+    assert_eq!(response.outcome, Outcome::Malformed);
+    let answer: Value = serde_json::from_slice(&response.json).unwrap();
     assert!(
         answer["response"]["status"]["message"]
             .as_str()
@@ -208,7 +208,7 @@ fn a_body_that_is_not_utf8_is_refused() {
 #[case::an_amount("/spec/resources", json!({"limits": {"cpu": true}}), "request.object.spec.resources.limits.cpu: expected a quantity such as 10m or 64Mi")]
 #[case::the_pod("", json!(["CANARY"]), "request.object: expected an object")]
 #[case::words_of_the_parser("/spec/containers", json!("CANARY, expected CANARY at line 1 column 1"), "request.object.spec.containers: expected an array")]
-fn a_pod_of_another_shape_is_refused_with_its_place_and_without_its_value(
+fn a_pod_with_a_wrong_type_is_denied_with_the_place_and_without_the_value(
     #[case] place: &str,
     #[case] value: Value,
     #[case] message: &str,
@@ -219,7 +219,7 @@ fn a_pod_of_another_shape_is_refused_with_its_place_and_without_its_value(
     *pod.pointer_mut(place).unwrap() = value;
     let (outcome, answer) = answer(&body(&pod), &settings());
     assert_eq!(outcome, Outcome::Malformed);
-    assert_misread(&answer, &format!("not a pod: {message} at line 1 column "));
+    assert_decode_error(&answer, &format!("not a pod: {message} at line 1 column "));
 }
 
 #[rstest]
@@ -230,20 +230,20 @@ fn a_pod_of_another_shape_is_refused_with_its_place_and_without_its_value(
 #[case::request(json!({"request": ["CANARY"]}), "request: expected an object")]
 #[case::resource(json!({"request": {"resource": ["", "v1", "pods"]}}), "request.resource: expected an object")]
 #[case::operation(json!({"request": {"operation": ["CANARY"]}}), "request.operation: expected a string")]
-fn a_body_of_another_shape_is_refused_with_its_place_and_without_its_value(
+fn a_body_with_a_wrong_type_is_denied_with_the_place_and_without_the_value(
     #[case] body: Value,
     #[case] message: &str,
 ) {
     let (outcome, answer) = answer(&body, &settings());
     assert_eq!(outcome, Outcome::Malformed);
-    assert_misread(
+    assert_decode_error(
         &answer,
         &format!("the body is not an AdmissionReview: {message} at line 1 column "),
     );
 }
 
 #[test]
-fn a_pod_alone_that_is_none_is_refused_with_its_place() {
+fn text_that_is_not_a_pod_is_an_error_with_the_place() {
     for (json, message) in [
         ("[]", "not a pod: expected an object at line 1 column 0"),
         (
@@ -258,18 +258,19 @@ fn a_pod_alone_that_is_none_is_refused_with_its_place() {
 }
 
 #[test]
-fn a_member_that_stands_twice_is_refused_with_its_place() {
+fn a_duplicate_member_is_denied_with_the_place() {
     let body = br#"{"request": {"uid": "CANARY", "uid": "CANARY"}}"#;
-    let reply = review(body, &settings());
-    let answer: Value = serde_json::from_slice(&reply.json).unwrap();
-    assert_misread(
+    let response = review(body, &settings());
+    let answer: Value = serde_json::from_slice(&response.json).unwrap();
+    assert_decode_error(
         &answer,
         "the body is not an AdmissionReview: request: expected each member once at line 1 column ",
     );
 }
 
-/// The message begins so, ends in a column, and has nothing of the body or of Rust in it.
-fn assert_misread(answer: &Value, beginning: &str) {
+/// Checks that the message has this beginning and ends with a column, and that it contains nothing
+/// from the body and no Rust names.
+fn assert_decode_error(answer: &Value, beginning: &str) {
     let message = answer["response"]["status"]["message"].as_str().unwrap();
     let column = message.strip_prefix(beginning);
     let column = column.unwrap_or_else(|| panic!("{message}"));
@@ -286,10 +287,10 @@ fn warnings_are_short_and_few() {
         let key = format!("init.bsycorp.com/{}\u{7}{n}", "ä".repeat(n));
         pod["metadata"]["annotations"][key] = "".into();
     }
-    let reply = review(body(&pod).to_string().as_bytes(), &settings());
-    let answer: Value = serde_json::from_slice(&reply.json).unwrap();
+    let response = review(body(&pod).to_string().as_bytes(), &settings());
+    let answer: Value = serde_json::from_slice(&response.json).unwrap();
     let warnings = answer["response"]["warnings"].as_array().unwrap();
-    assert_eq!(warnings.len(), reply.warnings);
+    assert_eq!(warnings.len(), response.warnings);
     let texts: Vec<_> = warnings
         .iter()
         .map(|warning| warning.as_str().unwrap())
@@ -310,7 +311,7 @@ fn warnings_are_short_and_few() {
 }
 
 #[test]
-fn the_benchmarks_review_is_what_it_says() {
+fn the_review_of_the_benchmark_has_six_entries() {
     assert!((3300..3600).contains(&SMALL.len()), "{}", SMALL.len());
     let review: Value = serde_json::from_str(SMALL).unwrap();
     let annotations = review["request"]["object"]["metadata"]["annotations"]
@@ -327,7 +328,7 @@ fn the_benchmarks_review_is_what_it_says() {
 }
 
 #[test]
-fn no_value_of_an_annotation_is_repeated_in_a_reply() {
+fn no_response_repeats_the_value_of_an_annotation() {
     const CANARY: &str = "Y2FuYXJ5LWNhbmFyeQ==";
     let mut with_value = pod([]);
     with_value["metadata"]["annotations"]["resource.bsycorp.com/a"] =
@@ -336,13 +337,13 @@ fn no_value_of_an_annotation_is_repeated_in_a_reply() {
     broken["metadata"]["annotations"]["resource.bsycorp.com/a"] =
         format!("localModeValue=!{CANARY}").into();
     for pod in [with_value, broken] {
-        let reply = review(body(&pod).to_string().as_bytes(), &settings());
-        assert!(!String::from_utf8(reply.json).unwrap().contains(CANARY));
+        let response = review(body(&pod).to_string().as_bytes(), &settings());
+        assert!(!String::from_utf8(response.json).unwrap().contains(CANARY));
     }
 }
 
 #[test]
-fn what_may_be_logged_shows_nothing_of_a_pod() {
+fn debug_output_shows_no_values_of_a_pod() {
     const CANARY: &str = "canary";
     let mut pod = pod([]);
     pod["spec"]["containers"][0]["env"] = json!([
@@ -353,27 +354,27 @@ fn what_may_be_logged_shows_nothing_of_a_pod() {
         {"name": "aws-iam-token", "mountPath": format!("/var/run/secrets/{CANARY}"), "readOnly": true},
     ]);
     let decision = crate::pods::decision(&pod, &settings());
-    let reply = review(body(&pod).to_string().as_bytes(), &settings());
-    assert_eq!(reply.outcome, Outcome::Patched);
+    let response = review(body(&pod).to_string().as_bytes(), &settings());
+    assert_eq!(response.outcome, Outcome::Patched);
     assert!(
         crate::pods::operations(&pod, &settings())
             .to_string()
             .contains(CANARY)
     );
-    assert!(!format!("{decision:?} {reply:?}").contains(CANARY));
+    assert!(!format!("{decision:?} {response:?}").contains(CANARY));
 }
 
 proptest! {
     #[test]
-    fn any_bytes_are_answered_by_a_review(bytes in any::<Vec<u8>>()) {
-        let reply = review(&bytes, &settings());
-        prop_assert_eq!(reply.outcome, Outcome::Malformed);
-        let answer: Value = serde_json::from_slice(&reply.json).unwrap();
+    fn any_bytes_get_a_review_as_response(bytes in any::<Vec<u8>>()) {
+        let response = review(&bytes, &settings());
+        prop_assert_eq!(response.outcome, Outcome::Malformed);
+        let answer: Value = serde_json::from_slice(&response.json).unwrap();
         prop_assert_eq!(&answer["response"]["allowed"], false);
     }
 
     #[test]
-    fn a_review_with_any_byte_changed_is_answered(at in 0..SMALL.len(), byte in any::<u8>(), cut in 0..SMALL.len()) {
+    fn a_review_with_any_byte_changed_gets_a_response(at in 0..SMALL.len(), byte in any::<u8>(), cut in 0..SMALL.len()) {
         let mut bytes = SMALL.as_bytes().to_vec();
         bytes[at] = byte;
         for body in [&bytes[..], &bytes[..cut]] {

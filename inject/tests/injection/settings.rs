@@ -6,21 +6,17 @@ use rstest::rstest;
 
 use crate::pods::{settings, with_policy};
 
-fn problems(settings: &InjectSettings) -> Vec<String> {
-    settings
-        .problems()
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+fn errors(settings: &InjectSettings) -> Vec<String> {
+    settings.errors().iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn sound_settings_have_no_problems() {
-    assert_eq!(problems(&settings()), Vec::<String>::new());
+fn valid_settings_have_no_errors() {
+    assert_eq!(errors(&settings()), Vec::<String>::new());
 }
 
 #[test]
-fn everything_that_does_not_go_together_is_said() {
+fn all_errors_of_the_settings_are_listed() {
     let mut settings = with_policy(
         "rules: [{namespaces: ['*'], storagePrefix: '/{cluster}', stores: [secretsmanager]}]",
     );
@@ -30,7 +26,7 @@ fn everything_that_does_not_go_together_is_said() {
         .init_env
         .insert("STORAGE_PREFIX".to_owned(), "/".to_owned());
     settings.init_env.insert("A B".to_owned(), "x".to_owned());
-    insta::assert_snapshot!(problems(&settings).join("\n"), @r"
+    insta::assert_snapshot!(errors(&settings).join("\n"), @r"
     the image of the init container is empty; give --init-image
     the store dynamodb needs --env-label, which names its table ENV_LABEL-kube-secret
     --init-env 'A B' is not the name of a variable; use letters, digits and '_'
@@ -41,21 +37,21 @@ fn everything_that_does_not_go_together_is_said() {
 }
 
 #[test]
-fn the_store_that_ends_with_its_process_is_for_no_pod() {
+fn the_memory_store_is_an_error() {
     let mut settings = settings();
     settings.stores = vec![StoreName::Memory];
-    let expected = "the store memory ends with each init container; use dynamodb or secretsmanager";
-    assert_eq!(problems(&settings), [expected]);
+    let expected = "the store memory loses its values when the init container ends; use dynamodb or secretsmanager";
+    assert_eq!(errors(&settings), [expected]);
 }
 
 #[test]
-fn the_label_is_needed_for_dynamodb_alone() {
+fn the_label_is_needed_for_dynamodb_only() {
     let mut settings = settings();
     settings.init_env.clear();
     settings.store = StoreName::SecretsManager;
-    assert_eq!(problems(&settings), Vec::<String>::new());
+    assert_eq!(errors(&settings), Vec::<String>::new());
     settings.stores = vec![StoreName::DynamoDb];
-    assert_eq!(problems(&settings).len(), 1);
+    assert_eq!(errors(&settings).len(), 1);
 }
 
 #[rstest]
@@ -76,7 +72,7 @@ fn a_pull_policy_is_one_of_kubernetes_words(#[case] text: &str, #[case] ok: bool
 }
 
 #[test]
-fn an_expression_that_is_broken_or_matches_everything_is_refused() {
+fn an_expression_that_is_broken_or_matches_everything_is_invalid() {
     let message = |text: &str| text.parse::<WiredImage>().unwrap_err().to_string();
     assert_eq!(message("("), "not a regular expression: unclosed group");
     assert!(message("").starts_with("it is empty and would match every image"));
@@ -87,8 +83,8 @@ fn an_expression_that_is_broken_or_matches_everything_is_refused() {
 #[case("requests: {cpu: 2}, limits: {cpu: 1500m}", 1)]
 #[case("requests: {cpu: 1}, limits: {cpu: 1000m}", 0)]
 #[case("requests: {cpu: 1}", 0)]
-fn a_request_above_its_limit_is_said(#[case] resources: &str, #[case] count: usize) {
+fn a_request_above_its_limit_is_an_error(#[case] resources: &str, #[case] count: usize) {
     let rule = format!("{{namespaces: ['*'], storagePrefix: /, resources: {{{resources}}}}}");
-    let found = problems(&with_policy(&format!("rules: [{rule}]")));
+    let found = errors(&with_policy(&format!("rules: [{rule}]")));
     assert_eq!(found.len(), count, "{found:?}");
 }

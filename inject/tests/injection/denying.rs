@@ -1,19 +1,19 @@
-//! Pods that are refused, and what they are told.
+//! Pods that are denied, and the messages.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::pods::{faults, injected, pod, settings, variable, warnings, with_policy};
+use crate::pods::{errors, injected, pod, settings, variable, warnings, with_policy};
 
 #[test]
-fn every_fault_of_a_pod_is_named_at_once() {
+fn every_error_of_a_pod_is_in_one_message() {
     let mut pod = pod([("storage-prefix", "/prod"), ("containers", "web")]);
     let annotations = &mut pod["metadata"]["annotations"];
     annotations["secret.bsycorp.com/signing_public"] = "kind=DYNAMIC,type=RSA,size=1024".into();
     annotations["secret.bsycorp.com/token"] = "kind=dynamic".into();
     let policy = "rules: [{namespaces: ['*'], storagePrefix: '/dev/{namespace}'}]";
-    insta::assert_snapshot!(faults(&pod, &with_policy(policy)).join("\n"), @r"
-    init.bsycorp.com/storage-prefix: /prod is not at or below /dev/team-a, which the policy gives to this pod; use /dev/team-a or a prefix below it
+    insta::assert_snapshot!(errors(&pod, &with_policy(policy)).join("\n"), @r"
+    init.bsycorp.com/storage-prefix: /prod is not at or below /dev/team-a, which the policy allows for this pod; use /dev/team-a or a prefix below it
     secret.bsycorp.com/signing_public: size=1024 is wrong; an RSA key has size=2048 or size=4096
     secret.bsycorp.com/token: kind=dynamic is wrong; use DYNAMIC or REFERENCE, in upper case
     init.bsycorp.com/containers: the pod has no container web; use the names of its containers
@@ -22,25 +22,25 @@ fn every_fault_of_a_pod_is_named_at_once() {
 
 #[rstest]
 #[case::a_container(json!({"containers": [{"name": "kees-init", "image": "a"}]}),
-    "spec.containers[kees-init]: the name kees-init is kees's own; rename it")]
+    "spec.containers[kees-init]: the name kees-init is reserved for kees; rename it")]
 #[case::an_init_container(json!({"initContainers": [{"name": "kees-init", "image": "a"}]}),
-    "spec.initContainers[kees-init]: the name kees-init is kees's own; rename it")]
+    "spec.initContainers[kees-init]: the name kees-init is reserved for kees; rename it")]
 #[case::an_ephemeral_container(json!({"ephemeralContainers": [{"name": "kees-init", "image": "a"}]}),
-    "spec.ephemeralContainers[kees-init]: the name kees-init is kees's own; rename it")]
+    "spec.ephemeralContainers[kees-init]: the name kees-init is reserved for kees; rename it")]
 #[case::a_volume(json!({"volumes": [{"name": "kees-secrets", "emptyDir": {"medium": "Memory"}}]}),
-    "spec.volumes[kees-secrets]: the name kees-secrets is kees's own; rename it")]
+    "spec.volumes[kees-secrets]: the name kees-secrets is reserved for kees; rename it")]
 #[case::the_empty_volume(json!({"volumes": [{"name": "kees-no-token", "emptyDir": {}}]}),
-    "spec.volumes[kees-no-token]: the name kees-no-token is kees's own; rename it")]
+    "spec.volumes[kees-no-token]: the name kees-no-token is reserved for kees; rename it")]
 #[case::a_mount(json!({"containers": [{"name": "app", "volumeMounts": [{"name": "kees-secrets", "mountPath": "/x"}]}]}),
-    "spec.containers[app]: it mounts kees-secrets, which is kees's own; remove the mount, kees adds its own")]
+    "spec.containers[app]: it mounts kees-secrets, which is reserved for kees; remove the mount, because kees adds its own")]
 #[case::a_mount_of_the_annotations(json!({"initContainers": [{"name": "x", "volumeMounts": [{"name": "kees-podinfo", "mountPath": "/x"}]}]}),
-    "spec.initContainers[x]: it mounts kees-podinfo, which is kees's own; remove the mount, kees adds its own")]
-fn a_name_of_ours_for_something_else_is_refused(#[case] spec: Value, #[case] message: &str) {
+    "spec.initContainers[x]: it mounts kees-podinfo, which is reserved for kees; remove the mount, because kees adds its own")]
+fn a_reserved_name_for_something_else_is_denied(#[case] spec: Value, #[case] message: &str) {
     let mut pod = pod([]);
     for (name, value) in spec.as_object().unwrap() {
         pod["spec"][name] = value.clone();
     }
-    assert_eq!(faults(&pod, &settings()), [message]);
+    assert_eq!(errors(&pod, &settings()), [message]);
 }
 
 #[rstest]
@@ -50,19 +50,15 @@ fn a_name_of_ours_for_something_else_is_refused(#[case] spec: Value, #[case] mes
 #[case("/data", "/./data//sub", true)]
 #[case("/data", "/database", false)]
 #[case("/data/kees", "/data", false)]
-fn a_mount_where_the_files_appear_is_refused(
-    #[case] path: &str,
-    #[case] at: &str,
-    #[case] refused: bool,
-) {
+fn a_mount_at_the_mount_path_is_denied(#[case] path: &str, #[case] at: &str, #[case] denied: bool) {
     let mut pod = pod([("mount-path", path)]);
     pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "tmp", "mountPath": at}]);
     pod["spec"]["volumes"] = json!([{"name": "tmp", "emptyDir": {}}]);
-    if refused {
+    if denied {
         assert_eq!(
-            faults(&pod, &settings()),
+            errors(&pod, &settings()),
             [format!(
-                "init.bsycorp.com/mount-path: {path} is where app mounts tmp ({at}); use another path"
+                "init.bsycorp.com/mount-path: app already mounts tmp at {at}; use another path than {path}"
             )]
         );
     } else {
@@ -73,7 +69,7 @@ fn a_mount_where_the_files_appear_is_refused(
     }
 }
 
-/// A pod whose files appear at `/data/kees`, in a container with these mounts of `volumes`.
+/// A pod with the mount path `/data/kees`, whose container has these mounts of `volumes`.
 fn with_files_in(volumes: Value, mounts: Value) -> Value {
     let mut pod = pod([("mount-path", "/data/kees")]);
     pod["spec"]["volumes"] = volumes;
@@ -86,16 +82,16 @@ fn with_files_in(volumes: Value, mounts: Value) -> Value {
 #[case::secret(json!({"name": "v", "secret": {"secretName": "x"}}))]
 #[case::downward_api(json!({"name": "v", "downwardAPI": {"items": []}}))]
 #[case::projected(json!({"name": "v", "projected": {"sources": []}}))]
-fn a_mount_path_in_a_volume_of_the_kubelets_is_refused(#[case] volume: Value) {
+fn a_mount_path_in_a_volume_that_only_the_kubelet_writes_is_denied(#[case] volume: Value) {
     let pod = with_files_in(
         json!([volume]),
         json!([{"name": "v", "mountPath": "/x/../data/"}]),
     );
     assert_eq!(
-        faults(&pod, &settings()),
+        errors(&pod, &settings()),
         [
-            "init.bsycorp.com/mount-path: /data/kees lies in v, which app mounts at /x/../data/: the \
-             kubelet alone writes it, and no folder for the files can be made there; use a path outside of it"
+            "init.bsycorp.com/mount-path: /data/kees is inside v, which app mounts at /x/../data/; only \
+             the kubelet writes that volume, so no folder can be created in it; use a path outside of it"
         ]
     );
 }
@@ -111,7 +107,7 @@ fn a_mount_path_in_a_volume_of_the_kubelets_is_refused(#[case] volume: Value) {
     {"name": "w", "mountPath": "/data"},
 ]))]
 #[case::beside(json!([{"name": "v", "mountPath": "/data/other", "readOnly": true}]))]
-fn a_mount_path_in_a_writable_volume_is_taken(#[case] mounts: Value) {
+fn a_mount_path_in_a_writable_volume_is_allowed(#[case] mounts: Value) {
     let volumes =
         json!([{"name": "v", "secret": {"secretName": "x"}}, {"name": "w", "emptyDir": {}}]);
     let pod = with_files_in(volumes, mounts);
@@ -120,21 +116,21 @@ fn a_mount_path_in_a_writable_volume_is_taken(#[case] mounts: Value) {
 }
 
 #[test]
-fn a_mount_path_in_a_volume_that_is_mounted_read_only_is_warned_of() {
+fn a_mount_path_in_a_volume_that_is_mounted_read_only_gives_a_warning() {
     let mounts = json!([{"name": "w", "mountPath": "/data", "readOnly": true}]);
     let pod = with_files_in(json!([{"name": "w", "emptyDir": {}}]), mounts);
     assert_eq!(
         warnings(&pod, &settings()),
         [
-            "init.bsycorp.com/mount-path: /data/kees lies in w, which app mounts read-only at /data; the \
-             container starts only if that folder is there already"
+            "init.bsycorp.com/mount-path: /data/kees is inside w, which app mounts read-only at \
+             /data; the container starts only if that folder already exists"
         ]
     );
     injected(&pod, &settings());
 }
 
 #[test]
-fn a_container_that_reads_no_files_may_mount_what_it_likes_there() {
+fn a_container_that_reads_no_files_may_mount_another_volume_at_the_mount_path() {
     let mut pod = pod([("containers", "app")]);
     let other =
         json!({"name": "other", "volumeMounts": [{"name": "tmp", "mountPath": "/bsycorp-init"}]});
@@ -146,19 +142,22 @@ fn a_container_that_reads_no_files_may_mount_what_it_likes_there() {
 }
 
 #[rstest]
-#[case("/podinfo", "is where kees-init mounts kees-podinfo (/podinfo)")]
-#[case("/podinfo/x", "is where kees-init mounts kees-podinfo (/podinfo)")]
-#[case("/var/run", "is where kees-init mounts kees-no-token")]
-#[case("/proc/kees", "lies in a folder that the container runtime fills")]
-#[case("/dev", "lies in a folder that the container runtime fills")]
-#[case("/sys/fs", "lies in a folder that the container runtime fills")]
+#[case("/podinfo", "kees-init already mounts kees-podinfo at /podinfo")]
+#[case("/podinfo/x", "kees-init already mounts kees-podinfo at /podinfo")]
+#[case(
+    "/var/run",
+    "kees-init already mounts kees-no-token at /var/run/secrets"
+)]
+#[case("/proc/kees", "is in a folder that the container runtime fills")]
+#[case("/dev", "is in a folder that the container runtime fills")]
+#[case("/sys/fs", "is in a folder that the container runtime fills")]
 #[case("/", "use an absolute path such as /bsycorp-init")]
 #[case("relative", "use an absolute path such as /bsycorp-init")]
 #[case("/a/../b", "use an absolute path such as /bsycorp-init")]
-fn a_mount_path_that_cannot_work_is_refused(#[case] path: &str, #[case] words: &str) {
-    let faults = faults(&pod([("mount-path", path)]), &settings());
-    assert_eq!(faults.len(), 1);
-    assert!(faults[0].contains(words), "{faults:?}");
+fn a_mount_path_that_cannot_work_is_denied(#[case] path: &str, #[case] words: &str) {
+    let errors = errors(&pod([("mount-path", path)]), &settings());
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].contains(words), "{errors:?}");
 }
 
 #[rstest]
@@ -171,21 +170,21 @@ fn a_mount_path_that_cannot_work_is_refused(#[case] path: &str, #[case] words: &
 #[case::users_libraries("/usr/lib/x", "/usr/lib (where libraries are loaded from)")]
 #[case::more_of_them("/usr/lib64", "/usr/lib64 (where libraries are loaded from)")]
 #[case::above_libraries("/usr", "/usr/lib (where libraries are loaded from)")]
-#[case::above_the_files_of_the_runtime("/etc", "/etc/hosts (a file of the container runtime's)")]
-#[case::names("/etc/hosts", "/etc/hosts (a file of the container runtime's)")]
-#[case::the_own_name("/etc/hostname", "/etc/hostname (a file of the container runtime's)")]
+#[case::above_the_files_of_the_runtime("/etc", "/etc/hosts (a file of the container runtime)")]
+#[case::names("/etc/hosts", "/etc/hosts (a file of the container runtime)")]
+#[case::the_own_name("/etc/hostname", "/etc/hostname (a file of the container runtime)")]
 #[case::resolvers(
     "/etc/resolv.conf/x",
-    "/etc/resolv.conf (a file of the container runtime's)"
+    "/etc/resolv.conf (a file of the container runtime)"
 )]
-fn a_mount_path_over_what_our_container_runs_or_reads_is_refused(
+fn a_mount_path_that_hides_what_the_init_container_needs_is_denied(
     #[case] path: &str,
     #[case] needed: &str,
 ) {
     assert_eq!(
-        faults(&pod([("mount-path", path)]), &settings()),
+        errors(&pod([("mount-path", path)]), &settings()),
         [format!(
-            "init.bsycorp.com/mount-path: {path} and {needed}, which kees-init needs, lie in one another; use \
+            "init.bsycorp.com/mount-path: {path} overlaps with {needed}, which kees-init needs; use \
              another path"
         )]
     );
@@ -200,7 +199,7 @@ fn a_mount_path_over_what_our_container_runs_or_reads_is_refused(
 #[case("/.awsome")]
 #[case("/home/app/.aws")]
 #[case("/deviations")]
-fn a_mount_path_beside_what_our_container_needs_is_taken(#[case] path: &str) {
+fn a_mount_path_that_hides_nothing_is_allowed(#[case] path: &str) {
     let pod = injected(&pod([("mount-path", path)]), &settings());
     assert_eq!(variable(&pod, "RESOURCES_FILE_PATH"), Some(path));
 }
@@ -217,20 +216,20 @@ fn a_mount_path_beside_what_our_container_needs_is_taken(#[case] path: &str) {
 #[case("HOME", "/", "/.aws", true)]
 #[case("HOME", "", "/.aws", true)]
 #[case("OTHER", "/", "/files", false)]
-fn a_mount_path_over_what_the_operator_names_is_refused(
+fn a_mount_path_that_hides_a_path_of_the_operator_is_denied(
     #[case] name: &str,
     #[case] value: &str,
     #[case] path: &str,
-    #[case] refused: bool,
+    #[case] denied: bool,
 ) {
     let mut settings = settings();
     settings.init_env.insert(name.to_owned(), value.to_owned());
     let pod = pod([("mount-path", path)]);
-    if refused {
-        let [fault] = &faults(&pod, &settings)[..] else {
-            panic!("one fault")
+    if denied {
+        let [error] = &errors(&pod, &settings)[..] else {
+            panic!("one error")
         };
-        assert!(fault.contains("which kees-init needs"), "{fault}");
+        assert!(error.contains("which kees-init needs"), "{error}");
     } else {
         injected(&pod, &settings);
     }
@@ -241,22 +240,22 @@ fn a_mount_path_over_what_the_operator_names_is_refused(
 #[case(("containers", "kees-init"), "init.bsycorp.com/containers: the pod has no container kees-init; use the names of its containers")]
 #[case(("order", "after=gone"), "init.bsycorp.com/order: the pod has no init container gone; use the name of one, first or last")]
 #[case(("order", "before=app"), "init.bsycorp.com/order: the pod has no init container app; use the name of one, first or last")]
-fn a_container_that_is_named_but_absent_is_refused(
+fn a_container_that_is_named_but_absent_is_denied(
     #[case] option: (&str, &str),
     #[case] message: &str,
 ) {
-    assert_eq!(faults(&pod([option]), &settings()), [message]);
+    assert_eq!(errors(&pod([option]), &settings()), [message]);
 }
 
 #[test]
-fn a_container_that_is_named_but_runs_before_ours_is_refused() {
+fn a_container_that_is_named_but_runs_before_the_init_container_is_denied() {
     let mut pod = pod([("containers", "early,app"), ("order", "last")]);
     pod["spec"]["initContainers"] = json!([{"name": "early", "image": "a"}]);
     assert_eq!(
-        faults(&pod, &settings()),
+        errors(&pod, &settings()),
         [
-            "init.bsycorp.com/containers: early runs before kees-init and would see no files; leave it \
-          out or change init.bsycorp.com/order"
+            "init.bsycorp.com/containers: early runs before kees-init and would find no files; remove it \
+          from the list, or change init.bsycorp.com/order"
         ]
     );
 }
@@ -276,7 +275,10 @@ const POLICY: &str = "rules:
 #[case(None, "/dev/team-a")]
 #[case(Some("/dev/team-a"), "/dev/team-a")]
 #[case(Some("/dev/team-a/web"), "/dev/team-a/web")]
-fn a_prefix_at_or_below_the_rules_is_taken(#[case] asked: Option<&str>, #[case] prefix: &str) {
+fn a_prefix_at_or_below_that_of_the_rule_is_used(
+    #[case] asked: Option<&str>,
+    #[case] prefix: &str,
+) {
     let pod = pod(asked.map(|asked| ("storage-prefix", asked)));
     let mut settings = with_policy(POLICY);
     settings.stores = vec![kees_common::StoreName::SecretsManager];
@@ -309,20 +311,20 @@ fn a_prefix_at_or_below_the_rules_is_taken(#[case] asked: Option<&str>, #[case] 
     "remote-then-local",
     "local mode is not allowed here"
 )]
-fn what_the_policy_does_not_give_is_refused(
+fn what_the_policy_does_not_allow_is_denied(
     #[case] name: &str,
     #[case] value: &str,
     #[case] words: &str,
 ) {
     let mut settings = with_policy(POLICY);
     settings.stores = vec![kees_common::StoreName::SecretsManager];
-    let faults = faults(&pod([(name, value)]), &settings);
-    assert_eq!(faults.len(), 1, "{faults:?}");
+    let errors = errors(&pod([(name, value)]), &settings);
+    assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(
-        faults[0].starts_with(&format!("init.bsycorp.com/{name}: ")),
-        "{faults:?}"
+        errors[0].starts_with(&format!("init.bsycorp.com/{name}: ")),
+        "{errors:?}"
     );
-    assert!(faults[0].contains(words), "{faults:?}");
+    assert!(errors[0].contains(words), "{errors:?}");
 }
 
 #[rstest]
@@ -338,7 +340,7 @@ fn what_the_policy_does_not_give_is_refused(
     "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/tls-AbCdEf",
     false
 )]
-fn an_arn_is_taken_where_the_rule_lists_it(#[case] arn: &str, #[case] listed: bool) {
+fn an_arn_is_allowed_if_the_rule_lists_it(#[case] arn: &str, #[case] listed: bool) {
     let mut settings = with_policy(POLICY);
     settings.stores = vec![kees_common::StoreName::SecretsManager];
     for (key, rest) in [
@@ -352,54 +354,54 @@ fn an_arn_is_taken_where_the_rule_lists_it(#[case] arn: &str, #[case] listed: bo
             injected(&pod, &settings);
         } else {
             let message = format!(
-                "{key}: {arn} is not among the references that the policy allows; ask the operator to list it"
+                "{key}: {arn} is not among the references that the policy allows; ask the operator to add it"
             );
-            assert_eq!(faults(&pod, &settings), [message]);
+            assert_eq!(errors(&pod, &settings), [message]);
         }
     }
 }
 
 #[test]
-fn without_a_policy_no_arn_is_listed_and_local_mode_is_off() {
+fn without_a_policy_no_arn_is_allowed_and_local_mode_is_off() {
     let mut settings = settings();
     settings.store = kees_common::StoreName::SecretsManager;
     let mut pod = pod([]);
     pod["metadata"]["annotations"]["resource.bsycorp.com/tls"] = "storageKey=arn:aws:x".into();
-    assert!(faults(&pod, &settings)[0].contains("not among the references"));
+    assert!(errors(&pod, &settings)[0].contains("not among the references"));
     pod["metadata"]["annotations"]["init.bsycorp.com/local-mode"] = "true".into();
     assert!(
-        faults(&pod, &settings)
+        errors(&pod, &settings)
             .iter()
-            .any(|fault| fault.contains("local mode is not allowed"))
+            .any(|error| error.contains("local mode is not allowed"))
     );
 }
 
 #[test]
-fn a_pod_that_no_rule_matches_is_refused_with_all_its_faults() {
+fn a_pod_without_a_rule_is_denied_with_all_its_errors() {
     let mut pod = pod([]);
     pod["spec"]["serviceAccountName"] = "stranger".into();
     pod["metadata"]["annotations"]["secret.bsycorp.com/x"] = "kind=DYNAMIC".into();
-    let faults = faults(&pod, &with_policy(POLICY));
+    let errors = errors(&pod, &with_policy(POLICY));
     assert_eq!(
-        faults[0],
-        "policy: the policy has no rule for service account stranger in namespace team-a; ask the \
+        errors[0],
+        "policy: the policy has no rule for ServiceAccount stranger in namespace team-a; ask the \
          operator for one"
     );
     assert!(
-        faults[1].starts_with("secret.bsycorp.com/x: type= is missing"),
-        "{faults:?}"
+        errors[1].starts_with("secret.bsycorp.com/x: type= is missing"),
+        "{errors:?}"
     );
 }
 
 #[test]
-fn a_rule_without_a_prefix_gives_local_mode_alone() {
+fn a_rule_without_a_prefix_allows_local_mode_only() {
     let mut with_store = pod([]);
     with_store["spec"]["serviceAccountName"] = "local".into();
     assert_eq!(
-        faults(&with_store, &with_policy(POLICY)),
+        errors(&with_store, &with_policy(POLICY)),
         [
-            "init.bsycorp.com/storage-prefix: the policy gives no storage prefix to service account \
-          local in namespace team-a; ask the operator for one"
+            "init.bsycorp.com/storage-prefix: the policy allows no storage prefix for \
+          ServiceAccount local in namespace team-a; ask the operator for one"
         ]
     );
     let mut local = pod([("local-mode", "true")]);
@@ -416,33 +418,33 @@ fn a_service_account_cannot_add_segments_to_a_prefix(#[case] name: &str) {
     let mut pod = pod([]);
     pod["spec"]["serviceAccountName"] = name.into();
     let policy = "rules: [{namespaces: ['*'], storagePrefix: '/dev/{serviceAccount}'}]";
-    let faults = faults(&pod, &with_policy(policy));
+    let errors = errors(&pod, &with_policy(policy));
     assert!(
-        faults[0].contains("is not a DNS name in lower case"),
-        "{faults:?}"
+        errors[0].contains("is not a DNS name in lower case"),
+        "{errors:?}"
     );
 }
 
 #[test]
-fn a_lease_outside_local_mode_is_refused() {
+fn a_lease_outside_local_mode_is_denied() {
     let mut pod = pod([]);
     pod["metadata"]["annotations"]["lease.bsycorp.com/n"] =
         "kind=INDEX,rangeStart=1,rangeEnd=9".into();
-    let faults = faults(&pod, &settings());
+    let errors = errors(&pod, &settings());
     assert!(
-        faults[0].starts_with("lease.bsycorp.com/n: leases from a store need"),
-        "{faults:?}"
+        errors[0].starts_with("lease.bsycorp.com/n: leases from a store need"),
+        "{errors:?}"
     );
 }
 
 #[test]
-fn two_entries_of_one_file_are_refused() {
+fn two_entries_with_the_same_file_are_denied() {
     let mut pod = pod([("format", "files")]);
     pod["metadata"]["annotations"]["resource.bsycorp.com/db-password"] = "".into();
-    let faults = faults(&pod, &settings());
+    let errors = errors(&pod, &settings());
     assert!(
-        faults[0].contains("its file /bsycorp-init/db-password is also that of"),
-        "{faults:?}"
+        errors[0].contains("its file /bsycorp-init/db-password is also that of"),
+        "{errors:?}"
     );
 }
 
@@ -452,19 +454,16 @@ fn two_entries_of_one_file_are_refused() {
     json!([{"name": "x", "image": "kees-init:1"}]),
     &["store dynamodb is not allowed here; allowed: secretsmanager"],
 )]
-#[case::wired_by_hand_for_the_rules_store(
+#[case::wired_by_hand_with_the_store_of_the_rule(
     json!([{"name": "x", "image": "kees-init:1", "env": [{"name": "STORE", "value": "secretsmanager"}]}]),
     &[],
 )]
-fn a_store_that_is_used_by_default_needs_leave_as_well(
-    #[case] init: Value,
-    #[case] messages: &[&str],
-) {
+fn the_default_store_must_be_allowed_too(#[case] init: Value, #[case] messages: &[&str]) {
     let policy = "rules: [{namespaces: ['*'], storagePrefix: '/', stores: [secretsmanager]}]";
     let mut pod = pod([]);
     pod["spec"]["initContainers"] = init;
     let found = match crate::pods::decision(&pod, &with_policy(policy)) {
-        kees_inject::Decision::Deny { faults, .. } => faults,
+        kees_inject::Decision::Deny { errors, .. } => errors,
         _ => Vec::new(),
     };
     let found: Vec<_> = found.iter().map(ToString::to_string).collect();

@@ -1,18 +1,18 @@
-//! Requests and limits of our container, and what the pod sets aside with it.
+//! Requests and limits of the init container, and what the scheduler reserves with it.
 
 use kees_inject::{Amounts, Quantity, Resources};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::pods::{injected, operations, ours, pod, settings};
+use crate::pods::{init_container, injected, operations, pod, settings};
 
 const HALF: &str = r#"{"limits": {"cpu": "500m", "memory": "1Gi"}, "requests": {"cpu": "0.5", "memory": "1024Mi"}}"#;
 
 #[rstest]
 #[case::best_effort(json!({}), json!({}), Value::Null)]
 #[case::best_effort_with_zeros(json!({}), json!({"requests": {"cpu": "0"}}), Value::Null)]
-#[case::storage_is_no_quality(json!({}), json!({"limits": {"ephemeral-storage": "1Gi"}}), Value::Null)]
+#[case::ephemeral_storage_does_not_count(json!({}), json!({"limits": {"ephemeral-storage": "1Gi"}}), Value::Null)]
 #[case::burstable(
     json!({}),
     json!({"requests": {"cpu": "100m"}}),
@@ -28,7 +28,7 @@ const HALF: &str = r#"{"limits": {"cpu": "500m", "memory": "1Gi"}, "requests": {
     json!({"limits": {"cpu": 1, "memory": "1Gi"}}),
     json!({"requests": {"cpu": "1", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}})
 )]
-#[case::guaranteed_with_less_cpu_than_ours(
+#[case::guaranteed_with_less_cpu_than_configured(
     json!({}),
     json!({"limits": {"cpu": "1m", "memory": "1Gi"}}),
     json!({"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"cpu": "10m", "memory": "64Mi"}})
@@ -38,7 +38,7 @@ const HALF: &str = r#"{"limits": {"cpu": "500m", "memory": "1Gi"}, "requests": {
     json!({"requests": {"cpu": "100m"}}),
     Value::Null
 )]
-fn the_quality_of_service_is_kept(
+fn the_qos_class_is_kept(
     #[case] of_pod: Value,
     #[case] of_container: Value,
     #[case] expected: Value,
@@ -46,23 +46,26 @@ fn the_quality_of_service_is_kept(
     let mut pod = pod([]);
     pod["spec"]["resources"] = of_pod;
     pod["spec"]["containers"][0]["resources"] = of_container;
-    assert_eq!(ours(&injected(&pod, &settings()))["resources"], expected);
+    assert_eq!(
+        init_container(&injected(&pod, &settings()))["resources"],
+        expected
+    );
 }
 
 #[test]
-fn an_init_container_of_the_pod_counts_for_its_quality_of_service() {
+fn an_init_container_of_the_pod_counts_for_its_qos_class() {
     let mut pod = pod([]);
     pod["spec"]["containers"][0]["resources"] = serde_json::from_str(HALF).unwrap();
     pod["spec"]["initContainers"] =
         json!([{"name": "a", "image": "a", "resources": {"requests": {"cpu": "1"}}}]);
     assert_eq!(
-        ours(&injected(&pod, &settings()))["resources"]["limits"],
+        init_container(&injected(&pod, &settings()))["resources"]["limits"],
         json!({"memory": "64Mi"})
     );
 }
 
 #[test]
-fn the_operator_sets_other_amounts() {
+fn the_operator_can_set_other_amounts() {
     let mut settings = settings();
     settings.resources = Resources {
         requests: Amounts {
@@ -74,12 +77,12 @@ fn the_operator_sets_other_amounts() {
     let mut pod = pod([]);
     pod["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "100m"}});
     assert_eq!(
-        ours(&injected(&pod, &settings))["resources"],
+        init_container(&injected(&pod, &settings))["resources"],
         json!({"requests": {"cpu": "20m"}})
     );
 }
 
-/// A container of a Guaranteed pod with so many thousandths of a core.
+/// A container of a Guaranteed pod with this many thousandths of a core.
 fn with_cpu(name: &str, cpu: u64) -> Value {
     let amounts = json!({"cpu": format!("{cpu}m"), "memory": "1Gi"});
     json!({"name": name, "image": "a", "resources": {"limits": amounts, "requests": amounts}})
@@ -91,9 +94,9 @@ fn sidecar(name: &str, cpu: u64) -> Value {
     sidecar
 }
 
-/// The thousandths of a core that the scheduler sets aside for a pod, as the documentation of
-/// sidecar containers has it.
-fn set_aside(pod: &Value) -> u64 {
+/// The thousandths of a core that the scheduler reserves for a pod, as in the documentation of
+/// sidecar containers.
+fn reserved(pod: &Value) -> u64 {
     let cpu = |container: &Value| {
         let text = container["resources"]["requests"]["cpu"].as_str().unwrap();
         match text.strip_suffix('m') {
@@ -128,7 +131,7 @@ fn set_aside(pod: &Value) -> u64 {
 #[case::between_a_large_and_a_small_sidecar("after=a", &[sidecar("a", 2000), sidecar("b", 600)], "600m")]
 #[case::after_a_large_init_container("last", &[with_cpu("a", 3000)], "3000m")]
 #[case::beside_a_large_init_container("after=a", &[sidecar("a", 400), with_cpu("b", 3000)], "3000m")]
-fn our_container_has_the_cpu_of_the_largest_for_which_there_is_room(
+fn the_init_container_has_the_largest_cpu_limit_that_fits(
     #[case] order: &str,
     #[case] init: &[Value],
     #[case] expected: &str,
@@ -137,13 +140,16 @@ fn our_container_has_the_cpu_of_the_largest_for_which_there_is_room(
     pod["spec"]["containers"] = json!([with_cpu("app", 500)]);
     pod["spec"]["initContainers"] = init.into();
     let after = injected(&pod, &settings());
-    assert_eq!(ours(&after)["resources"]["limits"]["cpu"], expected);
-    assert_eq!(set_aside(&after), set_aside(&pod));
+    assert_eq!(
+        init_container(&after)["resources"]["limits"]["cpu"],
+        expected
+    );
+    assert_eq!(reserved(&after), reserved(&pod));
     assert_eq!(operations(&after, &settings()), json!([]));
 }
 
 #[test]
-fn where_no_memory_is_configured_there_is_room_for_ours_too() {
+fn without_configured_memory_the_largest_limit_that_fits_is_used() {
     let mut settings = settings();
     settings.resources = Resources {
         requests: Amounts::default(),
@@ -156,14 +162,14 @@ fn where_no_memory_is_configured_there_is_room_for_ours_too() {
         pod["spec"]["initContainers"][0]["resources"][list]["memory"] = "4Gi".into();
     }
     assert_eq!(
-        ours(&injected(&pod, &settings))["resources"]["limits"]["memory"],
+        init_container(&injected(&pod, &settings))["resources"]["limits"]["memory"],
         "1Gi"
     );
 }
 
 proptest! {
     #[test]
-    fn a_guaranteed_pod_sets_no_more_cpu_aside_than_it_did_or_is_configured(
+    fn a_guaranteed_pod_reserves_no_more_cpu_than_before_or_configured(
         init in prop::collection::vec((any::<bool>(), 1u64..4000), 0..5),
         app in prop::collection::vec(1u64..4000, 1..4),
         order in 0usize..6,
@@ -183,7 +189,7 @@ proptest! {
         let after = injected(&pod, &settings());
         let mut configured = after.clone();
         configured["spec"]["initContainers"][order]["resources"]["requests"]["cpu"] = "10m".into();
-        prop_assert_eq!(set_aside(&after), set_aside(&configured));
+        prop_assert_eq!(reserved(&after), reserved(&configured));
         prop_assert_eq!(operations(&after, &settings()), json!([]));
     }
 }

@@ -1,0 +1,36 @@
+//! What the decision finds out about a pod, collected from all checks, so that one message lists
+//! every error.
+
+use std::fmt;
+
+use crate::error::{Place, PodError, PodErrorKind};
+
+/// The errors and warnings of a pod.
+#[derive(Default)]
+pub(crate) struct Findings {
+    pub(crate) errors: Vec<PodError>,
+    pub(crate) warnings: Vec<PodWarning>,
+}
+
+impl Findings {
+    pub(crate) fn error(&mut self, place: Place, kind: PodErrorKind) {
+        self.errors.push(PodError::Pod { place, kind });
+    }
+
+    pub(crate) fn warn(&mut self, place: Place, message: impl Into<String>) {
+        let message = message.into();
+        self.warnings.push(PodWarning { place, message });
+    }
+}
+
+/// A warning, and its place.
+pub(crate) struct PodWarning {
+    pub(crate) place: Place,
+    pub(crate) message: String,
+}
+
+impl fmt::Display for PodWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}

@@ -1,0 +1,92 @@
+//! The names of the init container and its volumes: nothing else in the pod may use them.
+
+use crate::{
+    error::{Place, PodErrorKind, excerpt},
+    findings::Findings,
+    names,
+    pod::{
+        container::{ContainerRef, ContainerView},
+        view::{PodView, VolumeView},
+    },
+};
+
+/// Checks the names of containers and volumes, and the mounts of the volumes. `injected` is the
+/// index of the init container if the pod is already injected, and `targets` are the containers
+/// that read the files.
+pub(crate) fn check(
+    pod: &PodView<'_>,
+    injected: Option<usize>,
+    targets: &[ContainerRef],
+    findings: &mut Findings,
+) {
+    containers(pod, injected, findings);
+    volumes(pod, injected.is_some(), findings);
+    // The targets are in the same order as the containers.
+    let mut targets = targets.iter().peekable();
+    for (at, container) in pod.other_containers(injected) {
+        let list = at.list.as_str();
+        let is_target = targets.next_if(|target| **target == at).is_some();
+        let is_injected_target = injected.is_some() && is_target;
+        mounts(container, list, is_injected_target, findings);
+    }
+}
+
+fn containers(pod: &PodView<'_>, injected: Option<usize>, findings: &mut Findings) {
+    let ephemeral = pod.spec.ephemeral_containers.iter();
+    let ephemeral = ephemeral.map(|container| ("ephemeralContainers", &container.name));
+    pod.other_containers(injected)
+        .map(|(at, container)| (at.list.as_str(), &container.name))
+        .chain(ephemeral)
+        .filter(|(_, name)| &***name == names::CONTAINER)
+        .for_each(|(list, name)| reserved(list, name, findings));
+}
+
+/// In a pod that is already injected, each volume may be there once, as the kind that was injected.
+fn volumes(pod: &PodView<'_>, is_injected: bool, findings: &mut Findings) {
+    let mut seen = [false; names::VOLUMES.len()];
+    for volume in &pod.spec.volumes {
+        let index = names::VOLUMES
+            .iter()
+            .position(|name| *name == &*volume.name);
+        let Some(seen) = index.and_then(|index| seen.get_mut(index)) else {
+            continue;
+        };
+        if !is_injected || *seen || !has_injected_kind(volume) {
+            reserved("volumes", &volume.name, findings);
+        }
+        *seen = true;
+    }
+}
+
+fn has_injected_kind(volume: &VolumeView<'_>) -> bool {
+    match &*volume.name {
+        names::PODINFO => volume.downward_api.is_some(),
+        _ => volume.empty_dir.is_some(),
+    }
+}
+
+/// No container mounts the volumes, except a target of a pod that is already injected: it mounts
+/// the files once.
+fn mounts(
+    container: &ContainerView<'_>,
+    list: &str,
+    is_injected_target: bool,
+    findings: &mut Findings,
+) {
+    for volume in names::VOLUMES {
+        let mounts = container.volume_mounts.iter();
+        let count = mounts.filter(|mount| &*mount.name == volume).count();
+        let allowed = usize::from(is_injected_target && volume == names::SECRETS);
+        if count > allowed {
+            let place = format!("spec.{list}[{}]", excerpt(&container.name));
+            let volume = volume.to_owned();
+            findings.error(Place::field(place), PodErrorKind::MountReserved { volume });
+        }
+    }
+}
+
+fn reserved(list: &str, name: &str, findings: &mut Findings) {
+    let place = Place::field(format!("spec.{list}[{name}]"));
+    let name = name.to_owned();
+    findings.error(place, PodErrorKind::NameReserved { name });
+}
