@@ -33,9 +33,10 @@ cluster: ## a shell with a cluster, which stops when the shell ends
 fmt:
 	cargo fmt --all
 
-lint: ## formatting, clippy, and the links of the documents
+lint: ## formatting, clippy, the links of the documents, and cycles of imports
 	. tests/paths && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
 	tests/links
+	tests/imports
 
 crates: ## each crate alone, with each of its features; the Rust version; unused dependencies
 	tests/crates
