@@ -1,16 +1,12 @@
 //! The command line. What the operator settles has the flags and the variables of `kees-webhook`.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use kees_common::{
-    Domain, Endpoint, Region, StoreName,
-    arguments::{variable, without_empty_variables},
-    output::Format,
-};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kees_common::output::Format;
+use kees_init::settings::Timeout;
 use kees_inject::{PullPolicy, Quantity, RunAs, WiredImage};
-
-use crate::output::LogLevel;
+use kees_settings::{AwsFlags, DomainFlags, InitEnvFlags, LogLevel, StoreFlags, StsFlags};
 
 /// What kees would do with a manifest on a cluster, without a cluster.
 ///
@@ -39,8 +35,7 @@ impl Cli {
     /// # Errors
     /// What clap has to say: what is wrong, or the help or version that is asked for.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = without_empty_variables(Self::command()).try_get_matches_from(arguments)?;
-        Self::from_arg_matches(&matches)
+        kees_settings::parse(arguments)
     }
 }
 
@@ -114,6 +109,7 @@ Examples:
   kees lint --output json web.yaml";
 
 #[derive(Debug, Args)]
+#[command(mut_arg("store", |store| store.default_value("embedded")))]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) manifest: ManifestArgs,
@@ -124,20 +120,15 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
     /// Seconds that waiting for the store may take for each pod; generating is not counted
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    pub(crate) timeout: Duration,
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    pub(crate) timeout: Timeout,
     /// How the report is printed
     #[arg(long, value_enum, default_value_t, value_name = "AS")]
     pub(crate) output: Output,
-    /// The store of a pod that names none: embedded, dynamodb or secretsmanager
-    #[arg(long, env, default_value_t = StoreName::Embedded, value_name = "STORE", value_parser = store)]
-    #[arg(help_heading = STORES)]
-    pub(crate) store: StoreName,
     #[command(flatten)]
     pub(crate) stores: StoreArgs,
-    /// The endpoint of STS, for an identity that is a role and a token
-    #[arg(long, env, value_name = "URL", help_heading = STORES)]
-    pub(crate) aws_sts_endpoint: Option<Endpoint>,
+    #[command(flatten, next_help_heading = STORES)]
+    pub(crate) sts: StsFlags,
     #[command(flatten)]
     pub(crate) operator: OperatorArgs,
 }
@@ -146,10 +137,6 @@ pub(crate) struct RunArgs {
 pub(crate) struct InjectArgs {
     #[command(flatten)]
     pub(crate) manifest: ManifestArgs,
-    /// The store of a pod that names none: dynamodb, secretsmanager or embedded
-    #[arg(long, env, default_value_t = StoreName::DynamoDb, value_name = "STORE", value_parser = store)]
-    #[arg(help_heading = STORES)]
-    pub(crate) store: StoreName,
     #[command(flatten)]
     pub(crate) stores: StoreArgs,
     #[command(flatten)]
@@ -165,10 +152,6 @@ pub(crate) struct LintArgs {
     /// How the report is printed
     #[arg(long, value_enum, default_value_t, value_name = "AS")]
     pub(crate) output: Output,
-    /// The store of a pod that names none: dynamodb, secretsmanager or embedded
-    #[arg(long, env, default_value_t = StoreName::DynamoDb, value_name = "STORE", value_parser = store)]
-    #[arg(help_heading = STORES)]
-    pub(crate) store: StoreName,
     #[command(flatten)]
     pub(crate) stores: StoreArgs,
     #[command(flatten)]
@@ -188,29 +171,16 @@ pub(crate) struct ManifestArgs {
     pub(crate) namespace: String,
 }
 
-/// What the init container is told about the stores.
+/// The flags about stores that all commands take.
 #[derive(Debug, Args)]
 #[command(next_help_heading = STORES)]
 pub(crate) struct StoreArgs {
-    /// The stores that a pod may name beside it, by comma
-    #[arg(long, env, value_name = "STORES", value_delimiter = ',', value_parser = store)]
-    pub(crate) stores: Vec<StoreName>,
-    /// Names the DynamoDB table, ENV_LABEL-kube-secret; needed with dynamodb
-    #[arg(long, env, value_name = "LABEL")]
-    pub(crate) env_label: Option<String>,
-    /// The AWS Region
-    #[arg(long, env, value_name = "REGION")]
-    pub(crate) aws_region: Option<Region>,
-    /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own
-    #[arg(long, env, value_name = "URL")]
-    pub(crate) aws_endpoint: Option<Endpoint>,
-    /// The KMS key for what is created in Secrets Manager [default: the account's own]
-    #[arg(long, env, value_name = "KEY")]
-    pub(crate) kms_key_id: Option<String>,
-    /// A further variable of the init container; repeatable, in the environment one a line
-    #[arg(long, env, value_name = "NAME=VALUE", value_delimiter = '\n', value_parser = variable)]
-    #[arg(hide_env_values = true)]
-    pub(crate) init_env: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) store: StoreFlags,
+    #[command(flatten)]
+    pub(crate) aws: AwsFlags,
+    #[command(flatten)]
+    pub(crate) env: InitEnvFlags,
 }
 
 /// What the operator settles about pods.
@@ -223,9 +193,8 @@ pub(crate) struct OperatorArgs {
     /// The cluster's name, for {cluster} in the policy
     #[arg(long, env, value_name = "NAME")]
     pub(crate) cluster: Option<String>,
-    /// The domain of the annotations
-    #[arg(long, env, default_value_t, value_name = "DOMAIN")]
-    pub(crate) annotation_domain: Domain,
+    #[command(flatten)]
+    pub(crate) domain: DomainFlags,
     /// A regular expression: an init container whose image it matches is kees's, wired by hand, as
     /// are those named kees-init
     #[arg(long, env, value_name = "EXPRESSION")]
@@ -263,28 +232,11 @@ pub(crate) enum Output {
     Json,
 }
 
-/// A store that this program has.
-fn store(text: &str) -> Result<StoreName, String> {
-    match text.trim().parse() {
-        Ok(StoreName::Memory) => {
-            Err("the store memory ends with the process; use embedded".to_owned())
-        }
-        Ok(store) => Ok(store),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, &'static str> {
-    text.parse()
-        .ok()
-        .filter(|seconds| (1..=86_400).contains(seconds))
-        .map(Duration::from_secs)
-        .ok_or("use a number of seconds from 1 to 86400")
-}
-
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeSet, fs};
+
+    use clap::CommandFactory as _;
 
     use super::*;
 

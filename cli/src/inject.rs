@@ -15,12 +15,11 @@ use crate::{
 pub(crate) fn inject(args: &InjectArgs) -> Answer {
     let InjectArgs {
         manifest,
-        store,
         stores,
         operator,
         container,
     } = args;
-    let mut settings = match settings::settings(*store, stores, operator, Policy::absent()) {
+    let mut settings = match settings::settings(stores, operator, Policy::absent()) {
         Ok(settings) => settings,
         Err(fault) => return refused(&[fault], Vec::new()),
     };

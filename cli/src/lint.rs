@@ -20,11 +20,10 @@ pub(crate) fn lint(args: &LintArgs) -> Answer {
     let LintArgs {
         manifest,
         output,
-        store,
         stores,
         operator,
     } = args;
-    let settings = match settings::settings(*store, stores, operator, Policy::absent()) {
+    let settings = match settings::settings(stores, operator, Policy::absent()) {
         Ok(settings) => settings,
         Err(fault) => {
             return Findings {

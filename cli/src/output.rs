@@ -5,8 +5,8 @@ use std::{
     process::ExitCode,
 };
 
-use clap::ValueEnum;
 use kees_init::Exit;
+use kees_settings::LogLevel;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
@@ -60,28 +60,10 @@ fn say(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
 }
 
-/// From which level on standard error tells what goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogLevel {
-    /// Failures alone
-    Error,
-    /// What went another way, too
-    Warn,
-    /// The whole run, too
-    Info,
-    /// Each step
-    Debug,
-}
-
 /// Sends events of this project to standard error. Those of libraries are left out, whatever the
 /// level: the AWS SDK writes whole answers into its own, values included.
 pub(crate) fn start_log(level: LogLevel) {
-    let level = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-    };
+    let level = LevelFilter::from(level);
     let ours = [
         "kees",
         "kees_common",

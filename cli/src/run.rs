@@ -10,6 +10,7 @@ use std::{
 use kees_common::{StoreName, names::env};
 use kees_init::{Exit, InitError, InitSettings, Report, Request, RunError};
 use kees_inject::{INIT_CONTAINER, Policy, SkipReason};
+use kees_settings::InitEnvFlags;
 use kees_store::{
     Stores,
     aws::{Caller, own_region},
@@ -39,12 +40,7 @@ const EVERYTHING: &str = "*\n";
 /// Runs nothing unless every pod is sound; a run that fails does not keep others from theirs.
 pub(crate) fn run(args: &RunArgs) -> Answer {
     let mut summary = Summary::default();
-    match settings::settings(
-        args.store,
-        &args.stores,
-        &args.operator,
-        Policy::permissive(),
-    ) {
+    match settings::settings(&args.stores, &args.operator, Policy::permissive()) {
         Ok(operator) => run_with(args, &operator, &mut summary),
         Err(fault) => summary.faults.push(fault),
     }
@@ -232,18 +228,17 @@ fn injected(workload: &Workload, pod: &Value, folder: &Path) -> (InitSettings, V
 fn for_this_machine(args: &RunArgs, settings: &mut InitSettings) {
     settings.output.format = args.format.or(settings.output.format);
     settings.storage.timeout = args.timeout;
-    if args.aws_sts_endpoint.is_some() {
-        settings
-            .aws
-            .aws_sts_endpoint
-            .clone_from(&args.aws_sts_endpoint);
+    if args.sts.aws_sts_endpoint.is_some() {
+        settings.aws.sts.clone_from(&args.sts);
     }
-    let own = args
-        .stores
-        .init_env
+    let InitEnvFlags { init_env } = &args.stores.env;
+    let own = init_env
         .iter()
-        .find(|(name, _)| name == env::EMBEDDED_FILE);
-    let file = own.map_or_else(|| args.out.join(EMBEDDED_FILE), |(_, file)| file.into());
+        .find(|variable| variable.name == env::EMBEDDED_FILE);
+    let file = own.map_or_else(
+        || args.out.join(EMBEDDED_FILE),
+        |variable| variable.value.clone().into(),
+    );
     settings.storage.embedded_file = Some(file);
 }
 
@@ -255,12 +250,12 @@ async fn give_region(prepared: &mut [Prepared]) -> Result<(), CliErrorKind> {
         let is_aws = [StoreName::DynamoDb, StoreName::SecretsManager]
             .iter()
             .any(|store| stores.contains(store));
-        is_aws && one.settings.aws.aws_region.is_none()
+        is_aws && one.settings.aws.flags.aws_region.is_none()
     };
     let mut lacking = prepared.iter_mut().filter(lacks).peekable();
     if lacking.peek().is_some() {
         let own = own_region().await.map_err(CliErrorKind::NoRegion)?;
-        lacking.for_each(|one| one.settings.aws.aws_region = Some(own.clone()));
+        lacking.for_each(|one| one.settings.aws.flags.aws_region = Some(own.clone()));
     }
     Ok(())
 }

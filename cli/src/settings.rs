@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use kees_common::{Endpoint, Region, StoreName, names::env};
+use kees_common::{Endpoint, Region, names::env};
 use kees_inject::{InjectSettings, Policy};
+use kees_settings::{AwsFlags, DomainFlags, InitEnvFlags, StoreFlags};
 
 use crate::{
     args::{ContainerArgs, DEFAULT_IMAGE, OperatorArgs, StoreArgs},
@@ -16,7 +17,6 @@ use crate::{
 /// # Errors
 /// The policy file, where it cannot be read or is none.
 pub(crate) fn settings(
-    store: StoreName,
     stores: &StoreArgs,
     operator: &OperatorArgs,
     without_policy: Policy,
@@ -24,7 +24,7 @@ pub(crate) fn settings(
     let OperatorArgs {
         policy,
         cluster,
-        annotation_domain,
+        domain: DomainFlags { annotation_domain },
         wired_image,
     } = operator;
     let policy = match policy {
@@ -45,7 +45,6 @@ pub(crate) fn settings(
     settings.cluster.clone_from(cluster);
     settings.domain = annotation_domain.clone();
     settings.wired_image = wired_image.clone().unwrap_or_default();
-    settings.store = store;
     stores.give(&mut settings);
     Ok(settings)
 }
@@ -69,13 +68,21 @@ pub(crate) fn withhold(workloads: &mut Vec<Workload>, faults: &[CliError]) {
 impl StoreArgs {
     fn give(&self, settings: &mut InjectSettings) {
         let Self {
+            store,
+            aws,
+            env: init_env,
+        } = self;
+        let StoreFlags {
+            store,
             stores,
             env_label,
+            kms_key_id,
+        } = store;
+        let AwsFlags {
             aws_region,
             aws_endpoint,
-            kms_key_id,
-            init_env,
-        } = self;
+        } = aws;
+        let InitEnvFlags { init_env } = init_env;
         let named = [
             (env::ENV_LABEL, env_label.clone()),
             (env::AWS_REGION, aws_region.as_ref().map(Region::to_string)),
@@ -85,8 +92,12 @@ impl StoreArgs {
             ),
             (env::KMS_KEY_ID, kms_key_id.clone()),
         ];
+        settings.store = *store;
         settings.stores.clone_from(stores);
-        settings.init_env.extend(init_env.iter().cloned());
+        let of_flag = init_env.iter();
+        settings
+            .init_env
+            .extend(of_flag.map(|variable| (variable.name.clone(), variable.value.clone())));
         settings.init_env.extend(
             named
                 .into_iter()

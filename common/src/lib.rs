@@ -17,8 +17,6 @@
 //! ```
 
 mod annotation;
-#[cfg(feature = "clap")]
-pub mod arguments;
 mod collector;
 mod domain;
 pub mod downward;

@@ -6,34 +6,29 @@ use std::{
 };
 
 use kees_common::Spec;
-use kees_init::{
-    Progress,
-    settings::{LogFormat, LogLevel, LogSettings},
-};
+use kees_init::Progress;
+use kees_settings::{LogFlags, LogFormat};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-/// Sends events of this project to standard error. Those of libraries are left out, whatever the
-/// level: the AWS SDK writes whole answers of DynamoDB into its own, values included.
-pub(crate) fn start(settings: &LogSettings) {
-    let level = match settings.log_level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    let ours =
-        ["kees_common", "kees_generate", "kees_init", "kees_store"].map(|name| (name, level));
-    let filter = Targets::new().with_targets(ours);
+/// Writes the events of this project to standard error. Events of libraries are left out at every
+/// level: those of the AWS SDK hold whole responses of DynamoDB, with the values.
+pub(crate) fn start(flags: LogFlags) {
+    let LogFlags {
+        log_level,
+        log_format,
+    } = flags;
+    let level = LevelFilter::from(log_level);
+    let own = ["kees_common", "kees_generate", "kees_init", "kees_store"].map(|name| (name, level));
+    let filter = Targets::new().with_targets(own);
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter);
-    match settings.log_format {
+    match log_format {
         LogFormat::Text => registry.with(layer.without_time()).init(),
         LogFormat::Json => registry.with(layer.json()).init(),
     }

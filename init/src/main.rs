@@ -14,6 +14,7 @@ use std::{
 
 use kees_common::names;
 use kees_init::{InitError, InitSettings, Report, Request, RunError};
+use kees_settings::LogFlags;
 use kees_store::Stores;
 use zeroizing_alloc::ZeroAlloc;
 
@@ -32,13 +33,13 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(usage) => {
-            log::start(&InitSettings::default().log);
+            log::start(LogFlags::default());
             let path = env::var_os(names::env::TERMINATION_LOG).map(PathBuf::from);
             let path = path.unwrap_or_else(|| InitSettings::default().log.termination_log);
             return failed(&InitError::from(usage).into(), &path);
         }
     };
-    log::start(&settings.log);
+    log::start(settings.log.flags);
     if let Err(error) = dumps {
         tracing::warn!(%error, "core dumps cannot be switched off");
     }

@@ -8,11 +8,13 @@ use kees_common::{
     StoreName, Warning, downward,
     names::{env, init},
 };
+use kees_settings::{DomainFlags, StoreFlags};
 
 use crate::{
     InitError, RunError, files,
     settings::{
-        CreatePolicy, InitSettings, LocalModePolicy, OutputSettings, PodSettings, StorageSettings,
+        CreatePolicy, InitSettings, LocalModePolicy, OutputSettings, Pause, PodSettings,
+        StorageSettings,
     },
 };
 
@@ -70,7 +72,7 @@ impl Request {
         annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, RunError> {
         let PodSettings {
-            annotation_domain,
+            flags: DomainFlags { annotation_domain },
             pod_name,
             pod_namespace,
             ..
@@ -99,8 +101,8 @@ impl Request {
             pod_name: pod_name.clone(),
             namespace: pod_namespace.clone(),
             create: *create,
-            timeout: *timeout,
-            retry_delay: *retry_delay,
+            timeout: timeout.get(),
+            retry_delay: retry_delay.map(Pause::get),
             warnings: parsed.warnings,
             entries: parsed.entries,
         };
@@ -137,7 +139,7 @@ impl Request {
         let needed = [
             (
                 env::ENV_LABEL,
-                stores.contains(&StoreName::DynamoDb) && settings.aws.env_label.is_none(),
+                stores.contains(&StoreName::DynamoDb) && settings.storage.flags.env_label.is_none(),
                 "is missing; the DynamoDB table is ENV_LABEL-kube-secret",
             ),
             (
@@ -165,8 +167,7 @@ impl Request {
 /// Where operator and pod meet: environment wins over annotation, except for the store.
 fn plan_settings(settings: &InitSettings, options: &Options) -> PlanSettings {
     let StorageSettings {
-        store,
-        stores,
+        flags: StoreFlags { store, stores, .. },
         storage_prefix,
         local_mode,
         ..
@@ -233,7 +234,7 @@ fn overruled(options: &Options, settings: &InitSettings) -> Vec<Warning> {
         .filter_map(|(name, variable, winner)| {
             let message = format!("has no effect: {variable} is {}", winner?);
             Some(Warning {
-                annotation: settings.pod.annotation_domain.init(name),
+                annotation: settings.pod.flags.annotation_domain.init(name),
                 message,
             })
         })

@@ -1,7 +1,7 @@
-//! What the operator settles: every flag with its environment variable, checked as it is read.
+//! The settings of a run: every flag with its environment variable, checked as it is read.
 //!
-//! Environment wins over annotation, so a value that both can give is an `Option` here, and its
-//! default stands where the two meet ([`crate::Request`]).
+//! The environment wins over an annotation. So a setting that both can have is an `Option` here, and
+//! its default is applied where the two are joined ([`crate::Request`]).
 
 #[cfg(test)]
 mod tests;
@@ -16,31 +16,38 @@ use clap::{
     Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, builder::Resettable,
 };
 use kees_common::{
-    Domain, Endpoint, FileMode, Region, StoragePrefix, StoreName,
-    arguments::without_empty_variables,
+    FileMode, StoragePrefix,
     names::env::{
-        ANNOTATION_DOMAIN, ANNOTATIONS_FILE, AWS_CA_BUNDLE, AWS_ENDPOINT, AWS_REGION,
-        AWS_STS_ENDPOINT, CREATE, EMBEDDED_FILE, ENV_LABEL, FILE_MODE, FORMAT, KMS_KEY_ID,
-        LEASES_FILE, LEASES_FILE_PATH, LOCAL_MODE, LOG_FORMAT, LOG_LEVEL, POD_NAME, POD_NAMESPACE,
-        POD_UID, RESOURCES_FILE, RESOURCES_FILE_PATH, RETRY_DELAY, SECRETS_FILE, SSL_CERT_FILE,
-        STORAGE_PREFIX, STORE, STORES, TERMINATION_LOG, TIMEOUT,
+        ANNOTATIONS_FILE, AWS_CA_BUNDLE, CREATE, EMBEDDED_FILE, FILE_MODE, FORMAT, LEASES_FILE,
+        LEASES_FILE_PATH, LOCAL_MODE, POD_NAME, POD_NAMESPACE, POD_UID, RESOURCES_FILE,
+        RESOURCES_FILE_PATH, RETRY_DELAY, SECRETS_FILE, SSL_CERT_FILE, STORAGE_PREFIX, STORE,
+        STORES, TERMINATION_LOG, TIMEOUT,
     },
     output::Format,
+};
+use kees_settings::{
+    AwsFlags, DAY, DomainFlags, LogFlags, Seconds, StoreFlags, StsFlags, without_empty_variables,
 };
 
 use crate::UsageError;
 
+/// How long a run waits for the stores in all. Zero is invalid: no store answers in no time.
+pub type Timeout = Seconds<1, DAY>;
+
+/// A pause between two reads.
+pub type Pause = Seconds<0, DAY>;
+
 const AFTER_HELP: &str = "\
-A variable that is empty counts as absent. Identity and proxies are the AWS SDK's and its variables:
+An empty variable counts as absent. Credentials and proxies are set by the variables of the AWS SDK:
 AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_PROFILE,
 AWS_ENDPOINT_URL_DYNAMODB, HTTP_PROXY, HTTPS_PROXY, NO_PROXY and so on.
 
 Exit status:
-  0   all written
+  0   all files were written
   64  wrong usage or environment
   65  an annotation is wrong, or a stored value is not what its annotation says
   69  a store could not be reached or kept failing until the deadline
-  71  the system refused what every program needs
+  71  the operating system could not start the program's runtime
   73  a file could not be written
   75  something stayed absent until the deadline
   77  denied
@@ -54,24 +61,24 @@ Example, without any store:
   RESOURCES_FILE=out/resources.properties LEASES_FILE=out/leases.properties \\
   RESOURCES_FILE_PATH=out LEASES_FILE_PATH=out kees-init";
 
-/// Reads a pod's annotations, creates or fetches what they name, and writes it all to files, or
-/// nothing.
+/// Reads a pod's annotations, fetches or creates the values that they name, and writes all of them
+/// to files. If one of them fails, it writes nothing.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "kees-init", version, after_long_help = AFTER_HELP)]
 pub struct InitSettings {
     /// The pod.
     #[command(flatten)]
     pub pod: PodSettings,
-    /// What is written, and where.
+    /// The files that are written.
     #[command(flatten)]
     pub output: OutputSettings,
-    /// Where values come from.
+    /// The stores, and how they are used.
     #[command(flatten)]
     pub storage: StorageSettings,
     /// AWS.
     #[command(flatten)]
     pub aws: AwsSettings,
-    /// What the run says about itself.
+    /// The log and the termination message.
     #[command(flatten)]
     pub log: LogSettings,
 }
@@ -83,13 +90,13 @@ pub struct PodSettings {
     /// The downward-API file with the pod's annotations
     #[arg(long, env = ANNOTATIONS_FILE, value_name = "FILE", default_value = "/podinfo/annotations")]
     pub annotations_file: PathBuf,
-    /// The domain of the annotations
-    #[arg(long, env = ANNOTATION_DOMAIN, value_name = "DOMAIN", default_value = "bsycorp.com")]
-    pub annotation_domain: Domain,
+    /// The domain of the annotations.
+    #[command(flatten)]
+    pub flags: DomainFlags,
     /// The pod's name, needed with a lease
     #[arg(long, env = POD_NAME, value_name = "NAME")]
     pub pod_name: Option<String>,
-    /// The pod's namespace, for the tags of what is created
+    /// The pod's namespace, for the tags of the secrets that are created
     #[arg(long, env = POD_NAMESPACE, value_name = "NAME")]
     pub pod_namespace: Option<String>,
     /// The pod's uid, for the log
@@ -101,26 +108,26 @@ pub struct PodSettings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Files")]
 pub struct OutputSettings {
-    /// Where the secrets are listed; its folder takes their files with the format `files`
+    /// The list of the secrets; with the format `files`, each secret has a file in its folder instead
     #[arg(long, env = SECRETS_FILE, value_name = "FILE", default_value = "/bsycorp-init/secrets.properties")]
     pub secrets_file: PathBuf,
-    /// Where the resources are listed
+    /// The list of the resources
     #[arg(long, env = RESOURCES_FILE, value_name = "FILE", default_value = "/bsycorp-init/resources.properties")]
     pub resources_file: PathBuf,
-    /// Where the leases are listed
+    /// The list of the leases
     #[arg(long, env = LEASES_FILE, value_name = "FILE", default_value = "/bsycorp-init/leases.properties")]
     pub leases_file: PathBuf,
-    /// The folder for one file a resource, its decoded value
+    /// The folder that gets one file for each resource, with its decoded value
     #[arg(long, env = RESOURCES_FILE_PATH, value_name = "FOLDER", default_value = "/bsycorp-init")]
     pub resources_file_path: PathBuf,
-    /// The folder for one file a lease, its number
+    /// The folder that gets one file for each lease, with its number
     #[arg(long, env = LEASES_FILE_PATH, value_name = "FOLDER", default_value = "/bsycorp-init")]
     pub leases_file_path: PathBuf,
-    /// How the lists are written: properties, env, json, or files (one a secret, and no lists)
-    /// [default: the pod's, else properties]
+    /// The format of the lists: properties, env, json, or files (one file for each secret, and no
+    /// lists) [default: the pod's, else properties]
     #[arg(long, env = FORMAT, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Mode of the files, four octal digits [default: the pod's, else 0444]
+    /// The mode of the files, four octal digits [default: the pod's, else 0444]
     #[arg(long, env = FILE_MODE, value_name = "MODE")]
     pub file_mode: Option<FileMode>,
 }
@@ -129,52 +136,39 @@ pub struct OutputSettings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Stores")]
 pub struct StorageSettings {
-    /// The store: dynamodb, secretsmanager or embedded
-    #[arg(long, env = STORE, value_name = "STORE", default_value = "dynamodb")]
-    pub store: StoreName,
-    /// The stores that annotations may choose, by comma [default: the one of --store alone]
-    #[arg(long, env = STORES, value_name = "STORE,…", value_delimiter = ',', value_parser = store_name)]
-    pub stores: Vec<StoreName>,
+    /// The stores that annotations may use.
+    #[command(flatten)]
+    pub flags: StoreFlags,
     /// The prefix of every storage path [default: the pod's, else /]
     #[arg(long, env = STORAGE_PREFIX, value_name = "PREFIX")]
     pub storage_prefix: Option<StoragePrefix>,
-    /// Whether the pod's local-mode is obeyed
+    /// Whether a pod may ask for local mode
     #[arg(long, env = LOCAL_MODE, value_enum, default_value_t)]
     pub local_mode: LocalModePolicy,
-    /// What happens to an absent DYNAMIC secret: init creates it, creator waits for it, never fails
-    /// at once
+    /// What to do when a DYNAMIC secret is absent
     #[arg(long, env = CREATE, value_enum, default_value_t)]
     pub create: CreatePolicy,
-    /// Seconds that waiting for the stores may take in all; generating is not counted
-    #[arg(long, env = TIMEOUT, value_name = "SECONDS", default_value = "60", value_parser = timeout)]
-    pub timeout: Duration,
-    /// Seconds to pause before one more look at what is absent [default: growing, up to 5]
-    #[arg(long, env = RETRY_DELAY, value_name = "SECONDS", value_parser = seconds)]
-    pub retry_delay: Option<Duration>,
+    /// Seconds that the run may wait for the stores in all; generating keys is not counted
+    #[arg(long, env = TIMEOUT, value_name = "SECONDS", default_value = "60")]
+    pub timeout: Timeout,
+    /// Seconds between two reads of an absent value [default: growing, up to 5]
+    #[arg(long, env = RETRY_DELAY, value_name = "SECONDS")]
+    pub retry_delay: Option<Pause>,
     /// The SQLite file of the store embedded
     #[arg(long, env = EMBEDDED_FILE, value_name = "FILE")]
     pub embedded_file: Option<PathBuf>,
 }
 
-/// AWS, as far as it is not the SDK's own to read.
+/// AWS, apart from what the SDK reads from the environment itself.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "AWS")]
 pub struct AwsSettings {
-    /// Names the DynamoDB table, ENV_LABEL-kube-secret; needed where DynamoDB is used
-    #[arg(long, env = ENV_LABEL, value_name = "LABEL")]
-    pub env_label: Option<String>,
-    /// The KMS key for what is created in Secrets Manager [default: the account's own]
-    #[arg(long, env = KMS_KEY_ID, value_name = "KEY")]
-    pub kms_key_id: Option<String>,
-    /// The Region [default: ap-southeast-2]
-    #[arg(long, env = AWS_REGION, value_name = "REGION")]
-    pub aws_region: Option<Region>,
-    /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own
-    #[arg(long, env = AWS_ENDPOINT, value_name = "URL")]
-    pub aws_endpoint: Option<Endpoint>,
-    /// The endpoint of STS
-    #[arg(long, env = AWS_STS_ENDPOINT, value_name = "URL")]
-    pub aws_sts_endpoint: Option<Endpoint>,
+    /// The Region and the endpoint of the stores.
+    #[command(flatten)]
+    pub flags: AwsFlags,
+    /// The endpoint of STS.
+    #[command(flatten)]
+    pub sts: StsFlags,
     /// Root certificates, PEM, instead of those that come with the program
     #[arg(long, env = AWS_CA_BUNDLE, value_name = "FILE")]
     pub aws_ca_bundle: Option<PathBuf>,
@@ -183,78 +177,49 @@ pub struct AwsSettings {
     pub ssl_cert_file: Option<PathBuf>,
 }
 
-/// Standard error and the termination message.
+/// The log and the termination message.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogSettings {
-    /// What standard error tells
-    #[arg(long, env = LOG_LEVEL, value_enum, default_value_t)]
-    pub log_level: LogLevel,
-    /// How standard error tells it
-    #[arg(long, env = LOG_FORMAT, value_enum, default_value_t)]
-    pub log_format: LogFormat,
-    /// The file for the cause of a failure, which `kubectl describe pod` shows
+    /// The log on standard error.
+    #[command(flatten)]
+    pub flags: LogFlags,
+    /// The file for the errors of a failed run, which `kubectl describe pod` shows
     #[arg(long, env = TERMINATION_LOG, value_name = "FILE", default_value = DEFAULT_TERMINATION_LOG)]
     pub termination_log: PathBuf,
 }
 
-/// Where the kubelet looks for a container's last words, unless the pod says otherwise.
+/// Where the kubelet reads a container's termination message unless the pod names another file.
 const DEFAULT_TERMINATION_LOG: &str = "/dev/termination-log";
 
-/// `LOCAL_MODE`: whether the pod's `local-mode` is obeyed.
+/// `LOCAL_MODE`: whether a pod may ask for local mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LocalModePolicy {
-    /// As the pod says: the default of a pod that was wired by hand.
+    /// It may; the default of a pod that was wired by hand
     #[default]
     Allow,
-    /// A pod that asks for it is at fault.
+    /// It is an error
     Deny,
 }
 
-/// `CREATE`: what happens to an absent DYNAMIC secret.
+/// `CREATE`: what to do when a DYNAMIC secret is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum CreatePolicy {
-    /// It is generated and stored.
+    /// Generate and store it
     #[default]
     Init,
-    /// It is waited for: something else creates it.
+    /// Wait until the creator has stored it
     Creator,
-    /// It is an error at once.
+    /// Fail at once
     Never,
 }
 
-/// `LOG_LEVEL`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogLevel {
-    /// Failures alone.
-    Error,
-    /// What has no effect or went another way, too.
-    Warn,
-    /// One line about the whole run, too.
-    #[default]
-    Info,
-    /// Each step.
-    Debug,
-    /// Each call.
-    Trace,
-}
-
-/// `LOG_FORMAT`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 impl InitSettings {
-    /// The settings of `arguments` (the first is the program's name) and, where a flag is not
-    /// among them, of the process's environment.
+    /// Parses `arguments` (the first is the program's name) and, for each flag that they do not have,
+    /// the environment of this process.
     ///
     /// # Errors
-    /// [`UsageError`]; also where `--help` or `--version` asks for a text and nothing else.
+    /// [`UsageError`]; also for `--help` and `--version`, which only ask for a text.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
         let mut command = without_empty_variables(Self::command());
         let settings = command
@@ -264,9 +229,9 @@ impl InitSettings {
         settings.contradiction().map_or(Ok(settings), Err)
     }
 
-    /// The settings of a container that has `variables`, names and values, as its environment. That
-    /// of this process is not looked at, and names that no flag has are passed over. A variable that
-    /// is wrong counts as absent and is told beside them; all are told at once.
+    /// The settings of a container whose environment is `variables` (names and values), and every
+    /// error in them. The environment of this process is ignored, and so is a variable that no flag
+    /// has. A variable with an error counts as absent.
     pub fn from_variables<'a>(
         variables: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> (Self, Vec<UsageError>) {
@@ -280,7 +245,7 @@ impl InitSettings {
                 .and_then(|matches| Self::from_arg_matches(&matches))
                 .map_err(|error| UsageError::new(&error, &named))
         };
-        let (mut sound, mut wrong) = (Vec::new(), Vec::new());
+        let (mut valid, mut errors) = (Vec::new(), Vec::new());
         for (name, value) in variables {
             let argument = named
                 .get_arguments()
@@ -289,22 +254,22 @@ impl InitSettings {
             if let (Some(flag), false) = (flag, value.is_empty()) {
                 let argument = [OsString::from(format!("--{flag}={value}"))];
                 match parse(&argument) {
-                    Ok(_) => sound.extend(argument),
-                    Err(error) => wrong.push(error),
+                    Ok(_) => valid.extend(argument),
+                    Err(error) => errors.push(error),
                 }
             }
         }
-        let settings = parse(&sound).unwrap_or_else(|error| {
-            wrong.push(error);
+        let settings = parse(&valid).unwrap_or_else(|error| {
+            errors.push(error);
             Self::default()
         });
-        wrong.extend(settings.contradiction());
-        (settings, wrong)
+        errors.extend(settings.contradiction());
+        (settings, errors)
     }
 
-    /// What no flag alone can tell.
+    /// An error between two flags that are valid alone.
     fn contradiction(&self) -> Option<UsageError> {
-        let StorageSettings { store, stores, .. } = &self.storage;
+        let StoreFlags { store, stores, .. } = &self.storage.flags;
         if stores.is_empty() || stores.contains(store) {
             return None;
         }
@@ -318,35 +283,39 @@ impl InitSettings {
         })
     }
 
-    /// What the stores need to know of this.
+    /// The settings of the stores.
     pub fn stores(&self) -> kees_store::StoreSettings {
-        let AwsSettings {
+        let StoreFlags {
+            store: _,
+            stores: _,
             env_label,
             kms_key_id,
-            ..
-        } = &self.aws;
-        let mut stores = kees_store::StoreSettings::default();
-        stores.env_label.clone_from(env_label);
-        stores.kms_key_id.clone_from(kms_key_id);
-        stores.embedded_file.clone_from(&self.storage.embedded_file);
+        } = &self.storage.flags;
+        let mut settings = kees_store::StoreSettings::default();
+        settings.env_label.clone_from(env_label);
+        settings.kms_key_id.clone_from(kms_key_id);
+        settings
+            .embedded_file
+            .clone_from(&self.storage.embedded_file);
         #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
         {
-            stores.aws = self.aws.settings();
+            settings.aws = self.aws.settings();
         }
-        stores
+        settings
     }
 }
 
 #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
 impl AwsSettings {
-    /// These, and for the rest what the process's environment says of proxies and certificates.
+    /// These settings, with the proxies and certificates that the environment of this process names.
     fn settings(&self) -> kees_store::aws::AwsSettings {
         let Self {
-            env_label: _,
-            kms_key_id: _,
-            aws_region,
-            aws_endpoint,
-            aws_sts_endpoint,
+            flags:
+                AwsFlags {
+                    aws_region,
+                    aws_endpoint,
+                },
+            sts: StsFlags { aws_sts_endpoint },
             aws_ca_bundle,
             ssl_cert_file,
         } = self.clone();
@@ -363,7 +332,7 @@ impl AwsSettings {
 }
 
 impl OutputSettings {
-    /// Every file in `folder`, under the original's names.
+    /// Every file in `folder`, with the names of the original kees.
     pub fn within(folder: &Path) -> Self {
         Self {
             secrets_file: folder.join("secrets.properties"),
@@ -377,62 +346,32 @@ impl OutputSettings {
     }
 }
 
-/// What holds where neither a flag nor a variable says otherwise.
+/// The settings without any flag or variable.
 impl Default for InitSettings {
     fn default() -> Self {
         Self {
             pod: PodSettings {
                 annotations_file: PathBuf::from("/podinfo/annotations"),
-                annotation_domain: Domain::default(),
+                flags: DomainFlags::default(),
                 pod_name: None,
                 pod_namespace: None,
                 pod_uid: None,
             },
             output: OutputSettings::within(Path::new("/bsycorp-init")),
             storage: StorageSettings {
-                store: StoreName::DynamoDb,
-                stores: Vec::new(),
+                flags: StoreFlags::default(),
                 storage_prefix: None,
                 local_mode: LocalModePolicy::default(),
                 create: CreatePolicy::default(),
-                timeout: Duration::from_mins(1),
+                timeout: Timeout::nearest(Duration::from_mins(1)),
                 retry_delay: None,
                 embedded_file: None,
             },
             aws: AwsSettings::default(),
             log: LogSettings {
-                log_level: LogLevel::default(),
-                log_format: LogFormat::default(),
+                flags: LogFlags::default(),
                 termination_log: PathBuf::from(DEFAULT_TERMINATION_LOG),
             },
         }
     }
-}
-
-fn store_name(text: &str) -> Result<StoreName, kees_common::ParseStoreNameError> {
-    text.trim().parse()
-}
-
-/// At most a day, so that arithmetic on it cannot overflow.
-fn seconds(text: &str) -> Result<Duration, &'static str> {
-    let seconds: f64 = text
-        .trim()
-        .parse()
-        .map_err(|_| "use a number of seconds, such as 60")?;
-    if (0.0..=86_400.0).contains(&seconds) {
-        Ok(Duration::from_secs_f64(seconds))
-    } else {
-        Err("use a number of seconds from 0 to 86400")
-    }
-}
-
-/// Nothing can be asked of a store in no time.
-fn timeout(text: &str) -> Result<Duration, &'static str> {
-    seconds(text).and_then(|timeout| {
-        if timeout.is_zero() {
-            Err("use a number of seconds above 0")
-        } else {
-            Ok(timeout)
-        }
-    })
 }

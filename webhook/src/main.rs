@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         }
     };
     let process = args.process();
-    logging::start(process.log_format, process.log_level);
+    logging::start(process.log);
     match run(args, process) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

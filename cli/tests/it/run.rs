@@ -358,7 +358,7 @@ fn a_name_that_stands_twice_is_refused() {
 #[case(&["run", "web.yaml", "--store", "s3"], "'s3' is not a store; use dynamodb, secretsmanager or embedded")]
 #[case(&["run", "web.yaml", "--store", "memory"], "use embedded")]
 #[case(&["run", "web.yaml", "--store", "dynamodb"], "needs --env-label")]
-#[case(&["run", "web.yaml", "--timeout", "soon"], "use a number of seconds from 1 to 86400")]
+#[case(&["run", "web.yaml", "--timeout", "soon"], "use a number of seconds from 0.001 to 86400")]
 #[case(&["run", "web.yaml", "--policy", "none.yaml"], "the policy file none.yaml cannot be read")]
 #[case(&["run", "none.yaml"], "none.yaml: it cannot be read: No such file")]
 #[case(&["run", "web.yaml", "--init-env", "STORE=dynamodb"], "--init-env cannot set STORE")]

@@ -98,7 +98,7 @@ fn wrong_usage_is_told_in_the_termination_message_too() {
     let container = Container::new(&[LOCAL]);
     let (status, stderr) = run(container.command().env("TIMEOUT", "soon"));
     assert_eq!(status, 64);
-    let expected = "TIMEOUT (--timeout) is 'soon': use a number of seconds, such as 60";
+    let expected = "TIMEOUT (--timeout) is 'soon': use a number of seconds from 0.001 to 86400";
     assert!(stderr.contains(expected), "{stderr}");
     assert!(container.read("termination-log").contains(expected));
 }

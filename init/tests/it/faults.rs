@@ -56,8 +56,8 @@ async fn every_annotation_at_fault_is_named_and_no_store_is_asked() {
 fn a_variable_is_needed_where_something_needs_it() {
     let mut pod = Pod::new();
     pod.settings.pod.pod_name = None;
-    pod.settings.storage.store = StoreName::DynamoDb;
-    pod.settings.storage.stores = vec![StoreName::Embedded];
+    pod.settings.storage.flags.store = StoreName::DynamoDb;
+    pod.settings.storage.flags.stores = vec![StoreName::Embedded];
     let annotations = [
         ("secret/a", "kind=REFERENCE"),
         ("secret/b", "kind=REFERENCE,store=embedded"),
@@ -130,7 +130,7 @@ fn a_store_is_one_of_those_that_are_allowed() {
             .contains("store secretsmanager is not allowed"),
         "{failure}"
     );
-    pod.settings.storage.stores = vec![StoreName::SecretsManager];
+    pod.settings.storage.flags.stores = vec![StoreName::SecretsManager];
     let request = pod.request(&annotations).unwrap();
     assert_eq!(
         Vec::from_iter(request.stores()),

@@ -31,7 +31,7 @@ impl Pod {
             output: OutputSettings::within(volume.path()),
             ..InitSettings::default()
         };
-        settings.storage.store = StoreName::Memory;
+        settings.storage.flags.store = StoreName::Memory;
         settings.pod.pod_name = Some("web-0".to_owned());
         settings.pod.pod_namespace = Some("team-a".to_owned());
         Self { settings, volume }

@@ -290,7 +290,7 @@ async fn the_operator_wins_over_the_pod() {
 async fn the_embedded_store_is_a_store_like_any_other() {
     let folder = TempDir::new().unwrap();
     let mut pod = Pod::new();
-    pod.settings.storage.store = StoreName::Embedded;
+    pod.settings.storage.flags.store = StoreName::Embedded;
     pod.settings.storage.embedded_file = Some(folder.path().join("kees.db"));
     let request = pod.request(&EVERYTHING).unwrap();
     let mut counts = Vec::new();

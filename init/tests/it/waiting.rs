@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use kees_common::{SecretValue, Spec};
-use kees_init::{Exit, Origin, settings::CreatePolicy};
+use kees_init::{
+    Exit, Origin,
+    settings::{CreatePolicy, Pause, Timeout},
+};
 use kees_store::ErrorKind;
 use tokio::time::Instant;
 
@@ -55,8 +58,8 @@ async fn what_stays_absent_is_an_error_at_the_deadline() {
 async fn a_retry_delay_is_the_pause_before_another_look() {
     for (timeout, delay, looks) in [(10, 4, 3), (10, 30, 2)] {
         let (mut pod, stores) = (Pod::new(), Scripted::default());
-        pod.settings.storage.timeout = Duration::from_secs(timeout);
-        pod.settings.storage.retry_delay = Some(Duration::from_secs(delay));
+        pod.settings.storage.timeout = Timeout::nearest(Duration::from_secs(timeout));
+        pod.settings.storage.retry_delay = Some(Pause::nearest(Duration::from_secs(delay)));
         let failure = pod.run(&[("resource/url", "")], &stores).await.unwrap_err();
         assert_eq!((failure.exit(), stores.reads()), (Exit::Absent, looks));
     }
