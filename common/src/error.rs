@@ -8,6 +8,7 @@ use crate::{
     name::ParseEntryNameError,
     pairs::ParsePairsError,
     path::ParsePathError,
+    spec::Spec,
     store_name::{ParseStoreNameError, StoreName},
 };
 
@@ -84,6 +85,15 @@ pub enum AnnotationErrorKind {
         /// What would be right.
         right: String,
     },
+    /// A blank at the end of a key that becomes part of a path.
+    #[error(
+        "{key}= ends in a blank; remove the blank: the original kees reads it as part of the path, \
+         which would then name another value"
+    )]
+    BlankAtEnd {
+        /// `storageKey` or `storageKeyPrefix`.
+        key: &'static str,
+    },
     /// An unknown key that is probably a misspelled known one.
     #[error("the key '{key}' is unknown; did you mean {known}=")]
     UnknownKey {
@@ -106,7 +116,7 @@ pub enum AnnotationErrorKind {
         "localModeValue is not standard base64; encode the value, for example with `base64 -w0`"
     )]
     LocalModeValue,
-    /// RSA or GPG without a field, or with one that the type does not have; `api-key` likewise.
+    /// A type with fields, and a name without one of them; `api-key` likewise.
     #[error("{what} has the fields {has}; name one of them at the end of the annotation's name")]
     Field {
         /// The type, or the kind of name.
@@ -114,7 +124,7 @@ pub enum AnnotationErrorKind {
         /// The fields it has, `_public and _private`.
         has: String,
     },
-    /// DYNAMIC RSA, GPG or `api-key` with `storageKey=`.
+    /// `storageKey=` with a DYNAMIC secret of a type with several fields.
     #[error(
         "storageKey= cannot be used with a DYNAMIC {0}, whose fields need a path each; remove it"
     )]
@@ -162,6 +172,9 @@ pub enum AnnotationErrorKind {
         /// The other annotation.
         by: String,
     },
+    /// A value that cannot be a shell variable.
+    #[error("format env needs text (UTF-8 without NUL), and {0}; use another format")]
+    NotText(String),
     /// Two entries, or an entry and a list of entries, have the same file.
     #[error("its file {file} is also that of {by}; rename one of them")]
     SameFile {
@@ -228,6 +241,14 @@ impl AnnotationErrorKind {
             path: excerpt(path),
             reason,
         }
+    }
+
+    /// An `api-key` without one of its fields.
+    pub(crate) fn api_key_field() -> Self {
+        Self::field(
+            "a RANDOM whose name begins with api-key",
+            Spec::API_KEY_FIELDS,
+        )
     }
 
     pub(crate) fn field(what: &str, fields: &[Field]) -> Self {

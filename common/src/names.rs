@@ -1,12 +1,12 @@
-//! Every annotation and environment variable by name, with what it means: the source of the
-//! reference in `docs/annotations.md`, which a test keeps equal to this file.
+//! The names and meanings of all annotations and environment variables. They are the source of the
+//! reference in `docs/annotations.md`; a test keeps both equal.
 
 /// A name with its meaning, for the reference.
 #[derive(Debug, Clone, Copy)]
 pub struct Documented {
     /// The name: a variable, a key of a value, or an annotation without its domain.
     pub name: &'static str,
-    /// What holds where it is absent; empty where there is no default.
+    /// The default; empty if there is none.
     pub default: &'static str,
     /// The meaning, in Markdown.
     pub meaning: &'static str,
@@ -32,11 +32,11 @@ pub mod keys {
         ALL:
         /// `DYNAMIC` (created where it is absent) or `REFERENCE` (only read); `INDEX` for a lease.
         KIND = "kind", "";
-        /// `RSA`, `GPG`, `PASSWORD` or `RANDOM`. Needed for `DYNAMIC`; with a `REFERENCE` in Secrets Manager, `RSA` or `GPG` and a field read that member of a secret that a `DYNAMIC` entry made.
+        /// One of the [types](#secrets). Needed for `DYNAMIC`. With a `REFERENCE` in Secrets Manager, a type with fields and a field read that member of a secret that a `DYNAMIC` entry created.
         TYPE = "type", "";
-        /// Bits, needed for `DYNAMIC`. RSA: 2048 or 4096. GPG: 2048, 3072 or 4096. PASSWORD and RANDOM: 8 to 8192, of which an eighth, rounded down, is the number of characters or bytes.
+        /// The size in bits, one of those of the [type](#secrets). Needed for `DYNAMIC`. An eighth of it, rounded down, is the number of characters of a PASSWORD or bytes of a RANDOM.
         SIZE = "size", "";
-        /// The path below the prefix, instead of the name. Not for `DYNAMIC` RSA, GPG and `api-key`. In Secrets Manager a `REFERENCE` or resource may give an ARN.
+        /// The path below the prefix, instead of the name. Not for a `DYNAMIC` secret of a type with fields. In Secrets Manager a `REFERENCE` or resource may give an ARN.
         STORAGE_KEY = "storageKey", "the name";
         /// The value in local mode, in base64.
         LOCAL_MODE_VALUE = "localModeValue", "derived from the name";

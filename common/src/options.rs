@@ -44,9 +44,10 @@ impl Options {
             // Not trimmed: the API server's match conditions compare the whole value.
             init::INJECT => self.opted_out = value == "false",
             init::STORAGE_PREFIX => {
-                let prefix = trimmed
+                // Not trimmed: blanks at its ends are errors.
+                let prefix = value
                     .parse()
-                    .map_err(|reason| AnnotationErrorKind::path(trimmed, reason));
+                    .map_err(|reason| AnnotationErrorKind::path(value, reason));
                 self.storage_prefix = collect.ok(prefix);
             }
             init::LOCAL_MODE => self.local_mode = LocalMode::from_annotation(trimmed),

@@ -137,9 +137,9 @@ fn variables<'a>(
                 });
             }
         };
-        match value.expose_text() {
-            Some(text) if !text.contains('\0') => variables.insert(variable, text),
-            _ => {
+        match shell_text(value) {
+            Some(text) => variables.insert(variable, text),
+            None => {
                 return Err(RenderError::NotText {
                     name: (*name).to_owned(),
                 });
@@ -147,6 +147,11 @@ fn variables<'a>(
         };
     }
     Ok(variables)
+}
+
+/// The value as text that a shell variable can contain.
+pub(crate) fn shell_text(value: &SecretValue) -> Option<&str> {
+    value.expose_text().filter(|text| !text.contains('\0'))
 }
 
 /// `name` with `_` for what a POSIX shell takes in no name, and before a digit at its beginning.

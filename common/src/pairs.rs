@@ -1,67 +1,89 @@
-//! The inside of an annotation's value: `k=v` pairs split at commas, each read as a line of a Java
-//! properties file, because that is how the original reads them.
+//! The value of an annotation: `k=v` pairs separated by commas. Each is read as a line of a Java
+//! properties file, because the original does so.
 
 use std::borrow::Cow;
 
-/// A key and its value, borrowed unless an escape was undone.
-pub(crate) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+/// One `k=v` of a value. Both parts are borrowed unless they contain an escape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pair<'a> {
+    pub(crate) key: Cow<'a, str>,
+    pub(crate) value: Result<PairValue<'a>, ParsePairsError>,
+}
+
+/// The value of a pair.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct PairValue<'a> {
+    pub(crate) text: Cow<'a, str>,
+    /// Whether blanks at the end, which were not escaped, are left out of `text`. For the original
+    /// they are part of the value.
+    pub(crate) is_trimmed: bool,
+}
 
 /// The pairs of `value`, in order.
 ///
-/// Pairs are split at commas and line breaks. Inside one, blanks around the separator fall away,
-/// the separator is `=`, `:` or a blank, a backslash escapes, and a pair that begins with `#` or
-/// `!` is a comment. Blanks at the end of a value are dropped, which the original does not do.
-pub(crate) fn parse(value: &str) -> Result<Vec<Pair<'_>>, ParsePairsError> {
+/// Pairs end at commas and line breaks. In a pair, the separator is `=`, `:` or a blank, blanks
+/// around it are skipped, and a backslash escapes. A pair that begins with `#` or `!` is a comment.
+/// Blanks at the end of a value are left out.
+pub(crate) fn parse(value: &str) -> impl Iterator<Item = Result<Pair<'_>, ParsePairsError>> {
     value
         .split([',', '\n', '\r'])
         .map(str::trim_start)
         .filter(|pair| !pair.is_empty() && !pair.starts_with(['#', '!']))
         .map(pair)
-        .collect()
 }
 
+/// A key that is invalid is the error of the whole pair.
 fn pair(text: &str) -> Result<Pair<'_>, ParsePairsError> {
     let (key, rest) = unescape(text, |c| is_blank(c) || c == '=' || c == ':')?;
-    // The key may have ended at a blank with the real separator behind it.
+    // A blank may have ended the key before the separator.
     let value = rest.trim_start_matches(is_blank);
     let value = value.strip_prefix(['=', ':']).unwrap_or(value);
-    let (value, _) = unescape(value.trim_start_matches(is_blank), |_| false)?;
-    Ok((key, value))
+    let value = unescape(value.trim_start_matches(is_blank), |_| false);
+    Ok(Pair {
+        key: key.text,
+        value: value.map(|(value, _)| value),
+    })
 }
 
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\u{c}')
 }
 
-/// Reads `text` up to the first unescaped character that `ends`, and hands back the rest. Blanks
-/// at the end are dropped unless they were escaped.
+/// Reads `text` up to the first unescaped character for which `ends` holds, and returns the rest as
+/// well. Blanks at the end are left out unless they are escaped.
 fn unescape(
     text: &str,
     ends: impl Fn(char) -> bool,
-) -> Result<(Cow<'_, str>, &str), ParsePairsError> {
+) -> Result<(PairValue<'_>, &str), ParsePairsError> {
     let split = |text: &str| text.find(|c| c == '\\' || ends(c)).unwrap_or(text.len());
     let (plain, mut rest) = text.split_at(split(text));
-    let solid = plain.trim_end_matches(is_blank);
+    let mut length = plain.trim_end_matches(is_blank).len();
     if !rest.starts_with('\\') {
-        return Ok((Cow::Borrowed(solid), rest));
+        let value = PairValue {
+            text: Cow::Borrowed(&plain[..length]),
+            is_trimmed: length < plain.len(),
+        };
+        return Ok((value, rest));
     }
-    let mut kept = solid.len();
     let mut unescaped = plain.to_owned();
     while let Some(escaped) = rest.strip_prefix('\\') {
         let mut escaped = escaped.chars();
         unescaped.push(escape(&mut escaped)?);
-        kept = unescaped.len();
         let (plain, next) = escaped.as_str().split_at(split(escaped.as_str()));
-        let solid = plain.trim_end_matches(is_blank);
-        kept += solid.len();
+        length = unescaped.len() + plain.trim_end_matches(is_blank).len();
         unescaped.push_str(plain);
         rest = next;
     }
-    unescaped.truncate(kept);
-    Ok((Cow::Owned(unescaped), rest))
+    let is_trimmed = length < unescaped.len();
+    unescaped.truncate(length);
+    let value = PairValue {
+        text: Cow::Owned(unescaped),
+        is_trimmed,
+    };
+    Ok((value, rest))
 }
 
-/// What stands behind a backslash.
+/// The character that the text after a backslash stands for.
 fn escape(rest: &mut std::str::Chars<'_>) -> Result<char, ParsePairsError> {
     Ok(match rest.next().ok_or(ParsePairsError::LoneBackslash)? {
         't' => '\t',
@@ -96,12 +118,12 @@ fn utf16_unit(rest: &mut std::str::Chars<'_>) -> Result<u16, ParsePairsError> {
     })
 }
 
-/// Prints pairs so that [`parse`], and the original, read them back.
+/// Prints pairs. [`parse`] and the original read them back.
 #[derive(Default)]
 pub(crate) struct Printer(String);
 
 impl Printer {
-    /// Appends one pair; `key` is one of ours, which has nothing to escape.
+    /// Appends one pair. `key` is a known one and needs no escapes.
     pub(crate) fn pair(&mut self, key: &str, value: &str) {
         if !self.0.is_empty() {
             self.0.push(',');
@@ -112,7 +134,7 @@ impl Printer {
         for (at, c) in value.char_indices() {
             match c {
                 '\\' => self.0.push_str("\\\\"),
-                // Blanks at both ends would fall away.
+                // Blanks at both ends would be skipped.
                 ' ' if at == 0 || at >= end => self.0.push_str("\\ "),
                 ',' => self.0.push_str("\\u002c"),
                 '\n' => self.0.push_str("\\n"),
@@ -130,10 +152,10 @@ impl Printer {
     }
 }
 
-/// A value that cannot be split into pairs.
+/// A value that is not a list of pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParsePairsError {
-    /// A backslash with nothing behind it. A comma ends a pair even behind a backslash.
+    /// A backslash at the end of a pair. A comma ends a pair even after a backslash.
     #[error(
         "a backslash stands before a comma or at the end; a value cannot hold a comma, and a backslash is written '\\\\'"
     )]
@@ -151,10 +173,11 @@ mod tests {
     use super::*;
 
     fn owned(value: &str) -> Vec<(String, String)> {
-        let pairs = parse(value).unwrap().into_iter();
-        pairs
-            .map(|(k, v)| (k.into_owned(), v.into_owned()))
-            .collect()
+        let owned = |pair: Result<Pair<'_>, _>| {
+            let pair = pair.unwrap();
+            (pair.key.into_owned(), pair.value.unwrap().text.into_owned())
+        };
+        parse(value).map(owned).collect()
     }
 
     fn one(value: &str) -> (String, String) {
@@ -190,22 +213,41 @@ mod tests {
     #[case(r"a=\u12", ParsePairsError::Unicode)]
     #[case(r"a=\ud83d", ParsePairsError::Unicode)]
     #[case(r"a=\ud83d\u0041", ParsePairsError::Unicode)]
-    fn an_escape_that_says_nothing_is_refused(
+    #[case(r"\u12=b", ParsePairsError::Unicode)]
+    fn an_incomplete_escape_is_an_error(#[case] text: &str, #[case] expected: ParsePairsError) {
+        let errors: Vec<_> = parse(text)
+            .filter_map(|pair| pair.and_then(|pair| pair.value).err())
+            .collect();
+        assert_eq!(errors, [expected]);
+    }
+
+    #[rstest]
+    #[case("a=b", false)]
+    #[case("a=b ", true)]
+    #[case("a=b\t", true)]
+    #[case(r"a=b\ ", false)]
+    #[case(r"a=b\  ", true)]
+    #[case(r"a=\u0062 ", true)]
+    #[case(r"a=\u0062", false)]
+    #[case("a= ", false)]
+    #[case("a =b", false)]
+    fn a_value_tells_whether_blanks_at_its_end_are_left_out(
         #[case] text: &str,
-        #[case] problem: ParsePairsError,
+        #[case] is_trimmed: bool,
     ) {
-        assert_eq!(parse(text), Err(problem));
+        let pair = parse(text).next().unwrap().unwrap();
+        assert_eq!(pair.value.unwrap().is_trimmed, is_trimmed);
     }
 
     #[test]
-    fn empty_pairs_and_comments_are_passed_over() {
-        assert_eq!(parse(",, #x=y, !z ,").unwrap(), []);
+    fn empty_pairs_and_comments_are_skipped() {
+        assert_eq!(parse(",, #x=y, !z ,").count(), 0);
     }
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in any::<String>()) {
-            let _ = parse(&text);
+        fn any_text_is_read_without_a_panic(text in any::<String>()) {
+            parse(&text).for_each(drop);
         }
 
         #[test]

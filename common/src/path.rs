@@ -1,9 +1,12 @@
-//! Where a value is stored: a prefix and, below it, a path.
+//! The path of a stored value: a prefix, and what follows it.
 
 use std::{fmt, str::FromStr};
 
+/// The longest path, in bytes: the most that DynamoDB accepts as a partition key.
+const MAX_LENGTH: usize = 2048;
+
 /// The prefix of every storage path of a pod, from `init.DOMAIN/storage-prefix` or the operator.
-/// One trailing `/` is dropped when a path is joined, so `/` stands for the root.
+/// A path is joined without one `/` at the end of the prefix, so `/` means the root.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StoragePrefix(String);
 
@@ -18,8 +21,8 @@ impl StoragePrefix {
         &self.0
     }
 
-    /// The path of `suffix` under this prefix. It is joined first and then looked at, so a
-    /// segment that only the joining makes (an empty one, `..`) is found as well.
+    /// The path of `suffix` under this prefix. The path is joined before it is checked, so the
+    /// check finds segments that only joining creates (an empty one, `..`).
     pub fn join(&self, suffix: &str) -> Result<StoragePath, ParsePathError> {
         let text = [self.trimmed(), "/", suffix].concat();
         check_path(&text)?;
@@ -45,8 +48,11 @@ impl FromStr for StoragePrefix {
     type Err = ParsePathError;
 
     fn from_str(text: &str) -> Result<Self, ParsePathError> {
+        if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
+            return Err(ParsePathError::Blank);
+        }
         let prefix = Self(text.to_owned());
-        // Whatever is wrong with the prefix is wrong with each path below it.
+        // An error of the prefix is an error of each path below it.
         prefix.join("x")?;
         Ok(prefix)
     }
@@ -109,18 +115,17 @@ fn check_path(text: &str) -> Result<(), ParsePathError> {
 }
 
 fn check_text(text: &str) -> Result<(), ParsePathError> {
-    if text.len() > 2048 {
+    if text.len() > MAX_LENGTH {
         return Err(ParsePathError::TooLong);
     }
-    let control = if text.is_ascii() {
-        // A look at all of it has no branches.
-        text.bytes()
-            .fold(false, |any, byte| any | byte.is_ascii_control())
-    } else {
-        text.chars().any(char::is_control)
-    };
-    if control {
+    if !text.is_ascii() {
+        return Err(ParsePathError::NotAscii);
+    }
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
         return Err(ParsePathError::Control);
+    }
+    if text.ends_with(' ') {
+        return Err(ParsePathError::Blank);
     }
     Ok(())
 }
@@ -137,6 +142,18 @@ pub enum ParsePathError {
     /// A control character.
     #[error("the path has a control character")]
     Control,
+    /// A letter outside ASCII.
+    #[error(
+        "the path has a character that is not ASCII; use ASCII only: the original kees reads such a \
+         character differently, so the path would name another value there"
+    )]
+    NotAscii,
+    /// A blank at the end, or at the beginning of a prefix.
+    #[error(
+        "the path begins or ends in a blank; remove the blank: the original kees reads it as part \
+         of the path, which would then name another value"
+    )]
+    Blank,
     /// More than the 2,048 bytes of a DynamoDB partition key.
     #[error("the path is longer than 2048 bytes, the most that DynamoDB takes as a key")]
     TooLong,
@@ -171,14 +188,17 @@ mod tests {
     #[case("/dev", "a//b", ParsePathError::Empty)]
     #[case("/dev", "a/", ParsePathError::Empty)]
     #[case("/dev", "a\nb", ParsePathError::Control)]
-    fn a_path_is_looked_at_after_it_was_joined(
+    #[case("/dev", "caf\u{e9}", ParsePathError::NotAscii)]
+    #[case("/dev", "a\u{a0}", ParsePathError::NotAscii)]
+    #[case("/dev", "a ", ParsePathError::Blank)]
+    fn a_path_is_checked_after_it_was_joined(
         #[case] prefix: &str,
         #[case] suffix: &str,
-        #[case] problem: ParsePathError,
+        #[case] expected: ParsePathError,
     ) {
         assert_eq!(
             prefix.parse::<StoragePrefix>().unwrap().join(suffix),
-            Err(problem)
+            Err(expected)
         );
     }
 
@@ -186,7 +206,12 @@ mod tests {
     #[case("//")]
     #[case("/dev//")]
     #[case("/dev/../prod")]
-    fn a_prefix_that_spoils_every_path_is_refused(#[case] prefix: &str) {
+    #[case("/d\u{e9}v")]
+    #[case("/dev ")]
+    #[case("/dev\n")]
+    #[case(" /dev")]
+    #[case(" ")]
+    fn a_prefix_that_makes_every_path_invalid_is_invalid(#[case] prefix: &str) {
         assert!(prefix.parse::<StoragePrefix>().is_err());
     }
 

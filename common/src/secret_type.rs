@@ -26,8 +26,12 @@ struct Row {
     fields: &'static [Field],
     /// The sizes that are generated.
     sizes: Sizes,
+    /// Whether stored values of other sizes are read as well.
+    reads_other_sizes: bool,
     /// The sizes as an error message describes them.
     right_size: &'static str,
+    /// The size in local mode of a REFERENCE that has none.
+    local_bits: u16,
     /// Whether each value is UTF-8 text.
     is_text: bool,
     /// The values, for the reference in `docs/annotations.md`.
@@ -48,37 +52,46 @@ const RSA: Row = Row {
     name: "RSA",
     fields: KEY_PAIR,
     sizes: Sizes::OneOf(&[2048, 4096]),
+    reads_other_sizes: false,
     right_size: "an RSA key has size=2048 or size=4096",
+    local_bits: 2048,
     is_text: false,
-    values: "DER: `SubjectPublicKeyInfo`, PKCS#8",
+    values: "in DER: the public key as `SubjectPublicKeyInfo`, the private key as PKCS#8",
 };
 
 const GPG: Row = Row {
     name: "GPG",
     fields: &[Field::Public, Field::Private, Field::Password],
     sizes: Sizes::OneOf(&[2048, 3072, 4096]),
+    // The original creates GPG keys of any size.
+    reads_other_sizes: true,
     right_size: "a GPG key has size=2048, size=3072 or size=4096",
+    local_bits: 2048,
     is_text: true,
-    values: "armored OpenPGP keys, RSA, AES-256, one user id, no expiry; the passphrase of the \
-             private key is 16 characters of base 62",
+    values: "armored OpenPGP keys with RSA and AES-256, one user id, and no expiry; the passphrase \
+             of the private key has 16 characters of base 62",
 };
 
 const PASSWORD: Row = Row {
     name: "PASSWORD",
     fields: &[Field::Whole],
     sizes: Sizes::From8To8192,
+    reads_other_sizes: false,
     right_size: "a PASSWORD has a size of 8 to 8192 bits, a character for each 8",
+    local_bits: 256,
     is_text: true,
-    values: "an eighth of the size in characters of base 62 (`0-9A-Za-z`)",
+    values: "one character of base 62 (`0-9A-Za-z`) for each 8 bits",
 };
 
 const RANDOM: Row = Row {
     name: "RANDOM",
     fields: &[Field::Whole],
     sizes: Sizes::From8To8192,
+    reads_other_sizes: false,
     right_size: "a RANDOM has a size of 8 to 8192 bits, a byte for each 8",
+    local_bits: 256,
     is_text: false,
-    values: "an eighth of the size in bytes",
+    values: "one random byte for each 8 bits",
 };
 
 impl SecretType {
@@ -110,8 +123,13 @@ impl SecretType {
         self.row().is_text
     }
 
+    /// Whether an annotation may ask for this size. A type may read more sizes than it creates.
+    pub(crate) fn accepts_size(self, bits: u16) -> bool {
+        self.creates_size(bits) || self.row().reads_other_sizes && (1..=8192).contains(&bits)
+    }
+
     /// Whether values of this size are generated.
-    pub(crate) fn has_size(self, bits: u16) -> bool {
+    pub fn creates_size(self, bits: u16) -> bool {
         match self.row().sizes {
             Sizes::OneOf(sizes) => sizes.contains(&bits),
             Sizes::From8To8192 => (8..=8192).contains(&bits),
@@ -119,8 +137,13 @@ impl SecretType {
     }
 
     /// The sizes that are right, as an error message describes them.
-    pub(crate) fn right_size(self) -> &'static str {
+    pub fn right_size(self) -> &'static str {
         self.row().right_size
+    }
+
+    /// The size in local mode, where the annotation has none, or one that is not created.
+    pub fn local_bits(self) -> u16 {
+        self.row().local_bits
     }
 
     /// The sizes, for the documentation: `2048, 4096`.
@@ -182,6 +205,13 @@ mod tests {
             assert_eq!(secret_type.to_string().parse(), Ok(secret_type));
         }
         assert_eq!("rsa".parse::<SecretType>(), Err(ParseSecretTypeError));
+    }
+
+    #[test]
+    fn the_size_in_local_mode_is_created() {
+        for secret_type in SecretType::ALL {
+            assert!(secret_type.creates_size(secret_type.local_bits()));
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@
 use std::{collections::BTreeMap, fs};
 
 use kees_common::{
-    Domain, EntryName, Layout, MountPath, Parsed, Plan, PlanSettings, SecretValue, StoragePrefix,
-    StoreName,
+    Domain, EntryName, Field, Layout, MountPath, Parsed, Plan, PlanSettings, SecretType,
+    SecretValue, StoragePrefix, StoreName,
     names::{Documented, env, init, keys},
     output::{self, Format},
 };
@@ -21,6 +21,7 @@ fn the_reference_says_what_the_code_does() {
     let written = fs::read_to_string(REFERENCE).unwrap();
     let regions = [
         ("keys", names("key", keys::ALL)),
+        ("types", types()),
         ("options", names("option", init::ALL)),
         ("environment", names("variable", env::ALL)),
         ("formats", formats()),
@@ -59,7 +60,11 @@ fn every_example_is_sound() {
         let annotations: BTreeMap<String, String> = serde_saphyr::from_str(example).unwrap();
         let parsed = parsed(annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         assert_eq!(parsed.warnings, [], "{example}");
-        assert_eq!(Plan::new(&parsed, &settings()).err(), None, "{example}");
+        assert_eq!(
+            Plan::new(&parsed, &settings(&parsed)).err(),
+            None,
+            "{example}"
+        );
         let entries = annotations
             .keys()
             .filter(|key| !key.starts_with("init."))
@@ -110,6 +115,30 @@ fn names(heading: &str, list: &[Documented]) -> String {
         format!("| `{name}` | {default} | {} |\n", meaning.trim())
     };
     head + &list.iter().map(row).collect::<String>()
+}
+
+fn types() -> String {
+    let head = "| type | sizes in bits | values | fields |\n| --- | --- | --- | --- |\n";
+    let row = |secret_type: SecretType| {
+        let fields: Vec<_> = secret_type
+            .fields()
+            .iter()
+            .filter(|field| **field != Field::Whole)
+            .map(|field| format!("`_{field}`"))
+            .collect();
+        let fields = match secret_type {
+            SecretType::Random => {
+                "none. If the name begins with `api-key`: `_consumer` and `_provider`, which have \
+                 the same value"
+                    .to_owned()
+            }
+            _ if fields.is_empty() => "none".to_owned(),
+            _ => fields.join(", "),
+        };
+        let (sizes, values) = (secret_type.sizes(), secret_type.values());
+        format!("| `{secret_type}` | {sizes} | {values} | {fields} |\n")
+    };
+    head.to_owned() + &SecretType::ALL.map(row).concat()
 }
 
 fn formats() -> String {
@@ -209,12 +238,24 @@ fn refused() -> String {
             "lease.bsycorp.com/node",
             "kind=INDEX,rangeStart=0,rangeEnd=9",
         )],
+        &[("secret.bsycorp.com/db", "kind=REFERENCE,storagekey=db")],
+        &[("secret.bsycorp.com/db", "kind=REFERENCE,storageKey=a ")],
+        &[("resource.bsycorp.com/db", "storageKey=caf\u{e9}")],
+        &[
+            ("init.bsycorp.com/format", "env"),
+            (
+                "secret.bsycorp.com/session-key",
+                "kind=DYNAMIC,type=RANDOM,size=256",
+            ),
+        ],
+        &[("init.bsycorp.com/storage-prefx", "/dev")],
         &[("init.bsycorp.com/store", "vault")],
         &[("init.bsycorp.com/file-mode", "0777")],
         &[("init.bsycorp.com/storage-prefix", "/dev/../prod")],
     ];
     let row = |pod: &&[(&str, &str)]| {
-        let errors = Plan::new(&parsed(pod.iter().copied()), &settings()).unwrap_err();
+        let parsed = parsed(pod.iter().copied());
+        let errors = Plan::new(&parsed, &settings(&parsed)).unwrap_err();
         let [error] = &errors[..] else {
             panic!("{pod:?}: {errors:?}")
         };
@@ -238,12 +279,15 @@ fn parsed<'a>(annotations: impl IntoIterator<Item = (&'a str, &'a str)>) -> Pars
     Parsed::from_annotations(&Domain::default(), annotations)
 }
 
-fn settings() -> PlanSettings {
+fn settings(parsed: &Parsed) -> PlanSettings {
     PlanSettings {
         prefix: StoragePrefix::root(),
         store: StoreName::DynamoDb,
         allowed: vec![StoreName::SecretsManager],
         local_mode_allowed: true,
-        layout: Layout::under(&MountPath::default(), Format::Properties),
+        layout: Layout::under(
+            &MountPath::default(),
+            parsed.options.format.unwrap_or_default(),
+        ),
     }
 }

@@ -1,6 +1,6 @@
 //! The errors of generating values and of verifying stored ones.
 
-use kees_common::Field;
+use kees_common::{Field, SecretType};
 
 /// A generation could not be created.
 #[derive(Debug, thiserror::Error)]
@@ -8,6 +8,14 @@ pub enum GenerateError {
     /// The operating system's random source failed.
     #[error("the operating system's random source failed")]
     Random,
+    /// Values of this size are read, but not created.
+    #[error("a {secret_type} key of {bits} bits is not created; {}", secret_type.right_size())]
+    Size {
+        /// The type.
+        secret_type: SecretType,
+        /// The size.
+        bits: u16,
+    },
     /// A key could not be generated or encoded.
     #[error("{key} could not be generated: {reason}")]
     Key {

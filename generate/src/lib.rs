@@ -29,9 +29,13 @@ const PASSPHRASE_LENGTH: usize = 16;
 /// Makes one generation of `spec`.
 ///
 /// # Errors
-/// [`GenerateError`] where the operating system's random source or the cryptographic library
-/// fails; never because of the spec, which was checked when it was parsed.
+/// [`GenerateError::Size`] for a size that is only read, and another [`GenerateError`] if the
+/// operating system's random source or the cryptographic library fails.
 pub fn generate(spec: &Spec) -> Result<Generated, GenerateError> {
+    let (secret_type, bits) = (spec.secret_type(), spec.bits());
+    if !secret_type.creates_size(bits) {
+        return Err(GenerateError::Size { secret_type, bits });
+    }
     match spec {
         Spec::Rsa { bits } => key_pair(&RsaKey::generate(*bits)?),
         Spec::Gpg { bits, user_id } => openpgp::wrap(
@@ -106,6 +110,20 @@ mod tests {
         assert_eq!(
             generate(&spec).unwrap().get(Field::Whole).unwrap().len(),
             length
+        );
+    }
+
+    #[test]
+    fn a_size_that_is_only_read_is_not_created() {
+        let user_id = "a<b>".parse().unwrap();
+        let error = generate(&Spec::Gpg {
+            bits: 1024,
+            user_id,
+        })
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a GPG key of 1024 bits is not created; a GPG key has size=2048, size=3072 or size=4096"
         );
     }
 

@@ -26,8 +26,8 @@ const CREATED: u32 = 1_577_836_800;
 pub fn derive(spec: &Spec, name: &str) -> Result<Generated, GenerateError> {
     match spec {
         Spec::Rsa { bits } => key_pair(&rsa_key("RSA", *bits, name)?),
-        Spec::Gpg { bits, user_id } => openpgp::wrap(
-            &rsa_key("GPG", *bits, name)?,
+        Spec::Gpg { user_id, .. } => openpgp::wrap(
+            &rsa_key("GPG", created_bits(spec), name)?,
             user_id,
             local::passphrase(name),
             &circumstances(name),
@@ -47,6 +47,17 @@ pub fn derive(spec: &Spec, name: &str) -> Result<Generated, GenerateError> {
                 (Field::Provider, value),
             ]))
         }
+    }
+}
+
+/// The size of `spec`, or for a size that is only read, the type's own. The original's local mode
+/// ignores the size of a key.
+fn created_bits(spec: &Spec) -> u16 {
+    let secret_type = spec.secret_type();
+    if secret_type.creates_size(spec.bits()) {
+        spec.bits()
+    } else {
+        secret_type.local_bits()
     }
 }
 

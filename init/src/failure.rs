@@ -278,6 +278,7 @@ impl EntryError {
         match self {
             Self::Store(error) => store_exit(error),
             Self::VerifyError(_) => Exit::Data,
+            Self::Generate(GenerateError::Size { .. }) => Exit::Data,
             Self::Generate(_) => Exit::Unavailable,
             Self::Absent { .. } => Exit::Absent,
         }

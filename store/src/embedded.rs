@@ -182,8 +182,7 @@ impl File {
     /// What a row holds, which SQLite itself lets be of any type.
     fn value(&self, path: &StoragePath, stored: ValueRef<'_>) -> Result<SecretValue, StoreError> {
         match stored {
-            ValueRef::Blob(bytes) if !bytes.is_empty() => Ok(SecretValue::new(bytes.to_vec())),
-            ValueRef::Blob(_) => Err(self.malformed(path, "is empty")),
+            ValueRef::Blob(bytes) => Ok(SecretValue::new(bytes.to_vec())),
             other => Err(self.malformed(path, &format!("is of type {}", other.data_type()))),
         }
     }

@@ -6,11 +6,10 @@ use super::{secret, unused::UnusedPairs};
 use crate::{
     collector::Collector,
     domain::Word,
-    entry::{Entry, Lease, Lookup, Resource, Source},
+    entry::{Entry, Lease, Lookup, Resource, Source, StorageKey},
     error::AnnotationErrorKind,
     name::EntryName,
     names::keys,
-    pairs,
     secret::SecretValue,
     store_name::StoreName,
 };
@@ -24,13 +23,12 @@ pub(super) fn parse(
 ) -> Option<Entry> {
     let errors_before = collect.error_count();
     let name = collect.ok(name.parse::<EntryName>());
-    let pairs = collect.ok(pairs::parse(value));
-    let (name, mut pairs) = (name?, UnusedPairs::new(pairs?, collect));
+    let mut pairs = UnusedPairs::parse(value, collect);
 
     let source = match word {
-        Word::Secret => secret::parse(&name, &mut pairs, collect).map(Source::Secret),
-        Word::Resource => Some(Source::Resource(resource(&mut pairs))),
-        Word::Lease => lease(&name, &mut pairs, collect).map(Source::Lease),
+        Word::Secret => secret::parse(name.as_ref(), &mut pairs, collect).map(Source::Secret),
+        Word::Resource => Some(Source::Resource(resource(&mut pairs, collect))),
+        Word::Lease => lease(name.as_ref(), &mut pairs, collect).map(Source::Lease),
         Word::Init => None,
     };
     let (local_value, store) = if word == Word::Lease {
@@ -46,7 +44,7 @@ pub(super) fn parse(
     let annotation = collect.annotation().to_owned();
     Some(Entry {
         annotation,
-        name,
+        name: name?,
         source: source?,
         store,
         local_value,
@@ -54,9 +52,10 @@ pub(super) fn parse(
 }
 
 /// The keys that say where a value is that is only read.
-pub(super) fn lookup(pairs: &mut UnusedPairs<'_>) -> Lookup {
+pub(super) fn lookup(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Lookup {
+    let storage_key = pairs.take_path(keys::STORAGE_KEY, collect);
     Lookup {
-        storage_key: pairs.storage_key(),
+        storage_key: storage_key.map(StorageKey::from),
         property: pairs.take(keys::PROPERTY).map(Cow::into_owned),
         version_stage: pairs.take(keys::VERSION_STAGE).map(Cow::into_owned),
         version_id: pairs.take(keys::VERSION_ID).map(Cow::into_owned),
@@ -74,27 +73,27 @@ fn store(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Option<Sto
     collect.ok(text.parse::<StoreName>())
 }
 
-fn resource(pairs: &mut UnusedPairs<'_>) -> Resource {
+fn resource(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Resource {
     // The original's examples give a resource both keys, which have no meaning there.
     pairs.take(keys::KIND);
     pairs.take(keys::TYPE);
     Resource {
-        lookup: lookup(pairs),
+        lookup: lookup(pairs, collect),
     }
 }
 
 fn lease(
-    name: &EntryName,
+    name: Option<&EntryName>,
     pairs: &mut UnusedPairs<'_>,
     collect: &mut Collector<'_>,
 ) -> Option<Lease> {
     let right = "a lease has kind=INDEX";
-    match pairs.take(keys::KIND).as_deref() {
-        Some("INDEX") => {}
-        Some(other) => collect.error(AnnotationErrorKind::invalid(keys::KIND, other, right)),
-        None => collect.error(AnnotationErrorKind::missing(keys::KIND, right)),
+    if let Some(kind) = pairs.take_required(keys::KIND, right, collect)
+        && kind != "INDEX"
+    {
+        collect.error(AnnotationErrorKind::invalid(keys::KIND, &kind, right));
     }
-    let key_prefix = pairs.take(keys::STORAGE_KEY_PREFIX);
+    let key_prefix = pairs.take_path(keys::STORAGE_KEY_PREFIX, collect);
     let start = range_bound(keys::RANGE_START, pairs, collect);
     let end = range_bound(keys::RANGE_END, pairs, collect);
     let (start, end) = (start?, end?);
@@ -106,9 +105,9 @@ fn lease(
             right,
         ));
     }
-    let key_prefix = key_prefix.map_or_else(|| name.base().to_owned(), Cow::into_owned);
+    let key_prefix = key_prefix.or_else(|| Some(name?.base().to_owned()));
     Some(Lease {
-        key_prefix,
+        key_prefix: key_prefix?,
         start,
         end,
     })
@@ -119,11 +118,8 @@ fn range_bound(
     pairs: &mut UnusedPairs<'_>,
     collect: &mut Collector<'_>,
 ) -> Option<i32> {
-    let Some(text) = pairs.take(key) else {
-        let right = "a lease has rangeStart= and rangeEnd=, whole numbers";
-        collect.error(AnnotationErrorKind::missing(key, right));
-        return None;
-    };
+    let right = "a lease has rangeStart= and rangeEnd=, whole numbers";
+    let text = pairs.take_required(key, right, collect)?;
     let right = "use a whole number of 32 bits";
     let number = text.parse();
     collect.ok(number.map_err(|_| AnnotationErrorKind::invalid(key, &text, right)))

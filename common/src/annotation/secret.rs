@@ -13,54 +13,66 @@ use crate::{
     user_id::UserId,
 };
 
+const DYNAMIC: &str = "DYNAMIC";
+const REFERENCE: &str = "REFERENCE";
+
+/// The secret, or `None` where it has errors. `name` is `None` if it is invalid, which is then
+/// already an error.
 pub(super) fn parse(
-    name: &EntryName,
+    name: Option<&EntryName>,
     pairs: &mut UnusedPairs<'_>,
     collect: &mut Collector<'_>,
 ) -> Option<Secret> {
-    match pairs.take(keys::KIND).as_deref() {
-        Some("DYNAMIC") => dynamic(name, pairs, collect),
-        Some("REFERENCE") => reference(name, pairs, collect),
-        Some(other) => {
-            let right = "use DYNAMIC or REFERENCE, in upper case";
-            collect.error(AnnotationErrorKind::invalid(keys::KIND, other, right));
-            None
-        }
-        None => {
-            let right = "use kind=DYNAMIC or kind=REFERENCE";
-            collect.error(AnnotationErrorKind::missing(keys::KIND, right));
+    let right = format!("use kind={DYNAMIC} or kind={REFERENCE}");
+    let kind = pairs.take_required(keys::KIND, right, collect);
+    if let Some(kind) = &kind
+        && !matches!(&**kind, DYNAMIC | REFERENCE)
+    {
+        let right = format!("use {DYNAMIC} or {REFERENCE}, in upper case");
+        collect.error(AnnotationErrorKind::invalid(keys::KIND, kind, right));
+        pairs.allow_missing();
+    }
+    // A kind in lower case is an error, but it says how to check the keys that are there.
+    match kind.map(|kind| kind.to_ascii_uppercase()).as_deref() {
+        Some(DYNAMIC) => dynamic(name, pairs, collect),
+        Some(REFERENCE) => reference(name, pairs, collect),
+        _ => {
+            secret_type(pairs, collect);
             None
         }
     }
 }
 
 fn dynamic(
-    name: &EntryName,
+    name: Option<&EntryName>,
     pairs: &mut UnusedPairs<'_>,
     collect: &mut Collector<'_>,
 ) -> Option<Secret> {
-    let storage_key = pairs.storage_key();
-    let size = pairs.take(keys::SIZE);
-    let Some(text) = pairs.take(keys::TYPE) else {
-        let right = format!("use {}", SecretType::list());
-        collect.error(AnnotationErrorKind::missing(keys::TYPE, right));
+    let storage_key = pairs.take_path(keys::STORAGE_KEY, collect);
+    let storage_key = storage_key.map(StorageKey::from);
+    let right = format!("use {}", SecretType::list());
+    let Some(text) = pairs.take_required(keys::TYPE, right, collect) else {
+        pairs.take(keys::SIZE);
         return None;
     };
-    let secret_type = collect.parse::<SecretType>(keys::TYPE, &text)?;
-    let field = collect.ok(field_of(secret_type, name));
+    let secret_type = valid_type(&text, collect)?;
+    let field = name.and_then(|name| {
+        let field = dynamic_field(secret_type, name, storage_key.is_some());
+        collect.ok(field)
+    });
     if let Some(key) = &storage_key {
-        // A path for each field, or one path for the only value.
-        let has_fields = field != Some(Field::Whole);
-        check_storage_key(key, secret_type, has_fields, collect);
+        check_storage_key(key, secret_type, collect);
     }
-    let bits = size_bits(secret_type, size.as_deref(), collect);
+    let bits = size_bits(secret_type, pairs, collect);
     let spec = match secret_type {
         SecretType::Gpg => {
             let user_id = user_id(pairs, collect);
             bits.zip(user_id)
                 .map(|(bits, user_id)| Spec::Gpg { bits, user_id })
         }
-        other => bits.map(|bits| spec(other, bits, field)),
+        other => bits
+            .zip(field)
+            .map(|(bits, field)| spec(other, bits, field)),
     };
     Some(Secret::Dynamic {
         spec: spec?,
@@ -70,17 +82,16 @@ fn dynamic(
 }
 
 fn reference(
-    name: &EntryName,
+    name: Option<&EntryName>,
     pairs: &mut UnusedPairs<'_>,
     collect: &mut Collector<'_>,
 ) -> Option<Secret> {
-    let lookup = lookup(pairs);
+    let lookup = lookup(pairs, collect);
     let size = pairs.take(keys::SIZE);
-    let secret_type = match pairs.take(keys::TYPE) {
-        Some(text) => Some(collect.parse::<SecretType>(keys::TYPE, &text)?),
-        None => None,
-    };
-    let field = secret_type.and_then(|secret_type| field_of(secret_type, name).ok());
+    let secret_type = secret_type(pairs, collect);
+    let field = secret_type
+        .zip(name)
+        .and_then(|(secret_type, name)| field_of(secret_type, name).ok());
     let member = secret_type
         .zip(field)
         .filter(|(_, field)| *field != Field::Whole);
@@ -93,8 +104,8 @@ fn reference(
     })
 }
 
-/// What local mode derives for a REFERENCE, as the original does where type and size are given.
-/// Outside local mode a REFERENCE needs neither, so nothing here is an error.
+/// What local mode derives for a REFERENCE, as the original does where the type is given. Outside
+/// local mode a REFERENCE needs neither type nor size, so nothing here is an error.
 fn local_spec(
     secret_type: SecretType,
     field: Option<Field>,
@@ -105,32 +116,40 @@ fn local_spec(
         SecretType::Gpg => pairs.take(keys::USER_ID),
         _ => None,
     };
-    let bits = size?
-        .parse()
-        .ok()
-        .filter(|bits| secret_type.has_size(*bits))?;
+    let bits = match size {
+        None => secret_type.local_bits(),
+        Some(size) => size
+            .parse()
+            .ok()
+            .filter(|bits| secret_type.accepts_size(*bits))?,
+    };
     match secret_type {
         SecretType::Gpg => field.and(Some(Spec::Gpg {
             bits,
             user_id: user_id?.parse().ok()?,
         })),
-        SecretType::Rsa => field.and(Some(Spec::Rsa { bits })),
-        other => Some(spec(other, bits, field.or(Some(Field::Whole)))),
+        SecretType::Random => Some(spec(secret_type, bits, field.unwrap_or(Field::Whole))),
+        other => Some(spec(other, bits, field?)),
     }
 }
 
-fn check_storage_key(
-    key: &StorageKey,
-    secret_type: SecretType,
-    has_fields: bool,
-    collect: &mut Collector<'_>,
-) {
-    if has_fields {
-        let what = match secret_type {
-            SecretType::Random => "api-key",
-            other => other.as_str(),
-        };
-        collect.error(AnnotationErrorKind::DynamicStorageKey(what.to_owned()));
+/// `type=`, which may be missing.
+fn secret_type(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Option<SecretType> {
+    let text = pairs.take(keys::TYPE)?;
+    valid_type(&text, collect)
+}
+
+/// The type of that name. One in lower case is an error, but it says which other keys to check.
+fn valid_type(text: &str, collect: &mut Collector<'_>) -> Option<SecretType> {
+    collect
+        .parse(keys::TYPE, text)
+        .or_else(|| text.to_ascii_uppercase().parse().ok())
+}
+
+fn check_storage_key(key: &StorageKey, secret_type: SecretType, collect: &mut Collector<'_>) {
+    if secret_type.fields() != [Field::Whole] {
+        let kind = AnnotationErrorKind::DynamicStorageKey(secret_type.to_string());
+        collect.error(kind);
     } else if key.as_str().is_empty() {
         let right = "give the path below the prefix, or remove it";
         collect.error(AnnotationErrorKind::invalid(keys::STORAGE_KEY, "", right));
@@ -138,57 +157,75 @@ fn check_storage_key(
 }
 
 fn user_id(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Option<UserId> {
-    let Some(text) = pairs.take(keys::USER_ID) else {
-        let right = "GPG needs a user id such as userId=Team A <team-a@example.com>";
-        collect.error(AnnotationErrorKind::missing(keys::USER_ID, right));
-        return None;
-    };
+    let right = "GPG needs a user id such as userId=Team A <team-a@example.com>";
+    let text = pairs.take_required(keys::USER_ID, right, collect)?;
     collect.parse(keys::USER_ID, &text)
 }
 
 /// The spec of any type but GPG.
-fn spec(secret_type: SecretType, bits: u16, field: Option<Field>) -> Spec {
+fn spec(secret_type: SecretType, bits: u16, field: Field) -> Spec {
     match secret_type {
         SecretType::Rsa => Spec::Rsa { bits },
-        SecretType::Random if field != Some(Field::Whole) => Spec::ApiKey { bits },
+        SecretType::Random if field != Field::Whole => Spec::ApiKey { bits },
         SecretType::Random => Spec::Random { bits },
         SecretType::Password | SecretType::Gpg => Spec::Password { bits },
     }
 }
 
-/// Which field of its type `name` is; an error if the type has fields and `name` is none of them.
-fn field_of(secret_type: SecretType, name: &EntryName) -> Result<Field, AnnotationErrorKind> {
-    let (what, fields) = match secret_type {
-        SecretType::Random if name.is_api_key() => (
-            "a RANDOM whose name begins with api-key",
-            Spec::API_KEY_FIELDS,
-        ),
-        other => (other.as_str(), other.fields()),
-    };
-    if fields == [Field::Whole] {
-        return Ok(Field::Whole);
+/// The field of a DYNAMIC secret.
+///
+/// An `api-key` is one value under two names. With `storageKey=`, the original stores it once, under
+/// that key, whatever field the name has. Without `storageKey=` and without one of the two fields,
+/// the original's local mode derives the value; [`crate::Plan`] allows such an entry only there.
+fn dynamic_field(
+    secret_type: SecretType,
+    name: &EntryName,
+    has_storage_key: bool,
+) -> Result<Field, AnnotationErrorKind> {
+    let is_api_key = secret_type == SecretType::Random && name.is_api_key();
+    match field_of(secret_type, name) {
+        Ok(_) if is_api_key && has_storage_key => Ok(Field::Whole),
+        Err(_) if is_api_key => Ok(Field::Whole),
+        field => field,
     }
+}
+
+/// The field at the end of `name`; an error if the type has fields and the name has none of them.
+fn field_of(secret_type: SecretType, name: &EntryName) -> Result<Field, AnnotationErrorKind> {
+    let is_api_key = secret_type == SecretType::Random && name.is_api_key();
+    let fields = if is_api_key {
+        Spec::API_KEY_FIELDS
+    } else {
+        secret_type.fields()
+    };
     let named = fields
         .iter()
         .find(|field| name.field() == Some(field.as_str()));
-    named
-        .copied()
-        .ok_or_else(|| AnnotationErrorKind::field(what, fields))
+    match named {
+        Some(field) => Ok(*field),
+        None if fields == [Field::Whole] => Ok(Field::Whole),
+        None if is_api_key => Err(AnnotationErrorKind::api_key_field()),
+        None => Err(AnnotationErrorKind::field(secret_type.as_str(), fields)),
+    }
 }
 
 fn size_bits(
     secret_type: SecretType,
-    size: Option<&str>,
+    pairs: &mut UnusedPairs<'_>,
     collect: &mut Collector<'_>,
 ) -> Option<u16> {
     let right = secret_type.right_size();
-    let Some(text) = size else {
-        collect.error(AnnotationErrorKind::missing(keys::SIZE, right));
-        return None;
-    };
-    let bits = text.parse().ok().filter(|bits| secret_type.has_size(*bits));
-    if bits.is_none() {
-        collect.error(AnnotationErrorKind::invalid(keys::SIZE, text, right));
+    let text = pairs.take_required(keys::SIZE, right, collect)?;
+    let bits = text
+        .parse()
+        .ok()
+        .filter(|bits| secret_type.accepts_size(*bits));
+    match bits {
+        None => collect.error(AnnotationErrorKind::invalid(keys::SIZE, &text, right)),
+        Some(bits) if !secret_type.creates_size(bits) => collect.warn(format!(
+            "a stored {secret_type} key of size={bits} is read, but none is created; {right}"
+        )),
+        Some(_) => {}
     }
     bits
 }

@@ -3,8 +3,12 @@
 use std::borrow::Cow;
 
 use crate::{
-    collector::Collector, entry::StorageKey, error::AnnotationErrorKind, excerpt::excerpt,
-    names::keys, pairs::Pair, typo,
+    collector::Collector,
+    error::AnnotationErrorKind,
+    excerpt::excerpt,
+    names::keys,
+    pairs::{self, Pair, PairValue},
+    typo,
 };
 
 /// The most unknown keys of one entry that are compared with the known keys. The comparison is slow,
@@ -15,20 +19,55 @@ const MAX_COMPARED: usize = 64;
 const MAX_WARNINGS: usize = 16;
 
 /// The pairs that are not taken yet.
-pub(super) struct UnusedPairs<'a>(Vec<Pair<'a>>);
+pub(super) struct UnusedPairs<'a> {
+    pairs: Vec<(Cow<'a, str>, PairValue<'a>)>,
+    /// The keys whose value has an error. They are not missing.
+    invalid: Vec<Cow<'a, str>>,
+    /// Whether a missing key is no error.
+    allows_missing: bool,
+}
 
 impl<'a> UnusedPairs<'a> {
-    pub(super) fn new(pairs: Vec<Pair<'a>>, collect: &mut Collector<'_>) -> Self {
-        let mut pairs = Self(pairs);
-        pairs.correct(collect);
-        pairs
+    /// Parses a value. Each kind of error is collected once, however often the value has it.
+    pub(super) fn parse(value: &'a str, collect: &mut Collector<'_>) -> Self {
+        let mut unused = Self {
+            pairs: Vec::new(),
+            invalid: Vec::new(),
+            allows_missing: false,
+        };
+        let mut errors = Vec::new();
+        for pair in pairs::parse(value) {
+            let error = match pair {
+                Ok(Pair {
+                    key,
+                    value: Ok(value),
+                }) => {
+                    unused.pairs.push((key, value));
+                    continue;
+                }
+                Ok(Pair {
+                    key,
+                    value: Err(error),
+                }) => {
+                    unused.invalid.push(key);
+                    error
+                }
+                Err(error) => error,
+            };
+            if !errors.contains(&error) {
+                errors.push(error);
+                collect.error(error);
+            }
+        }
+        unused.correct(collect);
+        unused
     }
 
     /// Collects an error for each misspelled key, and corrects the key. Thus the rest of the parser
     /// checks its value, and does not report the known key as missing.
     fn correct(&mut self, collect: &mut Collector<'_>) {
         let is_known = |key: &str| keys::ALL.iter().any(|known| known.name == key);
-        let unknown = self.0.iter_mut().filter(|(key, _)| !is_known(key));
+        let unknown = self.pairs.iter_mut().filter(|(key, _)| !is_known(key));
         for (key, _) in unknown.take(MAX_COMPARED) {
             let known = typo::closest(key, keys::ALL.iter().map(|known| known.name));
             if let Some(known) = known {
@@ -43,8 +82,12 @@ impl<'a> UnusedPairs<'a> {
 
     /// Takes every pair with that key; the last one counts, as in a Java properties file.
     pub(super) fn take(&mut self, key: &str) -> Option<Cow<'a, str>> {
+        self.take_value(key).map(|value| value.text)
+    }
+
+    fn take_value(&mut self, key: &str) -> Option<PairValue<'a>> {
         let mut found = None;
-        self.0.retain_mut(|(k, v)| {
+        self.pairs.retain_mut(|(k, v)| {
             let matches = k == key;
             if matches {
                 found = Some(std::mem::take(v));
@@ -54,17 +97,44 @@ impl<'a> UnusedPairs<'a> {
         found
     }
 
-    /// Takes `storageKey=`.
-    pub(super) fn storage_key(&mut self) -> Option<StorageKey> {
-        let text = self.take(keys::STORAGE_KEY)?;
-        Some(StorageKey::from(text.into_owned()))
+    /// Reports no missing keys from now on, because it is not sure which keys are required.
+    pub(super) fn allow_missing(&mut self) {
+        self.allows_missing = true;
+    }
+
+    /// Takes a key that is required. `right` describes what would be right if it is missing.
+    pub(super) fn take_required(
+        &mut self,
+        key: &'static str,
+        right: impl Into<String>,
+        collect: &mut Collector<'_>,
+    ) -> Option<Cow<'a, str>> {
+        let value = self.take(key);
+        let is_invalid = || self.invalid.iter().any(|invalid| invalid == key);
+        if value.is_none() && !self.allows_missing && !is_invalid() {
+            collect.error(AnnotationErrorKind::missing(key, right));
+        }
+        value
+    }
+
+    /// Takes `storageKey=` or `storageKeyPrefix=`, which become part of a path.
+    pub(super) fn take_path(
+        &mut self,
+        key: &'static str,
+        collect: &mut Collector<'_>,
+    ) -> Option<String> {
+        let value = self.take_value(key)?;
+        if value.is_trimmed || value.text.ends_with(char::is_whitespace) {
+            collect.error(AnnotationErrorKind::BlankAtEnd { key });
+        }
+        Some(value.text.into_owned())
     }
 
     /// Warns of the pairs that nothing has taken. `is_valid`: whether the entry has no errors, so
     /// that all of its keys were looked for.
     pub(super) fn warn(self, is_valid: bool, collect: &mut Collector<'_>) {
-        let more = self.0.len().saturating_sub(MAX_WARNINGS);
-        for (key, _) in self.0.into_iter().take(MAX_WARNINGS) {
+        let more = self.pairs.len().saturating_sub(MAX_WARNINGS);
+        for (key, _) in self.pairs.into_iter().take(MAX_WARNINGS) {
             let is_known = keys::ALL.iter().any(|known| known.name == key);
             if is_valid || !is_known {
                 let what = if is_known {

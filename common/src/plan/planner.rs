@@ -11,6 +11,7 @@ use crate::{
     locator::{Locator, Member},
     names::{init, keys},
     options::LocalMode,
+    output::{self, Format},
     path::StoragePath,
     secret_type::SecretType,
     spec::Spec,
@@ -65,6 +66,7 @@ impl Planner<'_> {
 
     fn add(&mut self, index: usize, entry: &Entry) -> Result<(), AnnotationErrorKind> {
         self.check_local_mode(entry)?;
+        self.check_format(entry)?;
         if let Source::Lease(lease) = &entry.source {
             let path = format!("leases/{}.{}", lease.key_prefix, lease.start);
             return self.path(self.pod_store, &path).map(|_| ());
@@ -113,12 +115,53 @@ impl Planner<'_> {
             Source::Lease(_) if !self.is_local_only() => Err(AnnotationErrorKind::StoreLease(
                 self.parsed.domain.init(init::LOCAL_MODE),
             )),
+            Source::Secret(Secret::Dynamic {
+                spec: Spec::Random { .. },
+                storage_key: None,
+                ..
+            }) if entry.name.is_api_key() && self.parsed.options.local_mode == LocalMode::Off => {
+                Err(AnnotationErrorKind::api_key_field())
+            }
             Source::Resource(_)
             | Source::Secret(Secret::Reference {
                 local_spec: None, ..
             }) if self.is_local_only() && entry.local_value.is_none() => {
                 Err(AnnotationErrorKind::NoLocalValue)
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the format can contain each value that kees creates, derives or decodes for `entry`.
+    /// A value that is only read is checked when it is written.
+    fn check_format(&self, entry: &Entry) -> Result<(), AnnotationErrorKind> {
+        if self.settings.layout.format != Format::Env {
+            return Ok(());
+        }
+        let local_mode = self.parsed.options.local_mode;
+        let local_value = entry
+            .local_value
+            .as_ref()
+            .filter(|_| local_mode != LocalMode::Off);
+        if local_value.is_some_and(|value| output::shell_text(value).is_none()) {
+            let reason = "the localModeValue is not text".to_owned();
+            return Err(AnnotationErrorKind::NotText(reason));
+        }
+        let spec = match &entry.source {
+            // The local value replaces the others.
+            _ if local_mode == LocalMode::On && local_value.is_some() => None,
+            Source::Secret(Secret::Dynamic { spec, .. }) => Some(spec),
+            Source::Secret(Secret::Reference { local_spec, .. })
+                if local_mode != LocalMode::Off && local_value.is_none() =>
+            {
+                local_spec.as_ref()
+            }
+            _ => None,
+        };
+        match spec.map(Spec::secret_type) {
+            Some(secret_type) if !secret_type.is_text() => Err(AnnotationErrorKind::NotText(
+                format!("the value of a {secret_type} is not text"),
+            )),
             _ => Ok(()),
         }
     }

@@ -352,13 +352,23 @@ fn a_secret_has_a_name_of_512_characters_at_most() {
     "resource.d/a: local mode has no value for it; add localModeValue= with the value in base64"
 )]
 #[case(
-    &[("secret.d/a", "kind=REFERENCE,type=PASSWORD"), ("init.d/local-mode", "true")],
+    &[("secret.d/a", "kind=REFERENCE"), ("init.d/local-mode", "true")],
     "secret.d/a: local mode has no value for it; add localModeValue= with the value in base64"
 )]
 #[case(
     &[("resource.d/secrets.properties", "")],
     "resource.d/secrets.properties: its file /bsycorp-init/secrets.properties is also that of the \
      list of secrets; rename one of them"
+)]
+#[case(
+    &[("resource.d/a", "storageKey=caf\\u00e9")],
+    "resource.d/a: /dev/team/caf\u{e9}: the path has a character that is not ASCII; use ASCII only: \
+     the original kees reads such a character differently, so the path would name another value there"
+)]
+#[case(
+    &[("secret.d/api-key.v1", API_KEY)],
+    "secret.d/api-key.v1: a RANDOM whose name begins with api-key has the fields _consumer and \
+     _provider; name one of them at the end of the annotation's name"
 )]
 fn what_only_shows_beside_the_settings_is_a_fault(
     #[case] annotations: &[(&str, &str)],
@@ -370,10 +380,92 @@ fn what_only_shows_beside_the_settings_is_a_fault(
     );
 }
 
+/// The settings and annotations with format `env`: the error, if there is one.
+fn env_error(key: &str, value: &str, local_mode: &str) -> Option<String> {
+    let settings = PlanSettings {
+        layout: Layout::under(&MountPath::default(), Format::Env),
+        ..settings(StoreName::DynamoDb)
+    };
+    let errors = errors(
+        &settings,
+        &[(key, value), ("init.d/local-mode", local_mode)],
+    );
+    assert!(errors.len() <= 1, "{errors:?}");
+    errors.into_iter().next()
+}
+
+const GPG: &str = "kind=DYNAMIC,type=GPG,size=2048,userId=a<b>";
+
+#[rstest]
+#[case("secret.d/a_private", RSA, "false", "the value of a RSA is not text")]
+#[case(
+    "secret.d/a",
+    "kind=DYNAMIC,type=RANDOM,size=8",
+    "false",
+    "the value of a RANDOM is not text"
+)]
+#[case(
+    "secret.d/api-key_consumer",
+    API_KEY,
+    "true",
+    "the value of a RANDOM is not text"
+)]
+#[case(
+    "secret.d/a",
+    "kind=REFERENCE,type=RANDOM",
+    "true",
+    "the value of a RANDOM is not text"
+)]
+#[case(
+    "resource.d/a",
+    "localModeValue=/w==",
+    "true",
+    "the localModeValue is not text"
+)]
+#[case(
+    "resource.d/a",
+    "localModeValue=AA==",
+    "remote-then-local",
+    "the localModeValue is not text"
+)]
+fn format_env_is_refused_for_a_value_that_may_not_be_text(
+    #[case] key: &str,
+    #[case] value: &str,
+    #[case] local_mode: &str,
+    #[case] reason: &str,
+) {
+    let expected = format!(
+        "{key}: format env needs text (UTF-8 without NUL), and {reason}; use another format"
+    );
+    assert_eq!(env_error(key, value, local_mode), Some(expected));
+}
+
+#[rstest]
+#[case("secret.d/a", PASSWORD, "false")]
+#[case("secret.d/a_private", GPG, "false")]
+#[case("secret.d/a_password", GPG, "false")]
+#[case("secret.d/a", "kind=REFERENCE,type=RANDOM", "false")]
+#[case(
+    "secret.d/a",
+    "kind=DYNAMIC,type=RANDOM,size=64,localModeValue=YQ==",
+    "true"
+)]
+#[case(
+    "secret.d/a",
+    "kind=DYNAMIC,type=PASSWORD,size=64,localModeValue=/w==",
+    "false"
+)]
+fn format_env_is_allowed_for_text(#[case] key: &str, #[case] value: &str, #[case] mode: &str) {
+    assert_eq!(env_error(key, value, mode), None);
+}
+
 #[rstest]
 #[case("resource.d/a", "localModeValue=YQ==")]
 #[case("secret.d/a", "kind=REFERENCE,localModeValue=YQ==")]
 #[case("secret.d/a", "kind=REFERENCE,type=PASSWORD,size=64")]
+#[case("secret.d/a", "kind=REFERENCE,type=PASSWORD")]
+#[case("secret.d/a_public", "kind=REFERENCE,type=RSA")]
+#[case("secret.d/api-key.v1", API_KEY)]
 #[case("secret.d/a", PASSWORD)]
 #[case("lease.d/a", LEASE)]
 #[case("resource.d/a", "localModeValue=YQ==,store=memory,property=p")]

@@ -93,6 +93,7 @@ fn different_names_give_different_keys() {
 #[case(Spec::Rsa { bits: 2048 })]
 #[case(Spec::Rsa { bits: 4096 })]
 #[case(Spec::Gpg { bits: 3072, user_id: user_id() })]
+#[case(Spec::Gpg { bits: 1024, user_id: user_id() })]
 #[case(Spec::Password { bits: 8 })]
 #[case(Spec::Random { bits: 8192 })]
 #[case(Spec::ApiKey { bits: 12 })]

@@ -63,7 +63,6 @@ pub(super) fn of(path: &StoragePath, value: &SecretValue) -> Result<Item, StoreE
 pub(super) fn value(path: &StoragePath, mut item: Item) -> Result<SecretValue, StoreError> {
     let problem = match item.remove(VALUE) {
         Some(AttributeValue::S(text)) => match SecretValue::from_base64(&Zeroizing::new(text)) {
-            Ok(value) if value.is_empty() => "is empty".to_owned(),
             Ok(value) => return Ok(value),
             Err(not_base64) => format!("is {not_base64}"),
         },
@@ -124,11 +123,17 @@ mod tests {
         assert_eq!(super::value(&path(), item).unwrap(), value);
     }
 
+    #[test]
+    fn an_empty_value_is_read() {
+        let mut item = key(&path());
+        item.insert(VALUE.to_owned(), AttributeValue::S(String::new()));
+        assert!(value(&path(), item).unwrap().is_empty());
+    }
+
     #[rstest]
     #[case::not_base64(Some(AttributeValue::S("canary!".to_owned())), "is not standard base64")]
     #[case::cut_short(Some(AttributeValue::S("Y2FuYXJ5A".to_owned())), "is not standard base64")]
     #[case::url_safe(Some(AttributeValue::S("_-__".to_owned())), "is not standard base64")]
-    #[case::empty(Some(AttributeValue::S(String::new())), "is empty")]
     #[case::binary(Some(AttributeValue::B(Blob::new("canary"))), "is of type B, not S")]
     #[case::a_number(Some(AttributeValue::N("7".to_owned())), "is of type N, not S")]
     #[case::missing(None, "is missing")]

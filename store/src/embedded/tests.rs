@@ -271,10 +271,19 @@ fn a_lock_that_stays_is_something_to_try_again() {
     assert!(use_it(&store).0.is_ok());
 }
 
+#[test]
+fn an_empty_value_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kees.sqlite");
+    let insert = format!("{SCHEMA}; INSERT INTO kees_secret VALUES ('/dev/db', x'')");
+    connect(&file).execute_batch(&insert).unwrap();
+    let found = use_it(&Embedded::new(file)).0.unwrap();
+    assert!(found.unwrap().is_empty());
+}
+
 #[rstest]
 #[case::text("'canary'", "is of type Text")]
 #[case::a_number("7", "is of type Integer")]
-#[case::empty("x''", "is empty")]
 fn what_kees_did_not_store_is_malformed_and_not_shown(#[case] value: &str, #[case] problem: &str) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kees.sqlite");
