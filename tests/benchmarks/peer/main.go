@@ -1,6 +1,6 @@
-// Peer is a mutating webhook as most of them are written: the pod is decoded whole, changed in its Go types, and the
-// patch found by comparing the JSON of both. It does for one pod what kees-webhook does for it, with nothing decided,
-// so that the cost of the usual way can be measured beside ours. It is started by run.py alone.
+// Peer is a mutating webhook that is written in the usual way: it decodes the whole pod, changes the Go types, and
+// compares the JSON of both versions to find the patch. It makes the changes that kees-webhook makes to one pod, but
+// checks nothing. run.py starts it to compare the cost of a request.
 package main
 
 import (
