@@ -1,184 +1,220 @@
-//! What the webhook would do with a workload's pods.
+//! The admission decision: what the webhook would do with the pods of a workload.
 
-use kees_common::{Domain, names::init};
-use kees_inject::{Decision, InjectSettings, Operations, PodView, SkipReason, decide};
+use std::fmt;
+
+use kees_common::{Domain, Parsed, misspelled_prefix, names::init};
+use kees_inject::{Decision, Operations, PodError, PodView, SkipReason, decide};
 use serde_json::Value;
 
 use crate::{
-    fault::{CliError, CliErrorKind},
-    manifest::Document,
+    error::{CliError, CliErrorKind},
+    input::Input,
+    pod_types::TypedPod,
     workload::Workload,
 };
 
-/// The webhook's answer about one workload.
+/// What the webhook would answer about one workload.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    /// What has no effect.
     pub(crate) warnings: Vec<String>,
     pub(crate) verdict: Verdict,
 }
 
-/// What becomes of the pods.
+/// What would happen to the pods.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     /// They are changed to this.
     Injected(Value),
-    /// They are left as they are.
-    LeftAlone(SkipReason),
-    /// They are refused.
+    /// They stay as they are.
+    Skipped(SkipReason),
+    /// They are denied, with all errors.
     Denied(Vec<CliError>),
+    /// Unknown: the settings or the workload's name are wrong, which is reported elsewhere.
+    Undecided,
 }
 
-/// Asks about the pods of `workload`.
-pub(crate) fn admit(
-    workload: &Workload,
-    documents: &[Document],
-    settings: &InjectSettings,
-) -> Admission {
-    let mut warnings = Vec::new();
-    for annotation in &workload.misplaced {
-        warnings.push(format!(
-            "{annotation}: it stands on the {} itself, where nothing reads it; move it to the \
-             annotations of the pod template",
-            workload.name.kind
-        ));
-    }
-    let verdict = match workload.pod(documents) {
-        Some(pod) => verdict(pod, &workload.name.namespace, settings, &mut warnings),
-        None => Ok(Verdict::LeftAlone(SkipReason::NotAnnotated)),
+/// Decides on the pods of `workload`.
+pub(crate) fn admit(input: &Input, workload: &Workload) -> Admission {
+    let mut warnings = misplaced(workload);
+    let verdict = match workload.pod(&input.documents) {
+        Some(pod) => verdict(input, workload, pod, &mut warnings),
+        None => Ok(Verdict::Skipped(SkipReason::NotAnnotated)),
     };
-    let verdict = verdict.unwrap_or_else(|problems| {
-        let faults = problems.into_iter().map(|problem| CliError {
-            place: workload.place.clone(),
-            problem,
-        });
-        Verdict::Denied(faults.collect())
+    if let (Ok(Verdict::Skipped(SkipReason::NotAnnotated)), Some(pod)) =
+        (&verdict, workload.pod(&input.documents))
+    {
+        warnings.extend(misspelled(pod, &input.settings.domain));
+    }
+    let verdict = verdict.unwrap_or_else(|errors| {
+        let errors = errors.into_iter().map(|e| e.at(&workload.location));
+        Verdict::Denied(errors.collect())
     });
     Admission { warnings, verdict }
 }
 
+fn misplaced(workload: &Workload) -> Vec<String> {
+    let warning = |annotation| {
+        format!(
+            "{annotation}: has no effect on the {} itself; move it to the annotations of the pod \
+             template",
+            workload.name.kind
+        )
+    };
+    workload.misplaced.iter().map(warning).collect()
+}
+
+/// Finds misspelled annotations of a pod that has no others. The API server does not send such a pod to
+/// the webhook.
+fn misspelled(pod: &Value, domain: &Domain) -> impl Iterator<Item = String> {
+    let annotations = pod.pointer("/metadata/annotations");
+    let keys = annotations
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(|annotations| annotations.keys());
+    keys.filter_map(|key| misspelled_prefix(domain, key))
+        .map(|warning| warning.to_string())
+}
+
 fn verdict(
+    input: &Input,
+    workload: &Workload,
     pod: &Value,
-    namespace: &str,
-    settings: &InjectSettings,
     warnings: &mut Vec<String>,
 ) -> Result<Verdict, Vec<CliErrorKind>> {
-    let mut unquoted = unquoted_annotations(pod);
-    unquoted.extend(unquoted_variables(pod));
-    if !unquoted.is_empty() {
-        return Err(unquoted);
+    let TypedPod {
+        json,
+        not_text,
+        variables,
+        removed,
+    } = TypedPod::new(pod);
+    let is_complete = removed.is_empty();
+    let mut errors: Vec<CliErrorKind> = not_text
+        .iter()
+        .map(|annotation| CliErrorKind::AnnotationNotText {
+            annotation: annotation.clone(),
+        })
+        .chain(variables)
+        .chain(removed)
+        .collect();
+    let Ok(view) = PodView::from_json(&json) else {
+        return Err(errors);
+    };
+    let can_decide = is_complete && !input.has_invalid_settings && !workload.has_invalid_name;
+    let verdict = if can_decide {
+        decide_on(input, workload, pod, &view, warnings)
+    } else {
+        // Other errors may only follow from what is wrong or missing.
+        check_annotations(&json, &input.settings.domain)
+    };
+    match verdict {
+        Ok(verdict) if errors.is_empty() => Ok(verdict),
+        Ok(_) => Err(errors),
+        Err(more) => {
+            // The text of such an annotation is a guess, so nothing else is said about it.
+            let is_guess = |error: &CliErrorKind| match error {
+                CliErrorKind::Denied(error) => not_text
+                    .iter()
+                    .any(|key| error.field() == format!("metadata.annotations[{key}]")),
+                _ => false,
+            };
+            errors.extend(more.into_iter().filter(|error| !is_guess(error)));
+            Err(errors)
+        }
     }
-    let json = pod.to_string();
-    let view = PodView::from_json(&json).map_err(|_| vec![wrong_type(&json)])?;
-    match decide(&view, namespace, settings) {
+}
+
+fn decide_on(
+    input: &Input,
+    workload: &Workload,
+    pod: &Value,
+    view: &PodView<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Verdict, Vec<CliErrorKind>> {
+    match decide(view, &workload.name.namespace, &input.settings) {
         Decision::Skip {
             reason,
             warnings: more,
         } => {
             warnings.extend(more);
-            Ok(Verdict::LeftAlone(reason))
+            Ok(Verdict::Skipped(reason))
         }
         Decision::Deny {
             errors,
             warnings: more,
         } => {
             warnings.extend(more);
-            Err(errors.into_iter().map(CliErrorKind::Denied).collect())
+            let errors = errors.into_iter().map(CliErrorKind::Denied);
+            Err(errors.chain(missing_containers(pod)).collect())
         }
         Decision::Patch {
             operations,
             warnings: more,
         } => {
             warnings.extend(more);
-            has_containers(pod).map_err(|problem| vec![problem])?;
-            patched(pod, &operations)
-                .map_err(|problem| vec![problem])
-                .map(Verdict::Injected)
-        }
-    }
-}
-
-/// Annotations that are no text, which YAML makes of `"true"` without its quotes. Their values are
-/// not repeated.
-fn unquoted_annotations(pod: &Value) -> Vec<CliErrorKind> {
-    let annotations = pod
-        .pointer("/metadata/annotations")
-        .and_then(Value::as_object);
-    let unquoted = annotations
-        .into_iter()
-        .flatten()
-        .filter(|(_, value)| !value.is_string() && !value.is_null());
-    unquoted
-        .map(|(key, _)| CliErrorKind::NotQuoted {
-            annotation: key.clone(),
-        })
-        .collect()
-}
-
-/// Variables whose values are no text, which the webhook never gets to see: the API server refuses
-/// such a pod before it asks.
-fn unquoted_variables(pod: &Value) -> Vec<CliErrorKind> {
-    let mut problems = Vec::new();
-    for list in ["initContainers", "containers"] {
-        for (container, view) in items(&pod["spec"], list) {
-            for (n, variable) in items(view, "env") {
-                if !matches!(variable["value"], Value::String(_) | Value::Null) {
-                    let field = format!("spec.{list}[{container}].env[{n}].value");
-                    problems.push(CliErrorKind::WrongType(field));
-                }
+            match missing_containers(pod) {
+                Some(error) => Err(vec![error]),
+                None => patched(pod, &operations)
+                    .map(Verdict::Injected)
+                    .map_err(|error| vec![error]),
             }
         }
     }
-    problems
 }
 
-/// The items of an array in a map, with their places; none of what is no array.
-fn items<'a>(map: &'a Value, key: &str) -> impl Iterator<Item = (usize, &'a Value)> {
-    let array = map.get(key).and_then(Value::as_array);
-    array.into_iter().flatten().enumerate()
-}
-
-/// The field that a pod cannot have so. The error's own words would repeat its value.
-fn wrong_type(json: &str) -> CliErrorKind {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let read = serde_path_to_error::deserialize::<_, PodView<'_>>(&mut deserializer);
-    let path = read.map_or_else(|error| error.path().to_string(), |_| "the pod".to_owned());
-    CliErrorKind::WrongType(path)
-}
-
-/// Whether there is a container that the files can be for. The webhook never gets to see a pod
-/// without: the API server refuses it.
-fn has_containers(pod: &Value) -> Result<(), CliErrorKind> {
-    if !pod["spec"].is_object() {
-        Err(CliErrorKind::NoContainers("spec"))
-    } else if items(&pod["spec"], "containers").next().is_none() {
-        Err(CliErrorKind::NoContainers("spec.containers"))
+/// Finds the errors that annotations have by themselves, whatever the pod and the settings are.
+fn check_annotations(json: &str, domain: &Domain) -> Result<Verdict, Vec<CliErrorKind>> {
+    let pod: Value = serde_json::from_str(json).unwrap_or_default();
+    let annotations = pod
+        .pointer("/metadata/annotations")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()));
+    let errors = Parsed::from_annotations(domain, annotations).errors;
+    if errors.is_empty() {
+        Ok(Verdict::Undecided)
     } else {
-        Ok(())
+        let errors = errors.into_iter().map(PodError::from);
+        Err(errors.map(CliErrorKind::Denied).collect())
+    }
+}
+
+/// Checks that there is a container to inject into. The API server refuses a pod without containers
+/// before it calls the webhook.
+fn missing_containers(pod: &Value) -> Option<CliErrorKind> {
+    let containers = pod["spec"]["containers"].as_array();
+    if !pod["spec"].is_object() {
+        Some(CliErrorKind::NoContainers("spec"))
+    } else if containers.is_none_or(Vec::is_empty) {
+        Some(CliErrorKind::NoContainers("spec.containers"))
+    } else {
+        None
     }
 }
 
 fn patched(pod: &Value, operations: &Operations) -> Result<Value, CliErrorKind> {
-    let defect = |error: &dyn std::fmt::Display| CliErrorKind::Patch(error.to_string());
+    let bug = |error: &dyn fmt::Display| CliErrorKind::Patch(error.to_string());
     let patch: json_patch::Patch =
-        serde_json::from_str(operations.as_json()).map_err(|error| defect(&error))?;
+        serde_json::from_str(operations.as_json()).map_err(|error| bug(&error))?;
     let mut pod = pod.clone();
-    json_patch::patch(&mut pod, &patch).map_err(|error| defect(&error))?;
+    json_patch::patch(&mut pod, &patch).map_err(|error| bug(&error))?;
     Ok(pod)
 }
 
-/// Why pods are left alone, for people.
-pub(crate) fn reason(reason: SkipReason, domain: &Domain) -> String {
+/// The reason why pods are skipped, for messages.
+pub(crate) fn skip_message(reason: SkipReason, domain: &Domain) -> String {
     match reason {
-        SkipReason::NotPodCreation | SkipReason::NotAnnotated => "no annotation of kees".to_owned(),
+        SkipReason::NotPodCreation | SkipReason::NotAnnotated => {
+            "it has no annotation of kees".to_owned()
+        }
         SkipReason::OptedOut => format!("{} is \"false\"", domain.init(init::INJECT)),
-        SkipReason::Mirror => "it mirrors a static pod".to_owned(),
+        SkipReason::Mirror => "it is the mirror of a static pod".to_owned(),
         SkipReason::Windows => "it is a Windows pod".to_owned(),
         SkipReason::WiredByHand => "its init container is wired by hand".to_owned(),
     }
 }
 
-/// What to say of manifests in which no pod is annotated.
+/// The message for manifests in which no pod is annotated.
 pub(crate) fn nothing_to_do(domain: &Domain) -> String {
     format!(
         "nothing to do: no pod has an annotation that begins with secret.{domain}/, \

@@ -1,4 +1,4 @@
-//! The command line. What the operator settles has the flags and the variables of `kees-webhook`.
+//! The command line. The operator's settings have the flags and variables of `kees-webhook`.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -8,14 +8,14 @@ use kees_init::settings::Timeout;
 use kees_inject::{PullPolicy, Quantity, RunAs, WiredImage};
 use kees_settings::{AwsFlags, DomainFlags, InitEnvFlags, LogLevel, StoreFlags, StsFlags};
 
-/// What kees would do with a manifest on a cluster, without a cluster.
+/// Does without a cluster what kees does with a manifest on a cluster.
 ///
-/// The same code: pods are admitted as the webhook admits them, and init's own run makes their
-/// files. Every flag with a variable means what it means to kees-webhook.
+/// It runs the same code: the webhook's admission decision, and kees-init, which writes the files.
+/// A flag with an environment variable has the same meaning as for kees-webhook.
 #[derive(Debug, Parser)]
 #[command(name = "kees", version, after_long_help = EXIT)]
 pub(crate) struct Cli {
-    /// From which level on standard error tells what goes on
+    /// Which events are logged to standard error
     #[arg(
         long,
         global = true,
@@ -29,11 +29,11 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// The flags of `arguments` (the first is the program's name) and, where a flag is not among
-    /// them, of the environment. A variable that is empty counts as absent, as in kees-init.
+    /// Reads `arguments` (the first is the program's name) and, for flags that are not given, the
+    /// environment. An empty variable counts as absent, as in kees-init.
     ///
     /// # Errors
-    /// What clap has to say: what is wrong, or the help or version that is asked for.
+    /// Wrong arguments, or the help or version that is asked for.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         kees_settings::parse(arguments)
     }
@@ -41,38 +41,40 @@ impl Cli {
 
 const EXIT: &str = "\
 Exit status:
-  0   done
-  64  wrong usage: a flag, a variable, the policy file, a file that cannot be read
+  0   success
+  64  wrong usage: a flag, a variable, the policy file, or a manifest that cannot be read
   65  a manifest, an annotation or a stored value is wrong
   69  a store could not be reached
   73  a file could not be written
-  75  something is absent from its store
-  77  denied";
+  75  a value is not in its store
+  77  denied by a store
+
+If there are several errors, the status is the first that applies of 64, 65, 77, 73, 69 and 75.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make the files that the pods of a manifest would find
+    /// Create the secrets of a manifest and write the files that its pods would get
     #[command(long_about = RUN, after_long_help = RUN_EXAMPLES)]
     Run(RunArgs),
-    /// Print a manifest with its pods as the webhook would change them
+    /// Print a manifest with the changes that the webhook would make to its pods
     #[command(long_about = INJECT, after_long_help = INJECT_EXAMPLES)]
     Inject(InjectArgs),
-    /// Say what the webhook would refuse in a manifest
+    /// Report what the webhook would deny in a manifest
     #[command(long_about = LINT, after_long_help = LINT_EXAMPLES)]
     Lint(LintArgs),
 }
 
 const RUN: &str = "\
-Make the files that the pods of a manifest would find.
+Create the secrets of a manifest and write the files that its pods would get.
 
-Takes pods and every kind that holds a pod template, injects them as the webhook would, and runs the \
-code of kees-init for each, one after the other, against one store: an SQLite file in --out, unless \
---store says otherwise. The files of a container lie in --out under NAMESPACE/KIND-NAME and the mount \
-path, with the mode that they would have. Nothing is run unless every pod is sound. Without --policy, \
-local mode is allowed, and prefixes and ARNs are taken as they are.
+Each pod and pod template is injected as the webhook would do it. Then the code of kees-init runs for \
+each of them, one after the other. The store is an SQLite file in --out, unless --store names another. \
+The files of a pod are written to --out, in the folder NAMESPACE/KIND-NAME and the mount path, with the \
+mode that they would have in the pod. Nothing is run if any pod has an error. Without --policy, local \
+mode is allowed, and every storage prefix and ARN is accepted.
 
-AWS is asked as yourself: profile, credentials and proxies come from your own environment, and so \
-does the Region: --aws-region or AWS_REGION, else AWS_DEFAULT_REGION, else that of your profile.";
+Calls to AWS use your own profile, credentials and proxies, not those of the pod. The Region is \
+--aws-region or AWS_REGION, else AWS_DEFAULT_REGION, else the Region of your profile.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -83,13 +85,14 @@ Examples:
     --aws-endpoint http://localhost:8000";
 
 const INJECT: &str = "\
-Print a manifest with its pods as the webhook would change them.
+Print a manifest with the changes that the webhook would make to its pods.
 
-Everything else stays, in its order; comments are lost, anchors are written out. What is printed is \
-what a cluster without the webhook can run. A webhook of this version, with the same policy file and \
-the same values for the flags below, finds nothing to change in it, unless it was given amounts \
-(--init-cpu-request and the like), which are its alone, or proxies (--https-proxy and the like), which \
---init-env gives here. It then replaces the init container.";
+Nothing else is changed, and keys keep their order. Comments are lost, and anchors are replaced by their \
+content. The output can be applied to a cluster without the webhook. It can also be applied to a cluster \
+with the webhook: one of the same version, with the same policy file and the same flags, changes nothing \
+in it. It replaces the init container if it has other flags, or any of those that this command does not \
+have: amounts (--init-cpu-request and the like) and proxies (--https-proxy and the like; set them here \
+with --init-env).";
 
 const INJECT_EXAMPLES: &str = "\
 Examples:
@@ -97,32 +100,34 @@ Examples:
   kees inject - --store secretsmanager --policy policy.yaml < web.yaml | kubectl apply -f -";
 
 const LINT: &str = "\
-Say what the webhook would refuse in a manifest: every fault of every pod, with what would be right, \
-and what has no effect. Give it the webhook's policy file and, of the webhook's flags, those below; its \
-flags for the image, the volume, the uid, amounts and proxies are not taken, and as variables \
-they are ignored. Without --policy, prefixes are taken as they are and local mode is refused, as by \
-the webhook.";
+Report what the webhook would deny in a manifest: every error of every pod, with the correction, and \
+warnings about what has no effect. Warnings do not change the exit status, unless --strict makes them \
+errors.
+
+Use the webhook's policy file and its values for the flags below. The webhook's flags for the image, the \
+volume, the uid, amounts and proxies are not accepted, and their variables are ignored. Without --policy, \
+every storage prefix is accepted and local mode is denied, as by a webhook without a policy file.";
 
 const LINT_EXAMPLES: &str = "\
 Examples:
   kees lint --policy policy.yaml manifests/*.yaml
-  kees lint --output json web.yaml";
+  kees lint --strict --output json web.yaml";
 
 #[derive(Debug, Args)]
 #[command(mut_arg("store", |store| store.default_value("embedded")))]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) manifest: ManifestArgs,
-    /// The folder that takes the files, and the SQLite file of the store embedded
+    /// The folder for the files and for the SQLite file of the store embedded
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub(crate) out: PathBuf,
-    /// How the lists are written, whatever the pods say: properties, env, json or files
+    /// The format of the lists: properties, env, json or files [default: the pod's, else properties]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
-    /// Seconds that waiting for the store may take for each pod; generating is not counted
+    /// How many seconds each pod may wait for the store; the time to generate keys is not counted
     #[arg(long, value_name = "SECONDS", default_value = "10")]
     pub(crate) timeout: Timeout,
-    /// How the report is printed
+    /// The form of the report
     #[arg(long, value_enum, default_value_t, value_name = "AS")]
     pub(crate) output: Output,
     #[command(flatten)]
@@ -149,7 +154,10 @@ pub(crate) struct InjectArgs {
 pub(crate) struct LintArgs {
     #[command(flatten)]
     pub(crate) manifest: ManifestArgs,
-    /// How the report is printed
+    /// Make every warning an error
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// The form of the report
     #[arg(long, value_enum, default_value_t, value_name = "AS")]
     pub(crate) output: Output,
     #[command(flatten)]
@@ -163,15 +171,15 @@ const STORES: &str = "Stores";
 /// The manifests.
 #[derive(Debug, Args)]
 pub(crate) struct ManifestArgs {
-    /// Manifests, each with any number of documents; - is standard input
+    /// YAML or JSON files with any number of documents; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The namespace of what names none
+    /// The namespace of objects that name none
     #[arg(long, short, value_name = "NAME", default_value = "default")]
     pub(crate) namespace: String,
 }
 
-/// The flags about stores that all commands take.
+/// The flags about stores, which all commands have.
 #[derive(Debug, Args)]
 #[command(next_help_heading = STORES)]
 pub(crate) struct StoreArgs {
@@ -183,7 +191,7 @@ pub(crate) struct StoreArgs {
     pub(crate) env: InitEnvFlags,
 }
 
-/// What the operator settles about pods.
+/// The operator's settings for pods.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Operator")]
 pub(crate) struct OperatorArgs {
@@ -195,37 +203,37 @@ pub(crate) struct OperatorArgs {
     pub(crate) cluster: Option<String>,
     #[command(flatten)]
     pub(crate) domain: DomainFlags,
-    /// A regular expression: an init container whose image it matches is kees's, wired by hand, as
-    /// are those named kees-init
+    /// A regular expression for the images of init containers that are wired by hand, in addition to
+    /// images named kees-init
     #[arg(long, env, value_name = "EXPRESSION")]
     pub(crate) wired_image: Option<WiredImage>,
 }
 
-/// The init container that is printed.
+/// The init container that `kees inject` adds.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Init container")]
 pub(crate) struct ContainerArgs {
-    /// Its image
+    /// The image of the init container
     #[arg(long, env, value_name = "REFERENCE", default_value = DEFAULT_IMAGE)]
     pub(crate) init_image: String,
-    /// Its pull policy [default: Kubernetes's own]
+    /// The pull policy of the image [default: that of Kubernetes]
     #[arg(long, env, value_name = "POLICY")]
     pub(crate) image_pull_policy: Option<PullPolicy>,
     /// The size limit of the memory volume that holds the files
     #[arg(long, env, default_value = "4Mi", value_name = "QUANTITY")]
     pub(crate) volume_size: Quantity,
-    /// Its uid where no container's own can be taken, or none
+    /// The uid of the init container if no container of the pod declares one, or none
     #[arg(long, env, default_value_t, value_name = "UID")]
     pub(crate) run_as: RunAs,
 }
 
-/// An image that is in no registry, for a cluster that has it loaded.
+/// This image is in no registry. It is for clusters whose nodes have loaded it.
 pub(crate) const DEFAULT_IMAGE: &str = concat!("kees-init:", env!("CARGO_PKG_VERSION"));
 
-/// How a report is printed.
+/// The form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Output {
-    /// For people
+    /// Text for people
     #[default]
     Table,
     /// One JSON object

@@ -1,82 +1,75 @@
-//! `kees inject`: the manifest with its pods as the webhook would change them.
+//! `kees inject`: prints the manifests with their pods as the webhook would change them.
 
 use kees_inject::{Policy, SkipReason};
 
 use crate::{
     admission::{self, Verdict},
     args::InjectArgs,
-    fault::{self, CliError},
+    error::{self, CliError},
+    inject_settings,
+    input::Input,
     manifest,
-    output::Answer,
-    settings, workload,
+    terminal::CommandOutput,
 };
 
-/// Prints nothing unless every pod is sound.
-pub(crate) fn inject(args: &InjectArgs) -> Answer {
+/// Prints nothing unless every pod can be injected.
+pub(crate) fn inject(args: &InjectArgs) -> CommandOutput {
     let InjectArgs {
         manifest,
         stores,
         operator,
         container,
     } = args;
-    let mut settings = match settings::settings(stores, operator, Policy::absent()) {
-        Ok(settings) => settings,
-        Err(fault) => return refused(&[fault], Vec::new()),
-    };
-    container.give(&mut settings);
-    let mut faults = settings::check(&settings);
-    let (mut documents, unread) = manifest::read(&manifest.files);
-    let (mut workloads, unsound) =
-        workload::find(&documents, &manifest.namespace, &settings.domain);
-    settings::withhold(&mut workloads, &faults);
-    faults.extend(unread);
-    faults.extend(unsound);
-
+    let (settings, errors) =
+        inject_settings::read(stores, operator, Some(container), Policy::absent());
+    let (mut input, mut errors) = Input::read(manifest, settings, errors);
     let mut messages = Vec::new();
-    let mut nothing = true;
-    for workload in &workloads {
-        let admission = admission::admit(workload, &documents, &settings);
-        for warning in admission.warnings {
-            messages.push(format!("{}warning: {warning}", workload.place));
-        }
+    let mut pods = Vec::new();
+    let mut is_any_annotated = false;
+    for (index, workload) in input.workloads.iter().enumerate() {
+        let location = &workload.location;
+        let admission = admission::admit(&input, workload);
+        let warnings = admission.warnings.iter();
+        messages.extend(warnings.map(|warning| format!("{location}warning: {warning}")));
+        is_any_annotated |= !matches!(
+            admission.verdict,
+            Verdict::Skipped(SkipReason::NotAnnotated)
+        );
         match admission.verdict {
-            Verdict::Injected(pod) => {
-                nothing = false;
-                if let Some(place) = workload.pod_mut(&mut documents) {
-                    *place = pod;
-                }
+            Verdict::Injected(pod) => pods.push((index, pod)),
+            Verdict::Skipped(SkipReason::NotAnnotated) | Verdict::Undecided => {}
+            Verdict::Skipped(reason) => {
+                let reason = admission::skip_message(reason, &input.settings.domain);
+                messages.push(format!("{location}skipped: {reason}"));
             }
-            Verdict::LeftAlone(SkipReason::NotAnnotated) => {}
-            Verdict::LeftAlone(skipped) => {
-                nothing = false;
-                let reason = admission::reason(skipped, &settings.domain);
-                messages.push(format!("{}left alone: {reason}", workload.place));
-            }
-            Verdict::Denied(denied) => faults.extend(denied),
+            Verdict::Denied(denied) => errors.extend(denied),
         }
     }
-    if !faults.is_empty() {
-        fault::sort(&mut faults);
-        return refused(&faults, messages);
+    if !errors.is_empty() {
+        error::sort(&mut errors);
+        return failed(&errors, messages);
     }
-    if nothing {
-        messages.push(admission::nothing_to_do(&settings.domain));
+    if !is_any_annotated {
+        messages.push(admission::nothing_to_do(&input.settings.domain));
     }
-    match manifest::print(&documents) {
-        Ok(output) => Answer {
-            output,
+    for (index, pod) in pods {
+        input.workloads[index].replace_pod(&mut input.documents, pod);
+    }
+    match manifest::print(&input.documents) {
+        Ok(stdout) => CommandOutput {
+            stdout,
             messages,
             exit: None,
         },
-        Err(problem) => refused(&[problem.into()], messages),
+        Err(error) => failed(&[error.into()], messages),
     }
 }
 
-fn refused(faults: &[CliError], mut messages: Vec<String>) -> Answer {
-    messages.extend(faults.iter().map(ToString::to_string));
-    Answer {
-        output: String::new(),
+fn failed(errors: &[CliError], mut messages: Vec<String>) -> CommandOutput {
+    messages.extend(errors.iter().map(ToString::to_string));
+    CommandOutput {
+        stdout: String::new(),
         messages,
-        exit: fault::exit(faults),
+        exit: error::exit(errors),
     }
 }

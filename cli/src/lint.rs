@@ -1,4 +1,4 @@
-//! `kees lint`: what the webhook would refuse, and what would have no effect.
+//! `kees lint`: reports what the webhook would deny, and what would have no effect.
 
 use std::fmt::Write as _;
 
@@ -6,129 +6,140 @@ use kees_inject::{Policy, SettingsError, SkipReason};
 use serde::Serialize;
 
 use crate::{
-    admission::{self, Verdict},
+    admission::{self, Admission, Verdict},
     args::{LintArgs, Output},
-    fault::{self, CliError, CliErrorKind, Place},
-    manifest,
-    output::Answer,
-    report::{self, At, Remark, Wrong, count},
-    settings, workload,
+    error::{self, CliError, CliErrorKind},
+    inject_settings,
+    input::Input,
+    json::{self, LocationJson, MessageJson},
+    location::Location,
+    terminal::{CommandOutput, count},
+    workload::Workload,
 };
 
-/// Looks at every pod, whatever is wrong with the others.
-pub(crate) fn lint(args: &LintArgs) -> Answer {
+/// Checks every pod, even if others have errors.
+pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
     let LintArgs {
         manifest,
+        strict,
         output,
         stores,
         operator,
     } = args;
-    let settings = match settings::settings(stores, operator, Policy::absent()) {
-        Ok(settings) => settings,
-        Err(fault) => {
-            return Findings {
-                faults: vec![fault],
-                ..Findings::default()
-            }
-            .answer(*output);
-        }
-    };
-    // Nothing is asked of a table here.
-    let faults = settings::check(&settings).into_iter().filter(|fault| {
+    let (settings, mut errors) = inject_settings::read(stores, operator, None, Policy::absent());
+    // No table is read, so its name is not needed.
+    errors.retain(|error| {
         !matches!(
-            fault.problem,
+            error.kind,
             CliErrorKind::Settings(SettingsError::NoEnvLabel)
         )
     });
+    let (input, errors) = Input::read(manifest, settings, errors);
     let mut findings = Findings {
-        faults: faults.collect(),
-        nothing: admission::nothing_to_do(&settings.domain),
+        errors,
         ..Findings::default()
     };
-    let (documents, unread) = manifest::read(&manifest.files);
-    let (mut workloads, unsound) =
-        workload::find(&documents, &manifest.namespace, &settings.domain);
-    settings::withhold(&mut workloads, &findings.faults);
-    findings.faults.extend(unread);
-    findings.faults.extend(unsound);
-    for workload in &workloads {
-        let admission = admission::admit(workload, &documents, &settings);
-        for warning in admission.warnings {
-            findings.warnings.push((workload.place.clone(), warning));
+    for workload in &input.workloads {
+        let mut admission = admission::admit(&input, workload);
+        if *strict {
+            deny_warnings(&mut admission, &workload.location);
         }
-        match admission.verdict {
-            Verdict::LeftAlone(SkipReason::NotAnnotated) => {}
-            Verdict::Injected(_) | Verdict::LeftAlone(SkipReason::WiredByHand) => {
-                findings.sound.push(workload.place.clone());
-            }
-            Verdict::LeftAlone(skipped) => {
-                let reason = admission::reason(skipped, &settings.domain);
-                findings.left_alone.push((workload.place.clone(), reason));
-            }
-            Verdict::Denied(faults) => {
-                findings.refused.push(workload.place.clone());
-                findings.faults.extend(faults);
+        findings.add(&input, workload, admission);
+    }
+    error::sort(&mut findings.errors);
+    CommandOutput {
+        stdout: match output {
+            Output::Table => findings.text(&input),
+            Output::Json => findings.json(),
+        },
+        messages: Vec::new(),
+        exit: error::exit(&findings.errors),
+    }
+}
+
+/// Makes every warning an error.
+fn deny_warnings(admission: &mut Admission, location: &Location) {
+    let warnings = std::mem::take(&mut admission.warnings);
+    let errors = warnings
+        .into_iter()
+        .map(|warning| CliErrorKind::Warning(warning).at(location));
+    match &mut admission.verdict {
+        Verdict::Denied(denied) => denied.extend(errors),
+        verdict => {
+            let errors: Vec<_> = errors.collect();
+            if !errors.is_empty() {
+                *verdict = Verdict::Denied(errors);
             }
         }
     }
-    fault::sort(&mut findings.faults);
-    findings.answer(*output)
 }
 
 #[derive(Debug, Default)]
 struct Findings {
-    sound: Vec<Place>,
-    refused: Vec<Place>,
-    left_alone: Vec<(Place, String)>,
-    faults: Vec<CliError>,
-    warnings: Vec<(Place, String)>,
-    /// What to say where no pod is annotated.
-    nothing: String,
+    admitted: Vec<Location>,
+    denied: Vec<Location>,
+    skipped: Vec<(Location, String)>,
+    errors: Vec<CliError>,
+    warnings: Vec<(Location, String)>,
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
-    sound: Vec<At<'a>>,
-    refused: Vec<At<'a>>,
-    left_alone: Vec<Remark<'a>>,
-    faults: Vec<Wrong<'a>>,
-    warnings: Vec<Remark<'a>>,
+struct FindingsJson<'a> {
+    admitted: Vec<LocationJson<'a>>,
+    denied: Vec<LocationJson<'a>>,
+    skipped: Vec<MessageJson<'a>>,
+    errors: Vec<MessageJson<'a>>,
+    warnings: Vec<MessageJson<'a>>,
 }
 
 impl Findings {
-    fn answer(&self, output: Output) -> Answer {
-        Answer {
-            output: match output {
-                Output::Table => self.text(),
-                Output::Json => self.json(),
-            },
-            messages: Vec::new(),
-            exit: fault::exit(&self.faults),
+    fn add(&mut self, input: &Input, workload: &Workload, admission: Admission) {
+        let location = || workload.location.clone();
+        for warning in admission.warnings {
+            self.warnings.push((location(), warning));
+        }
+        match admission.verdict {
+            Verdict::Injected(_) | Verdict::Skipped(SkipReason::WiredByHand) => {
+                self.admitted.push(location());
+            }
+            Verdict::Skipped(SkipReason::NotAnnotated) | Verdict::Undecided => {}
+            Verdict::Skipped(reason) => {
+                let reason = admission::skip_message(reason, &input.settings.domain);
+                self.skipped.push((location(), reason));
+            }
+            Verdict::Denied(errors) => {
+                self.denied.push(location());
+                self.errors.extend(errors);
+            }
         }
     }
 
-    fn text(&self) -> String {
+    fn text(&self, input: &Input) -> String {
         let mut text = String::new();
-        for fault in &self.faults {
-            text.extend([&*fault.to_string(), "\n"]);
+        for error in &self.errors {
+            let _ = writeln!(text, "{error}");
         }
-        for (place, warning) in &self.warnings {
-            let _ = writeln!(text, "{place}warning: {warning}");
+        for (location, warning) in &self.warnings {
+            let _ = writeln!(text, "{location}warning: {warning}");
         }
-        for (place, reason) in &self.left_alone {
-            let _ = writeln!(text, "{place}left alone: {reason}");
+        for (location, reason) in &self.skipped {
+            let _ = writeln!(text, "{location}skipped: {reason}");
         }
-        let annotated = self.sound.len() + self.refused.len();
-        if annotated == 0 && self.faults.is_empty() && self.left_alone.is_empty() {
-            text.extend([&*self.nothing, "\n"]);
+        let annotated = self.admitted.len() + self.denied.len();
+        if annotated == 0
+            && self.errors.is_empty()
+            && self.warnings.is_empty()
+            && self.skipped.is_empty()
+        {
+            let _ = writeln!(text, "{}", admission::nothing_to_do(&input.settings.domain));
         } else {
             let _ = writeln!(
                 text,
-                "{}: {} sound, {} refused; {}, {}",
+                "{}: {} admitted, {} denied; {}, {}",
                 count(annotated, "annotated workload"),
-                self.sound.len(),
-                self.refused.len(),
-                count(self.faults.len(), "fault"),
+                self.admitted.len(),
+                self.denied.len(),
+                count(self.errors.len(), "error"),
                 count(self.warnings.len(), "warning"),
             );
         }
@@ -136,12 +147,12 @@ impl Findings {
     }
 
     fn json(&self) -> String {
-        report::json(&Report {
-            sound: self.sound.iter().map(At::from).collect(),
-            refused: self.refused.iter().map(At::from).collect(),
-            left_alone: report::remarks(&self.left_alone),
-            faults: self.faults.iter().map(Wrong::from).collect(),
-            warnings: report::remarks(&self.warnings),
+        json::print(&FindingsJson {
+            admitted: self.admitted.iter().map(LocationJson::from).collect(),
+            denied: self.denied.iter().map(LocationJson::from).collect(),
+            skipped: self.skipped.iter().map(MessageJson::from).collect(),
+            errors: self.errors.iter().map(MessageJson::from).collect(),
+            warnings: self.warnings.iter().map(MessageJson::from).collect(),
         })
     }
 }

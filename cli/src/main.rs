@@ -1,26 +1,25 @@
-//! `kees`: what the cluster would do with a manifest, without a cluster.
+//! `kees`: what a cluster would do with a manifest, without a cluster.
 //!
 //! ```text
-//! files -> documents -> workloads -> admission -> init's own run -> answer
-//!          manifest     workload     inject       container, run
+//! files -> documents -> workloads -> admission decision -> run of init -> output
+//!          manifest     workload     admission             run
 //! ```
 //!
-//! Every command gives an [`output::Answer`]; nothing but `output` writes to the terminal.
+//! Every command returns a [`terminal::CommandOutput`].
 
 mod admission;
 mod args;
-mod container;
-mod fault;
+mod error;
 mod inject;
+mod inject_settings;
+mod input;
+mod json;
 mod lint;
+mod location;
 mod manifest;
-mod output;
-mod progress;
-mod report;
+mod pod_types;
 mod run;
-mod settings;
-mod summary;
-mod table;
+mod terminal;
 mod workload;
 
 use std::{alloc::System, process::ExitCode};
@@ -28,28 +27,28 @@ use std::{alloc::System, process::ExitCode};
 use args::{Cli, Command};
 use zeroizing_alloc::ZeroAlloc;
 
-/// Overwrites memory when it is freed, as kees-init does: buffers of the AWS SDK hold values too.
+/// Overwrites memory when it is freed, because buffers of the AWS SDK contain secret values.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error) => return output::usage(&error),
+        Err(error) => return terminal::print_usage(&error),
     };
-    output::start_log(cli.log_level);
+    terminal::start_log(cli.log_level);
     if let Err(error) = forbid_core_dumps() {
         tracing::warn!(%error, "core dumps cannot be switched off");
     }
-    let answer = match cli.command {
+    let output = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Inject(args) => inject::inject(&args),
         Command::Lint(args) => lint::lint(&args),
     };
-    output::give(&answer)
+    terminal::print(&output)
 }
 
-/// A core dump would hold every value.
+/// Switches core dumps off, because they would contain secret values.
 fn forbid_core_dumps() -> rustix::io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
 

@@ -1,30 +1,35 @@
-//! Manifests: YAML in, documents out, and back.
+//! Manifests: reading YAML documents and printing them.
 //!
-//! Read as `kubectl` reads them: octal numbers as in YAML 1.1 (`defaultMode: 0400`), `yes` and `no`
-//! as booleans. JSON is YAML too.
+//! Documents are read as `kubectl` reads them: octal numbers as in YAML 1.1 (`defaultMode: 0400`),
+//! `yes` and `no` as booleans. JSON is read too, because it is YAML.
 
 use std::{
     fs,
     io::{self, Read as _},
+    mem,
     path::{Path, PathBuf},
 };
 
 use serde_json::Value;
 use serde_saphyr::{Options, SerializerOptions, Spanned, UserMessageFormatter};
 
-use crate::fault::{CliError, CliErrorKind, Place};
+use crate::{
+    error::{CliError, CliErrorKind},
+    location::Location,
+};
 
 /// One document that is not empty.
 #[derive(Debug)]
 pub(crate) struct Document {
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     pub(crate) value: Value,
 }
 
-/// Reads all documents of all files; `-` is standard input.
+/// Reads all documents of all files, and finds everything that is wrong with them. `-` is standard
+/// input.
 pub(crate) fn read(files: &[PathBuf]) -> (Vec<Document>, Vec<CliError>) {
     let mut documents = Vec::new();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for path in files {
         let (name, bytes) = if path == Path::new("-") {
             let mut bytes = Vec::new();
@@ -33,63 +38,103 @@ pub(crate) fn read(files: &[PathBuf]) -> (Vec<Document>, Vec<CliError>) {
         } else {
             (path.display().to_string(), fs::read(path))
         };
-        let text = bytes
-            .map_err(CliErrorKind::Unreadable)
-            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| CliErrorKind::NotText));
-        let file = Place {
+        let file = Location {
             file: Some(name),
-            ..Place::default()
+            ..Location::default()
         };
-        let parsed = match text {
-            Ok(text) => parse(&file, &text),
-            Err(problem) => Err(CliError {
-                place: file,
-                problem,
-            }),
-        };
-        match parsed {
-            Ok(parsed) => documents.extend(parsed),
-            Err(fault) => faults.push(fault),
+        let text = bytes
+            .map_err(CliErrorKind::ReadFile)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| CliErrorKind::NotUtf8));
+        match text {
+            Ok(text) => {
+                let (parsed, wrong) = parse_file(&file, &text);
+                documents.extend(parsed);
+                errors.extend(wrong);
+            }
+            Err(error) => errors.push(error.at(&file)),
         }
     }
-    (documents, faults)
+    (documents, errors)
 }
 
-/// The documents of one file.
-fn parse(file: &Place, text: &str) -> Result<Vec<Document>, CliError> {
+/// Parses the documents of one file. The YAML parser stops at the first error; the documents are then
+/// parsed one by one, so that every document with an error is reported.
+fn parse_file(file: &Location, text: &str) -> (Vec<Document>, Vec<CliError>) {
+    let error = match parse(file, text) {
+        Ok(documents) => return (documents, Vec::new()),
+        Err(error) => error,
+    };
+    let mut documents = Vec::new();
+    let mut errors = Vec::new();
+    for document in split_documents(text) {
+        match parse(file, &document) {
+            Ok(parsed) => documents.extend(parsed),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() {
+        // The error concerns the file as a whole, for example its size.
+        (Vec::new(), vec![error])
+    } else {
+        (documents, errors)
+    }
+}
+
+/// Splits a file before each `---`, as `kubectl` does. Each document is preceded by empty lines, so
+/// that its line numbers are those of the file.
+fn split_documents(text: &str) -> Vec<String> {
+    let mut documents = Vec::new();
+    let mut document = String::new();
+    // Comments and directives (`%YAML`) belong to the document that follows them.
+    let mut has_content = false;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        if has_content && is_separator(line) {
+            documents.push(mem::replace(&mut document, "\n".repeat(index)));
+        }
+        has_content |= !line.trim_end().is_empty() && !line.starts_with(['#', '%']);
+        document.push_str(line);
+    }
+    documents.push(document);
+    documents
+}
+
+fn is_separator(line: &str) -> bool {
+    line.strip_prefix("---")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+}
+
+fn parse(file: &Location, text: &str) -> Result<Vec<Document>, CliError> {
     let mut options = Options::default();
     options.legacy_octal_numbers = true;
     options.with_snippet = false;
-    let place = |line| Place {
+    let at_line = |line| Location {
         line: Some(line),
         ..file.clone()
     };
     let documents = serde_saphyr::from_multiple_with_options::<Spanned<Value>>(text, options);
     let documents = documents.map_err(|error| {
         let error = error.without_snippet();
-        CliError {
-            place: error
-                .location()
-                .map_or_else(|| file.clone(), |location| place(location.line())),
-            problem: CliErrorKind::Yaml(error.render_with_formatter(&UserMessageFormatter)),
-        }
+        let location = error
+            .location()
+            .map_or_else(|| file.clone(), |location| at_line(location.line()));
+        CliErrorKind::Yaml(error.render_with_formatter(&UserMessageFormatter)).at(&location)
     })?;
     Ok(documents
         .into_iter()
         .map(|document| Document {
-            place: place(document.referenced.line()),
+            location: at_line(document.referenced.line()),
             value: document.value,
         })
         .collect())
 }
 
-/// Prints documents as YAML, separated.
+/// Prints documents as YAML, with `---` between them.
 ///
 /// # Errors
-/// What the YAML library could not print.
+/// The error of the YAML library.
 pub(crate) fn print(documents: &[Document]) -> Result<String, CliErrorKind> {
     let mut options = SerializerOptions::default();
-    // A long line stays one line.
+    // Long lines are not folded.
     options.folded_wrap_chars = usize::MAX;
     let values: Vec<&Value> = documents.iter().map(|document| &document.value).collect();
     serde_saphyr::to_string_multiple_with_options(&values, options)
@@ -104,7 +149,7 @@ mod tests {
     use super::*;
 
     fn documents(text: &str) -> Vec<Document> {
-        parse(&Place::default(), text).unwrap()
+        parse(&Location::default(), text).unwrap()
     }
 
     fn printed(text: &str) -> String {
@@ -112,10 +157,10 @@ mod tests {
     }
 
     #[test]
-    fn empty_documents_are_passed_over_and_lines_are_kept() {
+    fn empty_documents_are_skipped_and_lines_are_kept() {
         let lines: Vec<_> = documents("# one\n---\nkind: A\n---\n---\n# b\n---\nkind: B\n")
             .into_iter()
-            .map(|document| (document.place.line.unwrap(), document.value))
+            .map(|document| (document.location.line.unwrap(), document.value))
             .collect();
         assert_eq!(
             lines,
@@ -136,7 +181,10 @@ mod tests {
     )]
     #[case("a: |\n  one\n  two\n", "a: |\n  one\n  two\n")]
     #[case("a: 1\n---\nb: 2\n", "a: 1\n---\nb: 2\n")]
-    fn what_is_printed_means_the_same(#[case] text: &str, #[case] expected: &str) {
+    fn printed_documents_mean_the_same_as_the_documents_that_were_read(
+        #[case] text: &str,
+        #[case] expected: &str,
+    ) {
         assert_eq!(printed(text), expected);
         assert_eq!(
             documents(expected)[0].value,
@@ -157,9 +205,35 @@ mod tests {
     #[case("a: *nothing\n", 1)]
     #[case("a: \"open", 1)]
     #[case("ok: 1\n---\na: b: c\n", 3)]
-    fn what_is_not_yaml_is_refused_with_its_line(#[case] text: &str, #[case] line: u64) {
-        let fault = parse(&Place::default(), text).unwrap_err();
-        assert_eq!(fault.place.line, Some(line), "{fault}");
-        assert!(matches!(fault.problem, CliErrorKind::Yaml(_)));
+    fn text_that_is_not_yaml_is_an_error_with_its_line(#[case] text: &str, #[case] line: u64) {
+        let error = parse(&Location::default(), text).unwrap_err();
+        assert_eq!(error.location.line, Some(line), "{error}");
+        assert!(matches!(error.kind, CliErrorKind::Yaml(_)));
+    }
+
+    #[rstest]
+    #[case::two("a: [\n---\nok: 1\n---\nb: [\n", &[3], &[1, 5])]
+    #[case::open_quote("a: \"open\n---\nok: 1\n", &[3], &[2])]
+    #[case::comment("# a\n---\nok: 1\n---\nb: *x\n", &[3], &[5])]
+    #[case::directive("%YAML 1.2\n---\nok: 1\n---\na: 1\na: 2\n", &[3], &[6])]
+    #[case::not_a_separator("a: |\n  ---\n  x\n---x: 1\n---\nb: [\n", &[1], &[6])]
+    fn an_error_in_one_document_does_not_hide_the_other_documents(
+        #[case] text: &str,
+        #[case] read: &[u64],
+        #[case] wrong: &[u64],
+    ) {
+        let (documents, errors) = parse_file(&Location::default(), text);
+        let lines = |locations: Vec<&Location>| -> Vec<u64> {
+            locations.iter().filter_map(|l| l.line).collect()
+        };
+        let found = lines(errors.iter().map(|error| &error.location).collect());
+        assert_eq!(found, wrong, "{errors:?}");
+        let found = lines(
+            documents
+                .iter()
+                .map(|document| &document.location)
+                .collect(),
+        );
+        assert_eq!(found, read);
     }
 }

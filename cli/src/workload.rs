@@ -1,4 +1,4 @@
-//! The pods of a manifest: bare ones, and those that a controller makes from a template.
+//! The workloads of a manifest: pods, and objects that create pods from a template.
 
 use std::collections::{BTreeMap, btree_map};
 
@@ -6,35 +6,40 @@ use kees_common::{Domain, Word};
 use serde_json::Value;
 
 use crate::{
-    fault::{CliError, CliErrorKind, ObjectName, Place},
+    error::{CliError, CliErrorKind},
+    location::{Location, ObjectName},
     manifest::Document,
 };
 
-/// An object that is a pod or makes pods.
+/// A pod, or an object that creates pods.
 #[derive(Debug)]
 pub(crate) struct Workload {
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     pub(crate) name: ObjectName,
-    /// The name of a pod of it; where the controller makes one up, the workload's own.
+    /// Whether the name or namespace is missing or invalid, which [`find`] reports.
+    pub(crate) has_invalid_name: bool,
+    /// The name of one of its pods. Where the controller generates the names, it is the workload's.
     pub(crate) pod_name: String,
-    /// The document it stands in, by index.
-    document: usize,
-    /// Where in the document its pod is, a JSON pointer.
-    pointer: String,
-    /// Annotations of ours on the controller, where nothing reads them.
+    /// Entries that are annotated on the controller, where nothing reads them.
     pub(crate) misplaced: Vec<String>,
+    /// The index of its document.
+    document: usize,
+    /// The JSON pointer to the pod or pod template in the document.
+    pointer: String,
 }
 
 impl Workload {
-    /// Its pod, or the template of its pods: an object with `metadata` and `spec`.
+    /// Its pod or pod template: an object with `metadata` and `spec`.
     pub(crate) fn pod<'d>(&self, documents: &'d [Document]) -> Option<&'d Value> {
         documents.get(self.document)?.value.pointer(&self.pointer)
     }
 
-    /// The same, to be changed.
-    pub(crate) fn pod_mut<'d>(&self, documents: &'d mut [Document]) -> Option<&'d mut Value> {
-        let document = documents.get_mut(self.document)?;
-        document.value.pointer_mut(&self.pointer)
+    /// Replaces its pod or pod template.
+    pub(crate) fn replace_pod(&self, documents: &mut [Document], pod: Value) {
+        let document = documents.get_mut(self.document);
+        if let Some(old) = document.and_then(|d| d.value.pointer_mut(&self.pointer)) {
+            *old = pod;
+        }
     }
 
     /// The folder for its files: `NAMESPACE/KIND-NAME`.
@@ -48,7 +53,8 @@ impl Workload {
     }
 }
 
-/// Every workload of `documents`, in their order. `namespace` is that of objects which name none.
+/// Finds every workload in `documents`, in their order, and the objects that are wrong.
+/// `namespace` is the namespace of objects that name none.
 pub(crate) fn find(
     documents: &[Document],
     namespace: &str,
@@ -58,46 +64,50 @@ pub(crate) fn find(
         namespace,
         domain,
         workloads: Vec::new(),
-        faults: Vec::new(),
+        errors: Vec::new(),
     };
     for (index, document) in documents.iter().enumerate() {
-        search.object(index, &document.place, &document.value, String::new(), None);
+        let location = &document.location;
+        search.object(index, location, &document.value, String::new(), None);
     }
-    (search.workloads, search.faults)
+    (search.workloads, search.errors)
 }
 
-/// Those of a name that one before them has: their files would be in one folder.
-pub(crate) fn named_twice<'a>(workloads: impl IntoIterator<Item = &'a Workload>) -> Vec<CliError> {
+/// Finds workloads with the kind, namespace and name of an earlier one. Their files would be in the
+/// same folder.
+pub(crate) fn find_duplicates<'a>(
+    workloads: impl IntoIterator<Item = &'a Workload>,
+) -> Vec<CliError> {
     let mut first = BTreeMap::new();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for workload in workloads {
         match first.entry(workload.folder()) {
             btree_map::Entry::Vacant(vacant) => {
-                vacant.insert(&workload.place);
+                vacant.insert(&workload.location);
             }
             btree_map::Entry::Occupied(other) => {
-                let problem = CliErrorKind::Twice(other.get().position());
-                faults.push(problem.at(&workload.place));
+                let error = CliErrorKind::DuplicateName(other.get().position());
+                errors.push(error.at(&workload.location));
             }
         }
     }
-    faults
+    errors
 }
 
 struct Search<'a> {
     namespace: &'a str,
     domain: &'a Domain,
     workloads: Vec<Workload>,
-    faults: Vec<CliError>,
+    errors: Vec<CliError>,
 }
 
 impl Search<'_> {
-    /// Looks at one object, and at those in it where it is a list. An item of a typed list
-    /// (`PodList`) may leave its kind to the list.
+    /// Searches one object or, if it is a list, its items. `implied` is the kind of an item that has
+    /// none: the items of a typed list (`PodList`) need no kind.
     fn object(
         &mut self,
         document: usize,
-        place: &Place,
+        location: &Location,
         object: &Value,
         pointer: String,
         implied: Option<&str>,
@@ -106,95 +116,81 @@ impl Search<'_> {
             Ok(kind) => kind,
             Err(problem) => {
                 let item = pointer.trim_start_matches('/').replace('/', ".");
-                let it = if item.is_empty() { "it" } else { &item };
-                let problem = format!("{it} {problem}");
-                return self.fault(place, CliErrorKind::NotAnObject(problem));
+                let subject = if item.is_empty() { "it" } else { &item };
+                let error = CliErrorKind::NotAnObject(format!("{subject} {problem}"));
+                return self.errors.push(error.at(location));
             }
         };
-        if let (Some(of), Some(Value::Array(items))) =
+        if let (Some(item_kind), Some(Value::Array(items))) =
             (kind.strip_suffix("List"), object.get("items"))
         {
-            let of = (!of.is_empty()).then_some(of);
+            let item_kind = (!item_kind.is_empty()).then_some(item_kind);
             for (index, item) in items.iter().enumerate() {
-                self.object(
-                    document,
-                    place,
-                    item,
-                    format!("{pointer}/items/{index}"),
-                    of,
-                );
+                let pointer = format!("{pointer}/items/{index}");
+                self.object(document, location, item, pointer, item_kind);
             }
         } else if let Some(template) = template(kind, object) {
-            self.workload(document, place, kind, object, pointer, template);
+            self.workload(document, location, kind, object, pointer, template);
         }
     }
 
     fn workload(
         &mut self,
         document: usize,
-        place: &Place,
+        location: &Location,
         kind: &str,
         object: &Value,
         pointer: String,
         template: &'static str,
     ) {
-        let name = match self.name(kind, object) {
-            Ok(name) => name,
-            Err(problem) => return self.fault(place, problem),
+        let name = self.name(kind, object);
+        let mut errors = invalid_names(&name);
+        let has_invalid_name = !errors.is_empty();
+        let location = Location {
+            workload: (!has_invalid_name).then(|| name.clone()),
+            ..location.clone()
         };
-        let place = Place {
-            workload: Some(name.clone()),
-            ..place.clone()
-        };
-        if !object.pointer(template).is_some_and(Value::is_object) {
-            let field = template.trim_start_matches('/').replace('/', ".");
-            return self.fault(&place, CliErrorKind::NoPod(field));
-        }
-        let pod_name = match kind {
-            "StatefulSet" => format!("{}-0", name.name),
-            _ => name.name.clone(),
-        };
-        let misplaced = if template.is_empty() {
-            Vec::new()
+        if object.pointer(template).is_some_and(Value::is_object) {
+            let pod_name = match kind {
+                "StatefulSet" => format!("{}-0", name.name),
+                _ => name.name.clone(),
+            };
+            let misplaced = if template.is_empty() {
+                Vec::new()
+            } else {
+                self.entries(object)
+            };
+            self.workloads.push(Workload {
+                location: location.clone(),
+                name,
+                has_invalid_name,
+                pod_name,
+                misplaced,
+                document,
+                pointer: pointer + template,
+            });
         } else {
-            self.entries(object)
-        };
-        self.workloads.push(Workload {
-            place,
-            name,
-            pod_name,
-            document,
-            pointer: pointer + template,
-            misplaced,
-        });
+            let field = template.trim_start_matches('/').replace('/', ".");
+            errors.push(CliErrorKind::NoPodTemplate(field));
+        }
+        let errors = errors.into_iter().map(|error| error.at(&location));
+        self.errors.extend(errors);
     }
 
-    fn name(&self, kind: &str, object: &Value) -> Result<ObjectName, CliErrorKind> {
+    fn name(&self, kind: &str, object: &Value) -> ObjectName {
         let metadata = |field| object.get("metadata")?.get(field)?.as_str();
-        // What the API server would append to it is unknown.
+        // The API server appends a random suffix, which is unknown here.
         let generated = metadata("generateName").map(|name| name.trim_end_matches('-'));
         let name = metadata("name").or(generated).unwrap_or_default();
         let namespace = metadata("namespace").filter(|name| !name.is_empty());
-        let name = ObjectName {
+        ObjectName {
             kind: kind.to_owned(),
             namespace: namespace.unwrap_or(self.namespace).to_owned(),
             name: name.to_owned(),
-        };
-        // Both become folders.
-        let bad = |field| CliErrorKind::BadName {
-            kind: kind.to_owned(),
-            field,
-        };
-        if !is_name(&name.name) {
-            Err(bad("metadata.name"))
-        } else if !is_name(&name.namespace) {
-            Err(bad("metadata.namespace"))
-        } else {
-            Ok(name)
         }
     }
 
-    /// The annotations of an object that name an entry.
+    /// The annotations of an object that are entries.
     fn entries(&self, object: &Value) -> Vec<String> {
         let annotations = object.pointer("/metadata/annotations");
         let keys = annotations
@@ -210,16 +206,24 @@ impl Search<'_> {
         };
         keys.filter(is_entry).cloned().collect()
     }
-
-    fn fault(&mut self, place: &Place, problem: CliErrorKind) {
-        self.faults.push(CliError {
-            place: place.clone(),
-            problem,
-        });
-    }
 }
 
-/// Where the pod is in an object of that kind; nowhere in one that makes no pods.
+/// Checks the name and the namespace, which both become the names of folders.
+fn invalid_names(name: &ObjectName) -> Vec<CliErrorKind> {
+    let fields = [
+        ("metadata.name", &name.name),
+        ("metadata.namespace", &name.namespace),
+    ];
+    let invalid = fields.into_iter().filter(|(_, name)| !is_name(name));
+    invalid
+        .map(|(field, _)| CliErrorKind::InvalidName {
+            kind: name.kind.clone(),
+            field,
+        })
+        .collect()
+}
+
+/// The JSON pointer to the pod in an object of that kind; `None` for an object that creates no pods.
 fn template(kind: &str, object: &Value) -> Option<&'static str> {
     match kind {
         "Pod" => Some(""),
@@ -231,7 +235,7 @@ fn template(kind: &str, object: &Value) -> Option<&'static str> {
         | "Job" => Some("/spec/template"),
         "CronJob" => Some("/spec/jobTemplate/spec/template"),
         "PodTemplate" => Some("/template"),
-        // Somebody's own controller, if it looks like one.
+        // A custom resource that has a pod template in the usual place.
         _ => object
             .pointer("/spec/template/spec/containers")
             .filter(|containers| containers.is_array())
@@ -239,28 +243,30 @@ fn template(kind: &str, object: &Value) -> Option<&'static str> {
     }
 }
 
-/// The kind of an object, or of what is in a list that implies one.
+/// The kind of an object, or of the items of its list.
 fn kind<'a>(object: &'a Value, implied: Option<&'a str>) -> Result<&'a str, &'static str> {
     match object.get("kind").filter(|kind| !kind.is_null()) {
         Some(kind) => kind
             .as_str()
             .filter(|kind| is_kind(kind))
-            .ok_or("has a kind that Kubernetes does not take"),
+            .ok_or("has a kind that Kubernetes does not accept"),
         None if object.is_object() => implied.ok_or("has no kind"),
         None => implied.ok_or("is not a map"),
     }
 }
 
-/// In lower case the label of a host's name, as a custom resource's has to be.
+/// Kubernetes requires that the lower-case form of a kind is a DNS label.
 fn is_kind(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// A name that is a folder and nothing else: that of a DNS subdomain (RFC 1123).
+/// Whether `text` is a DNS subdomain (RFC 1123). Such a name is also a safe name for a folder.
 fn is_name(text: &str) -> bool {
-    let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let is_alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     text.len() <= 253
-        && text.bytes().all(|b| sound(b) || b == b'-' || b == b'.')
-        && text.bytes().next().is_some_and(sound)
-        && text.bytes().last().is_some_and(sound)
+        && text
+            .bytes()
+            .all(|b| is_alphanumeric(b) || b == b'-' || b == b'.')
+        && text.bytes().next().is_some_and(is_alphanumeric)
+        && text.bytes().last().is_some_and(is_alphanumeric)
 }

@@ -1,4 +1,4 @@
-//! AWS as its user has it set up: Region and identity.
+//! AWS with the user's own Region and credentials.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -19,7 +19,7 @@ region = eu/central
 aws_access_key_id = AKIDEXAMPLE
 ";
 
-/// Credentials, so that a request is signed, and no asking of the machine's metadata service.
+/// Credentials, so that requests are signed and the metadata service is not called.
 const KEY: [(&str, &str); 2] = [
     ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
     ("AWS_SECRET_ACCESS_KEY", "example"),
@@ -42,7 +42,7 @@ fn run(folder: &Folder, variables: &[(&str, &str)], flags: &[&str]) -> Ended {
     folder.kees_with(&[variables, &own].concat(), &[FLAGS, flags].concat())
 }
 
-/// The Region that the first request of a run is signed for.
+/// Runs with a server that denies every request, and returns the Region that the first is signed for.
 fn region_of(folder: &Folder, variables: &[(&str, &str)], flags: &[&str]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -104,7 +104,7 @@ fn the_region_is_the_users_own(
 }
 
 #[test]
-fn a_pod_that_was_wired_by_hand_names_its_own_region() {
+fn a_pod_wired_by_hand_may_have_its_own_region() {
     let manifest = pod("a", &[PASSWORD])
         + "  initContainers:\n  - name: secrets\n    image: kees-init:1\n    env:\n    - {name: \
            AWS_REGION, value: eu-south-1}\n";
@@ -120,18 +120,18 @@ fn a_pod_that_was_wired_by_hand_names_its_own_region() {
 #[case(&[("AWS_PROFILE", "absent")], "give the profile absent, which AWS_PROFILE names, a region")]
 #[case(&[("AWS_PROFILE", "wrong")], "the Region of the profile wrong, which AWS_PROFILE names, is 'eu/central': it is not the name of a Region")]
 #[case(&[("AWS_DEFAULT_REGION", "a.b")], "the Region of AWS_DEFAULT_REGION is 'a.b'")]
-fn a_region_that_is_not_known_is_asked_for(
+fn a_region_that_is_not_known_is_an_error(
     #[case] variables: &[(&str, &str)],
     #[case] message: &str,
 ) {
     let folder = folder(&pod("a", &[PASSWORD]));
-    let said = run(&folder, variables, &[]).failed(64);
-    assert!(said.contains(message), "{said}");
+    let stderr = run(&folder, variables, &[]).failed(64);
+    assert!(stderr.contains(message), "{stderr}");
     assert!(!folder.exists("out"));
 }
 
 #[test]
-fn no_region_is_needed_where_aws_is_not_asked() {
+fn no_region_is_needed_where_aws_is_not_used() {
     let local = "init.bsycorp.com/local-mode: \"true\"";
     let folder = folder(&pod("a", &[PASSWORD, local]));
     run(&folder, &[], &[]).succeeded();
@@ -144,12 +144,12 @@ fn no_region_is_needed_where_aws_is_not_asked() {
 #[case(&[("AWS_PROFILE", "half")], "invalid credential source in `half`: profile missing aws_secret_access_key; log in")]
 #[case(&[("AWS_ACCESS_KEY_ID", "a")], "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not; set both, or unset it")]
 #[case(&[("AWS_ROLE_ARN", "a")], "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not; set both, or unset it")]
-fn an_identity_that_is_missing_is_told_to_a_person(
+fn the_error_for_missing_credentials_is_meant_for_a_person(
     #[case] variables: &[(&str, &str)],
     #[case] message: &str,
 ) {
     let folder = folder(&pod("a", &[PASSWORD]));
-    let said = run(&folder, variables, &["--aws-region", "eu-west-1"]).failed(77);
-    assert!(said.contains(message), "{said}");
-    assert!(!said.contains("ServiceAccount"), "{said}");
+    let stderr = run(&folder, variables, &["--aws-region", "eu-west-1"]).failed(77);
+    assert!(stderr.contains(message), "{stderr}");
+    assert!(!stderr.contains("ServiceAccount"), "{stderr}");
 }

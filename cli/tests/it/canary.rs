@@ -1,4 +1,4 @@
-//! A value is in no output, whatever is asked for and whatever is wrong.
+//! No output contains a secret value, whatever the command and the errors are.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,14 @@ use rstest::rstest;
 
 use crate::folder::{Ended, Folder};
 
-/// In the clear, and as base64.
+/// The value as text and as base64.
 const CANARY: [&str; 2] = ["canary-in-the-mine", "Y2FuYXJ5LWluLXRoZS1taW5l"];
 
-/// Pods with the canary in sound annotations, and in those that are wrong in every way.
+/// A pod with the canary in valid annotations.
 const MANIFEST: &str = "
 kind: Pod
 metadata:
-  name: sound
+  name: valid
   annotations:
     init.bsycorp.com/local-mode: remote-then-local
     resource.bsycorp.com/a: localModeValue=Y2FuYXJ5LWluLXRoZS1taW5l
@@ -21,10 +21,11 @@ metadata:
 spec: {containers: [{name: app, image: app:1}]}
 ";
 
-const FAULTY: &str = "
+/// Pods with the canary in annotations and variables that are wrong.
+const INVALID: &str = "
 kind: Pod
 metadata:
-  name: faulty
+  name: invalid
   annotations:
     resource.bsycorp.com/c: localModeValue=Y2FuYXJ5LWluLXRoZS1taW5l!
     secret.bsycorp.com/d: kind=REFERENCE,localModeValue=canary-in-the-mine
@@ -43,7 +44,7 @@ metadata:
 spec: {containers: [{name: app, env: [{name: A, value: {canary-in-the-mine: 1}}]}]}
 ";
 
-fn assert_silent(ended: &Ended) {
+fn assert_no_canary(ended: &Ended) {
     let all = ended.all();
     for canary in CANARY {
         assert!(!all.contains(canary), "{all}");
@@ -58,28 +59,28 @@ fn assert_silent(ended: &Ended) {
 #[case(&["lint"])]
 #[case(&["lint", "--output", "json"])]
 fn a_value_of_local_mode_is_never_printed(#[case] command: &[&str]) {
-    for (manifest, is_sound) in [(MANIFEST, true), (FAULTY, false)] {
+    for (manifest, is_valid) in [(MANIFEST, true), (INVALID, false)] {
         let folder = Folder::with(manifest);
         let ended = folder.kees(&[command, &["web.yaml", "--log-level", "debug"]].concat());
-        assert_silent(&ended);
+        assert_no_canary(&ended);
         if command[0] == "run" {
             assert_eq!(
                 ended.status,
-                if is_sound { 0 } else { 65 },
+                if is_valid { 0 } else { 65 },
                 "{}",
                 ended.all()
             );
-            // It was there to be printed.
+            // The value was read, so it could have been printed.
             assert_eq!(
-                folder.exists("out/default/pod-sound/bsycorp-init/a"),
-                is_sound
+                folder.exists("out/default/pod-valid/bsycorp-init/a"),
+                is_valid
             );
         }
     }
 }
 
 #[test]
-fn a_manifest_that_is_not_yaml_is_not_repeated() {
+fn the_error_for_invalid_yaml_does_not_contain_the_value() {
     for broken in [
         "a: \"canary-in-the-mine",
         "a: [canary-in-the-mine",
@@ -91,16 +92,16 @@ fn a_manifest_that_is_not_yaml_is_not_repeated() {
     ] {
         let ended = Folder::with(broken).kees(&["run", "web.yaml"]);
         assert_ne!(ended.status, 0, "{broken}");
-        // The name of an anchor is no value.
+        // The message contains the name of an anchor, which is not a value.
         if !broken.contains('*') {
-            assert_silent(&ended);
+            assert_no_canary(&ended);
         }
     }
 }
 
-/// The SDK's variables are its own to check, in an error that holds the whole request.
+/// The SDK checks its own variables, and its error contains the whole request.
 #[test]
-fn a_request_to_aws_that_cannot_be_built_is_not_repeated() {
+fn the_error_for_a_request_that_cannot_be_built_does_not_contain_it() {
     let folder = Folder::with(MANIFEST);
     let variables = [
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
@@ -110,7 +111,7 @@ fn a_request_to_aws_that_cannot_be_built_is_not_repeated() {
     ];
     let flags = ["run", "web.yaml", "--store", "secretsmanager"];
     let ended = folder.kees_with(&variables, &flags);
-    assert_silent(&ended);
+    assert_no_canary(&ended);
     let message = ended.failed(69);
     assert!(
         message.contains("the request could not be built; see that AWS_REGION")
@@ -122,7 +123,7 @@ fn a_request_to_aws_that_cannot_be_built_is_not_repeated() {
 #[rstest]
 #[case("table")]
 #[case("json")]
-fn a_value_that_is_made_is_never_printed(#[case] output: &str) {
+fn a_generated_value_is_never_printed(#[case] output: &str) {
     let folder = Folder::with(include_str!("../../../examples/web.yaml"));
     let flags = [
         "run",

@@ -1,4 +1,4 @@
-//! A folder of its own for each test, in which the program runs.
+//! A temporary folder for each test, in which the program runs.
 
 use std::{
     fs,
@@ -11,10 +11,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A folder with a user's manifests in it.
+/// A temporary folder with manifests.
 pub(crate) struct Folder(TempDir);
 
-/// What the program said, and how it ended.
+/// The output and the exit status of the program.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: i32,
@@ -57,24 +57,24 @@ impl Folder {
         fs::metadata(self.path(name)).unwrap().permissions().mode() & 0o7777
     }
 
-    /// Runs `kees` there, with nothing of this process's environment.
+    /// Runs `kees` in the folder, without environment variables.
     pub(crate) fn kees(&self, arguments: &[&str]) -> Ended {
         self.kees_reading("", arguments)
     }
 
-    /// The same, with something on standard input.
+    /// Runs `kees` in the folder, with `input` on standard input.
     pub(crate) fn kees_reading(&self, input: &str, arguments: &[&str]) -> Ended {
         self.called("kees", input, arguments)
     }
 
-    /// Runs `kees` there, with these variables and no other.
+    /// Runs `kees` in the folder, with these environment variables and no others.
     pub(crate) fn kees_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
         let mut kees = self.command(arguments);
         kees.envs(variables.iter().copied());
         end(kees, "")
     }
 
-    /// The same, called by another name.
+    /// Runs `kees` in the folder under another program name.
     pub(crate) fn called(&self, program: &str, input: &str, arguments: &[&str]) -> Ended {
         let mut kees = self.command(arguments);
         kees.arg0(program);
@@ -91,7 +91,7 @@ impl Folder {
     }
 }
 
-/// Runs a program to its end.
+/// Runs a program until it ends.
 fn end(mut program: Command, input: &str) -> Ended {
     let mut child = program
         .stdin(Stdio::piped())
@@ -104,14 +104,17 @@ fn end(mut program: Command, input: &str) -> Ended {
     drop(stdin);
     let output = child.wait_with_output().unwrap();
     Ended {
-        status: output.status.code().expect("it was killed"),
+        status: output
+            .status
+            .code()
+            .expect("the program must not be killed"),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 
 impl Ended {
-    /// All of it, for a snapshot.
+    /// Output and exit status as one text, for snapshots.
     pub(crate) fn all(&self) -> String {
         let Self {
             status,
@@ -125,14 +128,14 @@ impl Ended {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// It did what was asked.
+    /// Asserts that the program succeeded.
     #[track_caller]
     pub(crate) fn succeeded(self) -> Self {
         assert_eq!(self.status, 0, "{}", self.all());
         self
     }
 
-    /// It ended with that status, and this is what it said about it.
+    /// Asserts the exit status, and returns standard error.
     #[track_caller]
     pub(crate) fn failed(self, status: i32) -> String {
         assert_eq!(self.status, status, "{}", self.all());
@@ -140,7 +143,7 @@ impl Ended {
     }
 }
 
-/// A pod of that name with these annotations, each a line of YAML.
+/// A pod with these annotations, each a line of YAML.
 pub(crate) fn pod(name: &str, annotations: &[&str]) -> String {
     let lines = annotations.join("\n    ");
     format!(
@@ -149,6 +152,6 @@ pub(crate) fn pod(name: &str, annotations: &[&str]) -> String {
     )
 }
 
-/// An annotation for a password that is made.
+/// An annotation for a DYNAMIC password.
 pub(crate) const PASSWORD: &str =
     "secret.bsycorp.com/db-password: kind=DYNAMIC,type=PASSWORD,size=256";

@@ -1,4 +1,4 @@
-//! `kees inject`
+//! Tests of `kees inject`.
 
 use insta::assert_snapshot;
 use rstest::rstest;
@@ -9,19 +9,19 @@ const MANIFEST: &str = include_str!("../manifests/inject.yaml");
 const FLAGS: &[&str] = &["inject", "web.yaml", "--env-label", "dev"];
 
 #[test]
-fn the_manifest_is_printed_with_its_pods_injected_and_all_else_as_it_was() {
+fn pods_are_injected_and_everything_else_stays() {
     assert_snapshot!(Folder::with(MANIFEST).kees(FLAGS).all());
 }
 
 #[test]
-fn what_is_printed_needs_nothing_more() {
+fn injecting_the_output_again_changes_nothing() {
     let once = Folder::with(MANIFEST).kees(FLAGS).succeeded().stdout;
     let twice = Folder::with(&once).kees(FLAGS).succeeded().stdout;
     assert_eq!(once, twice);
 }
 
 #[test]
-fn a_manifest_without_pods_stays_as_it_was() {
+fn a_manifest_without_pods_is_not_changed() {
     let manifest = "kind: ConfigMap\nmetadata:\n  name: a\ndata:\n  z: \"1\"\n  a: \"no\"\n";
     let ended = Folder::with(manifest).kees(FLAGS).succeeded();
     assert_eq!(ended.stdout, manifest);
@@ -33,7 +33,7 @@ fn a_manifest_without_pods_stays_as_it_was() {
 }
 
 #[test]
-fn the_flags_are_the_webhooks() {
+fn the_flags_of_the_webhook_have_the_same_effect() {
     let folder = Folder::with(&pod("a", &[PASSWORD]));
     let flags = [
         FLAGS,
@@ -80,34 +80,34 @@ fn the_flags_are_the_webhooks() {
 #[case::opted_out(
     "  annotations: {init.bsycorp.com/inject: 'false', secret.bsycorp.com/x: 'kind=DYNAMIC,type=PASSWORD,size=64'}
 spec: {}",
-    &["left alone: init.bsycorp.com/inject is \"false\""]
+    &["skipped: init.bsycorp.com/inject is \"false\""]
 )]
 #[case::wired(
     "  annotations: {secret.bsycorp.com/x: 'kind=DYNAMIC,type=PASSWORD,size=64'}
 spec: {initContainers: [{name: secrets, image: 'kees-init:1'}]}",
-    &["left alone: its init container is wired by hand"]
+    &["skipped: its init container is wired by hand"]
 )]
 #[case::windows(
     "  annotations: {secret.bsycorp.com/x: 'kind=DYNAMIC,type=PASSWORD,size=64'}
 spec: {os: {name: windows}}",
     &[
         "warning: spec.os: kees has no init container for Windows, so nothing is injected",
-        "left alone: it is a Windows pod",
+        "skipped: it is a Windows pod",
     ]
 )]
-fn a_pod_that_is_left_alone_is_named_with_the_reason(#[case] pod: &str, #[case] expected: &[&str]) {
+fn a_skipped_pod_is_reported_with_the_reason(#[case] pod: &str, #[case] expected: &[&str]) {
     let manifest = format!("kind: Pod\nmetadata:\n  name: a\n{pod}\n");
     let ended = Folder::with(&manifest).kees(FLAGS).succeeded();
-    let said: Vec<_> = ended.stderr.lines().collect();
+    let lines: Vec<_> = ended.stderr.lines().collect();
     let expected: Vec<_> = expected
         .iter()
         .map(|text| format!("web.yaml:1: Pod default/a: {text}"))
         .collect();
-    assert_eq!(said, expected);
+    assert_eq!(lines, expected);
 }
 
 #[test]
-fn nothing_is_printed_where_a_pod_would_be_refused() {
+fn nothing_is_printed_if_a_pod_would_be_denied() {
     let manifest = pod("good", &[PASSWORD])
         + &pod("bad", &["init.bsycorp.com/local-mode: \"true\"", PASSWORD]);
     let ended = Folder::with(&manifest).kees(FLAGS);
@@ -120,7 +120,7 @@ fn nothing_is_printed_where_a_pod_would_be_refused() {
 }
 
 #[test]
-fn a_table_needs_its_label() {
+fn dynamodb_needs_an_env_label() {
     let folder = Folder::with(&pod("a", &[PASSWORD]));
     let message = folder.kees(&["inject", "web.yaml"]).failed(64);
     assert!(message.contains("needs --env-label"), "{message}");

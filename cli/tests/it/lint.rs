@@ -1,4 +1,4 @@
-//! `kees lint`
+//! Tests of `kees lint`.
 
 use insta::assert_snapshot;
 use rstest::rstest;
@@ -6,20 +6,46 @@ use rstest::rstest;
 use crate::folder::{Folder, PASSWORD, pod};
 
 #[test]
-fn every_fault_is_listed_with_its_place() {
-    let folder = Folder::with(include_str!("../manifests/faulty.yaml"));
+fn every_error_is_listed_with_its_location() {
+    let folder = Folder::with(include_str!("../manifests/errors.yaml"));
     folder.write("broken.yaml", "kind: Pod\nmetadata: [\n");
     assert_snapshot!(folder.kees(&["lint", "web.yaml", "broken.yaml"]).all());
 }
 
+/// YAML reads values without quotes as booleans and numbers.
+#[rstest]
+fn a_value_that_is_not_text_does_not_hide_other_errors(
+    #[values("lint", "inject", "run")] command: &str,
+) {
+    let folder = Folder::with(include_str!("../manifests/untyped.yaml"));
+    let ended = folder.kees(&[command, "web.yaml", "--env-label", "dev"]);
+    assert_eq!(ended.status, 65, "{}", ended.all());
+    let output = format!("{}{}", ended.stdout, ended.stderr);
+    let errors: Vec<_> = output
+        .lines()
+        .filter_map(|line| line.strip_prefix("web.yaml:"))
+        .collect();
+    assert_snapshot!("values_that_are_not_text", errors.join("\n"));
+}
+
 #[test]
-fn warnings_are_no_faults() {
+fn an_invalid_policy_file_does_not_hide_the_errors_of_manifests() {
+    let folder = Folder::with(include_str!("../manifests/errors.yaml"));
+    folder.write("policy.yaml", "rules: 1");
+    folder.write("broken.yaml", "a: [\n---\nb: [\n");
+    let ended = folder.kees(&["lint", "--policy", "policy.yaml", "web.yaml", "broken.yaml"]);
+    assert_eq!(ended.status, 64, "{}", ended.all());
+    assert_snapshot!(ended.stdout);
+}
+
+#[test]
+fn warnings_are_not_errors() {
     let folder = Folder::with(&pod("a", &[&format!("{PASSWORD},sise=128")]));
     assert_snapshot!(folder.kees(&["lint", "web.yaml"]).all());
 }
 
 #[test]
-fn findings_are_json_too() {
+fn the_report_can_be_json() {
     let folder = Folder::with(
         &(pod("good", &[PASSWORD])
             + &pod("bad", &["secret.bsycorp.com/x: kind=DYNAMIC,type=PASSWORD"])
@@ -28,14 +54,14 @@ fn findings_are_json_too() {
     assert_snapshot!(folder.kees(&["lint", "web.yaml", "--output", "json"]).all());
 }
 
-/// The same Deployment for two clusters, or in two overlays.
+/// Two files may hold the same Deployment for two clusters.
 #[test]
-fn a_name_that_stands_in_two_files_is_no_fault() {
+fn the_same_name_in_two_files_is_not_an_error() {
     let folder = Folder::with(&pod("a", &[PASSWORD]));
     folder.write("other.yaml", &pod("a", &[PASSWORD]));
     let files = ["web.yaml", "other.yaml"];
     let lint = folder.kees(&[&["lint"], &files[..]].concat()).succeeded();
-    assert!(lint.stdout.starts_with("2 annotated workloads: 2 sound"));
+    assert!(lint.stdout.starts_with("2 annotated workloads: 2 admitted"));
     let flags = ["--env-label", "dev"];
     let inject = folder.kees(&[&["inject"], &files[..], &flags].concat());
     let printed = inject.succeeded().stdout;
@@ -47,7 +73,7 @@ fn a_name_that_stands_in_two_files_is_no_fault() {
 #[case::spec_of_nothing("spec:\n", "spec")]
 #[case::no_containers("spec: {restartPolicy: Never}\n", "spec.containers")]
 #[case::empty("spec: {containers: []}\n", "spec.containers")]
-fn an_annotated_pod_without_containers_is_refused(
+fn an_annotated_pod_without_containers_is_an_error(
     #[case] spec: &str,
     #[case] missing: &str,
     #[values("lint", "inject", "run")] command: &str,
@@ -58,19 +84,19 @@ fn an_annotated_pod_without_containers_is_refused(
     let flags = [command, "web.yaml", "--env-label", "dev"];
     let ended = folder.kees(&flags);
     assert_eq!(ended.status, 65, "{}", ended.all());
-    let said = format!("{}{}", ended.stdout, ended.stderr);
-    let fault = format!(
-        "web.yaml:2: Pod default/a: the pod has no {missing}; describe its containers in \
+    let output = format!("{}{}", ended.stdout, ended.stderr);
+    let error = format!(
+        "web.yaml:2: Pod default/a: the pod has no {missing}; list its containers in \
          spec.containers\n"
     );
-    assert!(said.starts_with(&fault), "{said}");
+    assert!(output.starts_with(&error), "{output}");
 }
 
 #[rstest]
 #[case(&[], "local mode is not allowed here")]
 #[case(&["--policy", "strict.yaml"], "local mode is not allowed here")]
 #[case(&["--policy", "open.yaml"], "")]
-fn local_mode_is_the_policys_to_allow(#[case] flags: &[&str], #[case] message: &str) {
+fn local_mode_is_allowed_only_by_the_policy(#[case] flags: &[&str], #[case] message: &str) {
     let folder = Folder::with(&pod(
         "a",
         &["init.bsycorp.com/local-mode: \"true\"", PASSWORD],
@@ -89,7 +115,7 @@ fn local_mode_is_the_policys_to_allow(#[case] flags: &[&str], #[case] message: &
 }
 
 #[test]
-fn the_projects_own_examples_are_sound_where_local_mode_is_allowed() {
+fn the_example_is_admitted_if_the_policy_allows_local_mode() {
     let folder = Folder::new();
     folder.write(
         "open.yaml",
@@ -101,6 +127,65 @@ fn the_projects_own_examples_are_sound_where_local_mode_is_allowed() {
         .succeeded();
     assert_eq!(
         ended.stdout,
-        "2 annotated workloads: 2 sound, 0 refused; 0 faults, 0 warnings\n"
+        "2 annotated workloads: 2 admitted, 0 denied; 0 errors, 0 warnings\n"
     );
+}
+
+#[rstest]
+#[case::warned(&[], 0, "1 admitted, 0 denied; 0 errors, 1 warning")]
+#[case::strict(&["--strict"], 65, "0 admitted, 1 denied; 1 error, 0 warnings")]
+fn strict_makes_warnings_errors(
+    #[case] flags: &[&str],
+    #[case] status: i32,
+    #[case] summary: &str,
+    #[values("foo=bar", "property=x")] pair: &str,
+) {
+    let folder = Folder::with(&pod("a", &[&format!("{PASSWORD},{pair}")]));
+    let ended = folder.kees(&[&["lint", "web.yaml"], flags].concat());
+    assert_eq!(ended.status, status, "{}", ended.all());
+    assert!(ended.stdout.contains(summary), "{}", ended.all());
+}
+
+#[test]
+fn strict_makes_an_annotation_on_the_controller_an_error() {
+    let folder = Folder::with(
+        "kind: Job\nmetadata: {name: a, annotations: {secret.bsycorp.com/x: ''}}\nspec: {template: \
+         {spec: {containers: [{name: app}]}}}\n",
+    );
+    folder.kees(&["lint", "web.yaml"]).succeeded();
+    let ended = folder.kees(&["lint", "--strict", "web.yaml"]);
+    assert_eq!(ended.status, 65, "{}", ended.all());
+    let error = "web.yaml:1: Job default/a: secret.bsycorp.com/x: has no effect on the Job itself";
+    assert!(ended.stdout.starts_with(error), "{}", ended.all());
+}
+
+#[rstest]
+#[case(
+    "secret.bsycorp.com/x: kind=DYNAMIC,type=PASSWORD,size=64,storagekey=other",
+    "secret.bsycorp.com/x: the key 'storagekey' is unknown; did you mean storageKey="
+)]
+#[case(
+    "init.bsycorp.com/storage-prefx: /dev",
+    "init.bsycorp.com/storage-prefx: unknown; did you mean init.bsycorp.com/storage-prefix"
+)]
+fn a_misspelled_key_or_option_is_an_error(#[case] annotation: &str, #[case] error: &str) {
+    let folder = Folder::with(&pod("a", &[PASSWORD, annotation]));
+    let ended = folder.kees(&["lint", "web.yaml"]);
+    assert_eq!(ended.status, 65, "{}", ended.all());
+    let error = format!("web.yaml:2: Pod default/a: {error}\n");
+    assert!(ended.stdout.starts_with(&error), "{}", ended.all());
+}
+
+#[rstest]
+#[case::alone(&[], "0 annotated workloads: 0 admitted, 0 denied; 0 errors, 1 warning")]
+#[case::with_others(&[PASSWORD], "1 annotated workload: 1 admitted, 0 denied; 0 errors, 1 warning")]
+fn a_misspelled_prefix_is_a_warning(#[case] others: &[&str], #[case] summary: &str) {
+    let misspelled = "secrets.bsycorp.com/x: kind=DYNAMIC,type=PASSWORD,size=64";
+    let folder = Folder::with(&pod("a", &[&[misspelled], others].concat()));
+    let output = folder.kees(&["lint", "web.yaml"]).succeeded().stdout;
+    let warning = "web.yaml:2: Pod default/a: warning: secrets.bsycorp.com/x: ignored; did you mean \
+                   secret.bsycorp.com/x\n";
+    assert_eq!(output, format!("{warning}{summary}\n"));
+    let strict = folder.kees(&["lint", "--strict", "web.yaml"]);
+    assert_eq!(strict.status, 65, "{}", strict.all());
 }

@@ -1,4 +1,4 @@
-//! The program as a user runs it.
+//! Tests that run the program as a user does.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,6 +11,7 @@ mod canary;
 mod folder;
 mod inject;
 mod lint;
+mod page;
 mod readme;
 mod run;
 mod wired;

@@ -1,4 +1,4 @@
-//! What the README shows is what is printed.
+//! The README shows what its first command prints.
 
 use crate::folder::Folder;
 
@@ -26,7 +26,7 @@ fn the_readme_shows_what_its_first_command_prints() {
     );
 }
 
-/// The encodings of keys differ by a few bytes from key to key.
+/// Removes the sizes of keys, which differ by a few bytes from key to key.
 fn without_sizes(text: &str) -> String {
     let line = |line: &str| match line.strip_suffix(" B") {
         Some(row) if row.contains(" RSA ") || row.contains(" GPG ") => row

@@ -1,4 +1,4 @@
-//! `kees run`
+//! Tests of `kees run`.
 
 use std::{collections::BTreeSet, fs};
 
@@ -9,7 +9,7 @@ use crate::folder::{Folder, PASSWORD, pod};
 
 const WEB: &str = include_str!("../manifests/web.yaml");
 
-/// Every entry of the report as `name origin`.
+/// The entries of a JSON report, each as `NAME ORIGIN`.
 fn origins(report: &serde_json::Value) -> Vec<String> {
     let workloads = report["workloads"].as_array().unwrap();
     let entries = workloads
@@ -22,7 +22,7 @@ fn origins(report: &serde_json::Value) -> Vec<String> {
 }
 
 #[test]
-fn a_run_makes_the_files_and_says_where() {
+fn a_run_writes_the_files_and_reports_their_folders() {
     let folder = Folder::with(WEB);
     assert_snapshot!(folder.kees(&["run", "web.yaml"]).all());
     let secrets = folder.read("out/team-a/deployment-web/bsycorp-init/secrets.properties");
@@ -53,13 +53,13 @@ fn a_second_run_finds_what_the_first_created() {
 }
 
 #[test]
-fn a_report_is_json_too() {
+fn the_report_can_be_json() {
     let folder = Folder::with(WEB);
     assert_snapshot!(folder.kees(&["run", "web.yaml", "--output", "json"]).all());
 }
 
 #[test]
-fn what_is_made_is_private_and_kept_from_git() {
+fn new_folders_are_private_and_ignored_by_git() {
     let manifest = WEB.replace(
         "\n  containers:",
         "\n  securityContext: {runAsUser: 1000}\n  containers:",
@@ -74,7 +74,7 @@ fn what_is_made_is_private_and_kept_from_git() {
         assert!(folder.exists(&format!("out/{within}")));
         assert!(!folder.exists(&format!("out/{within}/.gitignore")));
     }
-    // The bare pod has a uid of its own, the other has not.
+    // Only the bare pod declares a uid.
     assert_eq!(
         folder.mode("out/team-a/pod-report/bsycorp-init/db-url"),
         0o400
@@ -88,7 +88,7 @@ fn what_is_made_is_private_and_kept_from_git() {
 #[rstest]
 #[case::empty(&[], "")]
 #[case::foreign(&["default/mine", "main.c"], "pod-a/")]
-fn a_folder_that_is_there_stays_as_it_is_and_what_is_made_in_it_is_private(
+fn an_existing_folder_is_not_changed_and_new_folders_in_it_are_private(
     #[case] before: &[&str],
     #[case] made: &str,
 ) {
@@ -117,14 +117,14 @@ fn a_folder_that_is_there_stays_as_it_is_and_what_is_made_in_it_is_private(
     assert_eq!(folder.read("mine/.gitignore"), "/kees.sqlite*\n");
     assert!(!folder.exists("out"));
 
-    // What is the user's own is left alone.
+    // The user's own .gitignore is not changed.
     folder.write("mine/.gitignore", "*.o\n");
     folder.kees(&flags).succeeded();
     assert_eq!(folder.read("mine/.gitignore"), "*.o\n");
 }
 
 #[test]
-fn a_folder_gets_no_note_about_a_store_that_is_not_in_it() {
+fn a_folder_without_the_store_gets_no_gitignore() {
     let local = "init.bsycorp.com/local-mode: \"true\"";
     let folder = Folder::with(&pod("a", &[PASSWORD, local]));
     folder.kees(&["run", "web.yaml", "--out", "."]).succeeded();
@@ -133,7 +133,7 @@ fn a_folder_gets_no_note_about_a_store_that_is_not_in_it() {
 }
 
 #[test]
-fn standard_input_is_a_manifest_too() {
+fn a_manifest_can_come_from_standard_input() {
     let folder = Folder::new();
     let ended = folder
         .kees_reading(&pod("a", &[PASSWORD]), &["run", "-", "--namespace", "dev"])
@@ -143,7 +143,7 @@ fn standard_input_is_a_manifest_too() {
 }
 
 #[test]
-fn every_kind_that_makes_pods_is_run() {
+fn every_kind_that_creates_pods_is_run() {
     let folder = Folder::with(include_str!("../manifests/kinds.yaml"));
     let report = folder
         .kees(&["run", "web.yaml", "--output", "json"])
@@ -170,7 +170,7 @@ fn every_kind_that_makes_pods_is_run() {
     out/default/deployment-in-a-list
     out/default/pod-of-a-pod-list
     ");
-    // All of them name one path, so that the first makes it.
+    // All of them use one path, so only the first run creates the value.
     let created = origins(&report);
     assert_eq!(created[0], "db-password created");
     assert!(
@@ -186,8 +186,8 @@ fn every_kind_that_makes_pods_is_run() {
 }
 
 #[test]
-fn every_fault_of_every_document_is_said_at_once_and_nothing_is_run() {
-    let folder = Folder::with(include_str!("../manifests/faulty.yaml"));
+fn every_error_of_every_document_is_reported_at_once_and_nothing_is_run() {
+    let folder = Folder::with(include_str!("../manifests/errors.yaml"));
     folder.write("broken.yaml", "kind: Pod\nmetadata: [\n");
     assert_snapshot!(
         folder
@@ -206,10 +206,10 @@ fn every_fault_of_every_document_is_said_at_once_and_nothing_is_run() {
 #[case("kind: Pod\nmetadata: {name: a}\nspec: {containers: []}\n", "")]
 #[case(
     "kind: Job\nmetadata: {name: a, annotations: {secret.bsycorp.com/x: ''}}\nspec: {template: {spec: {}}}\n",
-    "web.yaml:1: Job default/a: warning: secret.bsycorp.com/x: it stands on the Job itself, where \
-     nothing reads it; move it to the annotations of the pod template\n"
+    "web.yaml:1: Job default/a: warning: secret.bsycorp.com/x: has no effect on the Job itself; move \
+     it to the annotations of the pod template\n"
 )]
-fn a_manifest_without_annotated_pods_is_told_so(#[case] manifest: &str, #[case] first: &str) {
+fn a_manifest_without_annotated_pods_is_reported(#[case] manifest: &str, #[case] first: &str) {
     let folder = Folder::with(manifest);
     let ended = folder.kees(&["run", "web.yaml"]).succeeded();
     assert_eq!(ended.stdout, "");
@@ -224,19 +224,19 @@ fn a_manifest_without_annotated_pods_is_told_so(#[case] manifest: &str, #[case] 
 }
 
 #[test]
-fn a_pod_that_opted_out_is_left_alone() {
+fn a_pod_that_opted_out_is_skipped() {
     let manifest = pod("a", &[PASSWORD, "init.bsycorp.com/inject: \"false\""]);
     let ended = Folder::with(&manifest)
         .kees(&["run", "web.yaml"])
         .succeeded();
     assert_eq!(
         ended.stdout,
-        "web.yaml:2: Pod default/a: left alone: init.bsycorp.com/inject is \"false\"\n"
+        "web.yaml:2: Pod default/a: skipped: init.bsycorp.com/inject is \"false\"\n"
     );
 }
 
 #[test]
-fn what_one_pod_lacks_does_not_keep_another_from_its_files() {
+fn an_error_of_one_pod_does_not_stop_the_others() {
     let manifest = pod("first", &["secret.bsycorp.com/other-team: kind=REFERENCE"])
         + &pod("second", &[PASSWORD]);
     let folder = Folder::with(&manifest);
@@ -255,7 +255,7 @@ fn what_one_pod_lacks_does_not_keep_another_from_its_files() {
 }
 
 #[test]
-fn a_policy_file_holds_as_on_the_cluster() {
+fn a_policy_file_has_the_same_effect_as_on_a_cluster() {
     let folder = Folder::with(
         &(pod(
             "mine",
@@ -288,7 +288,7 @@ fn a_policy_file_holds_as_on_the_cluster() {
 }
 
 #[test]
-fn a_lease_in_local_mode_belongs_to_the_pods_name() {
+fn a_lease_in_local_mode_depends_on_the_name_of_the_pod() {
     let lease = [
         "init.bsycorp.com/local-mode: \"true\"",
         "init.bsycorp.com/storage-prefix: local",
@@ -296,7 +296,7 @@ fn a_lease_in_local_mode_belongs_to_the_pods_name() {
     ];
     let folder = Folder::with(&pod("test-pod-name", &lease));
     folder.kees(&["run", "web.yaml"]).succeeded();
-    // The vector of the original.
+    // The original has this test vector.
     assert_eq!(
         folder.read("out/default/pod-test-pod-name/bsycorp-init/leases.properties"),
         "slot=NDMw\n"
@@ -307,7 +307,7 @@ fn a_lease_in_local_mode_belongs_to_the_pods_name() {
 #[case("json", "{\n")]
 #[case("env", "db_password='")]
 #[case("properties", "db-password=")]
-fn the_format_is_this_runs_to_choose(#[case] format: &str, #[case] begins: &str) {
+fn the_format_flag_wins_over_the_annotation(#[case] format: &str, #[case] begins: &str) {
     let manifest = pod("a", &[PASSWORD, "init.bsycorp.com/format: files"]);
     let folder = Folder::with(&manifest);
     let ended = folder
@@ -325,7 +325,7 @@ fn the_format_is_this_runs_to_choose(#[case] format: &str, #[case] begins: &str)
 }
 
 #[test]
-fn files_lie_under_the_mount_path_that_the_pod_asks_for() {
+fn files_are_written_below_the_mount_path_of_the_pod() {
     let manifest = pod(
         "a",
         &[
@@ -343,14 +343,38 @@ fn files_lie_under_the_mount_path_that_the_pod_asks_for() {
 }
 
 #[test]
-fn a_name_that_stands_twice_is_refused() {
+fn two_workloads_of_the_same_name_are_an_error() {
     let plain = "---\nkind: Pod\nmetadata: {name: plain}\n".repeat(2);
     let folder = Folder::with(&(pod("a", &[PASSWORD]) + &pod("a", &[PASSWORD]) + &plain));
     assert_eq!(
         folder.kees(&["run", "web.yaml"]).failed(65),
-        "web.yaml:12: Pod default/a: web.yaml:2 has one of that name already; rename one of them\n\
-         nothing was written: 1 fault\n"
+        "web.yaml:12: Pod default/a: web.yaml:2 has a workload of the same kind, namespace and name; \
+         rename one of them\nnothing was written: 1 error\n"
     );
+}
+
+#[test]
+fn a_duplicate_is_reported_beside_other_errors() {
+    let no_size = "secret.bsycorp.com/x: kind=DYNAMIC,type=PASSWORD";
+    let folder = Folder::with(&(pod("a", &[PASSWORD]) + &pod("a", &[no_size])));
+    let stderr = folder.kees(&["run", "web.yaml"]).failed(65);
+    let lines: Vec<_> = stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{stderr}");
+    assert!(lines[0].contains("secret.bsycorp.com/x: size= is missing"));
+    assert!(lines[1].contains("web.yaml:2 has a workload of the same kind"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_created_does_not_stop_other_workloads() {
+    let other = pod("b", &[PASSWORD]).replace("name: b\n", "name: b\n  namespace: other\n");
+    let folder = Folder::with(&(pod("a", &[PASSWORD]) + &other));
+    folder.write("out/default", "a file");
+    let stderr = folder.kees(&["run", "web.yaml"]).failed(73);
+    assert!(
+        stderr.starts_with("web.yaml:2: Pod default/a: out/default/pod-a cannot be created: "),
+        "{stderr}"
+    );
+    assert!(folder.exists("out/other/pod-b/bsycorp-init/secrets.properties"));
 }
 
 #[rstest]
@@ -360,22 +384,19 @@ fn a_name_that_stands_twice_is_refused() {
 #[case(&["run", "web.yaml", "--store", "dynamodb"], "needs --env-label")]
 #[case(&["run", "web.yaml", "--timeout", "soon"], "use a number of seconds from 0.001 to 86400")]
 #[case(&["run", "web.yaml", "--policy", "none.yaml"], "the policy file none.yaml cannot be read")]
-#[case(&["run", "none.yaml"], "none.yaml: it cannot be read: No such file")]
+#[case(&["run", "none.yaml"], "none.yaml: cannot be read: No such file")]
 #[case(&["run", "web.yaml", "--init-env", "STORE=dynamodb"], "--init-env cannot set STORE")]
-#[case(&["run", "web.yaml", "--policy", "web.yaml"], "web.yaml: ")]
+#[case(&["run", "web.yaml", "--policy", "web.yaml"], "the policy file web.yaml is invalid: ")]
 #[case(&["run", "web.yaml", "--wired-image", "("], "not a regular expression: unclosed group")]
 #[case(&["walk"], "unrecognized subcommand")]
 #[case(&["run", "web.yaml", "--aws-endpoint", "localhost:8000"], "'localhost:8000' for '--aws-endpoint <URL>': it does not begin with http:// or https://")]
 #[case(&["run", "web.yaml", "--aws-region", "eu west"], "'eu west' for '--aws-region <REGION>': it is not the name of a Region")]
 #[case(&["run", "web.yaml", "--aws-sts-endpoint", "sts"], "'sts' for '--aws-sts-endpoint <URL>'")]
 #[case(&["run", "web.yaml", "--init-env", "AWS_STS_ENDPOINT=sts"], "AWS_STS_ENDPOINT (--aws-sts-endpoint) is 'sts'")]
-fn wrong_usage_is_64_and_says_what_would_be_right(
-    #[case] arguments: &[&str],
-    #[case] message: &str,
-) {
+fn wrong_usage_exits_with_64_and_a_correction(#[case] arguments: &[&str], #[case] message: &str) {
     let folder = Folder::with(&pod("a", &[PASSWORD]));
-    let said = folder.kees(arguments).failed(64);
-    assert!(said.contains(message), "{said}");
+    let output = folder.kees(arguments).failed(64);
+    assert!(output.contains(message), "{output}");
     assert!(!folder.exists("out"));
 }
 
@@ -384,7 +405,7 @@ fn wrong_usage_is_64_and_says_what_would_be_right(
 #[case::cluster(&["run", "--policy", "policy.yaml"], "the policy uses {cluster}, and the cluster has no name; give --cluster")]
 #[case::inject(&["inject", "--env-label", "dev", "--policy", "policy.yaml"], "the policy uses {cluster}")]
 #[case::lint(&["lint", "--policy", "policy.yaml"], "the policy uses {cluster}")]
-fn a_setting_that_is_missing_is_said_once(#[case] arguments: &[&str], #[case] message: &str) {
+fn a_missing_setting_is_reported_once(#[case] arguments: &[&str], #[case] message: &str) {
     let folder = Folder::with(&(pod("a", &[PASSWORD]) + &pod("b", &[PASSWORD])));
     folder.write(
         "policy.yaml",
@@ -392,12 +413,12 @@ fn a_setting_that_is_missing_is_said_once(#[case] arguments: &[&str], #[case] me
     );
     let ended = folder.kees(&[arguments, &["web.yaml"]].concat());
     assert_eq!(ended.status, 64, "{}", ended.all());
-    let said = format!("{}{}", ended.stdout, ended.stderr);
-    assert!(said.starts_with(message), "{said}");
+    let output = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(output.starts_with(message), "{output}");
     let summary =
         |line: &&str| line.starts_with("nothing was written") || line.starts_with("0 ann");
-    let faults = said.lines().filter(|line| !summary(line)).count();
-    assert_eq!(faults, 1, "{said}");
+    let errors = output.lines().filter(|line| !summary(line)).count();
+    assert_eq!(errors, 1, "{output}");
 }
 
 #[rstest]
@@ -405,7 +426,7 @@ fn a_setting_that_is_missing_is_said_once(#[case] arguments: &[&str], #[case] me
 #[case("AWS_REGION", "eu west", 64)]
 #[case("AWS_ENDPOINT", "", 0)]
 #[case("STORE", "", 0)]
-fn a_variable_is_checked_as_its_flag_is_and_absent_where_it_is_empty(
+fn a_variable_is_checked_like_its_flag_and_counts_as_absent_if_empty(
     #[case] name: &str,
     #[case] value: &str,
     #[case] status: i32,
@@ -416,14 +437,11 @@ fn a_variable_is_checked_as_its_flag_is_and_absent_where_it_is_empty(
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_73() {
+fn a_folder_that_cannot_be_created_exits_with_73() {
     let folder = Folder::with(&pod("a", &[PASSWORD]));
     folder.write("out", "a file");
     let message = folder.kees(&["run", "web.yaml"]).failed(73);
-    assert!(
-        message.starts_with("the folder out/default/pod-a cannot be made"),
-        "{message}"
-    );
+    assert!(message.starts_with("out cannot be created: "), "{message}");
 }
 
 #[rstest]
@@ -432,7 +450,7 @@ fn a_folder_that_cannot_be_made_is_73() {
     "secret.example.org/x: kind=DYNAMIC,type=PASSWORD,size=64",
     "x created"
 )]
-fn the_domain_is_the_operators(#[case] annotation: &str, #[case] expected: &str) {
+fn the_domain_of_the_annotations_can_be_changed(#[case] annotation: &str, #[case] expected: &str) {
     let annotations = if annotation.is_empty() {
         PASSWORD
     } else {

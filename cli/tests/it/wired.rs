@@ -1,10 +1,10 @@
-//! Pods whose author wired the init container by hand, as the original's users do.
+//! Pods whose author wired the init container by hand, as users of the original kees do.
 
 use rstest::rstest;
 
 use crate::folder::Folder;
 
-/// A pod written for the original, with `env` of its init container.
+/// A pod for the original kees. `env` is added to the variables of its init container.
 fn wired(env: &str) -> String {
     format!(
         "kind: Pod
@@ -36,7 +36,10 @@ spec:
     "    - {name: STORE, value: embedded}\n    - {name: OTHER, valueFrom: {secretKeyRef: {name: a, key: b}}}",
     "bsycorp-init/secrets.properties"
 )]
-fn it_runs_with_its_own_settings_on_the_store_of_this_run(#[case] env: &str, #[case] list: &str) {
+fn a_wired_pod_runs_with_its_own_settings_and_the_store_of_the_run(
+    #[case] env: &str,
+    #[case] list: &str,
+) {
     let folder = Folder::with(&wired(env));
     folder.kees(&["run", "web.yaml"]).succeeded();
     let list = folder.read(&format!("out/default/pod-old/{list}"));
@@ -46,7 +49,7 @@ fn it_runs_with_its_own_settings_on_the_store_of_this_run(#[case] env: &str, #[c
 #[rstest]
 #[case(
     "    - {name: STORE, value: secretsmanager}",
-    "STORE is secretsmanager, and this run uses embedded alone; give --store or --stores as well"
+    "STORE is secretsmanager, but this run uses only embedded; name it in --store or --stores"
 )]
 #[case(
     "    - {name: SECRETS_FILE, value: /a/../../../../etc/list}",
@@ -54,13 +57,13 @@ fn it_runs_with_its_own_settings_on_the_store_of_this_run(#[case] env: &str, #[c
 )]
 #[case(
     "    - {name: CREATE, valueFrom: {configMapKeyRef: {name: a, key: b}}}",
-    "CREATE of secrets comes from the cluster, which is not asked here; give it as a plain value"
+    "CREATE of the container secrets comes from the cluster, which this command does not ask; set a plain value"
 )]
 #[case(
     "    - {name: CREATE, value: perhaps}",
     "CREATE (--create) is 'perhaps': use init, creator, never"
 )]
-fn what_cannot_be_run_here_is_said(#[case] env: &str, #[case] message: &str) {
+fn settings_that_cannot_be_used_here_are_errors(#[case] env: &str, #[case] message: &str) {
     let folder = Folder::with(&wired(env));
     let ended = folder.kees(&["run", "web.yaml"]);
     assert_ne!(ended.status, 0);
@@ -72,15 +75,15 @@ fn what_cannot_be_run_here_is_said(#[case] env: &str, #[case] message: &str) {
 }
 
 #[test]
-fn everything_that_is_wrong_with_it_is_said_at_once() {
+fn all_errors_of_the_wiring_are_reported_at_once() {
     let env = "    - {name: FILE_MODE, value: '0777'}
     - {name: TIMEOUT, value: soon}
     - {name: STORE, value: dynamodb}
     - {name: POD_NAME, valueFrom: {configMapKeyRef: {name: a, key: b}}}
     - {name: LEASES_FILE, value: /../list}";
-    let amiss = [
-        "POD_NAME of secrets comes from the cluster",
-        "STORE is dynamodb, and this run uses embedded alone",
+    let errors = [
+        "POD_NAME of the container secrets comes from the cluster",
+        "STORE is dynamodb, but this run uses only embedded",
         "FILE_MODE (--file-mode) is '0777'",
         "TIMEOUT (--timeout) is 'soon'",
         "LEASES_FILE is /../list, which leads out of the container",
@@ -90,31 +93,37 @@ fn everything_that_is_wrong_with_it_is_said_at_once() {
     let annotated = wired(env).replace("    secret.bsycorp.com/db", annotations);
     let size = "secret.bsycorp.com/no-size: size= is missing";
     for (manifest, expected) in [
-        (wired(env), amiss.to_vec()),
-        (annotated, [&[size], &amiss[..]].concat()),
+        (wired(env), errors.to_vec()),
+        (annotated, [&[size], &errors[..]].concat()),
     ] {
-        let said = Folder::with(&manifest)
+        let stderr = Folder::with(&manifest)
             .kees(&["run", "web.yaml"])
             .failed(64);
-        let mut lines: Vec<_> = said.lines().collect();
+        let mut lines: Vec<_> = stderr.lines().collect();
         let last = lines.pop().unwrap();
         assert_eq!(
             last,
-            format!("nothing was written: {} faults", expected.len())
+            format!("nothing was written: {} errors", expected.len())
         );
-        assert_eq!(lines.len(), expected.len(), "{said}");
+        assert_eq!(lines.len(), expected.len(), "{stderr}");
         for (line, begins) in lines.iter().zip(expected) {
             let begins = format!("web.yaml:1: Pod default/old: {begins}");
-            assert!(line.starts_with(&begins), "{begins} is not there:\n{said}");
+            assert!(
+                line.starts_with(&begins),
+                "{begins} is not there:\n{stderr}"
+            );
         }
     }
 }
 
 #[test]
-fn it_is_checked_and_printed_unchanged() {
+fn a_wired_pod_is_checked_and_printed_unchanged() {
     let folder = Folder::with(&wired(""));
     let lint = folder.kees(&["lint", "web.yaml"]).succeeded().stdout;
-    assert!(lint.starts_with("1 annotated workload: 1 sound"), "{lint}");
+    assert!(
+        lint.starts_with("1 annotated workload: 1 admitted"),
+        "{lint}"
+    );
     let printed = folder.kees(&["inject", "web.yaml", "--env-label", "dev"]);
     let printed = printed.succeeded().stdout;
     assert!(!printed.contains("kees-secrets"), "{printed}");

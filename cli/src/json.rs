@@ -1,14 +1,17 @@
-//! What the reports of the commands share, above all the JSON of `--output json`. No value is in it.
+//! The JSON that `--output json` prints, as far as the commands share it. It contains no value.
 
 use kees_common::{SecretType, StoragePath, StoreName};
 use kees_init::Row;
 use serde::Serialize;
 
-use crate::fault::{CliError, ObjectName, Place};
+use crate::{
+    error::CliError,
+    location::{Location, ObjectName},
+};
 
 /// A place in a manifest.
 #[derive(Debug, Serialize)]
-pub(crate) struct At<'a> {
+pub(crate) struct LocationJson<'a> {
     file: Option<&'a str>,
     line: Option<u64>,
     kind: Option<&'a str>,
@@ -16,63 +19,53 @@ pub(crate) struct At<'a> {
     name: Option<&'a str>,
 }
 
-impl<'a> From<&'a Place> for At<'a> {
-    fn from(place: &'a Place) -> Self {
-        let Place {
+impl<'a> From<&'a Location> for LocationJson<'a> {
+    fn from(location: &'a Location) -> Self {
+        let Location {
             file,
             line,
             workload,
-        } = place;
-        let name = |part: fn(&ObjectName) -> &str| workload.as_ref().map(part);
+        } = location;
+        let part = |part: fn(&ObjectName) -> &str| workload.as_ref().map(part);
         Self {
             file: file.as_deref(),
             line: *line,
-            kind: name(|name| &name.kind),
-            namespace: name(|name| &name.namespace),
-            name: name(|name| &name.name),
+            kind: part(|name| &name.kind),
+            namespace: part(|name| &name.namespace),
+            name: part(|name| &name.name),
         }
     }
 }
 
-/// Something that is wrong.
+/// An error, a warning, or the reason why a workload is skipped.
 #[derive(Debug, Serialize)]
-pub(crate) struct Wrong<'a> {
+pub(crate) struct MessageJson<'a> {
     #[serde(flatten)]
-    at: At<'a>,
+    location: LocationJson<'a>,
     message: String,
 }
 
-impl<'a> From<&'a CliError> for Wrong<'a> {
-    fn from(fault: &'a CliError) -> Self {
+impl<'a> From<&'a CliError> for MessageJson<'a> {
+    fn from(error: &'a CliError) -> Self {
         Self {
-            at: At::from(&fault.place),
-            message: fault.problem.to_string(),
+            location: LocationJson::from(&error.location),
+            message: error.message(),
         }
     }
 }
 
-/// Something to know about a workload.
-#[derive(Debug, Serialize)]
-pub(crate) struct Remark<'a> {
-    #[serde(flatten)]
-    at: At<'a>,
-    message: &'a str,
-}
-
-/// Places and what is to be known of each.
-pub(crate) fn remarks(remarks: &[(Place, String)]) -> Vec<Remark<'_>> {
-    remarks
-        .iter()
-        .map(|(place, message)| Remark {
-            at: At::from(place),
-            message,
-        })
-        .collect()
+impl<'a> From<&'a (Location, String)> for MessageJson<'a> {
+    fn from((location, message): &'a (Location, String)) -> Self {
+        Self {
+            location: LocationJson::from(location),
+            message: message.clone(),
+        }
+    }
 }
 
 /// One entry of a pod.
 #[derive(Debug, Serialize)]
-pub(crate) struct EntryOutcome<'a> {
+pub(crate) struct EntryJson<'a> {
     name: &'a str,
     /// `secret`, `resource` or `lease`
     word: &'static str,
@@ -87,7 +80,7 @@ pub(crate) struct EntryOutcome<'a> {
     size: usize,
 }
 
-impl<'a> From<&'a Row> for EntryOutcome<'a> {
+impl<'a> From<&'a Row> for EntryJson<'a> {
     fn from(row: &'a Row) -> Self {
         let Row {
             name,
@@ -112,15 +105,9 @@ impl<'a> From<&'a Row> for EntryOutcome<'a> {
     }
 }
 
-/// One JSON object and a newline.
-pub(crate) fn json(report: &impl Serialize) -> String {
-    // Nothing in a report fails to serialise: its keys are text.
+/// Prints a report as one JSON object and a line break.
+pub(crate) fn print(report: &impl Serialize) -> String {
+    // All keys of a report are text, so serialising it cannot fail.
     let json = serde_json::to_string_pretty(report).unwrap_or_default();
     json + "\n"
-}
-
-/// `1 fault`, `2 faults`
-pub(crate) fn count(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }

@@ -1,8 +1,8 @@
-//! A table of text in columns.
+//! Text in columns.
 
 use std::iter;
 
-/// Renders rows under a header, indented, the last column to the right.
+/// Renders rows under a header. Each line is indented; the last column is aligned to the right.
 pub(crate) fn render<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
     let header = header.map(str::to_owned);
     let lines = || iter::once(&header).chain(rows);

@@ -1,5 +1,5 @@
-//! What kees-init would find in its container: the variables of an injected pod, as settings, with
-//! the container's paths below a folder of this machine.
+//! What kees-init finds in its container: environment variables and annotations. The paths of the
+//! container are moved into a folder of this machine.
 
 use std::{
     collections::BTreeMap,
@@ -10,23 +10,22 @@ use kees_common::{StoreName, downward, names::env};
 use kees_init::{InitError, InitSettings, RunError, settings::OutputSettings};
 use serde_json::Value;
 
-use crate::{fault::CliErrorKind, workload::Workload};
+use crate::{error::CliErrorKind, workload::Workload};
 
-/// Variables by name.
+/// The values of environment variables by name.
 pub(crate) type Variables = BTreeMap<String, String>;
 
-/// The container of kees's among a pod's init containers: the one of that name, which is injected,
-/// or one whose image matches.
-pub(crate) fn find(pod: &Value, is_init: impl Fn(&Value) -> bool) -> Option<&Value> {
+/// Finds an init container of a pod.
+pub(crate) fn find(pod: &Value, matches: impl Fn(&Value) -> bool) -> Option<&Value> {
     let containers = pod.pointer("/spec/initContainers")?.as_array()?;
-    containers.iter().find(|container| is_init(container))
+    containers.iter().find(|container| matches(container))
 }
 
-/// The variables of a container, as the kubelet sets them for a pod of `workload`, and those of init's
-/// that only the cluster knows.
+/// Reads the variables of a container as the kubelet sets them for a pod of `workload`. It is an error
+/// if a variable of kees-init takes its value from the cluster.
 pub(crate) fn variables(container: &Value, workload: &Workload) -> (Variables, Vec<CliErrorKind>) {
     let mut variables = Variables::new();
-    let mut problems = Vec::new();
+    let mut errors = Vec::new();
     let text = |value: &Value, field| value.get(field).and_then(Value::as_str).map(str::to_owned);
     let entries = container.get("env").and_then(Value::as_array);
     for entry in entries.into_iter().flatten() {
@@ -48,7 +47,7 @@ pub(crate) fn variables(container: &Value, workload: &Workload) -> (Variables, V
             {
                 Some("metadata.name") => Some(workload.pod_name.clone()),
                 Some("metadata.namespace") => Some(workload.name.namespace.clone()),
-                // There is no pod that has one.
+                // No pod exists, so there is no uid.
                 Some("metadata.uid") => continue,
                 _ => None,
             },
@@ -58,7 +57,7 @@ pub(crate) fn variables(container: &Value, workload: &Workload) -> (Variables, V
                 variables.insert(name, value);
             }
             None if env::ALL.iter().any(|variable| variable.name == name) => {
-                problems.push(CliErrorKind::FromCluster {
+                errors.push(CliErrorKind::VariableFromCluster {
                     variable: name,
                     container: text(container, "name").unwrap_or_default(),
                 });
@@ -66,12 +65,11 @@ pub(crate) fn variables(container: &Value, workload: &Workload) -> (Variables, V
             None => {}
         }
     }
-    (variables, problems)
+    (variables, errors)
 }
 
-/// `$(NAME)` replaced by the value of an earlier variable, `$$` by `$`; what is neither stays.
-///
-/// Source: the Kubernetes documentation of `env[].value`.
+/// Replaces `$(NAME)` by the value of an earlier variable and `$$` by `$`. References to unknown
+/// variables stay, as in the Kubernetes documentation of `env[].value`.
 fn expand(text: &str, variables: &Variables) -> String {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
@@ -94,9 +92,9 @@ fn expand(text: &str, variables: &Variables) -> String {
     expanded + rest
 }
 
-/// Puts a pod that was wired by hand onto the stores of this run: its own `STORE` must be among
-/// them, and is `default` where it says none or another.
-pub(crate) fn confine(
+/// Restricts a pod that was wired by hand to the stores of this run. Its `STORE` is replaced by
+/// `default` where it is missing, or where it is not one of these stores, which is an error.
+pub(crate) fn restrict_stores(
     variables: &mut Variables,
     default: StoreName,
     others: &[StoreName],
@@ -114,14 +112,14 @@ pub(crate) fn confine(
     variables.insert(env::STORES.to_owned(), allowed.join(","));
     asked
         .filter(|asked| !is_allowed(asked))
-        .map(|asked| CliErrorKind::OtherStore {
+        .map(|asked| CliErrorKind::StoreNotAllowed {
             asked,
             allowed: allowed.join(", "),
         })
 }
 
-/// The settings that init reads from `variables`, with its files below `folder`, and what is wrong: a
-/// variable that init does not take, or a path that leads out of the container.
+/// Reads the settings of init from `variables`, and moves its files into `folder`. It is an error if
+/// init does not accept a variable, or if a path leads out of the container.
 pub(crate) fn settings(variables: &Variables, folder: &Path) -> (InitSettings, Vec<CliErrorKind>) {
     let pairs = variables
         .iter()
@@ -130,8 +128,8 @@ pub(crate) fn settings(variables: &Variables, folder: &Path) -> (InitSettings, V
     let wrong = wrong
         .into_iter()
         .map(|usage| RunError::from(InitError::from(usage)));
-    let mut problems: Vec<_> = wrong
-        .flat_map(|failure| CliErrorKind::of(&failure).collect::<Vec<_>>())
+    let mut errors: Vec<_> = wrong
+        .flat_map(|error| CliErrorKind::of(&error).collect::<Vec<_>>())
         .collect();
     let OutputSettings {
         secrets_file,
@@ -152,16 +150,17 @@ pub(crate) fn settings(variables: &Variables, folder: &Path) -> (InitSettings, V
     for (variable, path) in paths {
         match below(folder, path) {
             Some(moved) => *path = moved,
-            None => problems.push(CliErrorKind::Outside {
+            None => errors.push(CliErrorKind::PathOutsideContainer {
                 variable,
                 path: path.clone(),
             }),
         }
     }
-    (settings, problems)
+    (settings, errors)
 }
 
-/// A path of a container, below `folder`; `None` where `..` could lead out of it.
+/// Moves a path of a container into `folder`; `None` if the path has a `..`, which could lead out of
+/// the folder.
 fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
     let mut below = folder.to_owned();
     for component in path.components() {
@@ -174,7 +173,7 @@ fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
     Some(below)
 }
 
-/// The pod's annotations as the kubelet writes them into the downward-API file.
+/// Writes the pod's annotations as the kubelet writes them into the downward-API file.
 pub(crate) fn annotations(pod: &Value) -> String {
     let annotations = pod
         .pointer("/metadata/annotations")

@@ -1,6 +1,6 @@
-//! From flags to the settings that the decision knows, as the webhook has them.
+//! The settings of the admission decision, from flags and the policy file, as the webhook reads them.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use kees_common::{Endpoint, Region, names::env};
 use kees_inject::{InjectSettings, Policy};
@@ -8,82 +8,76 @@ use kees_settings::{AwsFlags, DomainFlags, InitEnvFlags, StoreFlags};
 
 use crate::{
     args::{ContainerArgs, DEFAULT_IMAGE, OperatorArgs, StoreArgs},
-    fault::{CliError, CliErrorKind},
-    workload::Workload,
+    error::{CliError, CliErrorKind},
 };
 
-/// The settings that the flags make; `without_policy` holds where they name no policy file.
-///
-/// # Errors
-/// The policy file, where it cannot be read or is none.
-pub(crate) fn settings(
+/// Reads the settings, and finds everything that is wrong with them. `without_policy` is the policy
+/// where the flags name no policy file.
+pub(crate) fn read(
     stores: &StoreArgs,
     operator: &OperatorArgs,
+    container: Option<&ContainerArgs>,
     without_policy: Policy,
-) -> Result<InjectSettings, CliError> {
+) -> (InjectSettings, Vec<CliError>) {
     let OperatorArgs {
         policy,
         cluster,
         domain: DomainFlags { annotation_domain },
         wired_image,
     } = operator;
-    let policy = match policy {
-        Some(path) => {
-            let text = fs::read_to_string(path).map_err(|source| CliErrorKind::NoPolicy {
-                path: path.clone(),
-                source,
-            })?;
-            text.parse().map_err(|source| CliErrorKind::Policy {
-                path: path.clone(),
-                source,
-            })?
+    let mut errors = Vec::new();
+    let mut settings = InjectSettings::new(DEFAULT_IMAGE);
+    settings.policy = match policy.as_deref().map(read_policy) {
+        Some(Ok(policy)) => policy,
+        Some(Err(error)) => {
+            errors.push(error.into());
+            without_policy
         }
         None => without_policy,
     };
-    let mut settings = InjectSettings::new(DEFAULT_IMAGE);
-    settings.policy = policy;
     settings.cluster.clone_from(cluster);
     settings.domain = annotation_domain.clone();
     settings.wired_image = wired_image.clone().unwrap_or_default();
-    stores.give(&mut settings);
-    Ok(settings)
-}
-
-/// Everything that is wrong with the settings together.
-pub(crate) fn check(settings: &InjectSettings) -> Vec<CliError> {
-    let problems = settings.errors();
-    problems
-        .into_iter()
-        .map(|problem| CliErrorKind::from(problem).into())
-        .collect()
-}
-
-/// Keeps pods from being judged by settings that are wrong: each would have the same fault once more.
-pub(crate) fn withhold(workloads: &mut Vec<Workload>, faults: &[CliError]) {
-    if !faults.is_empty() {
-        workloads.clear();
+    stores.apply(&mut settings);
+    if let Some(container) = container {
+        container.apply(&mut settings);
     }
+    let wrong = settings.errors().into_iter();
+    errors.extend(wrong.map(|error| CliErrorKind::from(error).into()));
+    (settings, errors)
+}
+
+fn read_policy(path: &Path) -> Result<Policy, CliErrorKind> {
+    let text = fs::read_to_string(path).map_err(|source| CliErrorKind::ReadPolicy {
+        path: path.to_owned(),
+        source,
+    })?;
+    text.parse().map_err(|source| CliErrorKind::ParsePolicy {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 impl StoreArgs {
-    fn give(&self, settings: &mut InjectSettings) {
+    /// Sets what the init container is told about the stores.
+    fn apply(&self, settings: &mut InjectSettings) {
         let Self {
-            store,
+            store: store_flags,
             aws,
-            env: init_env,
+            env: env_flags,
         } = self;
         let StoreFlags {
             store,
             stores,
             env_label,
             kms_key_id,
-        } = store;
+        } = store_flags;
         let AwsFlags {
             aws_region,
             aws_endpoint,
         } = aws;
-        let InitEnvFlags { init_env } = init_env;
-        let named = [
+        let InitEnvFlags { init_env } = env_flags;
+        let variables = [
             (env::ENV_LABEL, env_label.clone()),
             (env::AWS_REGION, aws_region.as_ref().map(Region::to_string)),
             (
@@ -94,12 +88,12 @@ impl StoreArgs {
         ];
         settings.store = *store;
         settings.stores.clone_from(stores);
-        let of_flag = init_env.iter();
+        let init_env = init_env.iter();
         settings
             .init_env
-            .extend(of_flag.map(|variable| (variable.name.clone(), variable.value.clone())));
+            .extend(init_env.map(|variable| (variable.name.clone(), variable.value.clone())));
         settings.init_env.extend(
-            named
+            variables
                 .into_iter()
                 .filter_map(|(name, value)| Some((name.to_owned(), value?))),
         );
@@ -107,8 +101,8 @@ impl StoreArgs {
 }
 
 impl ContainerArgs {
-    /// Sets the init container's own.
-    pub(crate) fn give(&self, settings: &mut InjectSettings) {
+    /// Sets the image, the volume and the uid of the init container.
+    fn apply(&self, settings: &mut InjectSettings) {
         let Self {
             init_image,
             image_pull_policy,

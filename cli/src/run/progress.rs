@@ -1,4 +1,4 @@
-//! A bar on standard error while keys are generated, where that is a terminal.
+//! A progress bar on standard error, if that is a terminal.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kees_common::Spec;
 use kees_init::Progress;
 
-/// The bar of one workload; nothing is shown until something is made or waited for.
+/// The bar of one workload. It is hidden until init generates values or waits for them.
 #[derive(Debug)]
 pub(crate) struct Bar {
     name: String,
@@ -14,7 +14,7 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// A bar that says whose values are made.
+    /// A hidden bar for the workload `name`.
     pub(crate) fn new(name: String) -> Self {
         Self {
             name,
@@ -23,7 +23,7 @@ impl Bar {
     }
 
     fn show(&self, template: &str) {
-        // A template that is wrong would show as indicatif's default bar.
+        // With an invalid template, indicatif's default bar is shown.
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
         }

@@ -1,0 +1,171 @@
+//! The errors of the command line: what is wrong, where, and which exit status it has.
+
+use std::{error::Error, fmt, io, path::PathBuf};
+
+use kees_common::names::env;
+use kees_init::{Exit, RunError};
+use kees_inject::{ParsePolicyError, PodError, SettingsError};
+use kees_store::aws::OwnRegionError;
+
+use crate::location::Location;
+
+/// One error and the place in the manifests that it is about.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    pub(crate) location: Location,
+    pub(crate) kind: CliErrorKind,
+}
+
+impl CliError {
+    /// The error and its sources in one line, without the location.
+    pub(crate) fn message(&self) -> String {
+        let mut message = self.kind.to_string();
+        let mut source = self.kind.source();
+        while let Some(error) = source {
+            message.extend([": ", &error.to_string()]);
+            source = error.source();
+        }
+        message
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.location, self.message())
+    }
+}
+
+impl From<CliErrorKind> for CliError {
+    /// An error that belongs to no manifest.
+    fn from(kind: CliErrorKind) -> Self {
+        kind.at(&Location::default())
+    }
+}
+
+/// Sorts errors in the order of the manifests. Errors that belong to no manifest come first.
+pub(crate) fn sort(errors: &mut [CliError]) {
+    errors.sort_by(|a, b| {
+        (&a.location.file, a.location.line).cmp(&(&b.location.file, b.location.line))
+    });
+}
+
+/// The exit status for all of `errors`; `None` where there are none.
+pub(crate) fn exit<'a>(errors: impl IntoIterator<Item = &'a CliError>) -> Option<Exit> {
+    errors.into_iter().map(|error| error.kind.exit()).min()
+}
+
+/// What is wrong and what would be right. A message never contains the value of an annotation,
+/// except where `kees-inject` and `kees-init` show a value that is not secret.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliErrorKind {
+    #[error("cannot be read")]
+    ReadFile(#[source] io::Error),
+    #[error("is not UTF-8 text; save it as UTF-8")]
+    NotUtf8,
+    #[error("the policy file {path} cannot be read")]
+    ReadPolicy { path: PathBuf, source: io::Error },
+    #[error("the policy file {path} is invalid")]
+    ParsePolicy {
+        path: PathBuf,
+        source: ParsePolicyError,
+    },
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("not valid YAML: {0}")]
+    Yaml(String),
+    #[error("not a Kubernetes object: {0}")]
+    NotAnObject(String),
+    #[error(
+        "{field} of this {kind} is missing or is not a name that Kubernetes accepts; use lower-case \
+         letters, digits and '-'"
+    )]
+    InvalidName { kind: String, field: &'static str },
+    #[error("{0} is missing; describe the pod there")]
+    NoPodTemplate(String),
+    #[error("the pod has no {0}; list its containers in spec.containers")]
+    NoContainers(&'static str),
+    #[error("{0} has a workload of the same kind, namespace and name; rename one of them")]
+    DuplicateName(String),
+    #[error("{annotation}: the value is not text; put it in quotes")]
+    AnnotationNotText { annotation: String },
+    #[error("{0} has the wrong type; put a number or boolean that is meant as text in quotes")]
+    WrongType(String),
+    #[error("{0}")]
+    Denied(PodError),
+    /// A warning, where `--strict` makes it an error.
+    #[error("{0}; in strict mode, this warning is an error")]
+    Warning(String),
+    #[error("the patch does not fit the pod, which is a bug in kees: {0}")]
+    Patch(String),
+    #[error(
+        "{variable} of the container {container} comes from the cluster, which this command does not \
+         ask; set a plain value"
+    )]
+    VariableFromCluster { variable: String, container: String },
+    #[error(
+        "{} is {asked}, but this run uses only {allowed}; name it in --store or --stores",
+        env::STORE
+    )]
+    StoreNotAllowed { asked: String, allowed: String },
+    #[error("{variable} is {path}, which leads out of the container; remove the '..'")]
+    PathOutsideContainer {
+        variable: &'static str,
+        path: PathBuf,
+    },
+    #[error("{path} cannot be created")]
+    Create { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    NoRegion(OwnRegionError),
+    #[error("the async runtime cannot be started")]
+    Runtime(#[source] io::Error),
+    /// An error of a run of kees-init, in its own words.
+    #[error("{line}")]
+    Init { line: String, exit: Exit },
+}
+
+impl CliErrorKind {
+    /// The exit status for this error alone, the same as kees-init has for it.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::ReadFile(_)
+            | Self::ReadPolicy { .. }
+            | Self::ParsePolicy { .. }
+            | Self::Settings(_)
+            | Self::NoRegion(_) => Exit::Usage,
+            Self::NotUtf8
+            | Self::Yaml(_)
+            | Self::NotAnObject(_)
+            | Self::InvalidName { .. }
+            | Self::NoPodTemplate(..)
+            | Self::NoContainers(_)
+            | Self::DuplicateName(_)
+            | Self::AnnotationNotText { .. }
+            | Self::WrongType(_)
+            | Self::Denied(_)
+            | Self::Warning(_)
+            | Self::Patch(_)
+            | Self::VariableFromCluster { .. }
+            | Self::StoreNotAllowed { .. }
+            | Self::PathOutsideContainer { .. } => Exit::Data,
+            Self::Create { .. } => Exit::CannotWrite,
+            Self::Runtime(_) => Exit::Unavailable,
+            Self::Init { exit, .. } => *exit,
+        }
+    }
+
+    /// The error at that location.
+    pub(crate) fn at(self, location: &Location) -> CliError {
+        CliError {
+            location: location.clone(),
+            kind: self,
+        }
+    }
+
+    /// The errors of a run of kees-init.
+    pub(crate) fn of(error: &RunError) -> impl Iterator<Item = Self> {
+        error.causes().iter().map(|cause| Self::Init {
+            line: cause.line(),
+            exit: cause.exit(),
+        })
+    }
+}
