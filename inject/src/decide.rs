@@ -1,10 +1,10 @@
 //! The decision about a pod: skip it, deny it, or patch it.
 
-use kees_common::{Domain, Parsed, Word, names::init};
+use kees_common::{Domain, Parsed, Word, misspelled_prefix, names::init};
 
 use crate::{
     error::{Place, PodError, PodErrorKind},
-    findings::Findings,
+    findings::{Findings, PodWarning},
     names,
     patch::{
         identity::Identity, injection::Injection, operations::Operations, placement::Placement,
@@ -77,6 +77,9 @@ impl SkipReason {
 pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &InjectSettings) -> Decision {
     let mut findings = Findings::default();
     let outcome = check(pod, namespace, settings, &mut findings);
+    if settings.policy.strict {
+        findings.deny_warnings();
+    }
     let Findings { errors, warnings } = findings;
     let warnings = warnings.iter().map(ToString::to_string).collect();
     match outcome {
@@ -102,10 +105,7 @@ fn check(
     findings: &mut Findings,
 ) -> Option<Outcome> {
     if let Some(reason) = skip_reason(pod, &settings.domain) {
-        if reason == SkipReason::Windows {
-            let message = "kees has no init container for Windows, so nothing is injected";
-            findings.warn(Place::field("spec.os"), message);
-        }
+        warn_of_skip(reason, pod, &settings.domain, findings);
         return Some(Outcome::Skip(reason));
     }
     if is_too_large(pod, findings) {
@@ -113,10 +113,9 @@ fn check(
     }
     let existing = InitContainer::find(pod, settings);
     let parsed = Parsed::from_annotations(&settings.domain, pod.annotations());
-    for warning in &parsed.warnings {
-        let place = Place::annotation(&warning.annotation);
-        findings.warn(place, &warning.message);
-    }
+    findings
+        .warnings
+        .extend(parsed.warnings.iter().map(PodWarning::from));
     let subject = Subject {
         cluster: settings.cluster.as_deref(),
         namespace,
@@ -185,6 +184,25 @@ fn skip_reason(pod: &PodView<'_>, domain: &Domain) -> Option<SkipReason> {
         Some(SkipReason::Windows)
     } else {
         None
+    }
+}
+
+/// Warns if the pod author probably expects the pod to be injected.
+fn warn_of_skip(reason: SkipReason, pod: &PodView<'_>, domain: &Domain, findings: &mut Findings) {
+    match reason {
+        SkipReason::Windows => {
+            let message = "kees has no init container for Windows, so nothing is injected";
+            findings.warn(Place::field("spec.os"), message);
+        }
+        SkipReason::NotAnnotated => {
+            // The number of annotations is not checked yet.
+            const LIMIT: usize = 64;
+            let keys = pod.annotations().map(|(key, _)| key);
+            let misspelled = keys.filter_map(|key| misspelled_prefix(domain, key));
+            let warnings = misspelled.map(|warning| PodWarning::from(&warning));
+            findings.warnings.extend(warnings.take(LIMIT));
+        }
+        _ => {}
     }
 }
 

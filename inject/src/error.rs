@@ -301,6 +301,9 @@ pub enum PodErrorKind {
         /// The key of the annotation that decides the place of the init container.
         order: String,
     },
+    /// A warning of a pod whose policy is strict.
+    #[error("{0}; in strict mode, this warning is an error")]
+    DeniedWarning(String),
     /// The patch cannot be written as JSON.
     #[error("the patch cannot be written: {0}")]
     Patch(String),

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use kees_common::Warning;
+
 use crate::error::{Place, PodError, PodErrorKind};
 
 /// The errors and warnings of a pod.
@@ -21,12 +23,28 @@ impl Findings {
         let message = message.into();
         self.warnings.push(PodWarning { place, message });
     }
+
+    /// Makes each warning an error.
+    pub(crate) fn deny_warnings(&mut self) {
+        for PodWarning { place, message } in std::mem::take(&mut self.warnings) {
+            self.error(place, PodErrorKind::DeniedWarning(message));
+        }
+    }
 }
 
 /// A warning, and its place.
 pub(crate) struct PodWarning {
     pub(crate) place: Place,
     pub(crate) message: String,
+}
+
+impl From<&Warning> for PodWarning {
+    fn from(warning: &Warning) -> Self {
+        Self {
+            place: Place::annotation(&warning.annotation),
+            message: warning.message.clone(),
+        }
+    }
 }
 
 impl fmt::Display for PodWarning {

@@ -1,4 +1,4 @@
-//! The policy file: rules in order.
+//! The policy file: rules in order, and whether warnings are errors.
 
 use std::str::FromStr;
 
@@ -18,6 +18,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Policy {
     rules: Vec<Rule>,
+    /// Whether every warning is an error.
+    pub(crate) strict: bool,
 }
 
 impl Policy {
@@ -26,6 +28,7 @@ impl Policy {
     pub fn absent() -> Self {
         Self {
             rules: vec![Rule::absent()],
+            strict: false,
         }
     }
 
@@ -34,6 +37,7 @@ impl Policy {
     pub fn permissive() -> Self {
         Self {
             rules: vec![Rule::permissive()],
+            strict: false,
         }
     }
 
@@ -66,12 +70,12 @@ impl FromStr for Policy {
     type Err = ParsePolicyError;
 
     fn from_str(yaml: &str) -> Result<Self, ParsePolicyError> {
-        let file: PolicyFile = serde_saphyr::from_str(yaml)
+        let PolicyFile { rules, strict } = serde_saphyr::from_str(yaml)
             .map_err(|error| ParsePolicyError::Yaml(error.without_snippet().to_string()))?;
-        if file.rules.is_empty() {
+        if rules.is_empty() {
             return Err(ParsePolicyError::NoRules);
         }
-        Ok(Self { rules: file.rules })
+        Ok(Self { rules, strict })
     }
 }
 
@@ -91,4 +95,6 @@ pub enum ParsePolicyError {
 #[serde(deny_unknown_fields)]
 struct PolicyFile {
     rules: Vec<Rule>,
+    #[serde(default)]
+    strict: bool,
 }

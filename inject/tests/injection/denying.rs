@@ -20,6 +20,96 @@ fn every_error_of_a_pod_is_in_one_message() {
     ");
 }
 
+/// A pod whose application container mounts `at`.
+fn with_mount_at(at: &str, options: &[(&str, &str)]) -> Value {
+    let mut pod = pod(options.iter().copied());
+    pod["spec"]["volumes"] = json!([{"name": "tmp", "emptyDir": {}}]);
+    pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "tmp", "mountPath": at}]);
+    pod
+}
+
+#[test]
+fn an_unknown_init_container_in_order_does_not_hide_other_errors() {
+    let options = [
+        ("order", "before=nope"),
+        ("containers", "app,web"),
+        ("mount-path", "/data"),
+    ];
+    let mut pod = with_mount_at("/data", &options);
+    pod["spec"]["containers"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "x", "volumeMounts": [{"name": "kees-podinfo", "mountPath": "/x"}]}));
+    insta::assert_snapshot!(errors(&pod, &settings()).join("\n"), @r"
+    init.bsycorp.com/order: the pod has no init container nope; use the name of one, first or last
+    init.bsycorp.com/containers: the pod has no container web; use the names of its containers
+    spec.containers[x]: it mounts kees-podinfo, which is reserved for kees; remove the mount, because kees adds its own
+    init.bsycorp.com/mount-path: app already mounts tmp at /data; use another path than /data
+    ");
+}
+
+#[rstest]
+#[case::unknown("before=nope")]
+#[case::invalid("middle")]
+fn without_a_place_no_init_container_is_said_to_run_too_early(#[case] order: &str) {
+    let mut pod = pod([("order", order), ("containers", "early,app")]);
+    pod["spec"]["initContainers"] = json!([{"name": "early", "image": "a"}]);
+    let errors = errors(&pod, &settings());
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(
+        errors[0].starts_with("init.bsycorp.com/order: "),
+        "{errors:?}"
+    );
+}
+
+#[rstest]
+#[case::mount_path("mount-path", "relative")]
+#[case::containers("containers", "App")]
+fn an_invalid_option_causes_no_errors_of_its_default(#[case] option: &str, #[case] value: &str) {
+    let errors = errors(
+        &with_mount_at("/bsycorp-init", &[(option, value)]),
+        &settings(),
+    );
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(
+        errors[0].starts_with(&format!("init.bsycorp.com/{option}: ")),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn a_missing_rule_does_not_hide_the_errors_of_entries_in_combination() {
+    let mut pod = pod([("format", "files"), ("containers", "web")]);
+    pod["metadata"]["annotations"]["resource.bsycorp.com/db-password"] = "".into();
+    let policy = with_policy("rules: [{namespaces: [other], storagePrefix: /}]");
+    let errors = errors(&pod, &policy);
+    let has = |text: &str| errors.iter().any(|error| error.contains(text));
+    assert!(has("the policy has no rule"), "{errors:?}");
+    assert!(has("is also that of"), "{errors:?}");
+    assert!(has("the pod has no container web"), "{errors:?}");
+    assert_eq!(errors.len(), 3, "{errors:?}");
+}
+
+#[test]
+fn reserved_volumes_of_an_injected_pod_do_not_hide_other_errors() {
+    let mut pod = injected(&pod([]), &settings());
+    pod["spec"]["volumes"][1] = json!({"name": "kees-secrets", "hostPath": {"path": "/etc"}});
+    pod["metadata"]["annotations"]["init.bsycorp.com/containers"] = "app,web".into();
+    insta::assert_snapshot!(errors(&pod, &settings()).join("\n"), @r"
+    init.bsycorp.com/containers: the pod has no container web; use the names of its containers
+    spec.volumes[kees-secrets]: the name kees-secrets is reserved for kees; rename it
+    ");
+}
+
+#[test]
+fn a_pod_that_is_too_large_in_two_ways_is_denied_with_both_errors() {
+    let mut pod = pod([]);
+    pod["metadata"]["annotations"]["example.com/x"] = "x".repeat(300_000).into();
+    pod["spec"]["containers"] = (0..5000).map(|_| json!({"name": "a"})).collect();
+    let errors = errors(&pod, &settings());
+    assert_eq!(errors.len(), 2, "{errors:?}");
+}
+
 #[rstest]
 #[case::a_container(json!({"containers": [{"name": "kees-init", "image": "a"}]}),
     "spec.containers[kees-init]: the name kees-init is reserved for kees; rename it")]

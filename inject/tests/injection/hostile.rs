@@ -35,6 +35,7 @@ fn forged(change: impl FnOnce(&mut Value)) -> Value {
 #[case::never_pulled(|c: &mut Value| c["imagePullPolicy"] = "Never".into())]
 #[case::a_field_of_the_future(|c: &mut Value| c["newField"] = json!({"x": 1}))]
 #[case::a_log_elsewhere(|c: &mut Value| c["terminationMessagePath"] = "/bsycorp-init/x".into())]
+#[case::another_policy_of_the_log(|c: &mut Value| c["terminationMessagePolicy"] = "File".into())]
 #[case::other_amounts(|c: &mut Value| c["securityContext"]["capabilities"]["add"] = json!(["SYS_PTRACE"]))]
 fn a_forged_init_container_is_replaced(#[case] forge: fn(&mut Value)) {
     let honest = injected(&pod([]), &settings());

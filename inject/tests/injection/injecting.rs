@@ -58,6 +58,15 @@ fn the_init_container_has_the_settings_and_the_rule() {
 }
 
 #[test]
+fn the_end_of_the_log_is_the_termination_message_of_the_init_container() {
+    let pod = injected(&pod([]), &settings());
+    assert_eq!(
+        init_container(&pod)["terminationMessagePolicy"],
+        "FallbackToLogsOnError"
+    );
+}
+
+#[test]
 fn only_the_lists_of_the_pod_are_changed() {
     let mut pod = pod([]);
     pod["spec"]["fieldOfTheFuture"] = json!({"ä": [1, null, 1.5e3]});

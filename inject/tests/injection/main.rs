@@ -19,3 +19,4 @@ mod repeating;
 mod reviewing;
 mod settings;
 mod skipping;
+mod warnings;

@@ -71,6 +71,10 @@ use crate::pods::{decision, errors, injected, pod, variable, with_policy};
     "rules:\n- namespaces: [a]\n  localMode: maybe",
     "the policy cannot be read: invalid boolean at line 3, column 14"
 )]
+#[case::a_word_for_strict(
+    "strict: maybe\nrules: []",
+    "the policy cannot be read: invalid boolean at line 1, column 9"
+)]
 #[case::a_key_twice(
     "rules:\n- namespaces: [a]\n  namespaces: [b]",
     "the policy cannot be read: duplicate mapping key: namespaces, set DuplicateKeyPolicy in Options if acceptable at line 3, column 3"
