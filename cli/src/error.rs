@@ -163,9 +163,9 @@ impl CliErrorKind {
 
     /// The errors of a run of kees-init.
     pub(crate) fn of(error: &RunError) -> impl Iterator<Item = Self> {
-        error.causes().iter().map(|cause| Self::Init {
-            line: cause.line(),
-            exit: cause.exit(),
+        error.errors().iter().map(|error| Self::Init {
+            line: error.line(),
+            exit: error.exit(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The content of every file, once every value is there.
+//! The path and content of every file.
 
 use std::{
     collections::BTreeSet,
@@ -12,9 +12,12 @@ use kees_common::{
 };
 use zeroize::Zeroizing;
 
-use crate::{InitError, OutputFile, folder::is_file_name};
+use crate::{
+    error::InitError,
+    write::{OutputFile, is_file_name},
+};
 
-/// One of the three lists: the variable that names it, its file, and what stands in it.
+/// One of the three lists: the variable that names it, its file, and the entries in it.
 type List<'a> = (&'static str, &'a PathBuf, fn(&Source) -> bool);
 
 fn lists(layout: &Layout) -> [List<'_>; 3] {
@@ -28,9 +31,9 @@ fn lists(layout: &Layout) -> [List<'_>; 3] {
     ]
 }
 
-/// Whether the operator's lists are files, and each its own.
+/// The errors in the paths of the lists: each list needs a file of its own.
 pub(crate) fn check(layout: &Layout) -> Vec<InitError> {
-    let mut causes = Vec::new();
+    let mut errors = Vec::new();
     let lists = lists(layout);
     for (index, (variable, path, _)) in lists.iter().enumerate() {
         let same = lists.iter().take(index).find(|(_, other, _)| other == path);
@@ -44,12 +47,12 @@ pub(crate) fn check(layout: &Layout) -> Vec<InitError> {
         } else {
             continue;
         };
-        causes.push(InitError::Setting { variable, problem });
+        errors.push(InitError::Setting { variable, problem });
     }
-    causes
+    errors
 }
 
-/// Every folder that files of this layout may be in.
+/// Every folder that may contain files of this layout.
 pub(crate) fn folders(layout: &Layout) -> BTreeSet<PathBuf> {
     let of_lists = lists(layout).map(|(_, path, _)| path.parent().unwrap_or(Path::new("")));
     let own = [&layout.resources_folder, &layout.leases_folder].map(PathBuf::as_path);
@@ -60,17 +63,17 @@ pub(crate) fn folders(layout: &Layout) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Every file; `values` are those of `entries`, in their order.
+/// Every file; `values` are the values of `entries`, in the same order.
 ///
 /// # Errors
-/// Every value that the format cannot hold.
+/// An error for each value that the format cannot hold.
 pub(crate) fn fill(
     layout: &Layout,
     entries: &[Entry],
     values: &[&SecretValue],
 ) -> Result<Vec<OutputFile>, Vec<InitError>> {
     let mut files = Vec::new();
-    let mut causes = Vec::new();
+    let mut errors = Vec::new();
     for (_, path, holds) in lists(layout) {
         let rows = entries
             .iter()
@@ -83,7 +86,7 @@ pub(crate) fn fill(
                 content,
             }),
             Ok(None) => {}
-            Err(faults) => causes.extend(faults),
+            Err(errors_of_list) => errors.extend(errors_of_list),
         }
     }
     for (entry, value) in entries.iter().zip(values) {
@@ -95,10 +98,10 @@ pub(crate) fn fill(
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    if causes.is_empty() {
+    if errors.is_empty() {
         Ok(files)
     } else {
-        Err(causes)
+        Err(errors)
     }
 }
 
@@ -114,30 +117,27 @@ fn list(
         output::render(format, &named)
     };
     render(rows).map_err(|first| {
-        // It stops at the first; one by one, they all show.
+        // Rendering stops at the first error. Rendered one by one, each value reports its own.
         let single = |row: &(&Entry, &SecretValue)| {
-            let problem = render(std::slice::from_ref(row)).err()?;
+            let source = render(std::slice::from_ref(row)).err()?;
             Some(InitError::Output {
                 annotation: row.0.annotation.clone(),
-                problem,
+                source,
             })
         };
-        let causes: Vec<InitError> = rows.iter().filter_map(single).collect();
-        if causes.is_empty() {
-            vec![unnamed(rows, first)]
+        let errors: Vec<InitError> = rows.iter().filter_map(single).collect();
+        if errors.is_empty() {
+            vec![of_list(rows, first)]
         } else {
-            causes
+            errors
         }
     })
 }
 
-/// A fault of two entries together, at the one that it names.
-fn unnamed(rows: &[(&Entry, &SecretValue)], problem: RenderError) -> InitError {
-    let (RenderError::SameVariable { name, .. } | RenderError::NotText { name }) = &problem;
+/// An error of two entries together, reported for the one that it names.
+fn of_list(rows: &[(&Entry, &SecretValue)], source: RenderError) -> InitError {
+    let (RenderError::SameVariable { name, .. } | RenderError::NotText { name }) = &source;
     let entry = rows.iter().find(|(entry, _)| entry.name.as_str() == name);
     let annotation = entry.map_or(name, |(entry, _)| &entry.annotation).clone();
-    InitError::Output {
-        annotation,
-        problem,
-    }
+    InitError::Output { annotation, source }
 }

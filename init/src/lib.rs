@@ -8,9 +8,9 @@
 //!                                      verify
 //! ```
 //!
-//! [`Request`] holds everything that was parsed, with every fault found at once; [`run`] takes it
-//! and the stores, and gives a [`Report`] or a [`RunError`]. The binary is a thin shell around both,
-//! and so is `kees run`.
+//! [`Request`] holds everything that was parsed; all errors of it are found at once. [`run`] takes it
+//! and the stores, and returns a [`Report`] or a [`RunError`]. `kees-init` and `kees run` are thin
+//! programs around both.
 //!
 //! ```
 //! # async fn example() -> Result<(), kees_init::RunError> {
@@ -27,15 +27,16 @@
 //! ```
 
 mod create;
-mod failure;
+mod error;
+mod exit;
 mod files;
-mod folder;
 mod local;
 mod progress;
 mod read;
 mod report;
 mod request;
 mod run;
+mod run_error;
 pub mod settings;
 mod slots;
 mod stack;
@@ -44,11 +45,13 @@ mod verify;
 mod wait;
 mod write;
 
-pub use failure::{EntryError, Exit, InitError, RunError, TERMINATION_MESSAGE_BYTES};
+pub use error::{EntryError, FailedEntry, InitError};
+pub use exit::Exit;
 pub use progress::Progress;
 pub use report::{Origin, Report, Row};
 pub use request::Request;
 pub use run::{Sources, run};
+pub use run_error::{RunError, TERMINATION_MESSAGE_BYTES};
 pub use settings::InitSettings;
 pub use stack::wipe_stack;
 pub use usage::UsageError;

@@ -1,18 +1,18 @@
-//! Local mode: values that need no store, the same on every run and machine.
+//! Local mode: values that need no store and are the same on every run and machine.
 
 use std::collections::HashMap;
 
 use kees_common::{Entry, Field, Generated, Secret, SecretValue, Source, Spec, local};
 
-use crate::{InitError, Request};
+use crate::{error::InitError, request::Request};
 
-/// Derives values; those of one generation together, once.
+/// Derives the values of a run, each generation once.
 #[derive(Debug, Default)]
 pub(crate) struct Derivation(HashMap<(Spec, String), Generated>);
 
 impl Derivation {
-    /// The local value of `entry`: its `localModeValue`, or what its name gives. `None` where it
-    /// has neither.
+    /// The local value of `entry`: its `localModeValue`, or the value derived from its name. `None`
+    /// if it has neither.
     pub(crate) fn value(
         &mut self,
         entry: &Entry,

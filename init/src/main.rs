@@ -1,4 +1,4 @@
-//! `kees-init`: one run at the start of a pod.
+//! `kees-init`: one run when a pod starts.
 
 mod log;
 mod process;
@@ -18,8 +18,8 @@ use kees_settings::LogFlags;
 use kees_store::Stores;
 use zeroizing_alloc::ZeroAlloc;
 
-/// Overwrites memory when it is freed: the buffers of the AWS SDK and of TLS hold values too, and
-/// nothing else reaches them.
+/// Overwrites memory when it is freed. The buffers of the AWS SDK and of TLS contain values too, and
+/// only the allocator can reach them.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let settings = match InitSettings::read(env::args_os()) {
         Ok(settings) => settings,
         Err(usage) if usage.is_help => {
-            // A reader that is gone needs no help.
+            // Nothing is left to do if standard output is closed.
             let _ = writeln!(io::stdout(), "{}", usage.message);
             return ExitCode::SUCCESS;
         }
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     };
     log::start(settings.log.flags);
     if let Err(error) = dumps {
-        tracing::warn!(%error, "core dumps cannot be switched off");
+        tracing::warn!(%error, "core dumps cannot be disabled");
     }
     let outcome = process::until_stopped(work(&settings));
     kees_init::wipe_stack();
@@ -56,9 +56,9 @@ fn main() -> ExitCode {
             );
             ExitCode::SUCCESS
         }
-        Ok(Ok(Err(failure))) => failed(&failure, &settings.log.termination_log),
+        Ok(Ok(Err(error))) => failed(&error, &settings.log.termination_log),
         Ok(Err(stopped)) => {
-            tracing::warn!("stopped by a signal; nothing was written");
+            tracing::warn!("stopped by {}; nothing was written", stopped.signal());
             ExitCode::from(stopped.code())
         }
         Err(error) => {
@@ -79,20 +79,20 @@ async fn work(settings: &InitSettings) -> Result<Report, RunError> {
     kees_init::run(&request, &stores, &log::Steps::default()).await
 }
 
-/// Says what is wrong, everywhere where somebody may look for it.
-fn failed(failure: &RunError, termination_log: &Path) -> ExitCode {
-    for cause in failure.causes() {
-        tracing::error!("{}", cause.line());
+/// Reports the errors on standard error and in the termination message.
+fn failed(error: &RunError, termination_log: &Path) -> ExitCode {
+    for error in error.errors() {
+        tracing::error!("{}", error.line());
     }
-    tracing::error!("{}", failure.summary());
-    // The kubelet has made the file; where it is not, nobody reads it.
+    tracing::error!("{}", error.summary());
+    // The kubelet creates the file. Without the kubelet there is no reader.
     let written = OpenOptions::new()
         .write(true)
         .truncate(true)
         .open(termination_log)
-        .and_then(|mut file| file.write_all(failure.termination_message().as_bytes()));
-    if let Err(error) = written {
-        tracing::debug!(%error, file = %termination_log.display(), "no termination message");
+        .and_then(|mut file| file.write_all(error.termination_message().as_bytes()));
+    if let Err(reason) = written {
+        tracing::debug!(error = %reason, file = %termination_log.display(), "no termination message");
     }
-    ExitCode::from(failure.exit().code())
+    ExitCode::from(error.exit().code())
 }

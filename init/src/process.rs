@@ -1,4 +1,4 @@
-//! What the process asks of the system: no core dumps, an end at SIGTERM.
+//! The process: no core dumps, and an end at SIGTERM and SIGINT.
 
 use std::{future::Future, io, pin::pin};
 
@@ -17,20 +17,28 @@ pub(crate) enum Stopped {
 }
 
 impl Stopped {
-    /// 128 and the number of the signal, as a shell has it.
+    /// The exit status: 128 and the number of the signal, as in a shell.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Terminated => 143,
             Self::Interrupted => 130,
         }
     }
+
+    /// The name of the signal.
+    pub(crate) fn signal(self) -> &'static str {
+        match self {
+            Self::Terminated => "SIGTERM",
+            Self::Interrupted => "SIGINT",
+        }
+    }
 }
 
-/// The exit status where the system refuses what every program needs (`EX_OSERR`).
+/// The exit status when the system cannot start the runtime (`EX_OSERR`).
 pub(crate) const OS_ERROR: u8 = 71;
 
-/// A core dump would hold every value. An undumpable process cannot be traced by others of its
-/// user either.
+/// Forbids core dumps, which would contain every value. Other processes of the same user can then not
+/// trace this process either.
 pub(crate) fn forbid_core_dumps() -> rustix::io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     setrlimit(
@@ -42,12 +50,12 @@ pub(crate) fn forbid_core_dumps() -> rustix::io::Result<()> {
     )
 }
 
-/// Runs `work` to its end, or until SIGTERM or SIGINT arrives: then the work is dropped at its next
-/// await, which is never half-way through writing files.
+/// Runs `work` to its end, or until SIGTERM or SIGINT arrives. Then the work is dropped at an await;
+/// there is none while files are written.
 pub(crate) fn until_stopped<T>(work: impl Future<Output = T>) -> io::Result<Result<T, Stopped>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        // As the first process of a container this one would not be ended by them otherwise.
+        // The first process of a container ignores signals that it has no handler for.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (terminate, interrupt) = (pin!(terminate.recv()), pin!(interrupt.recv()));
@@ -58,7 +66,7 @@ pub(crate) fn until_stopped<T>(work: impl Future<Output = T>) -> io::Result<Resu
             Either::Right((Either::Right(_), _)) => Err(Stopped::Interrupted),
         })
     });
-    // A key that is being generated on another thread is not waited for.
+    // Does not wait for a thread that is generating a key.
     runtime.shutdown_background();
     outcome
 }

@@ -1,49 +1,49 @@
-//! What a run did, for those who started it. No value is in it.
+//! The report of a successful run. No value is in it.
 
 use std::{fmt, path::PathBuf};
 
 use kees_common::{Entry, Secret, SecretType, Source, StoragePath, StoreName, Warning};
 
-/// A run that wrote everything.
+/// A run that has written all files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// One for each entry, sorted by annotation.
+    /// A row for each entry, sorted by annotation.
     pub rows: Vec<Row>,
     /// The files that were written, sorted.
     pub files: Vec<PathBuf>,
-    /// What had no effect.
+    /// Annotations, or parts of them, that had no effect.
     pub warnings: Vec<Warning>,
 }
 
-/// One entry.
+/// One entry of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Its name, field included.
+    /// The name, with the field.
     pub name: String,
     /// `secret`, `resource` or `lease`.
     pub word: &'static str,
     /// `DYNAMIC` or `REFERENCE`; `INDEX` for a lease; empty for a resource.
     pub kind: &'static str,
-    /// The type of a secret, where its annotation says one.
+    /// The type of a secret, if its annotation has one.
     pub secret_type: Option<SecretType>,
-    /// Where it is stored, or would be outside local mode; `None` for a lease.
+    /// The path of the value, in local mode too; `None` for a lease.
     pub path: Option<StoragePath>,
-    /// The store that was asked; `None` in local mode.
+    /// The store; `None` in local mode.
     pub store: Option<StoreName>,
-    /// How the value came to be.
+    /// Where the value comes from.
     pub origin: Origin,
-    /// Length of the value in bytes.
+    /// The length of the value in bytes.
     pub size: usize,
 }
 
-/// How a value came to be.
+/// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// This run generated and stored it.
     Created,
-    /// It was there, or somebody else created it meanwhile.
+    /// It was in the store, or something else created it during the run.
     Found,
-    /// Local mode's: `localModeValue`, or derived from the name.
+    /// Local mode: it is the `localModeValue`, or derived from the name.
     Local,
 }
 
@@ -65,7 +65,7 @@ impl fmt::Display for Origin {
 }
 
 impl Row {
-    /// The row of `entry`.
+    /// The row of `entry`, whose value has `size` bytes.
     pub(crate) fn new(
         entry: &Entry,
         store: Option<StoreName>,
@@ -99,12 +99,12 @@ impl Row {
 }
 
 impl Report {
-    /// How many entries came about in that way.
+    /// The number of entries with this origin.
     pub fn count(&self, origin: Origin) -> usize {
         self.rows.iter().filter(|row| row.origin == origin).count()
     }
 
-    /// One line about the whole.
+    /// One line about the whole run.
     pub fn summary(&self) -> String {
         let mut parts = Vec::new();
         for origin in [Origin::Created, Origin::Found, Origin::Local] {

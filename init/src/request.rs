@@ -1,5 +1,5 @@
-//! What a pod asks for, whole: every annotation parsed, every path joined, every file found a place,
-//! before a store is asked for anything. Everything that is wrong is found at once.
+//! The request of a pod: every annotation parsed, every path joined, and every file named, before a
+//! store is asked for anything. All errors are found at once.
 
 use std::{collections::BTreeSet, fmt, fs, time::Duration};
 
@@ -11,14 +11,16 @@ use kees_common::{
 use kees_settings::{DomainFlags, StoreFlags};
 
 use crate::{
-    InitError, RunError, files,
+    error::InitError,
+    files,
+    run_error::RunError,
     settings::{
         CreatePolicy, InitSettings, LocalModePolicy, OutputSettings, Pause, PodSettings,
         StorageSettings,
     },
 };
 
-/// A pod's annotations and the operator's settings, put together and found sound.
+/// A pod's annotations joined with the operator's settings, without errors.
 #[derive(Debug)]
 pub struct Request {
     /// Sorted by annotation.
@@ -28,7 +30,7 @@ pub struct Request {
     pub(crate) file_mode: FileMode,
     pub(crate) local_mode: LocalMode,
     pub(crate) prefix: StoragePrefix,
-    /// There is one where there is a lease.
+    /// Present if there is a lease.
     pub(crate) pod_name: Option<String>,
     pub(crate) namespace: Option<String>,
     pub(crate) create: CreatePolicy,
@@ -41,7 +43,7 @@ impl Request {
     /// Reads and parses the annotations file of `settings`.
     ///
     /// # Errors
-    /// As [`Request::parse`]; exit 64 where the file cannot be read.
+    /// As [`Request::parse`]; exit 64 if the file cannot be read.
     pub fn read(settings: &InitSettings) -> Result<Self, RunError> {
         let path = &settings.pod.annotations_file;
         let annotations = fs::read(path).map_err(|source| InitError::NoAnnotations {
@@ -51,10 +53,10 @@ impl Request {
         Self::parse(settings, &annotations)
     }
 
-    /// Parses the annotations as the kubelet's downward-API file holds them.
+    /// Parses annotations in the format of the kubelet's downward-API file.
     ///
     /// # Errors
-    /// [`RunError`] with every fault there is; exit 65, or 64 where the settings are at fault.
+    /// [`RunError`] with every error; exit 65, or 64 if a setting is wrong.
     pub fn parse(settings: &InitSettings, annotations: &[u8]) -> Result<Self, RunError> {
         let annotations = downward::parse(annotations).map_err(InitError::from)?;
         let pairs = annotations
@@ -63,7 +65,7 @@ impl Request {
         Self::new(settings, pairs)
     }
 
-    /// Parses annotations that are key and value already.
+    /// Parses annotations that are given as keys and values.
     ///
     /// # Errors
     /// As [`Request::parse`].
@@ -87,9 +89,9 @@ impl Request {
         let parsed = Parsed::from_annotations(annotation_domain, annotations);
         let plan_settings = plan_settings(settings, &parsed.options);
         let PlanSettings { prefix, layout, .. } = &plan_settings;
-        let mut causes = files::check(layout);
-        let plan = Plan::new(&parsed, &plan_settings).unwrap_or_else(|faults| {
-            causes.extend(faults.into_iter().map(InitError::from));
+        let mut errors = files::check(layout);
+        let plan = Plan::new(&parsed, &plan_settings).unwrap_or_else(|of_plan| {
+            errors.extend(of_plan.into_iter().map(InitError::from));
             Plan::default()
         });
         let mut request = Self {
@@ -106,15 +108,15 @@ impl Request {
             warnings: parsed.warnings,
             entries: parsed.entries,
         };
-        causes.extend(request.missing_settings(settings));
-        RunError::check(causes)?;
+        errors.extend(request.missing_settings(settings));
+        RunError::check(errors)?;
         request
             .warnings
-            .extend(overruled(&parsed.options, settings));
+            .extend(overridden(&parsed.options, settings));
         Ok(request)
     }
 
-    /// The stores that will be asked; none in local mode.
+    /// The stores that the run needs; none in local mode.
     pub fn stores(&self) -> BTreeSet<StoreName> {
         match self.local_mode {
             LocalMode::On => BTreeSet::new(),
@@ -124,12 +126,12 @@ impl Request {
         }
     }
 
-    /// What has no effect, annotation by annotation.
+    /// Annotations, or parts of them, that have no effect.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 
-    /// The variables that are needed only by what this pod asks for.
+    /// The variables that are missing and that this pod needs.
     fn missing_settings(&self, settings: &InitSettings) -> Vec<InitError> {
         let stores = self.stores();
         let has_lease = self
@@ -164,7 +166,8 @@ impl Request {
     }
 }
 
-/// Where operator and pod meet: environment wins over annotation, except for the store.
+/// Joins the operator's settings and the pod's. The environment wins over an annotation, except for
+/// the store.
 fn plan_settings(settings: &InitSettings, options: &Options) -> PlanSettings {
     let StorageSettings {
         flags: StoreFlags { store, stores, .. },
@@ -206,13 +209,13 @@ fn file_mode(settings: &InitSettings, options: &Options) -> FileMode {
         .unwrap_or(FileMode::ALL)
 }
 
-/// Annotations that the environment wins over.
-fn overruled(options: &Options, settings: &InitSettings) -> Vec<Warning> {
+/// A warning for each annotation that the environment overrides.
+fn overridden(options: &Options, settings: &InitSettings) -> Vec<Warning> {
     let OutputSettings {
         format, file_mode, ..
     } = &settings.output;
     let prefix = &settings.storage.storage_prefix;
-    let verdicts = [
+    let settings_of_both = [
         (
             init::STORAGE_PREFIX,
             env::STORAGE_PREFIX,
@@ -229,7 +232,7 @@ fn overruled(options: &Options, settings: &InitSettings) -> Vec<Warning> {
             winner(file_mode.as_ref(), options.file_mode.as_ref()),
         ),
     ];
-    verdicts
+    settings_of_both
         .into_iter()
         .filter_map(|(name, variable, winner)| {
             let message = format!("has no effect: {variable} is {}", winner?);
@@ -241,7 +244,7 @@ fn overruled(options: &Options, settings: &InitSettings) -> Vec<Warning> {
         .collect()
 }
 
-/// The operator's value, where the pod's is another.
+/// The operator's value, if it overrides a different one of the pod.
 fn winner<T: PartialEq + fmt::Display>(operator: Option<&T>, pod: Option<&T>) -> Option<String> {
     match (operator, pod) {
         (Some(operator), Some(pod)) if operator != pod => Some(operator.to_string()),

@@ -6,7 +6,7 @@ use kees_common::{Entry, Item, LocalMode, SecretValue, StoragePath, StoreName};
 use kees_store::{CreateStore, ReadStore, RetryBudget, StoreError, Stores};
 
 use crate::{
-    EntryError, InitError, Origin, Progress, Report, Request, RunError,
+    EntryError, FailedEntry, InitError, Origin, Progress, Report, Request, RunError,
     create::{self, Refusals},
     files,
     local::Derivation,
@@ -40,8 +40,7 @@ impl Sources for Stores {
 /// an await in it.
 ///
 /// # Errors
-/// [`RunError`] with every cause; nothing was written then. What was created stays created, so that
-/// another run finds it.
+/// [`RunError`] with every error. What was created stays created, so that another run finds it.
 pub async fn run(
     request: &Request,
     stores: &impl Sources,
@@ -51,7 +50,9 @@ pub async fn run(
     let plain: Vec<&SecretValue> = values.iter().map(|(value, _)| value).collect();
     let files = files::fill(&request.layout, &request.entries, &plain).map_err(RunError::new)?;
     let folders = files::folders(&request.layout);
-    write::write(&files, &folders, request.file_mode).map_err(InitError::from)?;
+    write::write(&files, &folders, request.file_mode, request.timeout)
+        .await
+        .map_err(InitError::from)?;
     Ok(Report {
         rows: rows(request, &values),
         files: files.into_iter().map(|file| file.path).collect(),
@@ -182,12 +183,12 @@ fn finish(
             Slot::Open if any_failed => continue,
             Slot::Open => absence.problem(item),
         };
-        causes.push(InitError::Entry {
+        let failed = FailedEntry {
             annotation: entry.annotation.clone(),
             store: item.store,
             path: place(item).1,
-            problem,
-        });
+        };
+        causes.push(InitError::entry(failed, problem));
     }
     RunError::check(causes)?;
     Ok(values)

@@ -29,7 +29,7 @@ use kees_settings::{
     AwsFlags, DAY, DomainFlags, LogFlags, Seconds, StoreFlags, StsFlags, without_empty_variables,
 };
 
-use crate::UsageError;
+use crate::usage::UsageError;
 
 /// How long a run waits for the stores in all. Zero is invalid: no store answers in no time.
 pub type Timeout = Seconds<1, DAY>;

@@ -1,20 +1,21 @@
-//! What functions that have returned left on the stack.
+//! Overwrites what functions that have returned left on the stack.
 
 use std::mem::MaybeUninit;
 
 use zeroize::Zeroize as _;
 
-/// How much of the stack is overwritten: more than a run has been seen to use.
+/// How much of the stack is overwritten: more than a run was measured to use.
 const BYTES: usize = 512 * 1024;
 
-/// Overwrites the stack below its caller's frame. A value itself lies on the heap, which is
-/// overwritten as it is freed; but who copies, hashes or encodes one may leave a part of it here.
+/// Overwrites the stack below the frame of the caller. A value itself is on the heap, which is
+/// overwritten when it is freed, but code that copies, hashes or encodes a value may leave parts of
+/// it on the stack.
 ///
-/// To be called where little else stands on the stack: at the bottom of a thread.
+/// Call it where the stack is short: in the first function of a thread.
 #[inline(never)]
 #[expect(
     clippy::large_stack_arrays,
-    reason = "the stack itself is what is wanted"
+    reason = "the purpose is to overwrite the stack"
 )]
 pub fn wipe_stack() {
     let mut below = [const { MaybeUninit::<u8>::uninit() }; BYTES];

@@ -1,14 +1,14 @@
-//! What is wrong with the arguments or the environment, in the words of the variable.
+//! Errors in the arguments or the environment, which name the variable.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Arguments or environment that cannot be understood, or a request for help.
+/// Arguments or an environment that cannot be understood, or a request for help.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct UsageError {
-    /// What is wrong, naming the flag and its variable; or the help that was asked for.
+    /// The error, with the flag and its variable; or the help that was asked for.
     pub message: String,
-    /// Whether it is no mistake but `--help` or `--version`.
+    /// Whether this is not an error but `--help` or `--version`.
     pub is_help: bool,
 }
 
@@ -30,7 +30,7 @@ impl UsageError {
     }
 }
 
-/// A value that a parser refused, with the variable it most likely came from.
+/// The message for an invalid value: it names the variable, because a pod sets variables and not flags.
 fn wrong_value(error: &clap::Error, command: &clap::Command) -> Option<String> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text),

@@ -62,7 +62,7 @@ pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
         }
     }
     for (at, mismatch) in faults {
-        slots.fail(at, EntryError::VerifyError(mismatch));
+        slots.fail(at, EntryError::Verify(mismatch));
     }
 }
 

@@ -1,6 +1,8 @@
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    path::Path,
     sync::Barrier,
 };
 
@@ -17,10 +19,25 @@ fn file(path: impl Into<PathBuf>, content: &str) -> OutputFile {
 }
 
 fn write_all(files: &[OutputFile]) -> Result<(), WriteError> {
-    write(files, &BTreeSet::new(), FileMode::GROUP)
+    write_in(files, &BTreeSet::new(), FileMode::GROUP)
 }
 
-/// Every file below `folder` but the record, with its content.
+fn write_in(
+    files: &[OutputFile],
+    folders: &BTreeSet<PathBuf>,
+    mode: FileMode,
+) -> Result<(), WriteError> {
+    block_on(write(files, folders, mode, Duration::from_mins(1)))
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    runtime.unwrap().block_on(future)
+}
+
+/// Every file below `folder` except the record, with its content.
 fn content(folder: &Path) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -59,7 +76,7 @@ fn files_have_the_mode_that_was_asked_for() {
 }
 
 #[test]
-fn a_second_run_replaces_files_by_new_ones_and_leaves_those_of_others() {
+fn a_second_run_replaces_files_and_keeps_files_of_others() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::write(at("foreign"), "theirs").unwrap();
@@ -78,18 +95,18 @@ fn a_second_run_replaces_files_by_new_ones_and_leaves_those_of_others() {
 }
 
 #[test]
-fn a_folder_that_nothing_is_written_into_any_more_is_cleared_of_what_was() {
+fn files_are_removed_from_a_folder_that_nothing_is_written_to_any_more() {
     let folder = TempDir::new().unwrap();
     let (one, two) = (folder.path().join("one"), folder.path().join("two"));
     write_all(&[file(one.join("a"), "1"), file(two.join("b"), "2")]).unwrap();
-    let folders = BTreeSet::from([one.clone(), two, folder.path().join("never-made")]);
-    write(&[file(one.join("a"), "1")], &folders, FileMode::ALL).unwrap();
+    let folders = BTreeSet::from([one.clone(), two, folder.path().join("never-created")]);
+    write_in(&[file(one.join("a"), "1")], &folders, FileMode::ALL).unwrap();
     assert_eq!(content(folder.path()), pairs([("one/a", "1")]));
-    assert!(!folder.path().join("never-made").exists());
+    assert!(!folder.path().join("never-created").exists());
 }
 
 #[test]
-fn a_directory_in_the_place_of_a_file_leaves_everything_as_it_was() {
+fn a_directory_with_the_name_of_a_file_changes_nothing() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name);
     write_all(&[file(at("a"), "old")]).unwrap();
@@ -108,30 +125,51 @@ fn a_directory_in_the_place_of_a_file_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn what_was_put_in_place_is_taken_back_when_another_file_cannot_be() {
+fn if_a_file_cannot_be_renamed_those_that_were_are_removed_and_named() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name);
+    write_all(&[file(at("a"), "old")]).unwrap();
     let (one, two) = (file(at("a"), "1"), file(at("b"), "2"));
     let names = Names::from([(OsStr::new("a"), &one), (OsStr::new("b"), &two)]);
-    let open = Folder::open(folder.path()).unwrap();
+    let open = block_on(Folder::open(folder.path(), Instant::now())).unwrap();
     let change = Change::stage(&open, &names, FileMode::ALL, &mut (0..)).unwrap();
-    // Somebody makes it between the look and the renaming.
+    // Another process creates it after the check.
     fs::create_dir(at("b")).unwrap();
-    assert!(
-        matches!(change.put_in_place(), Err(WriteError::File { path, .. }) if path.ends_with("b"))
-    );
-    drop(change);
+    let error = put_in_place(&[change]).unwrap_err();
+    let WriteError::Partial {
+        replaced,
+        removed,
+        source,
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!((replaced, removed), (vec![], vec![at("a")]));
+    assert!(matches!(*source, WriteError::File { path, .. } if path == at("b")));
     assert_eq!(content(folder.path()), pairs([]));
     fs::remove_dir(at("b")).unwrap();
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
         1,
-        "the record alone"
+        "only the record"
     );
 }
 
 #[test]
-fn folders_of_a_volume_are_made_and_removed_again_if_the_run_fails() {
+fn if_the_first_file_cannot_be_renamed_nothing_was_changed() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let one = file(at("a"), "1");
+    let names = Names::from([(OsStr::new("a"), &one)]);
+    let open = block_on(Folder::open(folder.path(), Instant::now())).unwrap();
+    let change = Change::stage(&open, &names, FileMode::ALL, &mut (0..)).unwrap();
+    fs::create_dir(at("a")).unwrap();
+    let error = put_in_place(&[change]).unwrap_err();
+    assert!(matches!(error, WriteError::File { .. }), "{error}");
+}
+
+#[test]
+fn folders_of_a_volume_are_created_and_removed_if_the_run_fails() {
     let folder = TempDir::new().unwrap();
     let deep = folder.path().join("x/y");
     fs::create_dir(folder.path().join("taken")).unwrap();
@@ -147,7 +185,7 @@ fn folders_of_a_volume_are_made_and_removed_again_if_the_run_fails() {
 }
 
 #[test]
-fn a_folder_right_below_the_root_is_a_volume_that_is_missing() {
+fn a_missing_folder_directly_below_the_root_is_a_missing_volume() {
     let error = write_all(&[file("/kees-no-volume-here/x/a", "1")]).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -157,7 +195,7 @@ fn a_folder_right_below_the_root_is_a_volume_that_is_missing() {
 }
 
 #[test]
-fn a_file_in_the_place_of_a_folder_is_named() {
+fn a_file_with_the_name_of_a_folder_is_an_error() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("f"), "").unwrap();
     let error = write_all(&[file(folder.path().join("f/a"), "1")]).unwrap_err();
@@ -168,14 +206,14 @@ fn a_file_in_the_place_of_a_folder_is_named() {
 }
 
 #[test]
-fn two_paths_to_one_file_are_refused() {
+fn two_paths_to_one_file_are_an_error() {
     let folder = TempDir::new().unwrap();
     fs::create_dir(folder.path().join("real")).unwrap();
     symlink(folder.path().join("real"), folder.path().join("link")).unwrap();
     let at = |name: &str| folder.path().join(name);
     let error = write_all(&[file(at("link/a"), "1"), file(at("real/a"), "2")]).unwrap_err();
     assert!(matches!(error, WriteError::SameFile { .. }), "{error}");
-    // Two files by two paths to one folder are no trouble.
+    // Two files may have two paths to one folder.
     write_all(&[file(at("link/a"), "1"), file(at("real/b"), "2")]).unwrap();
     assert_eq!(content(&at("real")), pairs([("a", "1"), ("b", "2")]));
 }
@@ -190,7 +228,7 @@ fn temporary_files_of_a_killed_run_are_removed() {
 }
 
 #[test]
-fn a_record_names_files_of_its_folder_alone() {
+fn a_record_cannot_name_files_of_other_folders() {
     let outer = TempDir::new().unwrap();
     let folder = outer.path().join("volume");
     fs::create_dir(&folder).unwrap();
@@ -231,7 +269,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn after_any_runs_the_folder_holds_what_the_last_one_wrote(
+    fn after_any_runs_the_folder_holds_the_files_of_the_last_run(
         runs in prop::collection::vec(
             prop::collection::btree_map("[a-c]{1,2}", "[a-z]{0,8}", 0..4), 1..6,
         ),
@@ -241,7 +279,7 @@ proptest! {
         for run in &runs {
             let files: Vec<_> =
                 run.iter().map(|(name, text)| file(folder.path().join(name), text)).collect();
-            write(&files, &folders, FileMode::OWNER).unwrap();
+            write_in(&files, &folders, FileMode::OWNER).unwrap();
         }
         prop_assert_eq!(Some(&content(folder.path())), runs.last());
     }

@@ -1,5 +1,6 @@
-//! What the original, a hand or an accident can leave in a store or in a pod: the program itself
-//! refuses it and names the entry, or takes it where it is sound. Nothing stored is ever changed.
+//! Values that the original kees, a person or an accident can leave in a store or in a pod: the
+//! program accepts what is valid, and otherwise fails and names the entry. It never changes a stored
+//! value.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, sync::LazyLock};
 
@@ -36,12 +37,12 @@ static MADE: LazyLock<[Generated; 4]> = LazyLock::new(|| {
     [rsa.clone(), rsa, gpg.clone(), gpg].map(|spec| kees_generate::generate(&spec).unwrap())
 });
 
-/// One half of the first or second key pair.
+/// A field of the first or second key pair.
 fn rsa(which: usize, field: Field) -> SecretValue {
     MADE[which].get(field).unwrap().clone()
 }
 
-/// One part of the first or second GPG key.
+/// A field of the first or second GPG key.
 fn gpg(which: usize, field: Field) -> SecretValue {
     MADE[2 + which].get(field).unwrap().clone()
 }
@@ -53,7 +54,7 @@ struct World {
     cloud: Cloud,
 }
 
-/// What a store holds, to the last bit.
+/// The whole content of a store.
 #[derive(Debug, PartialEq)]
 enum Stored {
     Table(Table),
@@ -69,8 +70,8 @@ impl World {
         }
     }
 
-    /// Leaves `values` where the generation called `name` has its own, in the store's own form. A
-    /// part that is not named is not there.
+    /// Stores `values` as the fields of the generation `name`, in the form of the store. Fields that
+    /// are not in `values` stay absent.
     fn leave(&self, name: &str, values: &[(Field, SecretValue)]) {
         if self.store == SecretsManager && values[0].0 != Field::Whole {
             let members = values.iter().map(|(field, value)| {
@@ -128,7 +129,7 @@ impl World {
         run(&mut command)
     }
 
-    /// A run that ends with 65, writes nothing, changes nothing that is stored, and tells each of
+    /// Asserts that a run ends with 65, writes nothing, changes no stored value, and has each of
     /// `parts` in the line of `entry`.
     fn refuses(&self, entry: &str, parts: &[&str]) {
         let before = self.stored();
@@ -149,7 +150,7 @@ impl World {
         assert_eq!(self.stored(), before);
     }
 
-    /// A run that writes everything; its secrets by name.
+    /// Asserts that a run succeeds, and returns its secrets by name.
     fn takes(&self) -> BTreeMap<String, SecretValue> {
         let (status, stderr) = self.run();
         assert_eq!(status, 0, "{stderr}");
@@ -162,7 +163,7 @@ impl World {
     }
 }
 
-/// What is said of a part that is missing beside others.
+/// The message about a field that is missing while others are stored.
 fn is_missing(store: StoreName, name: &str, field: Field) -> String {
     match store {
         SecretsManager => format!("/{name} has no member '{field}'"),
@@ -171,7 +172,7 @@ fn is_missing(store: StoreName, name: &str, field: Field) -> String {
 }
 
 #[rstest]
-fn half_an_rsa_pair_is_refused_whichever_is_left(
+fn one_field_of_an_rsa_pair_is_an_error(
     #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
     #[values((Field::Public, Field::Private), (Field::Private, Field::Public))] (left, missing): (
         Field,
@@ -188,7 +189,7 @@ fn half_an_rsa_pair_is_refused_whichever_is_left(
 }
 
 #[rstest]
-fn a_gpg_key_without_one_of_its_parts_is_refused_whichever_it_is(
+fn a_gpg_key_without_one_of_its_fields_is_an_error(
     #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
     #[values(Field::Public, Field::Private, Field::Password)] missing: Field,
 ) {
@@ -201,8 +202,7 @@ fn a_gpg_key_without_one_of_its_parts_is_refused_whichever_it_is(
     world.refuses(&entry, &[&is_missing(store, "mail", missing)]);
 }
 
-/// SQLite holds bytes, and RSA's and GPG's own form is looked at there: what is not base64 can be
-/// in the other two.
+/// The embedded store holds bytes, so a value that is not base64 can only be in the other two.
 #[rstest]
 #[case(DynamoDb, "tls_public", json!({"S": "canary!"}), "secretValue of /tls_public is not standard base64")]
 #[case(
@@ -210,7 +210,7 @@ fn a_gpg_key_without_one_of_its_parts_is_refused_whichever_it_is(
     json!({"SecretString": "{\"public\": \"canary!\", \"private\": \"canary!\"}"}),
     "has a member 'public' that is not standard base64"
 )]
-fn a_value_that_is_not_base64_is_refused(
+fn a_value_that_is_not_base64_is_an_error(
     #[case] store: StoreName,
     #[case] name: &str,
     #[case] content: Value,
@@ -235,7 +235,7 @@ fn a_value_that_is_not_base64_is_refused(
     (1, Field::Public), (0, Field::Private),
     "the public key does not belong to the private key"
 )]
-fn an_rsa_pair_that_is_none_is_refused(
+fn an_rsa_pair_that_does_not_belong_together_is_an_error(
     #[case] public: (usize, Field),
     #[case] private: (usize, Field),
     #[case] problem: &str,
@@ -249,7 +249,7 @@ fn an_rsa_pair_that_is_none_is_refused(
 }
 
 #[rstest]
-fn a_private_key_under_a_public_name_is_refused_where_that_alone_is_named(
+fn a_private_key_under_a_public_name_is_an_error_even_if_the_pod_names_no_other_field(
     #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
 ) {
     let world = World::new(store, &TLS[..1]);
@@ -261,9 +261,9 @@ fn a_private_key_under_a_public_name_is_refused_where_that_alone_is_named(
     world.refuses("tls_public", &["found an RSA private key"]);
 }
 
-/// A key is never random bytes or a password, whoever stored it.
+/// A key is not random bytes or a password.
 #[rstest]
-fn a_key_under_the_name_of_a_password_is_refused(
+fn a_key_under_the_name_of_a_password_is_an_error(
     #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
 ) {
     let world = World::new(store, &[("secret/token", PASSWORD)]);
@@ -271,9 +271,9 @@ fn a_key_under_the_name_of_a_password_is_refused(
     world.refuses("token", &["expected a password, found an RSA private key"]);
 }
 
-/// What the original does: the annotation's size is that of what is made, not of what is there.
+/// As in the original, `size` says what is created, not what is accepted.
 #[rstest]
-fn a_key_of_another_size_is_taken_and_told(
+fn a_key_of_another_size_is_accepted_with_a_warning(
     #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
 ) {
     let larger = TLS.map(|(name, _)| (name, "kind=DYNAMIC,type=RSA,size=4096"));
@@ -294,7 +294,7 @@ fn a_key_of_another_size_is_taken_and_told(
 #[rstest]
 #[case::passphrase((0, 0, 1), "mail_password", "the passphrase does not open the private key")]
 #[case::private_key((0, 1, 1), "mail_public", "does not belong to the private key")]
-fn a_gpg_key_of_two_generations_is_refused(
+fn a_gpg_key_of_two_generations_is_an_error(
     #[case] (public, private, password): (usize, usize, usize),
     #[case] entry: &str,
     #[case] problem: &str,
@@ -312,7 +312,7 @@ fn a_gpg_key_of_two_generations_is_refused(
 }
 
 #[rstest]
-fn an_empty_value_is_refused(
+fn an_empty_value_is_an_error(
     #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
     #[values("kind=REFERENCE", PASSWORD)] annotation: &str,
 ) {
@@ -321,14 +321,13 @@ fn an_empty_value_is_refused(
     world.refuses("token", &["empty"]);
 }
 
-/// The largest that AWS's stores hold (400 KB of base64; 65,536 bytes), and 400 KB in the one that
-/// has no limit. What kees itself would write beyond them is refused by the backends, in their own
-/// tests.
+/// The largest values that the stores of AWS hold (400 KB of base64; 65,536 bytes), and 400 KB in the
+/// store without a limit. The tests of the backends check that larger values are not written.
 #[rstest]
 #[case(Embedded, 400 * 1024)]
 #[case(DynamoDb, 300_000)]
 #[case(SecretsManager, 65_536)]
-fn a_value_as_large_as_its_store_takes_is_a_value(#[case] store: StoreName, #[case] size: usize) {
+fn a_value_as_large_as_its_store_allows_is_read(#[case] store: StoreName, #[case] size: usize) {
     let world = World::new(store, &[("secret/large", "kind=REFERENCE")]);
     let large = SecretValue::new(vec![0xff; size]);
     world.leave("large", &[(Field::Whole, large.clone())]);
@@ -363,9 +362,9 @@ fn five_hundred_entries_of_one_pod_are_created_and_found_again(
     assert_eq!(world.stored(), before);
 }
 
-/// Both are named, with what each asks for.
+/// The message names both, and what each asks for.
 #[rstest]
-fn two_annotations_that_name_one_path_with_different_types_are_refused(
+fn two_annotations_that_name_one_path_with_different_types_are_an_error(
     #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
 ) {
     let annotations = [

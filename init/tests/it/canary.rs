@@ -1,5 +1,5 @@
-//! No value is ever seen anywhere but in its file: a canary is planted in every value, and what a
-//! run says in any way is searched for it.
+//! A value appears only in its file: the tests plant a canary in every value, and search everything
+//! else that a run writes for it.
 
 use std::fmt::Write as _;
 
@@ -30,7 +30,7 @@ fn traces() -> [String; 3] {
     ]
 }
 
-/// Whether a text gives the canary away.
+/// Whether a text contains the canary.
 pub(crate) fn sings(text: &str) -> bool {
     traces().iter().any(|trace| text.contains(trace.as_str()))
         || text.contains(&format!("{:?}", CANARY.as_bytes()))
@@ -39,18 +39,18 @@ pub(crate) fn sings(text: &str) -> bool {
 fn said(result: &Result<Report, RunError>) -> String {
     match result {
         Ok(report) => format!("{report:?} {}", report.summary()),
-        Err(failure) => {
+        Err(error) => {
             format!(
-                "{failure:?} {failure} {} {}",
-                failure.summary(),
-                failure.termination_message()
+                "{error:?} {error} {} {}",
+                error.summary(),
+                error.termination_message()
             )
         }
     }
 }
 
 #[test]
-fn a_canary_is_heard() {
+fn the_canary_is_found_in_each_encoding() {
     let value = SecretValue::new(CANARY.as_bytes().to_vec());
     assert!(sings(&format!("x{CANARY}")));
     assert!(sings(&value.to_base64()));
@@ -59,7 +59,7 @@ fn a_canary_is_heard() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_a_report_nor_a_failure_shows_a_value() {
+async fn neither_a_report_nor_an_error_shows_a_value() {
     let [_, base64, _] = traces();
     let local = format!("kind=REFERENCE,localModeValue={base64}");
     let not_base64 = format!("kind=REFERENCE,localModeValue={CANARY}");
@@ -72,9 +72,9 @@ async fn neither_a_report_nor_a_failure_shows_a_value() {
             ("secret/a", "kind=REFERENCE"),
             ("secret/binary", "kind=REFERENCE"),
         ],
-        // Stored, but no key.
+        // The stored values are not keys.
         &[("secret/tls_public", rsa), ("secret/tls_private", rsa)],
-        // Half a pair.
+        // One field of a pair.
         &[("secret/half_public", rsa), ("secret/half_private", rsa)],
         &[("init/local-mode", "true"), ("secret/a", &local)],
         &[("init/local-mode", "true"), ("secret/a", &not_base64)],
@@ -101,7 +101,7 @@ async fn neither_a_report_nor_a_failure_shows_a_value() {
     );
 }
 
-/// The AWS SDK and its HTTP client write whole requests and answers into events of their own.
+/// The AWS SDK and its HTTP client log whole requests and responses.
 #[rstest]
 fn no_log_of_a_run_with_aws_shows_a_value(
     #[values(StoreName::DynamoDb, StoreName::SecretsManager)] store: StoreName,
@@ -124,7 +124,7 @@ fn no_log_of_a_run_with_aws_shows_a_value(
     for _ in ["created", "found"] {
         let mut command = container.command();
         cloud.configure(&mut command, store);
-        // What other programs take their levels from, too.
+        // RUST_LOG sets the level of many other programs.
         let loud = ["LOG_LEVEL", "RUST_LOG"].map(|variable| (variable, "trace"));
         let (status, stderr) = run(command.envs(loud).env("LOG_FORMAT", format));
         assert_eq!(status, 0, "{stderr}");

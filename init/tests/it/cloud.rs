@@ -1,5 +1,5 @@
-//! DynamoDB, Secrets Manager and STS as far as one pod sees them, for the program itself: over
-//! HTTP, with a table that tests look into and refusals that AWS documents.
+//! A stand-in for DynamoDB, Secrets Manager and STS over HTTP. Tests can read its table, and let it
+//! answer with errors that AWS documents.
 
 use std::{
     collections::BTreeMap,
@@ -13,14 +13,14 @@ use std::{
 use kees_common::{SecretValue, StoreName};
 use serde_json::{Value, json};
 
-/// The Region of everything here.
+/// The Region of the stand-in.
 pub(crate) const REGION: &str = "eu-west-1";
 
-/// What lies under each name: DynamoDB's attribute `secretValue`, or what of a Secrets Manager
-/// answer holds the value (`{"SecretString": …}`).
+/// The value under each name: DynamoDB's attribute `secretValue`, or the members of a response of
+/// Secrets Manager that hold the value (`{"SecretString": …}`).
 pub(crate) type Table = BTreeMap<String, Value>;
 
-/// A call, before it is carried out.
+/// A call that was received.
 #[derive(Debug)]
 pub(crate) struct Call {
     /// `GetItem`; for STS, `AssumeRoleWithWebIdentity`.
@@ -28,19 +28,19 @@ pub(crate) struct Call {
     pub(crate) body: Value,
 }
 
-/// What is answered instead of carrying a call out.
+/// A response instead of the normal one.
 #[derive(Debug, Clone)]
 pub(crate) enum Instead {
     /// A status and a body.
     Answer(u16, String),
-    /// Nothing, for as long as the client waits.
+    /// No response.
     Silence,
 }
 
-/// Sees every call before it is carried out, with the table as it is then.
+/// Sees every call and the table before the call is executed.
 type Script = dyn Fn(&Call, &Table) -> Option<Instead> + Send + Sync;
 
-/// A server that ends with its test's process.
+/// A server that ends with the process of its test.
 #[derive(Clone)]
 pub(crate) struct Cloud {
     address: SocketAddr,
@@ -48,12 +48,12 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// One that carries everything out.
+    /// A server that executes every call.
     pub(crate) fn start() -> Self {
         Self::scripted(|_, _| None)
     }
 
-    /// One that answers as AWS does where the script has nothing to say.
+    /// A server that executes the calls for which the script returns `None`.
     pub(crate) fn scripted(
         script: impl Fn(&Call, &Table) -> Option<Instead> + Send + Sync + 'static,
     ) -> Self {
@@ -76,7 +76,7 @@ impl Cloud {
         format!("http://{}", self.address)
     }
 
-    /// Points the program at this server, with an identity of its own.
+    /// Configures the program to use this server, with credentials.
     pub(crate) fn configure<'a>(
         &self,
         command: &'a mut Command,
@@ -100,7 +100,7 @@ impl Cloud {
     }
 }
 
-/// A refusal in the JSON protocols.
+/// An error response in the JSON protocols.
 pub(crate) fn refusal(code: &str, message: &str) -> Instead {
     let status = if code.starts_with("Internal") {
         500
@@ -111,7 +111,7 @@ pub(crate) fn refusal(code: &str, message: &str) -> Instead {
     Instead::Answer(status, body.to_string())
 }
 
-/// A refusal of STS (STS API Reference, "Common errors").
+/// An error response of STS (STS API Reference, "Common errors").
 pub(crate) fn sts_refusal(code: &str, message: &str) -> Instead {
     let body = format!(
         "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
@@ -120,7 +120,7 @@ pub(crate) fn sts_refusal(code: &str, message: &str) -> Instead {
     Instead::Answer(400, body)
 }
 
-/// The attribute that holds a value in kees's table.
+/// The attribute that holds a value in the table of kees.
 pub(crate) fn attribute(value: &SecretValue) -> Value {
     json!({"S": *value.to_base64()})
 }
@@ -146,7 +146,7 @@ fn serve(stream: &TcpStream, table: &Mutex<Table>, script: &Script) {
             "HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
-        // A client that was killed reads no answer.
+        // The client may have been killed.
         if (&mut &*stream)
             .write_all((head + &body).as_bytes())
             .is_err()
@@ -246,7 +246,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-/// DynamoDB's answer about one key.
+/// The response of DynamoDB about one key.
 fn item(table: &Table, key: &Value) -> Value {
     let name = &key["secretName"]["S"];
     table.get(text(name)).map_or_else(
@@ -255,7 +255,7 @@ fn item(table: &Table, key: &Value) -> Value {
     )
 }
 
-/// All of them, or none where one is there.
+/// Puts all items, or none if one of them exists.
 fn put_all(table: &mut Table, items: &[Value]) -> Result<Value, Instead> {
     let items = || items.iter().map(|put| &put["Put"]["Item"]);
     let exists = |item: &Value| table.contains_key(text(&item["secretName"]["S"]));

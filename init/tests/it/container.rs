@@ -1,4 +1,4 @@
-//! What surrounds the program in a pod: its annotations, its volume, its variables.
+//! The container of the program: its annotations, its volume and its variables.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::pod::annotations_file;
 
-/// A container's file system, as far as it matters.
+/// The files of a container that matter to the program.
 pub(crate) struct Container {
     folder: TempDir,
 }
@@ -21,7 +21,7 @@ impl Container {
             folder: TempDir::new().unwrap(),
         };
         fs::write(container.path("annotations"), annotations_file(annotations)).unwrap();
-        // The kubelet makes it.
+        // The kubelet creates this file.
         fs::write(container.path("termination-log"), "").unwrap();
         fs::create_dir(container.path("volume")).unwrap();
         container
@@ -78,13 +78,13 @@ impl Container {
     }
 }
 
-/// The exit status and what standard error told.
+/// The exit status and standard error.
 pub(crate) fn run(command: &mut Command) -> (i32, String) {
     let Output {
         status,
         stderr,
         stdout,
     } = command.output().unwrap();
-    assert_eq!(stdout, b"", "standard output is nobody's");
+    assert_eq!(stdout, b"", "standard output is empty");
     (status.code().unwrap(), String::from_utf8(stderr).unwrap())
 }

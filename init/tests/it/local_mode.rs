@@ -1,4 +1,4 @@
-//! Local mode: no store at all, or the store first.
+//! Local mode: without a store, or with the store first.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const RSA: &str = "kind=DYNAMIC,type=RSA,size=2048";
 const GPG: &str = "kind=DYNAMIC,type=GPG,size=2048,userId=user<user@email.com>";
 
 #[tokio::test]
-async fn values_are_those_of_the_original() {
+async fn values_are_the_same_as_in_the_original() {
     let mut pod = Pod::new();
     pod.settings.pod.pod_name = Some("test-pod-name".to_owned());
     let annotations = [
@@ -68,7 +68,7 @@ async fn values_are_those_of_the_original() {
 }
 
 #[tokio::test]
-async fn a_password_is_that_of_the_original() {
+async fn a_password_is_the_same_as_in_the_original() {
     let pod = Pod::new();
     let annotations = [
         LOCAL,
@@ -149,22 +149,22 @@ async fn a_value_of_the_annotation_wins_over_a_derived_one() {
 }
 
 #[test]
-fn what_has_no_local_value_is_refused() {
+fn an_entry_without_a_local_value_is_an_error() {
     let annotations = [
         LOCAL,
         ("resource/url", ""),
         ("secret/r", "kind=REFERENCE,type=PASSWORD"),
     ];
-    let failure = Pod::new().request(&annotations).unwrap_err();
+    let error = Pod::new().request(&annotations).unwrap_err();
     assert_eq!(
-        (failure.exit(), failure.causes().len()),
+        (error.exit(), error.errors().len()),
         (Exit::Data, 2),
-        "{failure}"
+        "{error}"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_store_comes_first_and_what_it_has_not_is_local_at_once() {
+async fn a_stored_value_wins_and_an_absent_one_is_local_at_once() {
     let (pod, stores) = (Pod::new(), Scripted::default());
     stores.put("/stored", "from the store");
     let annotations = [
@@ -194,7 +194,7 @@ async fn the_store_comes_first_and_what_it_has_not_is_local_at_once() {
 #[case(ErrorKind::Throttled, Exit::Unavailable)]
 #[case(ErrorKind::Unreachable, Exit::Unavailable)]
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_is_an_error_and_no_reason_for_a_local_value(
+async fn a_store_that_fails_is_an_error_and_gives_no_local_value(
     #[case] kind: ErrorKind,
     #[case] exit: Exit,
 ) {
@@ -207,31 +207,31 @@ async fn a_store_that_fails_is_an_error_and_no_reason_for_a_local_value(
         REMOTE_THEN_LOCAL,
         ("secret/p", "kind=DYNAMIC,type=PASSWORD,size=128"),
     ];
-    let failure = pod.run(&annotations, &stores).await.unwrap_err();
-    assert_eq!(failure.exit(), exit);
+    let error = pod.run(&annotations, &stores).await.unwrap_err();
+    assert_eq!(error.exit(), exit);
     assert_eq!(pod.files().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_neither_a_stored_nor_a_local_value_is_waited_for() {
-    let failure = Pod::new()
+async fn a_run_waits_for_a_value_that_is_neither_stored_nor_local() {
+    let error = Pod::new()
         .run(
             &[REMOTE_THEN_LOCAL, ("resource/url", "")],
             &Scripted::default(),
         )
         .await;
-    let failure = failure.unwrap_err();
-    assert_eq!(failure.exit(), Exit::Absent);
-    assert!(failure.to_string().contains("localModeValue="), "{failure}");
+    let error = error.unwrap_err();
+    assert_eq!(error.exit(), Exit::Absent);
+    assert!(error.to_string().contains("localModeValue="), "{error}");
 }
 
 #[test]
 fn a_lease_needs_local_mode_until_there_is_a_creator() {
     let annotations = [("lease/n", "kind=INDEX,rangeStart=0,rangeEnd=9")];
-    let failure = Pod::new().request(&annotations).unwrap_err();
-    assert_eq!(failure.exit(), Exit::Data);
+    let error = Pod::new().request(&annotations).unwrap_err();
+    assert_eq!(error.exit(), Exit::Data);
     assert!(
-        failure.to_string().contains("init.bsycorp.com/local-mode"),
-        "{failure}"
+        error.to_string().contains("init.bsycorp.com/local-mode"),
+        "{error}"
     );
 }

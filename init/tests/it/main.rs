@@ -1,4 +1,4 @@
-//! Whole runs: a pod's annotations in, files out.
+//! Whole runs, from a pod's annotations to its files.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,18 +6,19 @@
     reason = "a test may fail like this"
 )]
 
+mod aws_errors;
 mod bad_input;
 mod binary;
 mod canary;
 mod cloud;
 mod container;
 mod documentation;
-mod faults;
+mod invalid;
 mod local_mode;
 mod memory;
 mod pod;
 mod process;
-mod refusals;
 mod robustness;
 mod stores;
+mod volume;
 mod waiting;

@@ -1,14 +1,14 @@
-//! Memory that held a value is overwritten: the program's own memory, read from outside once it
-//! holds no value any more, has no piece of one.
+//! Memory that held a value is overwritten: when the program needs no value any more, its memory
+//! contains no piece of one. The test reads that memory from another process.
 //!
-//! The program forbids that others read its memory as the first thing it does. So the dynamic
-//! linker is held up before that, by a FIFO in the place of a library, while the test opens
-//! `/proc/PID/mem`; what is open stays open. At its end the program is held up in its last line,
-//! which is longer than a pipe takes.
+//! The first thing that the program does is to forbid other processes to read its memory. So the
+//! test blocks the dynamic linker before that, with a FIFO in the place of a library, and opens
+//! `/proc/PID/mem`. The open file stays readable. At the end the test blocks the program in its last
+//! log line, which is longer than the buffer of a pipe.
 //!
-//! What this cannot see: registers, what the kernel keeps of the files and sockets, memory that was
-//! given back to the kernel, and values in other encodings than those of [`forms`]. Endpoints here
-//! are `http://`, so of TLS's buffers it says nothing.
+//! The test cannot see registers, buffers of the kernel, memory that was returned to the kernel, and
+//! values in encodings other than those of [`forms`]. The endpoints are `http://`, so it does not
+//! test the buffers of TLS.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -49,11 +49,11 @@ const ANNOTATIONS: [(&str, &str); 7] = [
     ("secret/mail_password", GPG),
 ];
 
-/// The names that the annotations become.
+/// The number of names that the annotations have in the store.
 const OF_DYNAMODB: usize = 7;
 const OF_SECRETS_MANAGER: usize = 4;
 
-/// Longer than a pipe takes (64 KiB) together with what the test reads of it.
+/// Longer than the buffer of a pipe (64 KiB) and the buffer of the test together.
 const LONG: usize = 120_000;
 
 const PAGE: usize = 4096;
@@ -66,8 +66,8 @@ struct Watched {
 }
 
 impl Watched {
-    /// Starts `command`, whose last line will not go through, and whatever it does about its
-    /// memory later.
+    /// Starts `command`, blocks it before its first instruction to open its memory, and lets it
+    /// continue. It will block again in its last line.
     fn start(command: &mut Command, container: &Container) -> Self {
         let gate = container.path("gate");
         let mode = Mode::RUSR | Mode::WUSR;
@@ -80,7 +80,7 @@ impl Watched {
         let gate: OwnedFd = loop {
             match open(&gate, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()) {
                 Ok(gate) => break gate,
-                // The linker has not come to it.
+                // The linker has not opened the FIFO yet.
                 Err(Errno::NXIO) => assert!(child.try_wait().unwrap().is_none(), "not held up"),
                 Err(error) => panic!("{error}"),
             }
@@ -88,7 +88,7 @@ impl Watched {
         };
         let open = |what| File::open(format!("/proc/{}/{what}", child.id())).unwrap();
         let (maps, memory) = (open("maps"), open("mem"));
-        // An end of the file: the linker says that it is no library, and goes on without it.
+        // The linker reads an empty file, reports that it is not a library, and continues.
         drop(gate);
         Self {
             child,
@@ -97,7 +97,7 @@ impl Watched {
         }
     }
 
-    /// Waits until the program is in the midst of its last line.
+    /// Waits until the program writes its last line.
     fn reach_last_line(&mut self) {
         let stderr = self.child.stderr.as_mut().unwrap();
         let mut said = Vec::new();
@@ -109,7 +109,7 @@ impl Watched {
         }
     }
 
-    /// Whose pieces are in the memory that the program may write to, and in which part of it.
+    /// The pieces that are in writable memory of the program, and the part of memory they are in.
     fn find(&mut self, pieces: &Pieces) -> BTreeSet<String> {
         self.maps.rewind().unwrap();
         let mut maps = String::new();
@@ -128,7 +128,7 @@ impl Watched {
             for (page, at) in region.chunks_mut(PAGE).zip((start..).step_by(PAGE)) {
                 match self.memory.read_exact_at(page, at) {
                     Ok(()) => {}
-                    // Given back since, by a thread that ended.
+                    // A thread has ended and returned this memory.
                     Err(error) if Errno::from_io_error(&error) == Some(Errno::IO) => {}
                     Err(error) => panic!("{line}: {error}"),
                 }
@@ -149,24 +149,24 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        // It may have ended.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// How much of a value is looked for in one piece: whoever has twice that of it in a row has one.
+/// The length of a piece. Any part of a value that is twice as long contains a whole piece.
 const PIECE: usize = 8;
 
-/// Pieces of values, with what they are of.
+/// Pieces of values, and the names of the values.
 struct Pieces {
     pieces: HashMap<[u8; PIECE], String>,
-    /// By their first two bytes, which leaves little to look up.
+    /// Whether a piece begins with these two bytes. Most positions in memory need no further check.
     begin: Vec<bool>,
 }
 
 impl Pieces {
-    /// Those of every value of `secrets` that are in none of `public`.
+    /// The pieces of every value of `secrets`, except those that are in a value of `public` too.
     fn new(secrets: &[(String, SecretValue)], public: &[SecretValue]) -> Self {
         let public: Vec<Vec<u8>> = public
             .iter()
@@ -211,7 +211,7 @@ fn index(bytes: &[u8]) -> usize {
     usize::from(bytes[0]) << 8 | usize::from(bytes[1])
 }
 
-/// A value as it is, as tables and files have it, and as a big number lies in memory.
+/// A value itself, in the encoding of tables and files, and as a big number is stored in memory.
 fn forms(value: &SecretValue) -> [(&'static str, Vec<u8>); 3] {
     let bytes = value.expose().to_vec();
     let reversed = bytes.iter().rev().copied().collect();
@@ -270,7 +270,7 @@ fn memory_that_held_a_value_is_overwritten(#[case] store: StoreName, #[case] nam
     let cloud = Cloud::scripted(move |call, table| {
         let is_read = call.operation.contains("Get");
         if is_read && table.len() == names && is_first.swap(false, Ordering::Relaxed) {
-            // Everything is made and nothing is written: every value is in memory.
+            // Everything is created and no file is written: every value is in memory.
             reach.send(table.clone()).unwrap();
             may_go_on.lock().unwrap().recv().unwrap();
         }
@@ -289,10 +289,7 @@ fn memory_that_held_a_value_is_overwritten(#[case] store: StoreName, #[case] nam
         "/mail_password ",
     ] {
         let is_there = alive.iter().any(|found| found.starts_with(name));
-        assert!(
-            is_there,
-            "{name}is looked for in vain while it is there: {alive:?}"
-        );
+        assert!(is_there, "{name}is in memory and was not found: {alive:?}");
     }
     go_on.send(()).unwrap();
     init.reach_last_line();

@@ -1,4 +1,4 @@
-//! A pod for tests, and a store that can be told to fail.
+//! A pod for tests, and a store that tests can let fail.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    /// A pod whose store is the memory of the test.
+    /// A pod that uses the store `memory`.
     pub(crate) fn new() -> Self {
         let volume = TempDir::new().unwrap();
         let mut settings = InitSettings {
@@ -59,7 +59,7 @@ impl Pod {
         fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    /// Every file of the volume but the record of a run, by name.
+    /// The names of all files in the volume except the record of a run.
     pub(crate) fn files(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.volume.path())
             .unwrap()
@@ -80,9 +80,9 @@ impl Pod {
     }
 }
 
-/// The annotations as the kubelet writes them, with two of its own.
+/// The annotations as the kubelet writes them, with two that it adds.
 pub(crate) fn annotations_file(annotations: &[(&str, &str)]) -> String {
-    let ours = annotations.iter().map(|(key, value)| {
+    let own = annotations.iter().map(|(key, value)| {
         let (word, name) = key.split_once('/').unwrap();
         (format!("{word}.bsycorp.com/{name}"), (*value).to_owned())
     });
@@ -90,7 +90,7 @@ pub(crate) fn annotations_file(annotations: &[(&str, &str)]) -> String {
         ("kubernetes.io/config.seen", "2024-01-01T00:00:00Z"),
         ("kubernetes.io/config.source", "api"),
     ];
-    let all: Vec<(String, String)> = ours
+    let all: Vec<(String, String)> = own
         .chain(kubelet.map(|(k, v)| (k.to_owned(), v.to_owned())))
         .collect();
     downward::write(
@@ -99,22 +99,22 @@ pub(crate) fn annotations_file(annotations: &[(&str, &str)]) -> String {
     )
 }
 
-/// After how many reads somebody else stores what.
+/// The number of reads after which another writer stores these values.
 type Later = (usize, Vec<(String, SecretValue)>);
 
-/// The memory store, which can be told to fail, and counts.
+/// The store `memory`. It counts calls, and tests can let it fail.
 #[derive(Default)]
 pub(crate) struct Scripted {
     pub(crate) memory: Memory,
-    /// What every read answers.
+    /// The error of every read.
     pub(crate) reading: Option<ErrorKind>,
-    /// The one path that this is about; every path where there is none.
+    /// The only path that fails. Every path if `None`.
     pub(crate) only: Option<&'static str>,
-    /// After how many reads the store falls silent.
+    /// The number of reads after which the store does not respond any more.
     pub(crate) silent_after: Option<usize>,
-    /// What every creation answers.
+    /// The error of every creation.
     pub(crate) creating: Option<ErrorKind>,
-    /// What somebody else stores once that many reads have been answered.
+    /// The values that another writer stores after a number of reads.
     pub(crate) later: Mutex<Option<Later>>,
     pub(crate) reads: AtomicUsize,
     pub(crate) creations: AtomicUsize,
@@ -137,8 +137,8 @@ impl Scripted {
         }
     }
 
-    /// Counts a read, and lets somebody else store what is due by then.
-    fn look(&self) {
+    /// Counts a read, and stores the values of the other writer when they are due.
+    fn count_read(&self) {
         let before = self.reads.fetch_add(1, Ordering::Relaxed);
         let due = self
             .later
@@ -167,14 +167,14 @@ pub(crate) fn error(kind: &ErrorKind) -> StoreError {
             format!("allow {action} on {resource}"),
         ),
         ErrorKind::Throttled => ("ThrottlingException", "raise the capacity".to_owned()),
-        _ => ("SomeException", "see to it".to_owned()),
+        _ => ("SomeException", "remedy".to_owned()),
     };
     StoreError {
         kind: kind.clone(),
         store: StoreName::Memory,
         path: None,
         code: Some(code.to_owned()),
-        message: "so says the store".to_owned(),
+        message: "message of the store".to_owned(),
         remedy,
     }
 }
@@ -196,7 +196,7 @@ impl ReadStore for Scripted {
     }
 
     async fn read(&self, locators: &[Locator]) -> Vec<Found> {
-        self.look();
+        self.count_read();
         if self.silent_after.is_some_and(|reads| self.reads() > reads) {
             return std::future::pending().await;
         }

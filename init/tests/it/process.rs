@@ -1,4 +1,4 @@
-//! What the process asks of the system, and what others of the system may see of it.
+//! What the process asks of the system, and what other processes can see of it.
 
 use std::{
     fs,
@@ -19,15 +19,15 @@ use crate::{
     container::{Container, run},
 };
 
-/// The group that owns what `/proc` shows of the process: its own while the process may be dumped
-/// and traced, root's when it may not (`proc(5)`, "/proc/pid").
-fn owner(child: &Child) -> u32 {
+/// The group that owns the files of the process in `/proc`: that of the process if it may be dumped
+/// and traced, otherwise that of root (`proc(5)`, "/proc/pid").
+fn group_of(child: &Child) -> u32 {
     fs::metadata(format!("/proc/{}/limits", child.id()))
         .unwrap()
         .gid()
 }
 
-/// Runs `command` in a group that is not root's.
+/// Runs `command` in a group other than that of root.
 fn in_a_group(command: &mut Command) -> (&mut Command, u32) {
     match getgid().as_raw() {
         0 => (command.gid(12_345), 12_345),
@@ -39,7 +39,7 @@ fn in_a_group(command: &mut Command) -> (&mut Command, u32) {
 fn a_process_that_waits_for_its_store_cannot_be_dumped_or_traced() {
     let (asked, was_asked) = std::sync::mpsc::channel();
     let cloud = Cloud::scripted(move |_, _| {
-        // The test may have ended.
+        // The test may have ended already.
         let _ = asked.send(());
         Some(Instead::Silence)
     });
@@ -50,23 +50,23 @@ fn a_process_that_waits_for_its_store_cannot_be_dumped_or_traced() {
     let mut init = command.stderr(Stdio::null()).spawn().unwrap();
     was_asked.recv().unwrap();
     let (seen, limits) = (
-        owner(&init),
+        group_of(&init),
         fs::read_to_string(format!("/proc/{}/limits", init.id())).unwrap(),
     );
     init.kill().unwrap();
     init.wait().unwrap();
 
-    // Any other program in that group.
+    // Another program in that group, for comparison.
     let mut command = Command::new("cat");
     let (command, _) = in_a_group(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
     let mut other = command.spawn().unwrap();
     other.stdin.as_ref().unwrap().write_all(b"x").unwrap();
     other.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-    let seen_of_others = owner(&other);
+    let seen_of_others = group_of(&other);
     other.kill().unwrap();
     other.wait().unwrap();
 
-    assert_eq!(seen_of_others, group, "the sign that is looked for");
+    assert_eq!(seen_of_others, group, "a process that may be traced");
     assert_ne!(seen, group);
     let core = limits
         .lines()
@@ -76,7 +76,7 @@ fn a_process_that_waits_for_its_store_cannot_be_dumped_or_traced() {
     assert_eq!(columns[4..6], ["0", "0"], "{core}");
 }
 
-/// The mode of every file of the volume but the lists without entries, by name.
+/// The name and mode of every file of the volume.
 fn modes(container: &Container) -> Vec<(String, u32)> {
     let volume = container.volume().into_iter();
     volume
@@ -90,11 +90,10 @@ fn modes(container: &Container) -> Vec<(String, u32)> {
         .collect()
 }
 
-/// Nothing can be missed by looking too late: the process is stopped for good in the midst of
-/// writing a file, by the limit on a file's size, and what it leaves is looked at. Umask 0 takes
-/// nothing from the modes that it asks for.
+/// The limit on the size of a file kills the process while it writes, so that the test sees the
+/// incomplete file. With umask 0 the files have the modes that the process asks for.
 #[test]
-fn a_file_that_is_being_written_is_its_owners_alone() {
+fn only_its_owner_can_read_an_incomplete_file() {
     let large = "YWFh".repeat(16 * 1024);
     let container = Container::new(&[
         ("init/local-mode", "true"),
@@ -114,23 +113,22 @@ fn a_file_that_is_being_written_is_its_owners_alone() {
     assert_eq!(
         fs::metadata(cut_off).unwrap().len(),
         4096,
-        "some of it is there"
+        "it is incomplete"
     );
     let expected = [(".kees.new.0", 0o444), (".kees.new.1", 0o600)];
     let expected = expected.map(|(name, mode)| (name.to_owned(), mode));
-    assert_eq!(modes(&container), expected, "nothing under its own name");
+    assert_eq!(modes(&container), expected, "no file has its final name");
 
-    // The next run removes it.
+    // The next run removes the temporary files.
     let (status, stderr) = run(container.command().env("FILE_MODE", "0444"));
     assert_eq!(status, 0, "{stderr}");
     let names = container.volume();
     assert!(!names.iter().any(|name| name.contains("new")), "{names:?}");
 }
 
-/// The other steps, sampled: whatever is seen while files are made and replaced many times, no
-/// mode has bits beyond those that were asked for.
+/// Samples the modes while files are created and replaced many times.
 #[test]
-fn no_mode_is_ever_wider_than_asked_for() {
+fn a_file_never_has_a_wider_mode_than_asked_for() {
     let container = Container::new(&[
         ("init/local-mode", "true"),
         ("secret/seed", "kind=DYNAMIC,type=RANDOM,size=256"),
@@ -165,14 +163,11 @@ fn no_mode_is_ever_wider_than_asked_for() {
         watcher.join().unwrap()
     });
     assert!(seen.contains(&0o440), "{seen:?}");
-    // The record of a run and what is being written are their owner's.
+    // An incomplete file has mode 0600.
     assert!(
         seen.iter().all(|mode| [0o440, 0o600].contains(mode)),
         "{seen:?}"
     );
     let last = modes(&container);
-    let wide = last
-        .iter()
-        .filter(|(name, mode)| name != ".kees" && *mode != 0o440);
-    assert_eq!(wide.count(), 0, "{last:?}");
+    assert!(last.iter().all(|(_, mode)| *mode == 0o440), "{last:?}");
 }

@@ -1,4 +1,4 @@
-//! Whatever stands in the annotations file, a run ends with a status.
+//! A run ends with a status for every content of the annotations file.
 
 use std::fmt::Write as _;
 
@@ -34,7 +34,7 @@ async fn an_annotations_file_of_a_megabyte_is_read() {
     assert_eq!(report.rows.len(), 1);
 }
 
-/// Annotations that are nearly right.
+/// Annotations that are almost valid.
 fn annotation() -> impl Strategy<Value = (String, String)> {
     let key = prop_oneof![
         "(secret|resource|lease)[.]bsycorp[.]com/[a-z._-]{1,12}(_public|_private|_password)?",
@@ -62,20 +62,20 @@ fn annotation() -> impl Strategy<Value = (String, String)> {
 
 proptest! {
     #[test]
-    fn no_annotations_file_makes_parsing_panic(file in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn parsing_never_panics_on_any_bytes(file in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = Request::parse(&Pod::new().settings, &file);
     }
 
     #[test]
-    fn no_annotations_make_parsing_panic(
+    fn parsing_never_panics_on_any_annotations(
         annotations in prop::collection::vec(annotation(), 0..8),
     ) {
         let pairs = annotations.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        if let Err(failure) = Request::new(&Pod::new().settings, pairs) {
-            prop_assert!(!failure.causes().is_empty());
-            prop_assert!(failure.termination_message().len() <= kees_init::TERMINATION_MESSAGE_BYTES);
+        if let Err(error) = Request::new(&Pod::new().settings, pairs) {
+            prop_assert!(!error.errors().is_empty());
+            prop_assert!(error.termination_message().len() <= kees_init::TERMINATION_MESSAGE_BYTES);
             prop_assert_eq!(
-                failure.to_string().lines().count(), 1 + failure.causes().len(), "a line a cause"
+                error.to_string().lines().count(), 1 + error.errors().len(), "a line for each error"
             );
         }
     }

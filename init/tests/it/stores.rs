@@ -1,4 +1,4 @@
-//! Values that a store holds, or holds after the run.
+//! Values that are in a store, or that a run creates there.
 
 use std::{
     os::unix::fs::PermissionsExt as _,
@@ -36,7 +36,7 @@ async fn what_one_run_creates_the_next_one_finds() {
     let (first, second) = (Pod::new(), Pod::new());
     let report = first.run(&EVERYTHING, &stores).await.unwrap();
     assert_eq!(report.count(Origin::Created), 9);
-    assert_eq!(stores.creations(), 5, "one write a generation");
+    assert_eq!(stores.creations(), 5, "one write for each generation");
 
     let report = second.run(&EVERYTHING, &stores).await.unwrap();
     assert_eq!(report.count(Origin::Found), 9);
@@ -146,7 +146,7 @@ async fn pods_that_start_together_agree() {
     let pods = [Pod::new(), Pod::new(), Pod::new()];
     let runs = pods.iter().map(|pod| pod.run(&EVERYTHING, &stores));
     let reports = futures_util::future::join_all(runs).await;
-    // However they interleave, each of the nine values is made by one of them.
+    // Each of the nine values is created by one of the pods.
     let created: usize = reports
         .iter()
         .map(|r| r.as_ref().unwrap().count(Origin::Created))
@@ -158,7 +158,7 @@ async fn pods_that_start_together_agree() {
 }
 
 #[tokio::test]
-async fn the_half_that_a_pod_does_not_name_is_stored_as_well() {
+async fn a_field_that_the_pod_does_not_name_is_stored_too() {
     let stores = Scripted::default();
     let (one, both) = (Pod::new(), Pod::new());
     one.run(&[("secret/tls_public", RSA)], &stores)
@@ -174,7 +174,7 @@ async fn the_half_that_a_pod_does_not_name_is_stored_as_well() {
 }
 
 #[tokio::test]
-async fn two_names_of_one_value_are_one_value() {
+async fn two_entries_with_one_path_have_one_value() {
     let stores = Scripted::default();
     let pod = Pod::new();
     let shared = "kind=DYNAMIC,type=PASSWORD,size=128,storageKey=shared";
@@ -187,7 +187,7 @@ async fn two_names_of_one_value_are_one_value() {
 }
 
 #[tokio::test]
-async fn a_second_run_in_one_volume_removes_what_no_annotation_names_any_more() {
+async fn a_second_run_removes_files_that_no_annotation_names_any_more() {
     let stores = Scripted::default();
     stores.put("/old", "1");
     stores.put("/new", "2");
@@ -206,7 +206,7 @@ async fn a_second_run_in_one_volume_removes_what_no_annotation_names_any_more() 
 }
 
 #[tokio::test]
-async fn a_run_that_fails_leaves_the_files_of_the_one_before() {
+async fn a_run_that_fails_keeps_the_files_of_the_run_before() {
     let stores = Scripted::default();
     stores.put("/url", "1");
     let pod = Pod::new();
@@ -214,13 +214,13 @@ async fn a_run_that_fails_leaves_the_files_of_the_one_before() {
     let before = (pod.files(), pod.read("resources.properties"));
     stores.put("/url", "2");
     std::fs::create_dir(pod.path("extra")).unwrap();
-    let failure = pod
+    let error = pod
         .run(
             &[("resource/url", ""), ("resource/extra", "storageKey=url")],
             &stores,
         )
         .await;
-    assert_eq!(failure.unwrap_err().exit(), Exit::CannotWrite);
+    assert_eq!(error.unwrap_err().exit(), Exit::CannotWrite);
     std::fs::remove_dir(pod.path("extra")).unwrap();
     assert_eq!((pod.files(), pod.read("resources.properties")), before);
 }
@@ -230,10 +230,7 @@ async fn a_run_that_fails_leaves_the_files_of_the_one_before() {
 #[case("json", "{\n  \"a.b\": \"it's\\ntwo lines\"\n}\n")]
 #[case("properties", "a.b=aXQncwp0d28gbGluZXM=\n")]
 #[tokio::test]
-async fn a_format_changes_what_is_in_the_lists_and_no_name(
-    #[case] format: &str,
-    #[case] list: &str,
-) {
+async fn a_format_changes_the_lists_and_no_file_name(#[case] format: &str, #[case] list: &str) {
     let stores = Scripted::default();
     stores.put("/a.b", "it's\ntwo lines");
     let pod = Pod::new();
@@ -255,7 +252,7 @@ async fn the_format_files_has_a_file_for_each_entry_and_no_lists() {
         ("secret/token", "kind=REFERENCE"),
         ("resource/url", ""),
     ];
-    // What an earlier run left in another format is gone.
+    // The lists of an earlier run with another format are removed.
     pod.run(&annotations[1..], &stores).await.unwrap();
     pod.run(&annotations, &stores).await.unwrap();
     assert_eq!(pod.files(), ["token", "url"]);
@@ -338,7 +335,7 @@ async fn progress_counts_generations() {
 #[case::a_pair_of_two_generations(&["other_public", "tls_private"], "secret.bsycorp.com/tls_")]
 #[case::halves_exchanged(&["tls_private", "tls_public"], "secret.bsycorp.com/tls_")]
 #[tokio::test]
-async fn halves_that_do_not_belong_together_are_refused(
+async fn fields_that_do_not_belong_together_are_an_error(
     #[case] stored: &[&str],
     #[case] named: &str,
 ) {
@@ -353,7 +350,7 @@ async fn halves_that_do_not_belong_together_are_refused(
         _ => other.get(Field::Public),
     };
     let stores = Scripted::default();
-    // Two values are put at `_public` and `_private`, in that order; one at its own name.
+    // Two values are stored as `_public` and `_private`, in that order; one under its own name.
     for (at, name) in stored.iter().enumerate() {
         let path = match stored.len() {
             1 => format!("/{name}"),
@@ -364,55 +361,55 @@ async fn halves_that_do_not_belong_together_are_refused(
     }
     let pod = Pod::new();
     let annotations = [("secret/tls_public", RSA), ("secret/tls_private", RSA)];
-    let failure = pod.run(&annotations, &stores).await.unwrap_err();
-    assert_eq!(failure.exit(), Exit::Data, "{failure}");
-    assert!(failure.to_string().contains(named), "{failure}");
+    let error = pod.run(&annotations, &stores).await.unwrap_err();
+    assert_eq!(error.exit(), Exit::Data, "{error}");
+    assert!(error.to_string().contains(named), "{error}");
     assert_eq!(
         (stores.creations(), pod.files().len()),
         (0, 0),
-        "nothing made, nothing written"
+        "nothing is created or written"
     );
 }
 
 #[tokio::test]
-async fn a_named_half_that_is_absent_beside_an_unnamed_one_is_refused() {
+async fn a_named_field_that_is_absent_while_another_is_stored_is_an_error() {
     let stores = Scripted::default();
     let made = kees_generate::generate(&Spec::Rsa { bits: 2048 }).unwrap();
     let private = made.get(Field::Private).unwrap().clone();
     stores.memory.put("/tls_private".parse().unwrap(), private);
     let pod = Pod::new();
-    let failure = pod
+    let error = pod
         .run(&[("secret/tls_public", RSA)], &stores)
         .await
         .unwrap_err();
-    assert_eq!(failure.exit(), Exit::Data, "{failure}");
+    assert_eq!(error.exit(), Exit::Data, "{error}");
     assert!(
-        failure.to_string().contains("/tls_public is missing"),
-        "{failure}"
+        error.to_string().contains("/tls_public is missing"),
+        "{error}"
     );
 }
 
 #[tokio::test]
-async fn an_empty_secret_is_refused_and_an_empty_resource_is_not() {
+async fn an_empty_secret_is_an_error_and_an_empty_resource_is_not() {
     let stores = Scripted::default();
     stores.put("/nothing", "");
     let pod = Pod::new();
     pod.run(&[("resource/nothing", "")], &stores).await.unwrap();
-    let failure = pod
+    let error = pod
         .run(&[("secret/nothing", "kind=REFERENCE")], &stores)
         .await
         .unwrap_err();
-    assert_eq!(failure.exit(), Exit::Data);
+    assert_eq!(error.exit(), Exit::Data);
     assert!(
-        failure
+        error
             .to_string()
             .contains("secret.bsycorp.com/nothing (memory /nothing)"),
-        "{failure}"
+        "{error}"
     );
 }
 
 #[tokio::test]
-async fn a_large_value_is_a_value() {
+async fn a_large_value_is_written() {
     let stores = Scripted::default();
     stores.put("/large", vec![7; 400_000]);
     let pod = Pod::new();

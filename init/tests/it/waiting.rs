@@ -1,4 +1,4 @@
-//! What is waited for, and for how long. Time is paused: nothing here takes longer than it works.
+//! What a run waits for, and how long. The clock is paused, so the tests wait for nothing.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn value(text: &str) -> SecretValue {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reference_that_is_stored_later_is_waited_for() {
+async fn a_run_waits_for_a_reference_that_is_stored_later() {
     let stores = Scripted::put_later(3, [("/token", value("t"))]);
     let report = Pod::new()
         .run(&[("secret/token", "kind=REFERENCE")], &stores)
@@ -31,42 +31,42 @@ async fn a_reference_that_is_stored_later_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn what_stays_absent_is_an_error_at_the_deadline() {
     let (pod, stores, begun) = (Pod::new(), Scripted::default(), Instant::now());
-    let failure = pod
+    let error = pod
         .run(&[("resource/url", ""), ("secret/p", PASSWORD)], &stores)
         .await
         .unwrap_err();
-    assert_eq!(failure.exit(), Exit::Absent);
+    assert_eq!(error.exit(), Exit::Absent);
     let waited = begun.elapsed();
     assert!(
         (Duration::from_secs(59)..Duration::from_secs(61)).contains(&waited),
         "{waited:?}"
     );
     assert_eq!(
-        failure.termination_message(),
-        "nothing was written: 1 fault, exit 75, something is absent\n\
+        error.termination_message(),
+        "nothing was written: 1 error, exit 75, something is absent\n\
          resource.bsycorp.com/url (memory /url): absent after 59 s; store a value there, or correct \
          the path (the prefix and storageKey=)"
     );
     assert_eq!(
         (stores.creations(), pod.files().len()),
         (1, 0),
-        "made, for the next run to find"
+        "it is created, and the next run finds it"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_delay_is_the_pause_before_another_look() {
+async fn a_retry_delay_is_the_pause_before_another_read() {
     for (timeout, delay, looks) in [(10, 4, 3), (10, 30, 2)] {
         let (mut pod, stores) = (Pod::new(), Scripted::default());
         pod.settings.storage.timeout = Timeout::nearest(Duration::from_secs(timeout));
         pod.settings.storage.retry_delay = Some(Pause::nearest(Duration::from_secs(delay)));
-        let failure = pod.run(&[("resource/url", "")], &stores).await.unwrap_err();
-        assert_eq!((failure.exit(), stores.reads()), (Exit::Absent, looks));
+        let error = pod.run(&[("resource/url", "")], &stores).await.unwrap_err();
+        assert_eq!((error.exit(), stores.reads()), (Exit::Absent, looks));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn creator_means_that_somebody_else_creates() {
+async fn with_creator_a_run_waits_for_another_writer() {
     let made = kees_generate::generate(&Spec::Password { bits: 128 }).unwrap();
     let made = made.get(kees_common::Field::Whole).unwrap().clone();
     let stores = Scripted::put_later(2, [("/p", made)]);
@@ -75,31 +75,31 @@ async fn creator_means_that_somebody_else_creates() {
     let report = pod.run(&[("secret/p", PASSWORD)], &stores).await.unwrap();
     assert_eq!((report.count(Origin::Found), stores.creations()), (1, 0));
 
-    let failure = pod
+    let error = pod
         .run(&[("secret/q", PASSWORD)], &Scripted::default())
         .await
         .unwrap_err();
-    assert_eq!(failure.exit(), Exit::Absent);
-    assert!(failure.to_string().contains("CREATE=creator"), "{failure}");
+    assert_eq!(error.exit(), Exit::Absent);
+    assert!(error.to_string().contains("CREATE=creator"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn never_means_an_error_at_once() {
+async fn with_never_an_absent_secret_is_an_error_at_once() {
     let (mut pod, stores, begun) = (Pod::new(), Scripted::default(), Instant::now());
     pod.settings.storage.create = CreatePolicy::Never;
-    let failure = pod
+    let error = pod
         .run(&[("secret/p", PASSWORD)], &stores)
         .await
         .unwrap_err();
     assert_eq!(
-        (failure.exit(), stores.reads(), begun.elapsed()),
+        (error.exit(), stores.reads(), begun.elapsed()),
         (Exit::Absent, 1, Duration::ZERO)
     );
-    assert!(failure.to_string().contains("CREATE=never"), "{failure}");
+    assert!(error.to_string().contains("CREATE=never"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_may_not_create_waits_for_one_that_may() {
+async fn a_run_that_may_not_create_waits_for_another_writer() {
     let stores = Scripted {
         creating: Some(denied("dynamodb:PutItem")),
         ..Scripted::put_later(2, [("/p", value("made elsewhere"))])
@@ -112,19 +112,19 @@ async fn a_run_that_may_not_create_waits_for_one_that_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_may_not_create_is_denied_if_nobody_else_does() {
+async fn a_run_that_may_not_create_is_denied_if_no_other_writer_does() {
     let stores = Scripted {
         creating: Some(denied("dynamodb:PutItem")),
         ..Scripted::default()
     };
     let begun = Instant::now();
-    let failure = Pod::new()
+    let error = Pod::new()
         .run(&[("secret/p", PASSWORD)], &stores)
         .await
         .unwrap_err();
-    assert_eq!(failure.exit(), Exit::Denied);
+    assert_eq!(error.exit(), Exit::Denied);
     assert!(begun.elapsed() > Duration::from_secs(59));
-    let message = failure.termination_message();
+    let message = error.termination_message();
     for part in [
         "secret.bsycorp.com/p (memory /p)",
         "AccessDeniedException",
@@ -146,7 +146,7 @@ async fn a_run_that_may_not_create_is_denied_if_nobody_else_does() {
 #[case(ErrorKind::TimedOut, Exit::Unavailable, true)]
 #[case(ErrorKind::Server, Exit::Unavailable, true)]
 #[tokio::test(start_paused = true)]
-async fn a_store_that_does_not_answer_with_values_has_the_status_of_its_kind(
+async fn each_error_of_a_store_has_its_exit_status(
     #[case] kind: ErrorKind,
     #[case] exit: Exit,
     #[case] is_tried_again: bool,
@@ -157,9 +157,19 @@ async fn a_store_that_does_not_answer_with_values_has_the_status_of_its_kind(
         ..Scripted::default()
     };
     let annotations = [("secret/p", PASSWORD), ("resource/url", "")];
-    let failure = pod.run(&annotations, &stores).await.unwrap_err();
-    assert_eq!(failure.exit(), exit, "{failure}");
-    assert_eq!(failure.causes().len(), 2, "each entry is named: {failure}");
+    let error = pod.run(&annotations, &stores).await.unwrap_err();
+    assert_eq!(error.exit(), exit, "{error}");
+    assert_eq!(
+        error.errors().len(),
+        1,
+        "one reason is reported once: {error}"
+    );
+    for entry in [
+        "secret.bsycorp.com/p (/p)",
+        "resource.bsycorp.com/url (/url)",
+    ] {
+        assert!(error.to_string().contains(entry), "{error}");
+    }
     assert_eq!(stores.reads() > 1, is_tried_again);
     assert_eq!(
         begun.elapsed() > Duration::from_secs(50),
@@ -171,20 +181,20 @@ async fn a_store_that_does_not_answer_with_values_has_the_status_of_its_kind(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_falls_silent_has_still_said_what_is_absent() {
+async fn a_value_stays_absent_if_the_store_stops_responding() {
     let stores = Scripted {
         silent_after: Some(1),
         ..Scripted::default()
     };
-    let failure = Pod::new()
+    let error = Pod::new()
         .run(&[("resource/url", "")], &stores)
         .await
         .unwrap_err();
-    assert_eq!(failure.exit(), Exit::Absent, "{failure}");
+    assert_eq!(error.exit(), Exit::Absent, "{error}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_created_or_waited_for_beside_what_is_denied() {
+async fn a_run_neither_creates_nor_waits_if_a_read_is_denied() {
     let (pod, begun) = (Pod::new(), Instant::now());
     let stores = Scripted {
         reading: Some(denied("dynamodb:GetItem")),
@@ -196,13 +206,13 @@ async fn nothing_is_created_or_waited_for_beside_what_is_denied() {
         ("secret/token", "kind=REFERENCE"),
         ("resource/absent", ""),
     ];
-    let failure = pod.run(&annotations, &stores).await.unwrap_err();
-    assert_eq!((failure.exit(), failure.causes().len()), (Exit::Denied, 1));
+    let error = pod.run(&annotations, &stores).await.unwrap_err();
+    assert_eq!((error.exit(), error.errors().len()), (Exit::Denied, 1));
     assert_eq!((stores.creations(), begun.elapsed()), (0, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_half_that_is_denied_is_not_taken_for_absent() {
+async fn a_field_that_is_denied_does_not_count_as_absent() {
     let rsa = "kind=DYNAMIC,type=RSA,size=2048";
     let stores = Scripted {
         reading: Some(denied("dynamodb:GetItem")),
@@ -211,11 +221,11 @@ async fn a_half_that_is_denied_is_not_taken_for_absent() {
     };
     stores.put("/tls_private", "there");
     let annotations = [("secret/tls_public", rsa), ("secret/tls_private", rsa)];
-    let failure = Pod::new().run(&annotations, &stores).await.unwrap_err();
+    let error = Pod::new().run(&annotations, &stores).await.unwrap_err();
     assert_eq!(
-        (failure.exit(), failure.causes().len()),
+        (error.exit(), error.errors().len()),
         (Exit::Denied, 1),
-        "{failure}"
+        "{error}"
     );
     assert_eq!((stores.reads(), stores.creations()), (1, 0));
 }

@@ -1,7 +1,7 @@
-//! Every way in which AWS does not give a value, told apart by the program itself: its exit status,
-//! and a line with annotation, path, store, AWS's own code and words, and what to do.
+//! Errors of AWS: the program reports each with its exit status, and with a line that has the
+//! annotation, the path, the store, AWS's own code and message, and what to do.
 //!
-//! Codes and words are those that the tests beside the stores name the sources of.
+//! The unit tests of the stores name the sources of the codes and messages.
 
 use std::{fs, net::TcpListener, process::Command};
 
@@ -19,7 +19,7 @@ const PASSWORD: &str = "kind=DYNAMIC,type=PASSWORD,size=128";
 const TABLE: &str = "arn:aws:dynamodb:eu-west-1:*:table/local-kube-secret";
 const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:*:secret:/dev/token-??????";
 
-/// A pod with the one entry `secret/token` below `/dev`.
+/// A pod with the entry `secret/token` and the prefix `/dev`.
 fn pod(annotation: &str) -> Container {
     Container::new(&[
         ("init/storage-prefix", "/dev"),
@@ -27,8 +27,8 @@ fn pod(annotation: &str) -> Container {
     ])
 }
 
-/// Runs the program to its end, which is `status`; what it says holds each of `parts`, on one line
-/// with the annotation and the path, and the termination message has the same line.
+/// Asserts that the program ends with `status`, and that standard error and the termination message
+/// have a line with the annotation, the path, and each of `parts`.
 fn fails(pod: &Container, command: &mut Command, status: i32, parts: &[&str]) {
     let store = command
         .get_envs()
@@ -45,11 +45,11 @@ fn fails(pod: &Container, command: &mut Command, status: i32, parts: &[&str]) {
         assert!(line.contains(part), "'{part}' is not in: {line}");
     }
     assert!(stderr.contains(line), "{stderr}");
-    assert!(message.starts_with(&format!("nothing was written: 1 fault, exit {status}, ")));
+    assert!(message.starts_with(&format!("nothing was written: 1 error, exit {status}, ")));
     assert!(pod.volume().is_empty(), "{:?}", pod.volume());
 }
 
-/// As [`fails`], where AWS answers every call so.
+/// As [`fails`], with this response of AWS to every call.
 fn is_answered(store: StoreName, annotation: &str, answer: Instead, status: i32, parts: &[&str]) {
     let pod = pod(annotation);
     let cloud = Cloud::scripted(move |_, _| Some(answer.clone()));
@@ -61,7 +61,7 @@ fn is_answered(store: StoreName, annotation: &str, answer: Instead, status: i32,
 #[rstest]
 #[case::dynamodb(DynamoDb, "the prefix and storageKey=")]
 #[case::secretsmanager(SecretsManager, "AWS_REGION")]
-fn what_is_absent_is_said_to_be(#[case] store: StoreName, #[case] remedy: &str) {
+fn an_absent_value_is_reported_with_what_to_do(#[case] store: StoreName, #[case] remedy: &str) {
     let pod = pod(REFERENCE);
     let mut command = pod.command();
     let command = Cloud::start()
@@ -180,7 +180,7 @@ fn a_write_that_is_denied_names_action_and_resource(
     SecretsManager, "SomethingNewException", "Words that nobody knows yet.", 69,
     &["SomethingNewException: Words that nobody knows yet.", "AWS's documentation of the code"]
 )]
-fn each_refusal_has_its_own_words_and_remedy(
+fn each_error_of_aws_has_its_own_message_and_remedy(
     #[case] store: StoreName,
     #[case] code: &str,
     #[case] message: &str,
@@ -191,7 +191,7 @@ fn each_refusal_has_its_own_words_and_remedy(
 }
 
 #[rstest]
-fn an_answer_that_is_not_awss_is_malformed_or_foreign(
+fn a_response_that_is_not_from_aws_is_an_error(
     #[values(DynamoDb, SecretsManager)] store: StoreName,
 ) {
     let half = Instead::Answer(200, "{\"SecretString\": \"canary".to_owned());
@@ -207,7 +207,7 @@ fn an_answer_that_is_not_awss_is_malformed_or_foreign(
 }
 
 #[rstest]
-fn a_store_that_is_not_reached_is_told_from_one_that_is_silent(
+fn a_store_that_cannot_be_reached_differs_from_one_that_does_not_respond(
     #[values(DynamoDb, SecretsManager)] store: StoreName,
 ) {
     is_answered(
@@ -224,7 +224,7 @@ fn a_store_that_is_not_reached_is_told_from_one_that_is_silent(
     let pod = pod(REFERENCE);
     let mut command = pod.command();
     Cloud::start().configure(&mut command, store);
-    // Nobody listens there any more.
+    // The listener is closed.
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -243,7 +243,7 @@ fn a_store_that_is_not_reached_is_told_from_one_that_is_silent(
 #[rstest]
 #[case::read(REFERENCE, "it was marked for deletion.")]
 #[case::created(PASSWORD, "a secret with this name is already scheduled for deletion.")]
-fn a_name_that_is_blocked_by_a_deletion_is_told_with_its_date_where_that_may_be_seen(
+fn a_name_that_a_deletion_blocks_is_reported_with_its_date_if_that_may_be_read(
     #[case] annotation: &str,
     #[case] words: &'static str,
     #[values(true, false)] may_see_the_date: bool,
@@ -255,7 +255,7 @@ fn a_name_that_is_blocked_by_a_deletion_is_told_with_its_date_where_that_may_be_
             Some(Instead::Answer(200, answer.to_string()))
         }
         "DescribeSecret" => Some(refusal("AccessDeniedException", "not authorized")),
-        // A name that cannot be created is one that reading says nothing of.
+        // Reading does not report a name that cannot be created.
         "GetSecretValue" if words.contains("already") => None,
         _ => Some(refusal("InvalidRequestException", words)),
     });
@@ -293,7 +293,7 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/pod";
     &["InvalidIdentityToken", "OIDC provider"]
 )]
 #[case::missing(None, &["No such file", "see that the projected token is mounted"])]
-fn a_web_identity_that_is_not_taken_is_told_by_its_token_file(
+fn a_web_identity_that_is_not_accepted_is_reported(
     #[case] answer: Option<Instead>,
     #[case] parts: &[&str],
     #[values(DynamoDb, SecretsManager)] store: StoreName,
@@ -318,7 +318,7 @@ fn a_web_identity_that_is_not_taken_is_told_by_its_token_file(
 }
 
 #[test]
-fn a_pod_without_any_identity_is_told_what_gives_one() {
+fn a_pod_without_credentials_is_told_how_to_get_them() {
     let pod = pod(REFERENCE);
     let mut command = pod.command();
     let command = Cloud::start()
@@ -333,4 +333,37 @@ fn a_pod_without_any_identity_is_told_what_gives_one() {
         "recreate the pod",
     ];
     fails(&pod, command, 77, &parts);
+}
+
+/// A reason that all entries share is one error, so that the termination message has room for it.
+#[test]
+fn missing_credentials_are_reported_once_with_all_entries() {
+    let names: Vec<_> = (0..40).map(|n| format!("secret/token-{n}")).collect();
+    let annotations: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), REFERENCE))
+        .collect();
+    let pod = Container::new(&annotations);
+    let mut command = pod.command();
+    let command = Cloud::start()
+        .configure(&mut command, DynamoDb)
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    let (status, stderr) = run(command);
+    assert_eq!(status, 77, "{stderr}");
+    let message = pod.read("termination-log");
+    assert!(message.len() <= 1500, "{message}");
+    let (summary, line) = message.split_once('\n').unwrap();
+    assert_eq!(summary, "nothing was written: 1 error, exit 77, denied");
+    assert!(line.starts_with("40 entries in dynamodb: "), "{line}");
+    let lines = stderr.lines().filter(|line| line.contains("ERROR"));
+    assert_eq!(lines.count(), 2, "the error and the summary: {stderr}");
+    for name in names {
+        let entry = name.replace("secret/", "secret.bsycorp.com/");
+        assert!(
+            stderr.contains(&format!("{entry} (/")),
+            "{entry} in {stderr}"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Wrong annotations and wrong settings: everything at once, and no store asked.
+//! Wrong annotations and settings: all errors are reported at once, and no store is asked.
 
 use kees_common::{SecretValue, StoreName};
 use kees_init::{Exit, InitError, Request, settings::LocalModePolicy};
@@ -8,7 +8,7 @@ use crate::pod::{Pod, Scripted};
 const PASSWORD: &str = "kind=DYNAMIC,type=PASSWORD,size=128";
 
 #[tokio::test]
-async fn every_annotation_at_fault_is_named_and_no_store_is_asked() {
+async fn every_wrong_annotation_is_reported_and_no_store_is_asked() {
     let (pod, stores) = (Pod::new(), Scripted::default());
     let annotations = [
         ("secret/good", PASSWORD),
@@ -27,12 +27,12 @@ async fn every_annotation_at_fault_is_named_and_no_store_is_asked() {
         ("resource/secrets.properties", ""),
         ("init/file-mode", "0777"),
     ];
-    let failure = pod.run(&annotations, &stores).await.unwrap_err();
-    assert_eq!(failure.exit(), Exit::Data);
-    let named: Vec<String> = failure
-        .causes()
+    let error = pod.run(&annotations, &stores).await.unwrap_err();
+    assert_eq!(error.exit(), Exit::Data);
+    let named: Vec<String> = error
+        .errors()
         .iter()
-        .map(|cause| match cause {
+        .map(|error| match error {
             InitError::Annotation(fault) => fault.annotation.replace(".bsycorp.com", ""),
             other => panic!("{other}"),
         })
@@ -53,7 +53,7 @@ async fn every_annotation_at_fault_is_named_and_no_store_is_asked() {
 }
 
 #[test]
-fn a_variable_is_needed_where_something_needs_it() {
+fn a_variable_is_required_only_if_the_pod_needs_it() {
     let mut pod = Pod::new();
     pod.settings.pod.pod_name = None;
     pod.settings.storage.flags.store = StoreName::DynamoDb;
@@ -63,8 +63,8 @@ fn a_variable_is_needed_where_something_needs_it() {
         ("secret/b", "kind=REFERENCE,store=embedded"),
         ("lease/n", "kind=INDEX,rangeStart=0,rangeEnd=9"),
     ];
-    let failure = pod.request(&annotations[..2]).unwrap_err();
-    let lines: Vec<String> = failure.causes().iter().map(InitError::line).collect();
+    let error = pod.request(&annotations[..2]).unwrap_err();
+    let lines: Vec<String> = error.errors().iter().map(InitError::line).collect();
     assert_eq!(
         lines,
         [
@@ -73,14 +73,11 @@ fn a_variable_is_needed_where_something_needs_it() {
         ]
     );
     let local = [("init/local-mode", "true"), annotations[2]];
-    let failure = pod.request(&local).unwrap_err();
-    assert_eq!(failure.exit(), Exit::Usage);
-    assert!(
-        failure.to_string().contains("POD_NAME is missing"),
-        "{failure}"
-    );
+    let error = pod.request(&local).unwrap_err();
+    assert_eq!(error.exit(), Exit::Usage);
+    assert!(error.to_string().contains("POD_NAME is missing"), "{error}");
 
-    // In local mode no store needs anything, and without a lease no name does.
+    // Local mode needs no setting of a store, and only a lease needs the name of the pod.
     pod.request(&[("init/local-mode", "true"), ("secret/p", PASSWORD)])
         .unwrap();
 }
@@ -93,10 +90,10 @@ fn a_variable_is_needed_where_something_needs_it() {
 fn a_list_needs_a_file_of_its_own(#[case] name: &str, #[case] message: &str) {
     let mut pod = Pod::new();
     pod.settings.output.resources_file = pod.path(name);
-    let failure = pod.request(&[]).unwrap_err();
-    assert_eq!(failure.exit(), Exit::Usage);
-    assert!(failure.to_string().contains(message), "{failure}");
-    assert!(failure.to_string().contains("RESOURCES_FILE"), "{failure}");
+    let error = pod.request(&[]).unwrap_err();
+    assert_eq!(error.exit(), Exit::Usage);
+    assert!(error.to_string().contains(message), "{error}");
+    assert!(error.to_string().contains("RESOURCES_FILE"), "{error}");
 }
 
 #[test]
@@ -104,15 +101,13 @@ fn local_mode_can_be_denied() {
     let mut pod = Pod::new();
     pod.settings.storage.local_mode = LocalModePolicy::Deny;
     for mode in ["true", "remote-then-local"] {
-        let failure = pod
+        let error = pod
             .request(&[("init/local-mode", mode), ("secret/p", PASSWORD)])
             .unwrap_err();
-        assert_eq!(failure.exit(), Exit::Data);
+        assert_eq!(error.exit(), Exit::Data);
         assert!(
-            failure
-                .to_string()
-                .contains("init.bsycorp.com/local-mode: "),
-            "{failure}"
+            error.to_string().contains("init.bsycorp.com/local-mode: "),
+            "{error}"
         );
     }
     pod.request(&[("init/local-mode", "false"), ("secret/p", PASSWORD)])
@@ -123,12 +118,12 @@ fn local_mode_can_be_denied() {
 fn a_store_is_one_of_those_that_are_allowed() {
     let mut pod = Pod::new();
     let annotations = [("secret/p", "kind=REFERENCE,store=secretsmanager")];
-    let failure = pod.request(&annotations).unwrap_err();
+    let error = pod.request(&annotations).unwrap_err();
     assert!(
-        failure
+        error
             .to_string()
             .contains("store secretsmanager is not allowed"),
-        "{failure}"
+        "{error}"
     );
     pod.settings.storage.flags.stores = vec![StoreName::SecretsManager];
     let request = pod.request(&annotations).unwrap();
@@ -156,49 +151,46 @@ async fn a_value_that_the_format_cannot_hold_is_named() {
         ("secret/b", "kind=REFERENCE"),
         ("secret/c", "kind=REFERENCE"),
     ];
-    let failure = pod.run(&annotations, &stores).await.unwrap_err();
+    let error = pod.run(&annotations, &stores).await.unwrap_err();
     assert_eq!(
-        (failure.exit(), failure.causes().len()),
+        (error.exit(), error.errors().len()),
         (Exit::Data, 2),
-        "{failure}"
+        "{error}"
     );
     assert!(
-        failure.to_string().contains("secret.bsycorp.com/c: "),
-        "{failure}"
+        error.to_string().contains("secret.bsycorp.com/c: "),
+        "{error}"
     );
     assert_eq!(pod.files().len(), 0);
 }
 
 #[test]
-fn two_names_that_become_one_variable_are_refused() {
+fn two_names_that_become_one_variable_are_an_error() {
     let annotations = [
         ("init/format", "env"),
         ("secret/a-b", PASSWORD),
         ("secret/a.b", PASSWORD),
     ];
-    let failure = Pod::new().request(&annotations).unwrap_err();
-    assert_eq!(failure.exit(), Exit::Data);
-    assert!(failure.to_string().contains("a_b"), "{failure}");
+    let error = Pod::new().request(&annotations).unwrap_err();
+    assert_eq!(error.exit(), Exit::Data);
+    assert!(error.to_string().contains("a_b"), "{error}");
 }
 
 #[rstest::rstest]
 #[case(b"secret.bsycorp.com/x`\njunk", "line 1")]
 #[case(b"a/b=\"1\"\nc/d=unquoted", "line 2")]
 #[case(b"a/b=\"\xff\"", "line 1")]
-fn a_file_that_the_kubelet_did_not_write_is_refused(#[case] file: &[u8], #[case] line: &str) {
-    let failure = Request::parse(&Pod::new().settings, file).unwrap_err();
-    assert_eq!(failure.exit(), Exit::Data);
-    assert!(failure.to_string().contains(line), "{failure}");
+fn a_file_that_the_kubelet_did_not_write_is_an_error(#[case] file: &[u8], #[case] line: &str) {
+    let error = Request::parse(&Pod::new().settings, file).unwrap_err();
+    assert_eq!(error.exit(), Exit::Data);
+    assert!(error.to_string().contains(line), "{error}");
 }
 
 #[test]
 fn a_missing_annotations_file_is_wrong_usage() {
     let mut pod = Pod::new();
     pod.settings.pod.annotations_file = pod.path("none");
-    let failure = Request::read(&pod.settings).unwrap_err();
-    assert_eq!(failure.exit(), Exit::Usage);
-    assert!(
-        failure.to_string().contains("none cannot be read"),
-        "{failure}"
-    );
+    let error = Request::read(&pod.settings).unwrap_err();
+    assert_eq!(error.exit(), Exit::Usage);
+    assert!(error.to_string().contains("none cannot be read"), "{error}");
 }

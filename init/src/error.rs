@@ -1,0 +1,243 @@
+//! The errors that make a run fail.
+
+use std::{fmt, io, path::PathBuf, time::Duration};
+
+use kees_common::{
+    AnnotationError, StoragePath, StoreName, downward::ParseDownwardError, output::RenderError,
+};
+use kees_generate::{GenerateError, VerifyError};
+use kees_store::{ErrorKind, StoreError};
+
+use crate::{exit::Exit, usage::UsageError, write::WriteError};
+
+/// One error of a run. No message has a value in it.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The arguments or the environment cannot be understood.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// A variable is missing, or does not fit another.
+    #[error("{variable} {problem}")]
+    Setting {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// The annotations file cannot be read.
+    #[error("the annotations file {path} cannot be read; mount the pod's annotations there")]
+    NoAnnotations {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The annotations file is not what the kubelet writes.
+    #[error("the annotations file is not what the kubelet writes")]
+    Annotations(#[from] ParseDownwardError),
+    /// An annotation is wrong.
+    #[error(transparent)]
+    Annotation(#[from] AnnotationError),
+    /// An entry has no value, or several entries have none for the same reason.
+    #[error("{}", places(entries))]
+    Entries {
+        /// The entries, at least one; all of one store.
+        entries: Vec<FailedEntry>,
+        /// The reason.
+        source: EntryError,
+    },
+    /// Local mode cannot derive a value.
+    #[error("{annotation}: local mode cannot derive the value")]
+    Derivation {
+        /// The annotation.
+        annotation: String,
+        /// Why.
+        source: GenerateError,
+    },
+    /// The format cannot hold a value.
+    #[error("{annotation}")]
+    Output {
+        /// The annotation.
+        annotation: String,
+        /// Why.
+        source: RenderError,
+    },
+    /// A store cannot be used.
+    #[error("the store {} cannot be used: {}", .0.store, store_message(.0))]
+    Store(StoreError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl InitError {
+    /// The error of one entry.
+    pub(crate) fn entry(entry: FailedEntry, source: EntryError) -> Self {
+        Self::Entries {
+            entries: vec![entry],
+            source,
+        }
+    }
+
+    /// The exit status that this error alone gives.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) | Self::Setting { .. } | Self::NoAnnotations { .. } => Exit::Usage,
+            Self::Annotations(_) | Self::Annotation(_) | Self::Output { .. } => Exit::Data,
+            Self::Entries { source, .. } => source.exit(),
+            Self::Derivation { .. } => Exit::Unavailable,
+            Self::Store(error) => store_exit(error),
+            Self::Write(_) => Exit::CannotWrite,
+        }
+    }
+
+    /// The error with its sources, in one line: a store or the system may send line breaks.
+    pub fn line(&self) -> String {
+        let mut line = chain(self);
+        // Last, so that a line that is cut still has the reason.
+        if let Self::Entries { entries, .. } = self
+            && entries.len() > 1
+        {
+            let list: Vec<_> = entries.iter().map(FailedEntry::within_store).collect();
+            line.push_str("; the entries are ");
+            line.push_str(&list.join(", "));
+        }
+        line.chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect()
+    }
+}
+
+/// An entry without a value, and where the value was looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedEntry {
+    /// The annotation.
+    pub annotation: String,
+    /// The store.
+    pub store: StoreName,
+    /// The path in the store.
+    pub path: StoragePath,
+}
+
+impl FailedEntry {
+    fn within_store(&self) -> String {
+        format!("{} ({})", self.annotation, self.path)
+    }
+}
+
+impl fmt::Display for FailedEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} {})", self.annotation, self.store, self.path)
+    }
+}
+
+/// The messages of `error` and its sources.
+fn chain(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    let messages: Vec<_> = sources.map(ToString::to_string).collect();
+    messages.join(": ")
+}
+
+fn places(entries: &[FailedEntry]) -> String {
+    match entries {
+        [entry] => entry.to_string(),
+        entries => {
+            let store = entries.first().map(|entry| entry.store.as_str());
+            format!("{} entries in {}", entries.len(), store.unwrap_or_default())
+        }
+    }
+}
+
+/// Why an entry has no value.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    /// The store answered neither with a value nor that there is none.
+    #[error("{}", store_message(.0))]
+    Store(StoreError),
+    /// The stored value is not what the annotation says.
+    #[error("{0}; kees changes no stored value: repair or remove it")]
+    Verify(VerifyError),
+    /// The generation could not be generated.
+    #[error("the value could not be generated")]
+    Generate(#[from] GenerateError),
+    /// The value is absent, and this run does not create it.
+    #[error("absent{}; {remedy}", after(*waited))]
+    Absent {
+        /// How long the run has waited for it.
+        waited: Duration,
+        /// What to do about it.
+        remedy: String,
+    },
+}
+
+impl From<StoreError> for EntryError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl EntryError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Store(error) => store_exit(error),
+            Self::Verify(_) => Exit::Data,
+            Self::Generate(GenerateError::Size { .. }) => Exit::Data,
+            Self::Generate(_) => Exit::Unavailable,
+            Self::Absent { .. } => Exit::Absent,
+        }
+    }
+
+    /// Whether both errors would be described by the same words, apart from the entry.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Store(this), Self::Store(other)) => {
+                let StoreError {
+                    kind,
+                    store,
+                    path: _,
+                    code,
+                    message,
+                    remedy,
+                } = this;
+                (kind, store, code) == (&other.kind, &other.store, &other.code)
+                    && (message, remedy) == (&other.message, &other.remedy)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn store_exit(error: &StoreError) -> Exit {
+    match error.kind {
+        ErrorKind::Denied { .. } | ErrorKind::Credentials => Exit::Denied,
+        ErrorKind::Malformed => Exit::Data,
+        ErrorKind::ScheduledForDeletion { .. } | ErrorKind::Absent => Exit::Absent,
+        _ => Exit::Unavailable,
+    }
+}
+
+/// The error of a store with its code and what to do.
+fn store_message(error: &StoreError) -> String {
+    let mut text = String::new();
+    if let Some(code) = error
+        .code
+        .as_ref()
+        .filter(|code| !error.message.contains(*code))
+    {
+        text.push_str(code);
+        text.push_str(": ");
+    }
+    text.push_str(&error.message);
+    if !error.remedy.is_empty() {
+        text.push_str("; ");
+        text.push_str(&error.remedy);
+    }
+    text
+}
+
+fn after(waited: Duration) -> String {
+    match waited.as_secs() {
+        0 => String::new(),
+        seconds => format!(" after {seconds} s"),
+    }
+}

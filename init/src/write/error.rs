@@ -1,0 +1,117 @@
+//! Why files could not be written.
+
+use std::{io, path::PathBuf, time::Duration};
+
+/// A file or folder that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The folder is missing, and so is every folder above it except the root: no volume is mounted.
+    #[error("the folder {path} is missing; mount a volume there")]
+    NoVolume {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder cannot be opened, locked or created.
+    #[error("the folder {path} cannot be used")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another run still writes to the folder.
+    #[error(
+        "another run has kept the folder {path} locked for {:.1} s; two init containers of a pod must \
+         not write to one folder at the same time",
+        waited.as_secs_f64()
+    )]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// How long this run has waited for the other.
+        waited: Duration,
+    },
+    /// A directory has the name of a file.
+    #[error("{path} is a directory; remove it, or name another file")]
+    IsFolder {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A device, a FIFO or a socket has the name of a file, or the name is a link to one.
+    #[error("{path} is {found}, and would be replaced by a file; name a regular file")]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+        /// What is there, `a device`.
+        found: &'static str,
+    },
+    /// Two paths lead to one file, by a link or a mount.
+    #[error("{path} and {other} are the same file; name two files")]
+    SameFile {
+        /// The first path.
+        path: PathBuf,
+        /// The second path.
+        other: PathBuf,
+    },
+    /// A file cannot be written or replaced. A full volume is one reason.
+    #[error("the file {path} cannot be written{}", hint(source))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Some files had been changed when the error occurred.
+    #[error(
+        "some files were changed before the error ({})",
+        changed(replaced, removed)
+    )]
+    Partial {
+        /// The files with their new content.
+        replaced: Vec<PathBuf>,
+        /// The files that had their new content and were removed after the error.
+        removed: Vec<PathBuf>,
+        /// The error.
+        source: Box<WriteError>,
+    },
+}
+
+impl WriteError {
+    /// This error, after some files were changed. The same error if none were.
+    pub(super) fn after(self, replaced: Vec<PathBuf>, removed: Vec<PathBuf>) -> Self {
+        if replaced.is_empty() && removed.is_empty() {
+            return self;
+        }
+        Self::Partial {
+            replaced,
+            removed,
+            source: Box::new(self),
+        }
+    }
+}
+
+/// What to do about a system error whose own message does not say it.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            " (old and new files must fit side by side: raise the sizeLimit of the volume)"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            " (the volume must be writable for the user that kees-init runs as)"
+        }
+        _ => "",
+    }
+}
+
+fn changed(replaced: &[PathBuf], removed: &[PathBuf]) -> String {
+    let list = |what: &str, files: &[PathBuf]| {
+        let files: Vec<_> = files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        (!files.is_empty()).then(|| format!("{what}: {}", files.join(", ")))
+    };
+    let lists = [list("replaced", replaced), list("removed", removed)];
+    let lists: Vec<_> = lists.into_iter().flatten().collect();
+    lists.join("; ")
+}
