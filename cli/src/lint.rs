@@ -31,7 +31,7 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
     errors.retain(|error| {
         !matches!(
             error.kind,
-            CliErrorKind::Settings(SettingsError::NoEnvLabel)
+            CliErrorKind::Settings(SettingsError::NoEnvLabel(_))
         )
     });
     let (input, errors) = Input::read(manifest, settings, errors);

@@ -115,11 +115,8 @@ fn prepare_all(args: &RunArgs, input: &Input, summary: &mut Summary) -> Vec<Prep
 /// is meant for a cluster.
 async fn set_region(prepared: &mut [Prepared]) -> Result<(), CliErrorKind> {
     let lacks_region = |one: &&mut Prepared| {
-        let stores = one.request.stores();
-        let is_aws = [StoreName::DynamoDb, StoreName::SecretsManager]
-            .iter()
-            .any(|store| stores.contains(store));
-        is_aws && one.settings.aws.flags.aws_region.is_none()
+        let mut stores = one.request.stores().into_iter();
+        stores.any(StoreName::is_in_aws) && one.settings.aws.flags.aws_region.is_none()
     };
     let mut lacking = prepared.iter_mut().filter(lacks_region).peekable();
     if lacking.peek().is_some() {
@@ -139,7 +136,8 @@ fn run_one(args: &RunArgs, runtime: &Runtime, prepared: Prepared, summary: &mut 
         settings,
         request,
     } = prepared;
-    let uses_embedded_file = request.stores().contains(&StoreName::Embedded)
+    let mut stores = request.stores().into_iter();
+    let uses_embedded_file = stores.any(StoreName::needs_embedded_file)
         && settings.storage.embedded_file == Some(args.out.join(EMBEDDED_FILE));
     let created = folder::create(&args.out, &folder).and_then(|()| {
         if uses_embedded_file {

@@ -140,12 +140,16 @@ pub enum AnnotationErrorKind {
         /// What is wrong with it. It is part of the message, so it is not the error's source.
         reason: ParsePathError,
     },
-    /// Secrets Manager does not accept the path as a name.
-    #[error(
-        "{0} cannot be the name of a secret in Secrets Manager; use 1 to 512 letters, digits and \
-         /_+=.@-"
-    )]
-    SecretName(String),
+    /// The store does not accept the path as a name.
+    #[error("the store {store} does not accept the name {path}; {right}")]
+    PathNotAccepted {
+        /// The path as it was joined.
+        path: String,
+        /// The entry's store.
+        store: StoreName,
+        /// What the store accepts.
+        right: &'static str,
+    },
     /// Two DYNAMIC entries ask for different secrets at one path.
     #[error(
         "{path} is asked for as {this} here and as {other} by {by}; give one of them another name \
@@ -194,15 +198,17 @@ pub enum AnnotationErrorKind {
         /// The stores that are allowed.
         allowed: String,
     },
-    /// A key that works with Secrets Manager only, and another store.
+    /// A key that the entry's store does not support.
     #[error(
-        "{key}= works with the store secretsmanager alone, and this entry is in {store}; remove it or add store=secretsmanager"
+        "{key}= does not work with the store {store}; remove it, or use a store that supports it: {supported}"
     )]
-    NeedsSecretsManager {
+    UnsupportedKey {
         /// `property`, `versionStage` or `versionId`.
         key: &'static str,
         /// The entry's store.
         store: StoreName,
+        /// The stores that support the key.
+        supported: String,
     },
     /// A lease outside local mode.
     #[error(

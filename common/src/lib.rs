@@ -65,5 +65,5 @@ pub use region::{ParseRegionError, Region};
 pub use secret::{ParseBase64Error, SecretValue};
 pub use secret_type::{ParseSecretTypeError, SecretType};
 pub use spec::Spec;
-pub use store_name::{ParseStoreNameError, StoreName};
+pub use store_name::{ParseStoreNameError, RegionUse, StoreName};
 pub use user_id::{ParseUserIdError, UserId};

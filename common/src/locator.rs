@@ -1,10 +1,9 @@
 //! Where one value is stored.
 
-use crate::{field::Field, path::StoragePath, secret_type::SecretType};
+use crate::{field::Field, path::StoragePath, secret_type::SecretType, store_name::StoreName};
 
-/// Where one value is, for every kind of store. A store that holds one value under each name
-/// (DynamoDB, embedded, memory) uses `path`; Secrets Manager uses `member` where there is one, and
-/// `path` otherwise.
+/// Where one value is, for every kind of store. A store with members ([`StoreName::has_members`])
+/// uses `member` where there is one, and `path` otherwise; every other store uses `path`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Locator {
     /// The value's own path: a key of kees's table, the name of a whole secret, or an ARN.
@@ -20,11 +19,20 @@ pub struct Locator {
 }
 
 impl Locator {
-    /// The name or ARN of the Secrets Manager secret that holds this value.
+    /// The name or ARN of the stored value that holds this one, in a store with members.
     pub fn secret_id(&self) -> &StoragePath {
         self.member
             .as_ref()
             .map_or(&self.path, |member| &member.secret)
+    }
+
+    /// What `store` calls the stored value that holds this one.
+    pub fn name_in(&self, store: StoreName) -> &StoragePath {
+        if store.has_members() {
+            self.secret_id()
+        } else {
+            &self.path
+        }
     }
 
     /// Whether the current version is read.
@@ -33,7 +41,8 @@ impl Locator {
     }
 }
 
-/// One member of the JSON object that Secrets Manager holds for a generation with several fields.
+/// One member of the JSON object that a store with members holds for a generation with several
+/// fields.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Member {
     /// The name or ARN of the secret.

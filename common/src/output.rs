@@ -62,10 +62,10 @@ pub struct ParseFormatError;
 /// to a file named after its entry.
 ///
 /// The names are those of one file, so each is there once. The buffer has its final size from the
-/// start: growing would leave unwiped copies behind.
+/// start: a buffer that grows leaves copies behind that are not wiped.
 ///
 /// # Errors
-/// [`RenderError`] for [`Format::Env`] alone, naming the entries and nothing of their values.
+/// [`RenderError`], naming the entries and nothing of their values.
 pub fn render(
     format: Format,
     entries: &[(&EntryName, &SecretValue)],
@@ -74,6 +74,9 @@ pub fn render(
         .iter()
         .map(|(name, value)| (name.as_str(), *value))
         .collect();
+    entries
+        .iter()
+        .try_for_each(|(name, value)| check(format, name, value))?;
     Ok(match format {
         Format::Properties => Some(filled(|put| properties(&entries, put))),
         Format::Env => {
@@ -83,6 +86,22 @@ pub fn render(
         Format::Json => Some(filled(|put| json(&entries, put))),
         Format::Files => None,
     })
+}
+
+/// Whether `format` can hold a value that may be a stored text.
+fn check(format: Format, name: &str, value: &SecretValue) -> Result<(), RenderError> {
+    if !value.is_verbatim() {
+        return Ok(());
+    }
+    let name = name.to_owned();
+    match format {
+        Format::Properties if value.expose().iter().any(u8::is_ascii_control) => {
+            Err(RenderError::NotOneLine { name })
+        }
+        Format::Properties | Format::Files => Ok(()),
+        Format::Env => Err(RenderError::not_base64(name, "format env")),
+        Format::Json => Err(RenderError::not_base64(name, "format json")),
+    }
 }
 
 /// What `write` puts, in a buffer that never grew: it is measured first, then filled.
@@ -219,6 +238,26 @@ pub enum RenderError {
         /// The other entry.
         other: String,
     },
+    /// A stored text that is not canonical base64, where the raw value is needed.
+    #[error(
+        "the stored text of {name} is not canonical base64, and {needed_by} needs the raw value; \
+         store the base64 of the value"
+    )]
+    NotBase64 {
+        /// The entry.
+        name: String,
+        /// What needs the raw value.
+        needed_by: &'static str,
+    },
+    /// A stored text that is not canonical base64 and has a line break or another control character.
+    #[error(
+        "the stored text of {name} is not canonical base64 and has a control character, which a \
+         line of format properties cannot hold; store the base64 of the value in one line"
+    )]
+    NotOneLine {
+        /// The entry.
+        name: String,
+    },
     /// A value that a shell variable cannot hold.
     #[error(
         "the value of {name} is not text (UTF-8 without NUL), which format env cannot hold; use \
@@ -228,6 +267,34 @@ pub enum RenderError {
         /// The entry.
         name: String,
     },
+}
+
+impl RenderError {
+    fn not_base64(name: String, needed_by: &'static str) -> Self {
+        Self::NotBase64 { name, needed_by }
+    }
+
+    /// The entry that the error is about; the first of two.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::SameVariable { name, .. }
+            | Self::NotBase64 { name, .. }
+            | Self::NotOneLine { name }
+            | Self::NotText { name } => name,
+        }
+    }
+}
+
+/// The content of a file that holds one value only: its raw bytes.
+///
+/// # Errors
+/// [`RenderError::NotBase64`] where the value has none.
+pub fn raw_file(name: &EntryName, value: &SecretValue) -> Result<Zeroizing<Vec<u8>>, RenderError> {
+    if value.is_verbatim() {
+        let name = name.as_str().to_owned();
+        return Err(RenderError::not_base64(name, "a file of its own"));
+    }
+    Ok(Zeroizing::new(value.expose().to_vec()))
 }
 
 #[cfg(test)]
@@ -310,6 +377,34 @@ mod tests {
             file.unwrap(),
             "{\n  \"a\": \"1\\\"\\\\\\n\\u0001\\u0000 ü\",\n  \"b\": \"/w==\"\n}\n"
         );
+    }
+
+    /// `hunter2` is what somebody stored without encoding it.
+    #[rstest]
+    #[case(Format::Properties, "hunter2", Ok("a=hunter2\n"))]
+    #[case(Format::Properties, "canary\nb=x", Err("control character"))]
+    #[case(Format::Env, "hunter2", Err("format env needs the raw value"))]
+    #[case(Format::Json, "hunter2", Err("format json needs the raw value"))]
+    fn a_stored_text_is_copied_into_a_list_of_properties_and_refused_elsewhere(
+        #[case] format: Format,
+        #[case] text: &str,
+        #[case] expected: Result<&str, &str>,
+    ) {
+        let name: EntryName = "a".parse().unwrap();
+        let value = SecretValue::from_stored_text(Zeroizing::new(text.to_owned()));
+        let file = render(format, &[(&name, &value)]);
+        match (file, expected) {
+            (Ok(file), Ok(expected)) => assert_eq!(*file.unwrap(), expected.as_bytes()),
+            (Err(error), Err(expected)) => {
+                let error = error.to_string();
+                assert!(
+                    error.contains(expected) && !error.contains("canary"),
+                    "{error}"
+                );
+            }
+            (file, _) => panic!("{file:?}"),
+        }
+        assert!(raw_file(&name, &value).is_err());
     }
 
     #[rstest]

@@ -60,7 +60,7 @@ pub struct Item {
 pub struct Generation {
     /// The store.
     pub store: StoreName,
-    /// Its path without a field: the name of its one secret in Secrets Manager.
+    /// Its path without a field: its one name in a store with members.
     pub path: StoragePath,
     /// What is generated.
     pub spec: Spec,

@@ -1,4 +1,4 @@
-//! A value that must not be seen: wiped when dropped, never printed.
+//! A secret value: wiped when dropped, never printed.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-/// Standard base64: padding is written, and not asked for, as the original's decoder has it.
+/// Standard base64 as the original's decoder reads it: padding is written, but not required.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -16,79 +16,118 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The raw bytes of one stored value.
+/// Standard base64 as this project writes it: with padding, and nothing in the unused bits. Only
+/// such a text is the same again after decoding and encoding.
+const CANONICAL: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new());
+
+/// One stored value: its raw bytes or, where the store holds something that should be base64 and is
+/// not, the stored text ([`SecretValue::is_verbatim`]).
 ///
-/// It has no `Display` and no `Serialize`, and its `Debug` tells the length alone. The memory is
+/// It has no `Display` and no `Serialize`, and its `Debug` shows only the length. The memory is
 /// overwritten when the value is dropped; a clone is a second copy that is wiped on its own.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretValue(Zeroizing<Vec<u8>>);
+pub struct SecretValue {
+    bytes: Zeroizing<Vec<u8>>,
+    is_verbatim: bool,
+}
 
 impl SecretValue {
     /// Takes ownership of `bytes`; nothing is copied.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self::from(Zeroizing::new(bytes))
     }
 
-    /// Decodes standard base64, the encoding of kees's table and files; padding may be missing.
+    /// The value that kees's table holds as `text`: decoded where it is canonical base64, otherwise
+    /// the text itself, which the original hands out unchanged.
+    pub fn from_stored_text(mut text: Zeroizing<String>) -> Self {
+        // Sized once: a buffer that grows leaves copies behind that are not wiped.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 4 * 3 + 3));
+        if CANONICAL.decode_vec(text.as_str(), &mut bytes).is_ok() {
+            return Self::from(bytes);
+        }
+        Self {
+            bytes: Zeroizing::new(std::mem::take(&mut *text).into_bytes()),
+            is_verbatim: true,
+        }
+    }
+
+    /// Decodes standard base64, the encoding of kees's files; padding may be missing.
     ///
     /// # Errors
     /// [`ParseBase64Error`], which names no byte of the input.
     pub fn from_base64(text: &str) -> Result<Self, ParseBase64Error> {
-        // Sized once: growing would leave unwiped copies behind.
+        // Sized once: a buffer that grows leaves copies behind that are not wiped.
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 4 * 3 + 3));
         BASE64
             .decode_vec(text, &mut bytes)
             .map_err(|_| ParseBase64Error)?;
-        Ok(Self(bytes))
+        Ok(Self::from(bytes))
     }
 
-    /// The value as kees's table and files hold it: standard base64 with padding.
+    /// The value as kees's table and files hold it: standard base64 with padding, or the stored
+    /// text as it is.
     pub fn to_base64(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(self.0.len().div_ceil(3) * 4));
-        BASE64.encode_string(&*self.0, &mut text);
+        let mut text = Zeroizing::new(String::with_capacity(self.bytes.len().div_ceil(3) * 4));
+        match self.expose_text() {
+            Some(stored) if self.is_verbatim => text.push_str(stored),
+            _ => BASE64.encode_string(&*self.bytes, &mut text),
+        }
         text
     }
 
-    /// The bytes themselves. The name marks every place where a value leaves its wrapping.
+    /// Whether this is a stored text that is not canonical base64. It has no raw bytes: a list of
+    /// format `properties` repeats it, and whatever needs raw bytes refuses it.
+    pub fn is_verbatim(&self) -> bool {
+        self.is_verbatim
+    }
+
+    /// The bytes themselves, raw unless [`SecretValue::is_verbatim`]. The name marks every place
+    /// where a value leaves its wrapping.
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// The value as text, if it is UTF-8.
     pub fn expose_text(&self) -> Option<&str> {
-        std::str::from_utf8(&self.0).ok()
+        std::str::from_utf8(&self.bytes).ok()
     }
 
     /// Length in bytes.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
-    /// Whether there are no bytes at all, which no sound value is.
+    /// Whether there are no bytes at all, which is wrong for a secret.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 }
 
 impl From<Zeroizing<Vec<u8>>> for SecretValue {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
-        Self(bytes)
+        Self {
+            bytes,
+            is_verbatim: false,
+        }
     }
 }
 
 impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecretValue({} bytes)", self.0.len())
+        write!(f, "SecretValue({} bytes)", self.bytes.len())
     }
 }
 
-/// A text that should have been base64 and is not. It repeats nothing of the text.
+/// A text that is not base64. It repeats nothing of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not standard base64")]
 pub struct ParseBase64Error;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -104,6 +143,30 @@ mod tests {
         assert_eq!(SecretValue::from_base64("").unwrap().expose(), b"");
         for wrong in ["Y", "YW I=", "YWI_", "YW=I"] {
             assert!(SecretValue::from_base64(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// `cGFzc3dvcmQxMg==` is canonical; `password12` has no padding, `hunter2` has an odd length,
+    /// `YWJ=` has bits that are dropped.
+    #[test]
+    fn a_stored_text_that_is_not_canonical_base64_stays_as_it_is() {
+        let stored = |text: &str| SecretValue::from_stored_text(Zeroizing::new(text.to_owned()));
+        let decoded = stored("cGFzc3dvcmQxMg==");
+        assert!(!decoded.is_verbatim());
+        assert_eq!(decoded.expose(), b"password12");
+        for text in ["password12", "hunter2", "YWJ=", "YWI", "pass word", "über"] {
+            let value = stored(text);
+            assert!(value.is_verbatim(), "{text}");
+            assert_eq!(*value.to_base64(), text);
+            assert_ne!(value, SecretValue::new(text.as_bytes().to_vec()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_table_holds_is_what_a_list_holds(text: String) {
+            let value = SecretValue::from_stored_text(Zeroizing::new(text.clone()));
+            prop_assert_eq!(&*value.to_base64(), &text);
         }
     }
 

@@ -91,10 +91,13 @@ pub(crate) fn fill(
     }
     for (entry, value) in entries.iter().zip(values) {
         if let Some(path) = layout.own_file(entry) {
-            files.push(OutputFile {
-                path,
-                content: Zeroizing::new(value.expose().to_vec()),
-            });
+            match output::raw_file(&entry.name, value) {
+                Ok(content) => files.push(OutputFile { path, content }),
+                Err(source) => errors.push(InitError::Output {
+                    annotation: entry.annotation.clone(),
+                    source,
+                }),
+            }
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -136,8 +139,11 @@ fn list(
 
 /// An error of two entries together, reported for the one that it names.
 fn of_list(rows: &[(&Entry, &SecretValue)], source: RenderError) -> InitError {
-    let (RenderError::SameVariable { name, .. } | RenderError::NotText { name }) = &source;
+    let name = source.name();
     let entry = rows.iter().find(|(entry, _)| entry.name.as_str() == name);
-    let annotation = entry.map_or(name, |(entry, _)| &entry.annotation).clone();
-    InitError::Output { annotation, source }
+    let annotation = entry.map_or(name, |(entry, _)| &entry.annotation);
+    InitError::Output {
+        annotation: annotation.to_owned(),
+        source,
+    }
 }

@@ -134,6 +134,7 @@ impl Request {
     /// The variables that are missing and that this pod needs.
     fn missing_settings(&self, settings: &InitSettings) -> Vec<InitError> {
         let stores = self.stores();
+        let any = |needs: fn(StoreName) -> bool| stores.iter().any(|store| needs(*store));
         let has_lease = self
             .entries
             .iter()
@@ -141,12 +142,12 @@ impl Request {
         let needed = [
             (
                 env::ENV_LABEL,
-                stores.contains(&StoreName::DynamoDb) && settings.storage.flags.env_label.is_none(),
+                any(StoreName::needs_env_label) && settings.storage.flags.env_label.is_none(),
                 "is missing; the DynamoDB table is ENV_LABEL-kube-secret",
             ),
             (
                 env::EMBEDDED_FILE,
-                stores.contains(&StoreName::Embedded) && settings.storage.embedded_file.is_none(),
+                any(StoreName::needs_embedded_file) && settings.storage.embedded_file.is_none(),
                 "is missing; name the SQLite file of the store embedded",
             ),
             (

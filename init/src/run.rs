@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kees_common::{Entry, Item, LocalMode, SecretValue, StoragePath, StoreName};
+use kees_common::{Entry, Item, LocalMode, RegionUse, SecretValue, StoragePath, StoreName};
 use kees_store::{CreateStore, ReadStore, RetryBudget, StoreError, Stores};
 
 use crate::{
@@ -216,7 +216,7 @@ impl Absence<'_> {
                 "store a value there, correct the path, or add localModeValue="
             }
             // Another Region's secrets are absent as well; a table's absence is told apart.
-            (None, ..) if item.store == StoreName::SecretsManager => {
+            (None, ..) if item.store.region() == RegionUse::Required => {
                 "store a value there, or correct the path (the prefix and storageKey=) or AWS_REGION"
             }
             (None, ..) => "store a value there, or correct the path (the prefix and storageKey=)",
@@ -250,11 +250,7 @@ fn rows(request: &Request, values: &[Valued]) -> Vec<Row> {
 
 /// The store of a value, and what it is called there.
 fn place(item: &Item) -> (StoreName, StoragePath) {
-    let path = match item.store {
-        StoreName::SecretsManager => item.locator.secret_id(),
-        _ => &item.locator.path,
-    };
-    (item.store, path.clone())
+    (item.store, item.locator.name_in(item.store).clone())
 }
 
 fn no_value(entry: &Entry) -> InitError {

@@ -34,6 +34,9 @@ pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
         if value.is_empty() && is_secret(request, item) {
             let error = VerifyError::new(Field::Whole, "the stored value is empty");
             faults.push((at, error));
+        } else if value.is_verbatim() && item.generation.is_some() {
+            let error = VerifyError::new(Field::Whole, "the stored text is not canonical base64");
+            faults.push((at, error));
         } else if let Some((key, secret_type, field)) = typed(&request.plan, item) {
             match groups.iter_mut().find(|group| group.key == key) {
                 Some(group) => group.values.push((at, field, value)),
@@ -98,7 +101,7 @@ fn typed<'a>(
         ));
     }
     let member = item.locator.member.as_ref()?;
-    (item.store == StoreName::SecretsManager).then_some((
+    item.store.has_members().then_some((
         (item.store, &member.secret),
         member.secret_type,
         member.field,

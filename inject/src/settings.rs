@@ -61,7 +61,7 @@ impl InjectSettings {
             image_pull_policy: None,
             wired_image: WiredImage::default(),
             cluster: None,
-            store: StoreName::DynamoDb,
+            store: StoreName::default(),
             stores: Vec::new(),
             init_env: BTreeMap::new(),
             volume_size: Quantity::mebi(4),
@@ -78,11 +78,13 @@ impl InjectSettings {
         if self.init_image.trim().is_empty() {
             errors.push(SettingsError::NoImage);
         }
-        if stores().any(|store| store == StoreName::DynamoDb) && !self.sets(env::ENV_LABEL) {
-            errors.push(SettingsError::NoEnvLabel);
+        if let Some(store) = stores().find(|store| store.needs_env_label())
+            && !self.sets(env::ENV_LABEL)
+        {
+            errors.push(SettingsError::NoEnvLabel(store));
         }
-        if stores().any(|store| store == StoreName::Memory) {
-            errors.push(SettingsError::MemoryStore);
+        if let Some(store) = stores().find(|store| !store.is_persistent()) {
+            errors.push(SettingsError::NotPersistent(store));
         }
         for name in self.init_env.keys() {
             if DECIDED_VARIABLES.contains(&name.as_str()) {
@@ -128,14 +130,11 @@ pub enum SettingsError {
     #[error("the image of the init container is empty; give --init-image")]
     NoImage,
     /// The name of the DynamoDB table is unknown.
-    #[error("the store dynamodb needs --env-label, which names its table ENV_LABEL-kube-secret")]
-    NoEnvLabel,
-    /// The memory store is for tests only.
-    #[error(
-        "the store memory loses its values when the init container ends; use dynamodb or \
-         secretsmanager"
-    )]
-    MemoryStore,
+    #[error("the store {0} needs --env-label, which names its table ENV_LABEL-kube-secret")]
+    NoEnvLabel(StoreName),
+    /// The store loses its values when the init container ends.
+    #[error("the store {0} loses its values when the init container ends; use one that keeps them")]
+    NotPersistent(StoreName),
     /// A template of the policy cannot be filled in.
     #[error("the policy uses {{cluster}}, and the cluster has no name; give --cluster")]
     NoCluster,

@@ -10,7 +10,7 @@ use kees_common::{
 #[derive(Debug, Clone, Args)]
 pub struct StoreFlags {
     /// The store of an entry that names none: dynamodb, secretsmanager or embedded
-    #[arg(long, env = STORE, default_value_t = StoreName::DynamoDb, value_parser = store, value_name = "STORE")]
+    #[arg(long, env = STORE, default_value_t = StoreName::default(), value_parser = store, value_name = "STORE")]
     pub store: StoreName,
     /// The stores that annotations may name, by comma [default: the one of --store]
     #[arg(long, env = STORES, value_delimiter = ',', value_parser = store, value_name = "STORES")]
@@ -27,7 +27,7 @@ pub struct StoreFlags {
 impl Default for StoreFlags {
     fn default() -> Self {
         Self {
-            store: StoreName::DynamoDb,
+            store: StoreName::default(),
             stores: Vec::new(),
             env_label: None,
             kms_key_id: None,
@@ -37,10 +37,10 @@ impl Default for StoreFlags {
 
 /// A store that keeps values after the process has ended.
 fn store(text: &str) -> Result<StoreName, String> {
-    match text.trim().parse() {
-        Ok(StoreName::Memory) => {
-            Err("the store memory ends with the process; use embedded".to_owned())
-        }
+    match text.trim().parse::<StoreName>() {
+        Ok(store) if !store.is_persistent() => Err(format!(
+            "the store {store} ends with the process; use embedded"
+        )),
         Ok(store) => Ok(store),
         Err(error) => Err(error.to_string()),
     }

@@ -195,10 +195,14 @@ impl Planner<'_> {
             let joined = format!("{}/{suffix}", prefix.strip_suffix('/').unwrap_or(prefix));
             AnnotationErrorKind::path(&joined, reason)
         })?;
-        if store == StoreName::SecretsManager && !is_secret_name(path.as_str()) {
-            return Err(AnnotationErrorKind::SecretName(path.as_str().to_owned()));
+        match store.accepts(path.as_str()) {
+            Ok(()) => Ok(path),
+            Err(right) => Err(AnnotationErrorKind::PathNotAccepted {
+                path: path.as_str().to_owned(),
+                store,
+                right,
+            }),
         }
-        Ok(path)
     }
 
     fn generation(
@@ -216,7 +220,7 @@ impl Planner<'_> {
         } else {
             entry.name.base()
         };
-        if store == StoreName::SecretsManager && storage_key.is_some_and(StorageKey::is_arn) {
+        if store.takes_arns() && storage_key.is_some_and(StorageKey::is_arn) {
             return Err(AnnotationErrorKind::DynamicArn);
         }
         let suffix = storage_key.map_or(name, StorageKey::as_str);
@@ -247,15 +251,12 @@ impl Planner<'_> {
         index: usize,
         generation: Generation,
     ) -> Result<usize, AnnotationErrorKind> {
-        // Secrets Manager stores a generation under one name, other stores each field under its own.
         let place = |path: &StoragePath| (generation.store, path.clone());
-        let places: Vec<_> = match generation.store {
-            StoreName::SecretsManager => vec![place(&generation.path)],
-            _ => generation
-                .fields
-                .iter()
-                .map(|(_, path)| place(path))
-                .collect(),
+        let places: Vec<_> = if generation.store.has_members() {
+            vec![place(&generation.path)]
+        } else {
+            let paths = generation.fields.iter().map(|(_, path)| place(path));
+            paths.collect()
         };
         let known = places
             .iter()
@@ -287,6 +288,37 @@ impl Planner<'_> {
         Ok(at)
     }
 
+    /// Whether the store supports the keys that choose a member or a version.
+    fn check_keys(&self, store: StoreName, lookup: &Lookup) -> Result<(), AnnotationErrorKind> {
+        if self.is_local_only() {
+            return Ok(());
+        }
+        type Supports = fn(StoreName) -> bool;
+        let keys: [(_, _, Supports); 3] = [
+            (keys::PROPERTY, &lookup.property, StoreName::has_members),
+            (
+                keys::VERSION_STAGE,
+                &lookup.version_stage,
+                StoreName::has_versions,
+            ),
+            (
+                keys::VERSION_ID,
+                &lookup.version_id,
+                StoreName::has_versions,
+            ),
+        ];
+        for (key, value, supports) in keys {
+            if value.is_some() && !supports(store) {
+                return Err(AnnotationErrorKind::UnsupportedKey {
+                    key,
+                    store,
+                    supported: StoreName::names_with(supports),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Where a value is that is only read. `name` is its place where `storageKey=` is absent.
     fn locator(
         &self,
@@ -296,18 +328,9 @@ impl Planner<'_> {
         member: Option<(SecretType, Field)>,
         name: &str,
     ) -> Result<Locator, AnnotationErrorKind> {
-        let secrets_manager = store == StoreName::SecretsManager;
-        let keys = [
-            (keys::PROPERTY, &lookup.property),
-            (keys::VERSION_STAGE, &lookup.version_stage),
-            (keys::VERSION_ID, &lookup.version_id),
-        ];
-        let other_store = !secrets_manager && !self.is_local_only();
-        if let Some((key, _)) = keys.into_iter().find(|(_, v)| v.is_some() && other_store) {
-            return Err(AnnotationErrorKind::NeedsSecretsManager { key, store });
-        }
+        self.check_keys(store, lookup)?;
         let at = |suffix: &str| match &lookup.storage_key {
-            Some(key) if secrets_manager && key.is_arn() => StoragePath::arn(key.as_str())
+            Some(key) if store.takes_arns() && key.is_arn() => StoragePath::arn(key.as_str())
                 .map_err(|reason| AnnotationErrorKind::path(key.as_str(), reason)),
             Some(key) => self.path(store, key.as_str()),
             None => self.path(store, suffix),
@@ -333,12 +356,4 @@ impl Planner<'_> {
             version_id: lookup.version_id.clone(),
         })
     }
-}
-
-/// Whether Secrets Manager accepts `name` for a secret (`CreateSecret`, API reference).
-fn is_secret_name(name: &str) -> bool {
-    name.len() <= 512
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-".contains(&b))
 }

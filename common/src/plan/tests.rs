@@ -264,7 +264,7 @@ fn a_secret_has_a_name_of_512_characters_at_most() {
     assert_eq!(named(512), Vec::<String>::new());
     let refused = named(513);
     assert!(
-        refused[0].contains("cannot be the name of a secret"),
+        refused[0].contains("does not accept the name"),
         "{refused:?}"
     );
 }
@@ -280,13 +280,13 @@ fn a_secret_has_a_name_of_512_characters_at_most() {
 )]
 #[case(
     &[("secret.d/a", "kind=REFERENCE,store=dynamodb,property=p")],
-    "secret.d/a: property= works with the store secretsmanager alone, and this entry is in \
-     dynamodb; remove it or add store=secretsmanager"
+    "secret.d/a: property= does not work with the store dynamodb; remove it, or use a store that \
+     supports it: secretsmanager"
 )]
 #[case(
     &[("resource.d/a", "versionId=p")],
-    "resource.d/a: versionId= works with the store secretsmanager alone, and this entry is in \
-     embedded; remove it or add store=secretsmanager"
+    "resource.d/a: versionId= does not work with the store embedded; remove it, or use a store \
+     that supports it: secretsmanager"
 )]
 #[case(
     &[("resource.d/a", "storageKey=../prod/db")],
@@ -304,7 +304,7 @@ fn a_secret_has_a_name_of_512_characters_at_most() {
 )]
 #[case(
     &[("secret.d/a", "kind=REFERENCE,store=secretsmanager,storageKey=a b")],
-    "secret.d/a: /dev/team/a b cannot be the name of a secret in Secrets Manager; use 1 to 512 \
+    "secret.d/a: the store secretsmanager does not accept the name /dev/team/a b; use 1 to 512 \
      letters, digits and /_+=.@-"
 )]
 #[case(

@@ -204,20 +204,26 @@ fn a_gpg_key_without_one_of_its_fields_is_an_error(
 
 /// The embedded store holds bytes, so a value that is not base64 can only be in the other two.
 #[rstest]
-#[case(DynamoDb, "tls_public", json!({"S": "canary!"}), "secretValue of /tls_public is not standard base64")]
 #[case(
-    SecretsManager, "tls",
+    DynamoDb, &["tls_public", "tls_private"],
+    json!({"S": "canary!"}),
+    "the stored text is not canonical base64"
+)]
+#[case(
+    SecretsManager, &["tls"],
     json!({"SecretString": "{\"public\": \"canary!\", \"private\": \"canary!\"}"}),
     "has a member 'public' that is not standard base64"
 )]
 fn a_value_that_is_not_base64_is_an_error(
     #[case] store: StoreName,
-    #[case] name: &str,
+    #[case] names: &[&str],
     #[case] content: Value,
     #[case] problem: &str,
 ) {
     let world = World::new(store, &TLS);
-    world.cloud.put(&format!("/{name}"), content);
+    for name in names {
+        world.cloud.put(&format!("/{name}"), content.clone());
+    }
     world.refuses("tls_public", &[problem]);
     assert!(!world.pod.read("termination-log").contains("canary"));
 }

@@ -19,6 +19,7 @@ mod memory;
 mod pod;
 mod process;
 mod robustness;
+mod stored_text;
 mod stores;
 mod volume;
 mod waiting;

@@ -173,7 +173,7 @@ impl Evaluation<'_> {
                 .and_then(|text| text.parse().ok());
             let allowed = self.rule.stores.clone();
             return (
-                own.unwrap_or(StoreName::DynamoDb),
+                own.unwrap_or_default(),
                 allowed.unwrap_or_else(|| StoreName::ALL.to_vec()),
             );
         }
@@ -255,7 +255,8 @@ impl Evaluation<'_> {
         let arn = lookup
             .and_then(|lookup| lookup.storage_key.as_ref())
             .filter(|key| key.is_arn());
-        if let (Some(arn), StoreName::SecretsManager) = (arn, store)
+        if let Some(arn) = arn
+            && store.takes_arns()
             && !self.rule.references.matches(arn.as_str())
         {
             let kind = PodErrorKind::ReferenceDenied {

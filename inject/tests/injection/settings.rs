@@ -40,7 +40,8 @@ fn all_errors_of_the_settings_are_listed() {
 fn the_memory_store_is_an_error() {
     let mut settings = settings();
     settings.stores = vec![StoreName::Memory];
-    let expected = "the store memory loses its values when the init container ends; use dynamodb or secretsmanager";
+    let expected =
+        "the store memory loses its values when the init container ends; use one that keeps them";
     assert_eq!(errors(&settings), [expected]);
 }
 

@@ -56,16 +56,15 @@ pub(super) fn of(path: &StoragePath, value: &SecretValue) -> Result<Item, StoreE
     Ok(item)
 }
 
-/// The value that the item at `path` holds.
+/// The value that the item at `path` holds: decoded, or a text that is not base64 as it is.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] where it is not as kees stores it.
+/// [`ErrorKind::Malformed`] where it is not text.
 pub(super) fn value(path: &StoragePath, mut item: Item) -> Result<SecretValue, StoreError> {
     let problem = match item.remove(VALUE) {
-        Some(AttributeValue::S(text)) => match SecretValue::from_base64(&Zeroizing::new(text)) {
-            Ok(value) => return Ok(value),
-            Err(not_base64) => format!("is {not_base64}"),
-        },
+        Some(AttributeValue::S(text)) => {
+            return Ok(SecretValue::from_stored_text(Zeroizing::new(text)));
+        }
         Some(other) => format!("is of type {}, not S", type_of(&other)),
         None => "is missing".to_owned(),
     };
@@ -131,9 +130,6 @@ mod tests {
     }
 
     #[rstest]
-    #[case::not_base64(Some(AttributeValue::S("canary!".to_owned())), "is not standard base64")]
-    #[case::cut_short(Some(AttributeValue::S("Y2FuYXJ5A".to_owned())), "is not standard base64")]
-    #[case::url_safe(Some(AttributeValue::S("_-__".to_owned())), "is not standard base64")]
     #[case::binary(Some(AttributeValue::B(Blob::new("canary"))), "is of type B, not S")]
     #[case::a_number(Some(AttributeValue::N("7".to_owned())), "is of type N, not S")]
     #[case::missing(None, "is missing")]
@@ -155,6 +151,20 @@ mod tests {
             "{error}"
         );
         assert!(!format!("{error:?}").contains("canary"));
+    }
+
+    /// `password12` became `password1w==` in the application's file, and `hunter2` five bytes.
+    #[rstest]
+    #[case::without_padding("password12")]
+    #[case::of_an_odd_length("hunter2")]
+    #[case::not_base64("canary!")]
+    #[case::url_safe("_-__")]
+    fn a_text_that_is_not_canonical_base64_is_read_as_it_is(#[case] text: &str) {
+        let mut item = key(&path());
+        item.insert(VALUE.to_owned(), AttributeValue::S(text.to_owned()));
+        let value = value(&path(), item).unwrap();
+        assert!(value.is_verbatim());
+        assert_eq!(*value.to_base64(), text);
     }
 
     #[test]

@@ -510,7 +510,7 @@ async fn no_error_shows_a_value() {
         || {
             Answer::Http(
                 200,
-                r#"{"Item": {"secretName": {"S": "/dev/a"}, "secretValue": {"S": "canary!"}}}"#
+                r#"{"Item": {"secretName": {"S": "/dev/a"}, "secretValue": {"B": "Y2FuYXJ5"}}}"#
                     .to_owned(),
             )
         },
