@@ -166,6 +166,101 @@ async fn a_body_that_stalls_is_denied_and_its_connection_is_closed() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn the_headers_of_an_http2_request_are_limited() {
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let mut client = Client::connect(server.address, Http::Two, &certificate)
+        .await
+        .unwrap();
+    let mut request = post(valid_review());
+    let long = "x".repeat(20_000).parse().unwrap();
+    request.headers_mut().insert("long", long);
+    let status = client.send(request).await.unwrap().status();
+    assert_eq!(status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_head_of_an_http1_request_is_limited() {
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let mut stream = tls(server.address, Http::One, &certificate).await.unwrap();
+    let head = format!("POST /mutate HTTP/1.1\r\nlong: {}", "x".repeat(64 * 1024));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut response = vec![0; 12];
+    timeout(CONDITION_TIMEOUT, stream.read_exact(&mut response))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(String::from_utf8(response).unwrap(), "HTTP/1.1 431");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn http2_settings_limit_streams_windows_and_headers() {
+    const MAX_CONCURRENT_STREAMS: (u16, u32) = (3, 128);
+    const INITIAL_WINDOW_SIZE: (u16, u32) = (4, 256 * 1024);
+    const MAX_HEADER_LIST_SIZE: (u16, u32) = (6, 16 * 1024);
+    let (certificates, certificate) = Certificates::new();
+    let server = Running::start(&certificates, None).await;
+    let mut stream = http2_without_pings(&server, &certificate).await;
+    // A frame has a header of nine bytes, which begins with its length.
+    let mut header = [0; 9];
+    stream.read_exact(&mut header).await.unwrap();
+    let mut frame = vec![0; usize::from(u16::from_be_bytes([header[1], header[2]]))];
+    stream.read_exact(&mut frame).await.unwrap();
+    let settings: Vec<_> = frame
+        .chunks(6)
+        .map(|setting| {
+            let (id, value) = setting.split_at(2);
+            (
+                u16::from_be_bytes(id.try_into().unwrap()),
+                u32::from_be_bytes(value.try_into().unwrap()),
+            )
+        })
+        .collect();
+    for limit in [
+        MAX_CONCURRENT_STREAMS,
+        INITIAL_WINDOW_SIZE,
+        MAX_HEADER_LIST_SIZE,
+    ] {
+        assert!(settings.contains(&limit), "{limit:?} in {settings:?}");
+    }
+    drop(stream);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_a_ping_is_closed() {
+    let (certificates, certificate) = Certificates::new();
+    let limits = Limits {
+        ping_interval: Duration::from_millis(50),
+        ping_timeout: Duration::from_millis(50),
+        ..slots(2)
+    };
+    let server = Running::start_with(&certificates, None, limits).await;
+    let mut stream = http2_without_pings(&server, &certificate).await;
+    let mut pings = Vec::new();
+    // How the connection ends does not matter, only that it ends.
+    let _ = timeout(CONDITION_TIMEOUT, stream.read_to_end(&mut pings))
+        .await
+        .unwrap();
+    server.stop().await;
+}
+
+/// Opens an HTTP/2 connection, and then sends nothing, not even the response to a PING.
+async fn http2_without_pings(
+    server: &Running,
+    certificate: &CertificateDer<'static>,
+) -> TlsStream<TcpStream> {
+    let mut stream = tls(server.address, Http::Two, certificate).await.unwrap();
+    // The preface, and an empty SETTINGS frame.
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    stream.write_all(preface).await.unwrap();
+    stream
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_connection_without_a_request_is_evicted_for_a_new_one(
@@ -354,6 +449,20 @@ async fn stopping_finishes_open_requests_and_closes_idle_connections() {
     assert!(response.contains("connection: close\r\n"), "{response}");
     assert!(response.contains("\"allowed\":true"), "{response}");
     ended.await.unwrap();
+}
+
+#[tokio::test]
+async fn stopping_aborts_open_requests_after_the_drain_timeout() {
+    let (certificates, certificate) = Certificates::new();
+    let limits = Limits {
+        body_timeout: 100 * CONDITION_TIMEOUT,
+        drain_timeout: Duration::from_millis(50),
+        ..slots(2)
+    };
+    let server = Running::start_with(&certificates, None, limits).await;
+    let _half = HalfSent::start(&server, &certificate).await;
+    HalfSent::in_flight(&server).await;
+    server.stop().await;
 }
 
 #[tokio::test]
