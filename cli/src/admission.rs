@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kees_common::{Domain, Parsed, misspelled_prefix, names::init};
+use kees_common::{Domain, Parsed, names::init};
 use kees_inject::{Decision, Operations, PodError, PodView, SkipReason, decide};
 use serde_json::Value;
 
@@ -40,11 +40,6 @@ pub(crate) fn admit(input: &Input, workload: &Workload) -> Admission {
         Some(pod) => verdict(input, workload, pod, &mut warnings),
         None => Ok(Verdict::Skipped(SkipReason::NotAnnotated)),
     };
-    if let (Ok(Verdict::Skipped(SkipReason::NotAnnotated)), Some(pod)) =
-        (&verdict, workload.pod(&input.documents))
-    {
-        warnings.extend(misspelled(pod, &input.settings.domain));
-    }
     let verdict = verdict.unwrap_or_else(|errors| {
         let errors = errors.into_iter().map(|e| e.at(&workload.location));
         Verdict::Denied(errors.collect())
@@ -61,18 +56,6 @@ fn misplaced(workload: &Workload) -> Vec<String> {
         )
     };
     workload.misplaced.iter().map(warning).collect()
-}
-
-/// Finds misspelled annotations of a pod that has no others. The API server does not send such a pod to
-/// the webhook.
-fn misspelled(pod: &Value, domain: &Domain) -> impl Iterator<Item = String> {
-    let annotations = pod.pointer("/metadata/annotations");
-    let keys = annotations
-        .and_then(Value::as_object)
-        .into_iter()
-        .flat_map(|annotations| annotations.keys());
-    keys.filter_map(|key| misspelled_prefix(domain, key))
-        .map(|warning| warning.to_string())
 }
 
 fn verdict(

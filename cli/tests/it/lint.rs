@@ -146,6 +146,20 @@ fn strict_makes_warnings_errors(
     assert!(ended.stdout.contains(summary), "{}", ended.all());
 }
 
+#[rstest]
+fn a_strict_policy_makes_warnings_errors(#[values("lint", "inject", "run")] command: &str) {
+    let folder = Folder::with(&pod("a", &[&format!("{PASSWORD},foo=bar")]));
+    folder.write(
+        "policy.yaml",
+        "strict: true\nrules: [{namespaces: ['*'], storagePrefix: /dev}]",
+    );
+    let flags = ["--env-label", "dev", "--policy", "policy.yaml"];
+    let ended = folder.kees(&[&[command, "web.yaml"], &flags[..]].concat());
+    assert_eq!(ended.status, 65, "{}", ended.all());
+    let message = "the key 'foo' is unknown, ignored; in strict mode, this warning is an error";
+    assert!(ended.all().contains(message), "{}", ended.all());
+}
+
 #[test]
 fn strict_makes_an_annotation_on_the_controller_an_error() {
     let folder = Folder::with(
