@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
-use kees_common::names::env;
+use kees_common::{StoreName, names::env};
 use kees_init::{Exit, RunError};
 use kees_inject::{ParsePolicyError, PodError, SettingsError};
 use kees_store::aws::OwnRegionError;
@@ -17,6 +17,14 @@ pub(crate) struct CliError {
 }
 
 impl CliError {
+    /// The workloads that the error concerns, if there are several.
+    pub(crate) fn concerns(&self) -> &[Concern] {
+        match &self.kind {
+            CliErrorKind::Shared { concerns, .. } => concerns,
+            _ => &[],
+        }
+    }
+
     /// The error and its sources in one line, without the location.
     pub(crate) fn message(&self) -> String {
         let mut message = self.kind.to_string();
@@ -31,7 +39,10 @@ impl CliError {
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.location, self.message())
+        write!(f, "{}{}", self.location, self.message())?;
+        self.concerns()
+            .iter()
+            .try_for_each(|concern| write!(f, "\n  {concern}"))
     }
 }
 
@@ -121,6 +132,33 @@ pub(crate) enum CliErrorKind {
     /// An error of a run of kees-init, in its own words.
     #[error("{line}")]
     Init { line: String, exit: Exit },
+    /// An error of a store that several workloads have.
+    #[error("{store}: {reason}; this concerns {} workloads", concerns.len())]
+    Shared {
+        store: StoreName,
+        reason: String,
+        exit: Exit,
+        concerns: Vec<Concern>,
+    },
+}
+
+/// A workload that has an error together with others.
+#[derive(Debug)]
+pub(crate) struct Concern {
+    pub(crate) location: Location,
+    /// Its entries that the error concerns, each as `ANNOTATION (PATH)`. Empty if it concerns the
+    /// workload as a whole.
+    pub(crate) entries: Vec<String>,
+}
+
+impl fmt::Display for Concern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { location, entries } = self;
+        match entries.as_slice() {
+            [] => write!(f, "{location}all entries"),
+            entries => write!(f, "{location}{}", entries.join(", ")),
+        }
+    }
 }
 
 impl CliErrorKind {
@@ -149,7 +187,7 @@ impl CliErrorKind {
             | Self::PathOutsideContainer { .. } => Exit::Data,
             Self::Create { .. } => Exit::CannotWrite,
             Self::Runtime(_) => Exit::Unavailable,
-            Self::Init { exit, .. } => *exit,
+            Self::Init { exit, .. } | Self::Shared { exit, .. } => *exit,
         }
     }
 

@@ -43,13 +43,28 @@ pub(crate) struct MessageJson<'a> {
     #[serde(flatten)]
     location: LocationJson<'a>,
     message: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    concerns: Vec<ConcernJson<'a>>,
+}
+
+/// A workload that has an error together with others.
+#[derive(Debug, Serialize)]
+struct ConcernJson<'a> {
+    #[serde(flatten)]
+    location: LocationJson<'a>,
+    entries: &'a [String],
 }
 
 impl<'a> From<&'a CliError> for MessageJson<'a> {
     fn from(error: &'a CliError) -> Self {
+        let concerns = error.concerns().iter().map(|concern| ConcernJson {
+            location: LocationJson::from(&concern.location),
+            entries: &concern.entries,
+        });
         Self {
             location: LocationJson::from(&error.location),
             message: error.message(),
+            concerns: concerns.collect(),
         }
     }
 }
@@ -59,6 +74,7 @@ impl<'a> From<&'a (Location, String)> for MessageJson<'a> {
         Self {
             location: LocationJson::from(location),
             message: message.clone(),
+            concerns: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! ```
 
 mod container;
+mod failures;
 mod folder;
 mod prepare;
 mod progress;
@@ -21,6 +22,7 @@ use kees_store::{
 use tokio::runtime::Runtime;
 
 use self::{
+    failures::Failures,
     prepare::{EMBEDDED_FILE, Preparation, Prepared},
     progress::Bar,
     summary::{Completed, Summary},
@@ -76,9 +78,11 @@ fn run_into(args: &RunArgs, summary: &mut Summary) {
     if let Err(error) = folder::create(&args.out, &args.out) {
         return summary.errors.push(error.into());
     }
+    let mut failures = Failures::default();
     for one in prepared {
-        run_one(args, &runtime, one, summary);
+        run_one(args, &runtime, one, summary, &mut failures);
     }
+    summary.errors.extend(failures.into_errors());
 }
 
 /// Admits and parses every workload. Errors, warnings and skipped workloads go into `summary`.
@@ -128,7 +132,13 @@ async fn set_region(prepared: &mut [Prepared]) -> Result<(), CliErrorKind> {
 
 /// Creates the folder of one workload and runs init for it. Workloads run one after the other, because
 /// each run generates keys on all cores.
-fn run_one(args: &RunArgs, runtime: &Runtime, prepared: Prepared, summary: &mut Summary) {
+fn run_one(
+    args: &RunArgs,
+    runtime: &Runtime,
+    prepared: Prepared,
+    summary: &mut Summary,
+    failures: &mut Failures,
+) {
     let Prepared {
         location,
         name,
@@ -158,10 +168,7 @@ fn run_one(args: &RunArgs, runtime: &Runtime, prepared: Prepared, summary: &mut 
             format: settings.output.format,
             report,
         }),
-        Err(error) => {
-            let errors = CliErrorKind::of(&error).map(|error| error.at(&location));
-            summary.errors.extend(errors);
-        }
+        Err(error) => failures.add(&location, &error),
     }
 }
 

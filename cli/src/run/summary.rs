@@ -7,7 +7,7 @@ use std::{
 };
 
 use kees_common::{SecretType, output::Format};
-use kees_init::{Origin, Report, Row};
+use kees_init::{Exit, Origin, Report, Row};
 use serde::Serialize;
 
 use super::table;
@@ -74,7 +74,12 @@ impl Summary {
             .map(|(location, warning)| format!("{location}warning: {warning}"))
             .collect();
         messages.extend(self.errors.iter().map(ToString::to_string));
-        if !self.errors.is_empty() && self.completed.is_empty() {
+        // If a file could not be written, others may have been.
+        let mut exits = self.errors.iter().map(|error| error.kind.exit());
+        let is_nothing_written = !self.errors.is_empty()
+            && self.completed.is_empty()
+            && exits.all(|exit| exit != Exit::CannotWrite);
+        if is_nothing_written {
             let errors = count(self.errors.len(), "error");
             messages.push(format!("nothing was written: {errors}"));
         }

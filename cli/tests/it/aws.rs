@@ -153,3 +153,56 @@ fn the_error_for_missing_credentials_is_meant_for_a_person(
     assert!(stderr.contains(message), "{stderr}");
     assert!(!stderr.contains("ServiceAccount"), "{stderr}");
 }
+
+/// Two pods with three entries in a store for which there are no credentials.
+fn two_pods_without_credentials() -> Folder {
+    let random = "secret.bsycorp.com/key: kind=DYNAMIC,type=RANDOM,size=128";
+    folder(&(pod("a", &[PASSWORD, random]) + &pod("b", &[PASSWORD])))
+}
+
+#[test]
+fn missing_credentials_are_reported_once_with_the_entries_of_all_workloads() {
+    let stderr = run(
+        &two_pods_without_credentials(),
+        &[],
+        &["--aws-region", "eu-west-1"],
+    )
+    .failed(77);
+    let lines: Vec<_> = stderr.lines().collect();
+    let [reason, first, second, summary] = lines[..] else {
+        panic!("{stderr}");
+    };
+    assert!(
+        reason.starts_with("secretsmanager: ")
+            && reason.contains("no AWS_ACCESS_KEY_ID is set")
+            && reason.ends_with("; this concerns 2 workloads"),
+        "{stderr}"
+    );
+    assert_eq!(
+        first,
+        "  web.yaml:2: Pod default/a: secret.bsycorp.com/db-password (/db-password), \
+         secret.bsycorp.com/key (/key)"
+    );
+    assert_eq!(
+        second,
+        "  web.yaml:13: Pod default/b: secret.bsycorp.com/db-password (/db-password)"
+    );
+    assert_eq!(summary, "nothing was written: 1 error");
+}
+
+#[test]
+fn the_json_of_a_shared_error_lists_the_workloads() {
+    let flags = ["--aws-region", "eu-west-1", "--output", "json"];
+    let ended = run(&two_pods_without_credentials(), &[], &flags);
+    assert_eq!(ended.status, 77, "{}", ended.all());
+    let report = ended.json();
+    let errors = report["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{report}");
+    let concerns = errors[0]["concerns"].as_array().unwrap();
+    let names: Vec<_> = concerns.iter().map(|concern| &concern["name"]).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(
+        concerns[1]["entries"],
+        serde_json::json!(["secret.bsycorp.com/db-password (/db-password)"])
+    );
+}

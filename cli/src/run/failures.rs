@@ -1,0 +1,82 @@
+//! The errors of failed runs. A reason that several workloads share, such as missing credentials or a
+//! missing table, is one error with the list of the entries that it concerns.
+
+use kees_common::StoreName;
+use kees_init::{EntryError, Exit, InitError, RunError};
+
+use crate::{
+    error::{CliError, CliErrorKind, Concern},
+    location::Location,
+};
+
+/// The errors of failed runs, in the order of the runs.
+#[derive(Debug, Default)]
+pub(crate) struct Failures(Vec<Failure>);
+
+/// One error, of one workload or of several.
+#[derive(Debug)]
+struct Failure {
+    /// What must be the same in two errors of one reason; `None` for errors of one entry alone.
+    reason: Option<(StoreName, String)>,
+    exit: Exit,
+    /// The error of the first workload in the words of init.
+    line: String,
+    concerns: Vec<Concern>,
+}
+
+impl Failures {
+    /// Adds the errors of the workload at `location`.
+    pub(crate) fn add(&mut self, location: &Location, error: &RunError) {
+        for error in error.errors() {
+            let (reason, entries) = match error {
+                InitError::Entries {
+                    entries,
+                    source: source @ EntryError::Store(store),
+                } => {
+                    let entries = entries.iter();
+                    let entries = entries.map(|e| format!("{} ({})", e.annotation, e.path));
+                    (Some((store.store, source.to_string())), entries.collect())
+                }
+                InitError::Store(store) => (Some((store.store, error.to_string())), Vec::new()),
+                _ => (None, Vec::new()),
+            };
+            let concern = Concern {
+                location: location.clone(),
+                entries,
+            };
+            let mut known = self.0.iter_mut();
+            match known.find(|known| reason.is_some() && known.reason == reason) {
+                Some(known) => known.concerns.push(concern),
+                None => self.0.push(Failure {
+                    reason,
+                    exit: error.exit(),
+                    line: error.line(),
+                    concerns: vec![concern],
+                }),
+            }
+        }
+    }
+
+    /// One error for each reason.
+    pub(crate) fn into_errors(self) -> impl Iterator<Item = CliError> {
+        self.0.into_iter().map(|failure| {
+            let Failure {
+                reason,
+                exit,
+                line,
+                concerns,
+            } = failure;
+            match (concerns.as_slice(), reason) {
+                ([_, _, ..], Some((store, reason))) => CliErrorKind::Shared {
+                    store,
+                    reason,
+                    exit,
+                    concerns,
+                }
+                .into(),
+                ([first, ..], _) => CliErrorKind::Init { line, exit }.at(&first.location.clone()),
+                ([], _) => CliErrorKind::Init { line, exit }.into(),
+            }
+        })
+    }
+}
