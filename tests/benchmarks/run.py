@@ -19,6 +19,8 @@ import sys
 import tempfile
 import time
 
+from counting_proxy import counting_proxy
+
 CACHE, DYNAMODB = map(pathlib.Path, sys.argv[1:3])
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = CACHE / "images/context/bin/static"
@@ -27,6 +29,8 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", CACHE / "target"))
 REVIEW = REPOSITORY / "inject/benches/review-3k.json"
 TICK = os.sysconf("SC_CLK_TCK")
 GO = "Go webhook"
+# Another kees-init to compare with, such as the last release.
+EARLIER_INIT = os.environ.get("KEES_EARLIER_INIT")
 AWS = {"AWS_REGION": "ap-southeast-2", "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
 
 
@@ -225,6 +229,15 @@ def create_table(endpoint):
          "-d", body], check=True)
 
 
+def absent(program, folder, endpoint, port, entries):
+    """Calls and median wall time in ms of a run in which all entries are absent."""
+    name = pathlib.Path(tempfile.mkdtemp(dir=folder)).name
+    runs = [run_measured([program], init_environment(folder, endpoint, f"{name}-{n}", entries)) for n in range(20)]
+    with counting_proxy(port) as (proxy, requests):
+        run_measured([program], init_environment(folder, f"http://127.0.0.1:{proxy}", f"{name}-counted", entries))
+    return len(requests), percentile([r[0] for r in runs], .5)
+
+
 def init(folder):
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
@@ -236,15 +249,17 @@ def init(folder):
         create_table(endpoint)
         ten = [(f"password-{n}", "kind=DYNAMIC,type=PASSWORD,size=256") for n in range(10)]
         env = init_environment(folder, endpoint, "ten", ten)
-        for _ in range(100):  # creates them, then warms Java up
+        for _ in range(100):  # The first run creates them, and the others warm up Java.
             run_measured([program], env)
         runs = [run_measured([program], env) for _ in range(50)]
         peak = max(peak_mb([program], env, folder) for _ in range(10))
         say(f"ten entries: p50 {percentile([r[0] for r in runs], .5):.1f} ms, {peak:.1f} MB")
+        created = {name: absent(path, folder, endpoint, port, ten) for name, path in (("this version", program), ("earlier version", EARLIER_INIT)) if path}
+        say(f"ten absent entries: {created}")
         keys = [(f"key-{n}_{half}", "kind=DYNAMIC,type=RSA,size=2048") for n in range(50) for half in ("public", "private")]
         hundred = run_measured([program], init_environment(folder, endpoint, "hundred", keys))
         say(f"a hundred absent entries: {hundred[0]:.0f} ms, {hundred[1]:.0f} ms of CPU")
-    return runs, peak, hundred
+    return runs, peak, created, hundred
 
 
 # ---------------------------------------------------------------------------------------------------- keys
@@ -284,7 +299,7 @@ def main():
         folder = pathlib.Path(folder)
         os.chmod(folder, 0o755)
         size, requests, memory = webhook(folder)
-        runs, peak, hundred = init(folder)
+        runs, peak, created, hundred = init(folder)
     generation = keys()
     reviews = criterion()
     binary = (PROGRAMS / "kees-init").stat().st_size / 1e6
@@ -328,11 +343,14 @@ def main():
              "## Init", "",
              f"Ten existing entries from DynamoDB Local, process start to exit, {len(runs)} runs: p50 {p50:.1f} ms, p99 {p99:.1f} ms,",
              f"peak memory {peak:.1f} MB. The static binary has {binary:.1f} MB, the image {image:.1f} MB.", "",
-             f"A hundred entries of which none exists (fifty RSA 2048 pairs): {hundred[0] / 1000:.2f} s wall, {hundred[1] / 1000:.2f} s of CPU time in all, which",
-             f"is {hundred[1] / 1000 / cores:.2f} s on each of {cores} cores: {hundred[0] * cores / hundred[1]:.2f} × the sum of generation divided by the cores.", "",
+             "Ten absent passwords in DynamoDB Local:", "",
+             "| program | calls | p50 of 20 runs |", "| --- | ---: | ---: |",
+             *(f"| {name} | {calls} | {ms:.1f} ms |" for name, (calls, ms) in created.items()), "",
+             f"A hundred absent entries (fifty RSA 2048 pairs): {hundred[0] / 1000:.2f} s of wall time and {hundred[1] / 1000:.2f} s of CPU time. The CPU time is",
+             f"{hundred[1] / 1000 / cores:.2f} s for each of {cores} cores, so the wall time is {hundred[0] * cores / hundred[1]:.2f} × the shortest possible time.", "",
              "## Keys", "",
-             "One key a process, in turn with `openssl genrsa`, CPU time from start to exit. The time for a key is a matter of luck",
-             "(primes are found by trying), so medians and means of many are given.", "",
+             "Each run generates one key, in turn with `openssl genrsa`. The table shows the CPU time from start to exit. The time",
+             "for one key varies, because primes are found by trial. So the table shows medians and means of many runs.", "",
              "| key | runs | kees, median | mean | openssl, median | mean | ratio of means |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
              *(f"| {what} | {count} | {a:,.0f} ms | {b:,.0f} ms | {c:,.0f} ms | {d:,.0f} ms | {b / d:.2f} |" for what, count, a, b, c, d in generation), ""]
     page = "\n".join(lines)
