@@ -32,6 +32,8 @@ struct Row {
     right_size: &'static str,
     /// The size in local mode of a REFERENCE that has none.
     local_bits: u16,
+    /// Whether `local_bits` is also the size of a DYNAMIC secret that has none.
+    is_size_optional: bool,
     /// Whether each value is UTF-8 text.
     is_text: bool,
     /// The values, for the reference in `docs/annotations.md`.
@@ -55,6 +57,7 @@ const RSA: Row = Row {
     reads_other_sizes: false,
     right_size: "an RSA key has size=2048 or size=4096",
     local_bits: 2048,
+    is_size_optional: false,
     is_text: false,
     values: "in DER: the public key as `SubjectPublicKeyInfo`, the private key as PKCS#8",
 };
@@ -67,6 +70,7 @@ const GPG: Row = Row {
     reads_other_sizes: true,
     right_size: "a GPG key has size=2048, size=3072 or size=4096",
     local_bits: 2048,
+    is_size_optional: false,
     is_text: true,
     values: "armored OpenPGP keys with RSA and AES-256, one user id, and no expiry; the passphrase \
              of the private key has 16 characters of base 62",
@@ -79,6 +83,7 @@ const PASSWORD: Row = Row {
     reads_other_sizes: false,
     right_size: "a PASSWORD has a size of 8 to 8192 bits, a character for each 8",
     local_bits: 256,
+    is_size_optional: false,
     is_text: true,
     values: "one character of base 62 (`0-9A-Za-z`) for each 8 bits",
 };
@@ -90,6 +95,7 @@ const RANDOM: Row = Row {
     reads_other_sizes: false,
     right_size: "a RANDOM has a size of 8 to 8192 bits, a byte for each 8",
     local_bits: 256,
+    is_size_optional: false,
     is_text: false,
     values: "one random byte for each 8 bits",
 };
@@ -144,6 +150,12 @@ impl SecretType {
     /// The size in local mode, where the annotation has none, or one that is not created.
     pub fn local_bits(self) -> u16 {
         self.row().local_bits
+    }
+
+    /// The size of a DYNAMIC secret that has none; `None` if the size is required.
+    pub(crate) fn default_bits(self) -> Option<u16> {
+        let row = self.row();
+        row.is_size_optional.then_some(row.local_bits)
     }
 
     /// The sizes, for the documentation: `2048, 4096`.

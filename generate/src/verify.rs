@@ -1,32 +1,31 @@
 //! Whether stored values are what their annotations say.
 //!
-//! A look at their form, not an audit: what the original kees stored (Bouncy Castle's GPG keys, RSA
-//! keys of any size) passes, and no number is tested for being prime, since an init container has
-//! milliseconds for all of its values.
+//! This checks the form of a value and not its quality. Values that the original kees stored pass
+//! (Bouncy Castle's GPG keys, RSA keys of any size), and no number is tested for being prime, because
+//! an init container has milliseconds for all of its values.
 
+mod form;
 mod gpg;
 mod rsa;
 
-use std::fmt;
-
-use ::rsa::pkcs8::{PrivateKeyInfo, spki::SubjectPublicKeyInfoRef};
+use form::Form;
 use kees_common::{Field, SecretType, SecretValue};
 
 use crate::VerifyError;
 
-/// Whether values read from a store are what their annotations say: each of the right form, and
-/// those of one generation belonging together (as far as the pod names enough of them to tell).
+/// Whether values read from a store are what their annotations say: each has the right form, and
+/// those of one generation belong together (if the pod names more than one of them).
 ///
 /// No value may be empty. RSA: DER `SubjectPublicKeyInfo` and PKCS#8, with one modulus. GPG:
 /// armored OpenPGP keys with one fingerprint, the private one protected by the passphrase. RANDOM:
-/// any bytes that are no key, both ends of an `api-key` alike. A PASSWORD and GPG's passphrase: any
-/// text that is no key, since people store some by hand.
+/// any bytes that are not a key, and one value for both fields of an `api-key`. A PASSWORD and GPG's
+/// passphrase: any text that is not a key, because people store some by hand.
 ///
-/// Returns the size of a key in bits, where there is one. It is no reason to refuse a value: the
-/// original hands out what is stored, whatever the annotation's `size` says by now.
+/// Returns the size of the key in bits, if there is one. Another size than that of the annotation is
+/// not an error, because the original also reads what is stored.
 ///
 /// # Errors
-/// [`VerifyError`], which names the field at fault and never a value.
+/// [`VerifyError`], which names the field and never a value.
 pub fn verify(
     secret_type: SecretType,
     values: &[(Field, &SecretValue)],
@@ -68,17 +67,17 @@ pub fn verify(
     }
 }
 
-/// Fails a value that is no text, or a key.
+/// An error if the value is not text, or if it is a key.
 fn text(field: Field, expected: &str, value: &[u8]) -> Result<(), VerifyError> {
     no_key(field, expected, value)?;
     if std::str::from_utf8(value).is_err() {
-        let what = format!("expected {expected}, found bytes that are no text");
-        return Err(VerifyError::new(field, what));
+        let message = format!("expected {expected}, found bytes that are not text");
+        return Err(VerifyError::new(field, message));
     }
     Ok(())
 }
 
-/// Fails a value that is a key.
+/// An error if the value is a key.
 fn no_key(field: Field, expected: &str, value: &[u8]) -> Result<(), VerifyError> {
     match Form::of(value) {
         Form::Other => Ok(()),
@@ -87,67 +86,6 @@ fn no_key(field: Field, expected: &str, value: &[u8]) -> Result<(), VerifyError>
             format!("expected {expected}, found {found}"),
         )),
     }
-}
-
-/// What a stored value can be seen to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    RsaPublic,
-    RsaPrivate,
-    GpgPublic,
-    GpgPrivate,
-    Pem,
-    ForeignPublic,
-    ForeignPrivate,
-    Other,
-}
-
-impl Form {
-    fn of(value: &[u8]) -> Self {
-        let text = value.trim_ascii_start();
-        if text.starts_with(b"-----BEGIN PGP PUBLIC KEY BLOCK-----") {
-            Self::GpgPublic
-        } else if text.starts_with(b"-----BEGIN PGP PRIVATE KEY BLOCK-----") {
-            Self::GpgPrivate
-        } else if text.starts_with(b"-----BEGIN ") {
-            Self::Pem
-        } else if rsa::Public::parse(value).is_ok() {
-            Self::RsaPublic
-        } else if rsa::Public::parse_private(value).is_ok() {
-            Self::RsaPrivate
-        } else if SubjectPublicKeyInfoRef::try_from(value).is_ok() {
-            Self::ForeignPublic
-        } else if PrivateKeyInfo::try_from(value).is_ok() {
-            Self::ForeignPrivate
-        } else {
-            Self::Other
-        }
-    }
-}
-
-impl fmt::Display for Form {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::RsaPublic => "an RSA public key (DER SubjectPublicKeyInfo)",
-            Self::RsaPrivate => "an RSA private key (DER PKCS#8)",
-            Self::GpgPublic => "an armored GPG public key",
-            Self::GpgPrivate => "an armored GPG private key",
-            Self::Pem => "PEM text",
-            Self::ForeignPublic => "a public key that is not RSA (DER SubjectPublicKeyInfo)",
-            Self::ForeignPrivate => "a private key that is not RSA (DER PKCS#8)",
-            Self::Other => "something else",
-        })
-    }
-}
-
-/// The mismatch of a value that is not of the `expected` form; `why` is a parser's word on it.
-fn not(field: Field, expected: Form, value: &[u8], why: Option<&dyn fmt::Display>) -> VerifyError {
-    let what = match (Form::of(value), why) {
-        (found, _) if found == expected => format!("expected {expected}, found a broken one"),
-        (Form::Other, Some(why)) => format!("expected {expected}: {why}"),
-        (found, _) => format!("expected {expected}, found {found}"),
-    };
-    VerifyError::new(field, what)
 }
 
 #[cfg(test)]

@@ -215,7 +215,11 @@ fn size_bits(
     collect: &mut Collector<'_>,
 ) -> Option<u16> {
     let right = secret_type.right_size();
-    let text = pairs.take_required(keys::SIZE, right, collect)?;
+    let text = match (pairs.take(keys::SIZE), secret_type.default_bits()) {
+        (Some(text), _) => text,
+        (None, Some(bits)) => return Some(bits),
+        (None, None) => pairs.take_required(keys::SIZE, right, collect)?,
+    };
     let bits = text
         .parse()
         .ok()

@@ -1,4 +1,4 @@
-//! GPG: armored OpenPGP keys with one fingerprint, and a passphrase that opens the private one.
+//! GPG: armored OpenPGP keys with one fingerprint, and the passphrase of the private one.
 
 use kees_common::Field;
 use sequoia_openpgp::{
@@ -8,10 +8,13 @@ use sequoia_openpgp::{
     parse::Parse as _,
 };
 
-use super::{Form, not, text};
+use super::{
+    form::{Form, unexpected},
+    text,
+};
 use crate::VerifyError;
 
-/// Checks what is given of a key; its size in bits.
+/// Checks the fields that are given, and returns the size of the key in bits.
 pub(super) fn verify(
     public: Option<&[u8]>,
     private: Option<&[u8]>,
@@ -40,37 +43,38 @@ pub(super) fn verify(
     Ok(key.and_then(|cert| cert.primary_key().key().mpis().bits()))
 }
 
-/// One OpenPGP key, of the half that `field` names.
+/// One OpenPGP key, public or private as `field` says.
 ///
-/// Sequoia's own words on a broken key are left out: they may repeat a part of it.
+/// Sequoia's error message is left out, because it may contain a part of the key.
 fn cert(field: Field, value: &[u8]) -> Result<Cert, VerifyError> {
     let expected = if field == Field::Private {
         Form::GpgPrivate
     } else {
         Form::GpgPublic
     };
-    let wrong = || not(field, expected, value, None);
+    let wrong = || unexpected(field, expected, value, None);
     if Form::of(value) != expected {
         return Err(wrong());
     }
     let cert = Cert::from_bytes(value).map_err(|_| wrong())?;
-    // The packets decide, whatever the armor says.
+    // The armor may say something else than the packets.
     if cert.primary_key().key().has_secret() == (expected == Form::GpgPrivate) {
         Ok(cert)
     } else {
         Err(VerifyError::new(
             field,
-            format!("expected {expected}, found the other half under its name"),
+            format!("expected {expected}, found the other key of the pair"),
         ))
     }
 }
 
-/// Whether the private key is protected, and by this passphrase.
+/// Checks that the private key is protected by this passphrase.
 fn open(private: &Cert, passphrase: &[u8]) -> Result<(), VerifyError> {
     let key = private.primary_key().key();
     match key.optional_secret() {
         Some(SecretKeyMaterial::Encrypted(secret)) => {
-            // A hostile value could ask for gigabytes; GnuPG 2.2 and Bouncy Castle write none.
+            // A hostile value could require gigabytes of memory. GnuPG 2.2 and Bouncy Castle do not
+            // write Argon2.
             if matches!(secret.s2k(), S2K::Argon2 { .. }) {
                 return Err(VerifyError::new(
                     Field::Private,

@@ -1,4 +1,4 @@
-//! RSA: DER of the right form, and two halves with one modulus.
+//! RSA: DER of the right form, and one modulus in both keys.
 
 use kees_common::Field;
 use rsa::{
@@ -6,23 +6,28 @@ use rsa::{
     pkcs8::{self, PrivateKeyInfo, spki::SubjectPublicKeyInfoRef},
 };
 
-use super::{Form, not};
+use super::form::{Algorithm, Form, unexpected};
 use crate::VerifyError;
 
-/// Checks what is given of a key pair; its size in bits.
+/// Checks the keys that are given, and returns their size in bits.
 pub(super) fn verify(
     public: Option<&[u8]>,
     private: Option<&[u8]>,
 ) -> Result<Option<usize>, VerifyError> {
     let public = public
         .map(|value| {
-            Public::parse(value).map_err(|e| not(Field::Public, Form::RsaPublic, value, Some(&e)))
+            Public::parse(value).map_err(|e| {
+                let expected = Form::Public(Algorithm::Rsa);
+                unexpected(Field::Public, expected, value, Some(&e))
+            })
         })
         .transpose()?;
     let private = private
         .map(|value| {
-            Public::parse_private(value)
-                .map_err(|e| not(Field::Private, Form::RsaPrivate, value, Some(&e)))
+            Public::parse_private(value).map_err(|e| {
+                let expected = Form::Private(Algorithm::Rsa);
+                unexpected(Field::Private, expected, value, Some(&e))
+            })
         })
         .transpose()?;
     match (public, private) {
@@ -42,7 +47,7 @@ pub(super) struct Public<'a> {
 }
 
 impl<'a> Public<'a> {
-    /// Its size: that of the modulus.
+    /// The size of the modulus.
     fn bits(&self) -> usize {
         let unused = self.modulus.first().map_or(0, |byte| byte.leading_zeros());
         self.modulus.len() * 8 - unused as usize
@@ -59,7 +64,7 @@ impl<'a> Public<'a> {
         })
     }
 
-    /// Reads the public numbers that DER PKCS#8 holds beside the private ones; nothing is copied.
+    /// Reads the public numbers in DER PKCS#8. Nothing is copied.
     pub(super) fn parse_private(der: &'a [u8]) -> Result<Self, pkcs8::Error> {
         let info = PrivateKeyInfo::try_from(der)?;
         info.algorithm.assert_algorithm_oid(pkcs1::ALGORITHM_OID)?;

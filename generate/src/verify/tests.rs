@@ -150,7 +150,7 @@ fn a_password_is_text(
     assert_eq!(
         check(secret_type, &[(field, b"\xff\xfe")]),
         Err(format!(
-            "{field}: expected {expected}, found bytes that are no text"
+            "{field}: expected {expected}, found bytes that are not text"
         ))
     );
 }
@@ -257,7 +257,7 @@ fn a_gpg_private_key_in_the_armor_of_a_public_one_is_refused() {
     assert_eq!(
         check(SecretType::Gpg, &[(Field::Public, disguised.as_bytes())]),
         Err(
-            "public: expected an armored GPG public key, found the other half under its name"
+            "public: expected an armored GPG public key, found the other key of the pair"
                 .to_owned()
         )
     );

@@ -3,7 +3,7 @@
 use std::mem;
 
 use aws_sdk_secretsmanager::{error::ProvideErrorMetadata as _, primitives::Blob, types::Tag};
-use kees_common::{Field, Generation, SecretType, Spec, StoragePath, StoreName};
+use kees_common::{Field, Generation, StoragePath, StoreName};
 use zeroize::Zeroizing;
 
 use super::{SecretsManager, deletion::is_being_deleted};
@@ -75,21 +75,18 @@ impl SecretsManager {
 impl Payload {
     fn new(new: &NewGeneration<'_>) -> Result<Self, StoreError> {
         let Generation { path, spec, .. } = new.generation;
-        let whole = || {
-            new.values
-                .get(Field::Whole)
-                .ok_or_else(|| unsound(path, "the generation has no value".to_owned(), BUG))
-        };
-        match spec {
-            Spec::Password { .. } => {
-                let value = whole()?;
-                let text = value.expose_text().ok_or_else(|| not_text(path))?;
-                Ok(Self::Text(Zeroizing::new(text.to_owned())))
-            }
-            Spec::Random { .. } => Ok(Self::Binary(Zeroizing::new(whole()?.expose().to_vec()))),
-            Spec::Rsa { .. } | Spec::Gpg { .. } | Spec::ApiKey { .. } => {
-                object(new).map(Self::Text)
-            }
+        if spec.fields() != [Field::Whole] {
+            return object(new).map(Self::Text);
+        }
+        let value = new
+            .values
+            .get(Field::Whole)
+            .ok_or_else(|| unsound(path, "the generation has no value".to_owned(), BUG))?;
+        if spec.secret_type().is_text() {
+            let text = value.expose_text().ok_or_else(|| not_text(path))?;
+            Ok(Self::Text(Zeroizing::new(text.to_owned())))
+        } else {
+            Ok(Self::Binary(Zeroizing::new(value.expose().to_vec())))
         }
     }
 
@@ -117,7 +114,7 @@ fn object(new: &NewGeneration<'_>) -> Result<Zeroizing<String>, StoreError> {
     for (index, (field, value)) in new.values.iter().enumerate() {
         json.push(if index == 0 { b'{' } else { b',' });
         json.extend_from_slice(format!("\"{field}\":").as_bytes());
-        let written = if new.generation.spec.secret_type() == SecretType::Gpg {
+        let written = if new.generation.spec.secret_type().is_text() {
             let text = value.expose_text().ok_or_else(|| not_text(path))?;
             serde_json::to_writer(&mut *json, text)
         } else {
