@@ -10,6 +10,10 @@ use crate::field::Field;
 pub enum SecretType {
     /// An RSA key pair.
     Rsa,
+    /// An EC key pair.
+    Ec,
+    /// An Ed25519 key pair.
+    Ed25519,
     /// A GPG key with its passphrase.
     Gpg,
     /// Characters of base 62.
@@ -62,6 +66,30 @@ const RSA: Row = Row {
     values: "in DER: the public key as `SubjectPublicKeyInfo`, the private key as PKCS#8",
 };
 
+const EC: Row = Row {
+    name: "EC",
+    fields: KEY_PAIR,
+    sizes: Sizes::OneOf(&[256, 384]),
+    reads_other_sizes: false,
+    right_size: "an EC key has size=256 or size=384",
+    local_bits: 256,
+    is_size_optional: false,
+    is_text: false,
+    values: "as RSA, with a key on the curve P-256 or P-384",
+};
+
+const ED25519: Row = Row {
+    name: "ED25519",
+    fields: KEY_PAIR,
+    sizes: Sizes::OneOf(&[256]),
+    reads_other_sizes: false,
+    right_size: "an ED25519 key has size=256, which can be left out",
+    local_bits: 256,
+    is_size_optional: true,
+    is_text: false,
+    values: "as RSA, with an Ed25519 key (RFC 8410)",
+};
+
 const GPG: Row = Row {
     name: "GPG",
     fields: &[Field::Public, Field::Private, Field::Password],
@@ -102,11 +130,20 @@ const RANDOM: Row = Row {
 
 impl SecretType {
     /// Every type, in the order in which messages list them.
-    pub const ALL: [Self; 4] = [Self::Rsa, Self::Gpg, Self::Password, Self::Random];
+    pub const ALL: [Self; 6] = [
+        Self::Rsa,
+        Self::Ec,
+        Self::Ed25519,
+        Self::Gpg,
+        Self::Password,
+        Self::Random,
+    ];
 
     const fn row(self) -> &'static Row {
         match self {
             Self::Rsa => &RSA,
+            Self::Ec => &EC,
+            Self::Ed25519 => &ED25519,
             Self::Gpg => &GPG,
             Self::Password => &PASSWORD,
             Self::Random => &RANDOM,
@@ -174,7 +211,7 @@ impl SecretType {
         self.row().values
     }
 
-    /// The names of all types, as an error message lists them: `RSA, GPG, PASSWORD or RANDOM`.
+    /// The names of all types, as an error message lists them: `RSA, EC, ED25519, GPG, PASSWORD or RANDOM`.
     pub(crate) fn list() -> String {
         let names = Self::ALL.map(Self::as_str);
         match names.split_last() {
@@ -230,7 +267,7 @@ mod tests {
     fn an_error_lists_every_type() {
         assert_eq!(
             ParseSecretTypeError.to_string(),
-            "use RSA, GPG, PASSWORD or RANDOM, in upper case"
+            "use RSA, EC, ED25519, GPG, PASSWORD or RANDOM, in upper case"
         );
     }
 }

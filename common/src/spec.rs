@@ -12,6 +12,13 @@ pub enum Spec {
         /// Size of the modulus in bits.
         bits: u16,
     },
+    /// An EC key pair on the curve P-256 or P-384.
+    Ec {
+        /// Size of the curve in bits.
+        bits: u16,
+    },
+    /// An Ed25519 key pair.
+    Ed25519,
     /// An OpenPGP key with an RSA modulus of `bits` (2048, 3072 or 4096).
     Gpg {
         /// Size of the modulus in bits.
@@ -45,6 +52,8 @@ impl Spec {
     pub fn secret_type(&self) -> SecretType {
         match self {
             Self::Rsa { .. } => SecretType::Rsa,
+            Self::Ec { .. } => SecretType::Ec,
+            Self::Ed25519 => SecretType::Ed25519,
             Self::Gpg { .. } => SecretType::Gpg,
             Self::Password { .. } => SecretType::Password,
             Self::Random { .. } | Self::ApiKey { .. } => SecretType::Random,
@@ -63,10 +72,12 @@ impl Spec {
     pub fn bits(&self) -> u16 {
         match self {
             Self::Rsa { bits }
+            | Self::Ec { bits }
             | Self::Gpg { bits, .. }
             | Self::Password { bits }
             | Self::Random { bits }
             | Self::ApiKey { bits } => *bits,
+            Self::Ed25519 => 256,
         }
     }
 
@@ -75,7 +86,7 @@ impl Spec {
     pub fn rsa_bits(&self) -> Option<u16> {
         match self {
             Self::Rsa { bits } | Self::Gpg { bits, .. } => Some(*bits),
-            Self::Password { .. } | Self::Random { .. } | Self::ApiKey { .. } => None,
+            _ => None,
         }
     }
 

@@ -8,6 +8,7 @@
 //! reads and writes DER; see `docs/adr/0004-aws-lc-makes-the-keys.md`. Memory that holds a private
 //! number is overwritten after use, with the exception that the ADR names.
 
+mod curve_key;
 mod error;
 pub mod local;
 mod openpgp;
@@ -38,6 +39,8 @@ pub fn generate(spec: &Spec) -> Result<Generated, GenerateError> {
     }
     match spec {
         Spec::Rsa { bits } => key_pair(&RsaKey::generate(*bits)?),
+        Spec::Ec { bits } => curve_key::generate_ec(*bits),
+        Spec::Ed25519 => curve_key::generate_ed25519(),
         Spec::Gpg { bits, user_id } => openpgp::wrap(
             &RsaKey::generate(*bits)?,
             user_id,
@@ -79,6 +82,9 @@ mod tests {
     #[rstest]
     #[case(Spec::Rsa { bits: 2048 })]
     #[case(Spec::Gpg { bits: 2048, user_id: "a<b>".parse().unwrap() })]
+    #[case(Spec::Ec { bits: 256 })]
+    #[case(Spec::Ec { bits: 384 })]
+    #[case(Spec::Ed25519)]
     #[case(Spec::Password { bits: 256 })]
     #[case(Spec::Random { bits: 256 })]
     #[case(Spec::ApiKey { bits: 256 })]
@@ -89,10 +95,10 @@ mod tests {
         let values: Vec<_> = one.iter().collect();
         let fields: Vec<_> = values.iter().map(|(field, _)| *field).collect();
         assert_eq!(fields, spec.fields());
-        let is_key = matches!(spec, Spec::Rsa { .. } | Spec::Gpg { .. });
+        let is_key = spec.fields().contains(&Field::Private);
         assert_eq!(
             verify(spec.secret_type(), &values),
-            Ok(is_key.then_some(2048))
+            Ok(is_key.then_some(usize::from(spec.bits())))
         );
         for (field, value) in values {
             assert_ne!(Some(value), next.get(field), "{field}");

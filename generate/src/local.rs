@@ -13,7 +13,7 @@ use kees_common::{Field, Generated, Spec, local};
 use rsa::{BigUint, RsaPrivateKey, pkcs8::EncodePrivateKey as _};
 use sequoia_openpgp::types::Timestamp;
 
-use crate::{GenerateError, key_pair, openpgp, openpgp::Circumstances, rsa_key::RsaKey};
+use crate::{GenerateError, curve_key, key_pair, openpgp, openpgp::Circumstances, rsa_key::RsaKey};
 
 /// When every key of local mode was made: the start of the year 2020.
 const CREATED: u32 = 1_577_836_800;
@@ -26,6 +26,8 @@ const CREATED: u32 = 1_577_836_800;
 pub fn derive(spec: &Spec, name: &str) -> Result<Generated, GenerateError> {
     match spec {
         Spec::Rsa { bits } => key_pair(&rsa_key("RSA", *bits, name)?),
+        Spec::Ec { bits } => ec_key(*bits, name),
+        Spec::Ed25519 => curve_key::ed25519_from_seed(&hash("ED25519", name)),
         Spec::Gpg { user_id, .. } => openpgp::wrap(
             &rsa_key("GPG", created_bits(spec), name)?,
             user_id,
@@ -67,6 +69,20 @@ fn rsa_key(what: &str, bits: u16, name: &str) -> Result<RsaKey, GenerateError> {
         .ok_or_else(|| failed(format!("there are no primes for {bits} bits")))?;
     let key = RsaPrivateKey::from_p_q(p, q, BigUint::from(65_537_u32)).map_err(failed)?;
     RsaKey::from_pkcs8(key.to_pkcs8_der().map_err(failed)?.as_bytes())
+}
+
+/// The EC key of `bits` for `name`: the first hash that is a private number of the curve. Almost
+/// every hash is one.
+fn ec_key(bits: u16, name: &str) -> Result<Generated, GenerateError> {
+    let key_from = |attempt: u8| {
+        let halves = ["high", "low"].map(|half| format!("EC {bits} {attempt} {half}"));
+        let [high, low]: [[u8; 32]; 2] = halves.map(|half| hash(&half, name));
+        let scalar = [high, low].concat();
+        curve_key::ec_from_scalar(bits, &scalar[..usize::from(bits / 8)])
+    };
+    (0..u8::MAX)
+        .find_map(|attempt| key_from(attempt).ok())
+        .ok_or_else(|| failed("no hash is a private number"))
 }
 
 fn circumstances(name: &str) -> Circumstances {

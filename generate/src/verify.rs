@@ -4,11 +4,12 @@
 //! (Bouncy Castle's GPG keys, RSA keys of any size), and no number is tested for being prime, because
 //! an init container has milliseconds for all of its values.
 
+mod curve;
 mod form;
 mod gpg;
 mod rsa;
 
-use form::Form;
+use form::{Algorithm, Form};
 use kees_common::{Field, SecretType, SecretValue};
 
 use crate::VerifyError;
@@ -16,7 +17,7 @@ use crate::VerifyError;
 /// Whether values read from a store are what their annotations say: each has the right form, and
 /// those of one generation belong together (if the pod names more than one of them).
 ///
-/// No value may be empty. RSA: DER `SubjectPublicKeyInfo` and PKCS#8, with one modulus. GPG:
+/// No value may be empty. RSA, EC and ED25519: DER `SubjectPublicKeyInfo` and PKCS#8 of one key. GPG:
 /// armored OpenPGP keys with one fingerprint, the private one protected by the passphrase. RANDOM:
 /// any bytes that are not a key, and one value for both fields of an `api-key`. A PASSWORD and GPG's
 /// passphrase: any text that is not a key, because people store some by hand.
@@ -41,6 +42,12 @@ pub fn verify(
     };
     match secret_type {
         SecretType::Rsa => rsa::verify(find(Field::Public), find(Field::Private)),
+        SecretType::Ec => curve::verify(Algorithm::Ec, find(Field::Public), find(Field::Private)),
+        SecretType::Ed25519 => curve::verify(
+            Algorithm::Ed25519,
+            find(Field::Public),
+            find(Field::Private),
+        ),
         SecretType::Gpg => gpg::verify(
             find(Field::Public),
             find(Field::Private),

@@ -1,4 +1,4 @@
-//! RSA keys in the hands of the real `openssl` (Debian's package `openssl`).
+//! Key pairs, read by the real `openssl` (Debian's package `openssl`).
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
@@ -11,7 +11,7 @@ use kees_common::{Field, Generated, Spec};
 use kees_generate::{generate, local};
 use rstest::rstest;
 
-/// Runs openssl with `input` and says what it wrote to standard output.
+/// Runs openssl with `input`, and returns its standard output.
 fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let mut child = Command::new("openssl")
         .args(arguments)
@@ -35,7 +35,7 @@ fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
 #[case::generated_4096(generate(&Spec::Rsa { bits: 4096 }).unwrap(), 4096)]
 #[case::local_2048(local::derive(&Spec::Rsa { bits: 2048 }, "signing").unwrap(), 2048)]
 #[case::local_4096(local::derive(&Spec::Rsa { bits: 4096 }, "signing").unwrap(), 4096)]
-fn openssl_reads_both_halves_and_finds_them_sound(#[case] pair: Generated, #[case] bits: u16) {
+fn openssl_reads_both_rsa_keys_and_finds_them_valid(#[case] pair: Generated, #[case] bits: u16) {
     let private = pair.get(Field::Private).unwrap().expose();
     let public = pair.get(Field::Public).unwrap().expose();
 
@@ -70,4 +70,38 @@ fn openssl_reads_both_halves_and_finds_them_sound(#[case] pair: Generated, #[cas
             .unwrap()
             .contains(":rsaEncryption")
     );
+}
+
+#[rstest]
+#[case::ec_256(Spec::Ec { bits: 256 }, "ASN1 OID: prime256v1")]
+#[case::ec_384(Spec::Ec { bits: 384 }, "ASN1 OID: secp384r1")]
+#[case::ed25519(Spec::Ed25519, "ED25519 Public-Key:")]
+fn openssl_reads_both_keys_on_a_curve_and_finds_them_valid(
+    #[case] spec: Spec,
+    #[case] description: &str,
+) {
+    for pair in [generate(&spec), local::derive(&spec, "signing")] {
+        let pair = pair.unwrap();
+        let private = pair.get(Field::Private).unwrap().expose();
+        let public = pair.get(Field::Public).unwrap().expose();
+
+        openssl(
+            &["pkcs8", "-inform", "DER", "-nocrypt", "-out", "/dev/null"],
+            private,
+        );
+        openssl(&["pkey", "-inform", "DER", "-check", "-noout"], private);
+        assert_eq!(
+            openssl(
+                &["pkey", "-inform", "DER", "-pubout", "-outform", "DER"],
+                private
+            ),
+            public
+        );
+        let shown = openssl(
+            &["pkey", "-pubin", "-inform", "DER", "-text", "-noout"],
+            public,
+        );
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(shown.contains(description), "{shown}");
+    }
 }

@@ -95,8 +95,8 @@ fn reference(
     let member = secret_type
         .zip(field)
         .filter(|(_, field)| *field != Field::Whole);
-    let local_spec =
-        secret_type.and_then(|secret_type| local_spec(secret_type, field, size.as_deref(), pairs));
+    let local_spec = secret_type
+        .and_then(|secret_type| local_spec(secret_type, field, size.as_deref(), pairs, collect));
     Some(Secret::Reference {
         lookup,
         member,
@@ -111,17 +111,24 @@ fn local_spec(
     field: Option<Field>,
     size: Option<&str>,
     pairs: &mut UnusedPairs<'_>,
+    collect: &mut Collector<'_>,
 ) -> Option<Spec> {
     let user_id = match secret_type {
         SecretType::Gpg => pairs.take(keys::USER_ID),
         _ => None,
     };
-    let bits = match size {
+    let parsed = size.map(|size| size.parse().ok());
+    let bits = match parsed.map(|bits| bits.filter(|bits| secret_type.accepts_size(*bits))) {
         None => secret_type.local_bits(),
-        Some(size) => size
-            .parse()
-            .ok()
-            .filter(|bits| secret_type.accepts_size(*bits))?,
+        Some(Some(bits)) => bits,
+        Some(None) => {
+            let bits = secret_type.local_bits();
+            let right = secret_type.right_size();
+            collect.warn(format!(
+                "size= is ignored, local mode uses size={bits}; {right}"
+            ));
+            bits
+        }
     };
     match secret_type {
         SecretType::Gpg => field.and(Some(Spec::Gpg {
@@ -166,6 +173,8 @@ fn user_id(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Option<U
 fn spec(secret_type: SecretType, bits: u16, field: Field) -> Spec {
     match secret_type {
         SecretType::Rsa => Spec::Rsa { bits },
+        SecretType::Ec => Spec::Ec { bits },
+        SecretType::Ed25519 => Spec::Ed25519,
         SecretType::Random if field != Field::Whole => Spec::ApiKey { bits },
         SecretType::Random => Spec::Random { bits },
         SecretType::Password | SecretType::Gpg => Spec::Password { bits },

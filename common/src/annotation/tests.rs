@@ -67,6 +67,10 @@ fn gpg(bits: u16, user_id: &str) -> Spec {
     gpg(4096, "Jö <ü@b>"),
     Field::Password
 )]
+#[case("a_public", "type=EC,size=256", Spec::Ec { bits: 256 }, Field::Public)]
+#[case("a_private", "type=EC,size=384", Spec::Ec { bits: 384 }, Field::Private)]
+#[case("a_public", "type=ED25519", Spec::Ed25519, Field::Public)]
+#[case("a_private", "type=ED25519,size=256", Spec::Ed25519, Field::Private)]
 #[case("pw", "type=PASSWORD,size=8", Spec::Password { bits: 8 }, Field::Whole)]
 #[case("pw_public", "type=PASSWORD,size=12", Spec::Password { bits: 12 }, Field::Whole)]
 #[case("r_anything", "type=RANDOM,size=8192", Spec::Random { bits: 8192 }, Field::Whole)]
@@ -114,7 +118,7 @@ fn the_rules_of_java_properties_hold_inside_a_value(#[case] value: &str) {
 #[case("kind=REFERENCE,type=PASSWORD", None, Some(Spec::Password { bits: 256 }))]
 #[case("kind=REFERENCE,type=RANDOM", None, Some(Spec::Random { bits: 256 }))]
 #[case("kind=REFERENCE,type=PASSWORD,size=64", None, Some(Spec::Password { bits: 64 }))]
-#[case("kind=REFERENCE,type=PASSWORD,size=7", None, None)]
+#[case("kind=REFERENCE,type=PASSWORD,size=7", None, Some(Spec::Password { bits: 256 }))]
 #[case(
     "kind=REFERENCE,type=RSA",
     Some((SecretType::Rsa, Field::Public)),
@@ -239,14 +243,17 @@ fn a_lease_is_a_range(
     "kind=INDEX",
     "kind=INDEX is wrong; use DYNAMIC or REFERENCE, in upper case"
 )]
-#[case("kind=DYNAMIC", "type= is missing; use RSA, GPG, PASSWORD or RANDOM")]
+#[case(
+    "kind=DYNAMIC",
+    "type= is missing; use RSA, EC, ED25519, GPG, PASSWORD or RANDOM"
+)]
 #[case(
     "kind=DYNAMIC,type=rsa,size=2048",
-    "type=rsa is wrong; use RSA, GPG, PASSWORD or RANDOM, in upper case"
+    "type=rsa is wrong; use RSA, EC, ED25519, GPG, PASSWORD or RANDOM, in upper case"
 )]
 #[case(
     "kind=REFERENCE,type=rsa",
-    "type=rsa is wrong; use RSA, GPG, PASSWORD or RANDOM, in upper case"
+    "type=rsa is wrong; use RSA, EC, ED25519, GPG, PASSWORD or RANDOM, in upper case"
 )]
 #[case(
     "kind=DYNAMIC,type=PASSWORD",
@@ -271,6 +278,18 @@ fn a_lease_is_a_range(
 #[case(
     "kind=DYNAMIC,type=RSA,size=3072",
     "size=3072 is wrong; an RSA key has size=2048 or size=4096"
+)]
+#[case(
+    "kind=DYNAMIC,type=EC,size=521",
+    "size=521 is wrong; an EC key has size=256 or size=384"
+)]
+#[case(
+    "kind=DYNAMIC,type=EC",
+    "size= is missing; an EC key has size=256 or size=384"
+)]
+#[case(
+    "kind=DYNAMIC,type=ED25519,size=255",
+    "size=255 is wrong; an ED25519 key has size=256, which can be left out"
 )]
 #[case(
     "kind=DYNAMIC,type=GPG,size=8193,userId=a<b>",
@@ -500,6 +519,11 @@ fn every_fault_of_every_annotation_is_found() {
     "lease.d/a",
     "kind=INDEX,rangeStart=0,rangeEnd=1,store=memory,localModeValue=YQ==",
     &["the key 'store' has no effect here, ignored", "the key 'localModeValue' has no effect here, ignored"]
+)]
+#[case(
+    "secret.d/a",
+    "kind=REFERENCE,type=PASSWORD,size=7",
+    &["size= is ignored, local mode uses size=256; a PASSWORD has a size of 8 to 8192 bits, a character for each 8"]
 )]
 #[case("resource.d/a", "\\u001b\\n=x", &["the key '\\u{1b}\\n' is unknown, ignored"])]
 #[case("init.d/colour", "x", &["unknown, ignored"])]
@@ -769,10 +793,10 @@ fn any_entry() -> impl Strategy<Value = Entry> {
         "[a-z, ]{1,4}<[a-z@, ]{1,4}>"
             .prop_map(|text| (keys::USER_ID, text))
             .boxed(),
-        prop::sample::select(vec!["RSA", "GPG", "PASSWORD", "RANDOM"])
-            .prop_map(|text| (keys::TYPE, text.to_owned()))
+        prop::sample::select(SecretType::ALL.to_vec())
+            .prop_map(|secret_type| (keys::TYPE, secret_type.to_string()))
             .boxed(),
-        prop::sample::select(vec!["8", "128", "2048", "3072", "4096"])
+        prop::sample::select(vec!["8", "128", "256", "384", "2048", "3072", "4096"])
             .prop_map(|text| (keys::SIZE, text.to_owned()))
             .boxed(),
         prop::sample::select(StoreName::ALL.to_vec())

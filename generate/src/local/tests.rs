@@ -38,6 +38,20 @@ fn rsa_keys_are_the_same_bytes_for_ever() {
     ");
 }
 
+#[rstest]
+#[case(Spec::Ec { bits: 256 }, "public 91 bytes 171d11af38d92864\nprivate 138 bytes 51bce8f203aa42df\n")]
+#[case(Spec::Ec { bits: 384 }, "public 120 bytes e6578989128a2024\nprivate 185 bytes d1670851b00621d0\n")]
+#[case(
+    Spec::Ed25519,
+    "public 44 bytes b0b3417c4f646290\nprivate 48 bytes 2da398447e589424\n"
+)]
+fn keys_on_curves_are_the_same_bytes_for_ever(#[case] spec: Spec, #[case] expected: &str) {
+    assert_eq!(
+        fingerprint(&derive(&spec, "app.signing.v1").unwrap()),
+        expected
+    );
+}
+
 #[test]
 fn gpg_keys_are_the_same_bytes_for_ever() {
     let derived = |bits| {
@@ -94,6 +108,9 @@ fn different_names_give_different_keys() {
 #[case(Spec::Rsa { bits: 4096 })]
 #[case(Spec::Gpg { bits: 3072, user_id: user_id() })]
 #[case(Spec::Gpg { bits: 1024, user_id: user_id() })]
+#[case(Spec::Ec { bits: 256 })]
+#[case(Spec::Ec { bits: 384 })]
+#[case(Spec::Ed25519)]
 #[case(Spec::Password { bits: 8 })]
 #[case(Spec::Random { bits: 8192 })]
 #[case(Spec::ApiKey { bits: 12 })]

@@ -27,6 +27,8 @@ pub(super) enum Form {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Rsa,
+    Ec,
+    Ed25519,
     Other,
 }
 
@@ -50,9 +52,14 @@ impl Form {
 }
 
 impl Algorithm {
-    fn of(oid: ObjectIdentifier) -> Self {
+    pub(super) fn of(oid: ObjectIdentifier) -> Self {
+        const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+        const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
         match oid {
             pkcs1::ALGORITHM_OID => Self::Rsa,
+            EC => Self::Ec,
+            ED25519 => Self::Ed25519,
             _ => Self::Other,
         }
     }
@@ -61,7 +68,9 @@ impl Algorithm {
     fn key(self) -> (&'static str, &'static str) {
         match self {
             Self::Rsa => ("an RSA", ""),
-            Self::Other => ("a", " that is not RSA"),
+            Self::Ec => ("an EC", ""),
+            Self::Ed25519 => ("an ED25519", ""),
+            Self::Other => ("a", " of another algorithm"),
         }
     }
 }

@@ -164,16 +164,69 @@ fn a_key_of_another_algorithm_is_told_by_what_it_is() {
         (
             Field::Public,
             public,
-            "a public key that is not RSA (DER SubjectPublicKeyInfo)",
+            "an EC public key (DER SubjectPublicKeyInfo)",
         ),
-        (
-            Field::Private,
-            private,
-            "a private key that is not RSA (DER PKCS#8)",
-        ),
+        (Field::Private, private, "an EC private key (DER PKCS#8)"),
     ] {
         let error = check(SecretType::Rsa, &[(field, value)]).unwrap_err();
         assert!(error.ends_with(&format!(", found {found}")), "{error}");
+    }
+}
+
+#[test]
+fn a_curve_key_of_openssl_passes() {
+    let public = &include_bytes!("../../tests/fixtures/ec-public.der")[..];
+    let private = &include_bytes!("../../tests/fixtures/ec-private.der")[..];
+    let pair = [(Field::Public, public), (Field::Private, private)];
+    assert_eq!(check(SecretType::Ec, &pair), Ok(()));
+}
+
+#[rstest]
+#[case(Spec::Ec { bits: 256 })]
+#[case(Spec::Ec { bits: 384 })]
+#[case(Spec::Ed25519)]
+fn keys_of_two_pairs_on_one_curve_are_an_error(#[case] spec: Spec) {
+    let [one, other] = ["a", "b"].map(|name| local::derive(&spec, name).unwrap());
+    let private = one.get(Field::Private).unwrap();
+    let public = other.get(Field::Public).unwrap();
+    let pair = [
+        (Field::Public, public.expose()),
+        (Field::Private, private.expose()),
+    ];
+    assert_eq!(
+        check(spec.secret_type(), &pair),
+        Err("public: the public key does not belong to the private key".to_owned())
+    );
+}
+
+#[rstest]
+#[case(Spec::Ec { bits: 256 }, SecretType::Ed25519, "expected an ED25519 private key (DER PKCS#8), found an EC private key (DER PKCS#8)")]
+#[case(
+    Spec::Ed25519,
+    SecretType::Ec,
+    "expected an EC private key (DER PKCS#8), found an ED25519 private key (DER PKCS#8)"
+)]
+#[case(Spec::Rsa { bits: 2048 }, SecretType::Ec, "expected an EC private key (DER PKCS#8), found an RSA private key (DER PKCS#8)")]
+fn a_key_of_another_curve_is_an_error(
+    #[case] spec: Spec,
+    #[case] secret_type: SecretType,
+    #[case] message: &str,
+) {
+    let pair = local::derive(&spec, "a").unwrap();
+    let private = pair.get(Field::Private).unwrap().expose();
+    let error = check(secret_type, &[(Field::Private, private)]).unwrap_err();
+    assert_eq!(error, format!("private: {message}"));
+}
+
+#[rstest]
+#[case(Spec::Ec { bits: 384 })]
+#[case(Spec::Ed25519)]
+fn a_damaged_key_on_a_curve_is_an_error(#[case] spec: Spec) {
+    let pair = local::derive(&spec, "a").unwrap();
+    for (field, value) in pair.iter() {
+        let value = value.expose();
+        let cut = check(spec.secret_type(), &[(field, &value[..value.len() - 1])]);
+        assert!(cut.is_err(), "{field}");
     }
 }
 

@@ -1,0 +1,49 @@
+//! Key pairs, read by a real Java (a JDK, Debian's package `default-jdk-headless`).
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
+use std::{fs, process::Command};
+
+use kees_common::{Generated, Spec};
+use kees_generate::{generate, local};
+
+const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/java/ReadKeyPair.java");
+
+#[test]
+fn java_signs_and_verifies_with_each_type_of_key() {
+    let specs = [
+        (Spec::Rsa { bits: 2048 }, "RSA", "SHA256withRSA"),
+        (Spec::Ec { bits: 256 }, "EC", "SHA256withECDSA"),
+        (Spec::Ec { bits: 384 }, "EC", "SHA384withECDSA"),
+        (Spec::Ed25519, "Ed25519", "Ed25519"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, pair: &Generated| {
+        let files = pair.iter().map(|(field, value)| {
+            let file = folder.path().join(format!("{name}_{field}.der"));
+            fs::write(&file, value.expose()).unwrap();
+            file.to_str().unwrap().to_owned()
+        });
+        files.collect::<Vec<_>>()
+    };
+    let mut arguments = Vec::new();
+    let mut expected = String::new();
+    for (index, (spec, key, signature)) in specs.iter().enumerate() {
+        for (origin, pair) in [
+            ("generated", generate(spec).unwrap()),
+            ("local", local::derive(spec, "signing").unwrap()),
+        ] {
+            arguments.extend([(*key).to_owned(), (*signature).to_owned()]);
+            arguments.extend(write(&format!("{origin}-{index}"), &pair));
+            expected.push_str(&format!("{key} X.509 PKCS#8\n"));
+        }
+    }
+    let output = Command::new("java")
+        .arg(PROGRAM)
+        .args(arguments)
+        .output()
+        .expect("these tests need java, Debian's package default-jdk-headless");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
