@@ -1,7 +1,12 @@
 //! The formats of the files that an application reads.
 
-use std::{collections::BTreeMap, collections::btree_map, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, btree_map},
+    fmt, io,
+    str::FromStr,
+};
 
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use zeroize::Zeroizing;
 
 use crate::{name::EntryName, secret::SecretValue};
@@ -183,43 +188,40 @@ pub(crate) fn variable_name(name: &str) -> String {
 }
 
 fn json(entries: &BTreeMap<&str, &SecretValue>, put: &mut dyn FnMut(&[u8])) {
-    put(b"{");
-    for (i, (name, value)) in entries.iter().enumerate() {
-        put(if i > 0 { b",\n  " } else { b"\n  " });
-        json_string(name, put);
-        put(b": ");
-        match value.expose_text() {
-            Some(text) => json_string(text, put),
-            None => json_string(&value.to_base64(), put),
-        }
-    }
-    put(if entries.is_empty() { b"}\n" } else { b"\n}\n" });
+    let written = serde_json::to_writer_pretty(Writer(&mut *put), &JsonObject(entries));
+    // The writer accepts everything, and the keys are strings.
+    debug_assert!(written.is_ok(), "the object cannot be written");
+    put(b"\n");
 }
 
-/// A JSON string (RFC 8259, section 7), piece by piece, so that no copy of it is made.
-fn json_string(text: &str, put: &mut dyn FnMut(&[u8])) {
-    put(b"\"");
-    let mut rest = text.as_bytes();
-    while let Some(at) = rest
-        .iter()
-        .position(|b| *b < b' ' || matches!(b, b'"' | b'\\'))
-    {
-        let (plain, special) = rest.split_at(at);
-        put(plain);
-        match special[0] {
-            b'\n' => put(b"\\n"),
-            b'\r' => put(b"\\r"),
-            b'\t' => put(b"\\t"),
-            c @ (b'"' | b'\\') => put(&[b'\\', c]),
-            c => {
-                let hex = |digit: u8| b"0123456789abcdef"[usize::from(digit)];
-                put(&[b'\\', b'u', b'0', b'0', hex(c >> 4), hex(c & 0xf)]);
+/// The values as strings: text, or base64 of what is not text.
+struct JsonObject<'a>(&'a BTreeMap<&'a str, &'a SecretValue>);
+
+impl Serialize for JsonObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in self.0 {
+            match value.expose_text() {
+                Some(text) => object.serialize_entry(name, text)?,
+                None => object.serialize_entry(name, &**value.to_base64())?,
             }
         }
-        rest = &special[1..];
+        object.end()
     }
-    put(rest);
-    put(b"\"");
+}
+
+/// Passes on each piece as it comes, so that no copy of a value is made.
+struct Writer<'a>(&'a mut dyn FnMut(&[u8]));
+
+impl io::Write for Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (self.0)(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Entries that a format cannot hold.
