@@ -187,10 +187,10 @@ impl EntryError {
         }
     }
 
-    /// Whether both errors would be described by the same words, apart from the entry.
+    /// Whether both errors are the same error of a store as a whole, such as missing credentials.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Store(this), Self::Store(other)) => {
+            (Self::Store(this), Self::Store(other)) if concerns_store(this) => {
                 let StoreError {
                     kind,
                     store,
@@ -205,6 +205,19 @@ impl EntryError {
             _ => false,
         }
     }
+}
+
+/// Whether the error is about the store as a whole: its credentials, table, Region or endpoint.
+fn concerns_store(error: &StoreError) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::Credentials
+            | ErrorKind::Throttled
+            | ErrorKind::Unreachable
+            | ErrorKind::TimedOut
+            | ErrorKind::Server
+            | ErrorKind::Setup
+    )
 }
 
 fn store_exit(error: &StoreError) -> Exit {

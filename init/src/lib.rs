@@ -38,6 +38,7 @@ mod request;
 mod run;
 mod run_error;
 pub mod settings;
+mod size;
 mod slots;
 mod stack;
 mod usage;

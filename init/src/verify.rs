@@ -1,27 +1,33 @@
-//! Whether what the stores hold is what the annotations say.
+//! Checks that stored values are what their annotations say.
 
-use kees_common::{Field, Item, Plan, SecretType, SecretValue, Source, StoragePath, StoreName};
+use kees_common::{
+    Field, Generation, Item, Plan, SecretType, SecretValue, Source, StoragePath, StoreName,
+};
 use kees_generate::VerifyError;
 
 use crate::{
-    EntryError, Origin, Request,
+    error::EntryError,
+    report::Origin,
+    request::Request,
+    size,
     slots::{Slot, Slots},
 };
 
-/// Values that belong together, by the index of their item.
+/// The values of one generation that the pod names.
 struct Group<'a> {
     key: (StoreName, &'a StoragePath),
     secret_type: SecretType,
+    /// Each with the index of its item.
     values: Vec<(usize, Field, &'a SecretValue)>,
 }
 
-/// Fails every value that was read and is not what its annotation says. What this run made itself
-/// is not looked at.
+/// Fails every value that was read and is not what its annotation says. Values that this run has
+/// created are not checked.
 ///
-/// A REFERENCE has a type only as a member of a Secrets Manager secret that a DYNAMIC entry made;
-/// anywhere else the original takes whatever is there, and so does this.
+/// A REFERENCE is checked only if it names a member of a secret that a DYNAMIC entry created. Like
+/// the original, kees accepts any other value for a REFERENCE.
 pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let mut groups: Vec<Group<'_>> = Vec::new();
     for (at, item, slot) in slots.iter() {
         let Slot::Had {
@@ -33,10 +39,10 @@ pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
         };
         if value.is_empty() && is_secret(request, item) {
             let error = VerifyError::new(Field::Whole, "the stored value is empty");
-            faults.push((at, error));
+            errors.push((at, error));
         } else if value.is_verbatim() && item.generation.is_some() {
             let error = VerifyError::new(Field::Whole, "the stored text is not canonical base64");
-            faults.push((at, error));
+            errors.push((at, error));
         } else if let Some((key, secret_type, field)) = typed(&request.plan, item) {
             match groups.iter_mut().find(|group| group.key == key) {
                 Some(group) => group.values.push((at, field, value)),
@@ -48,46 +54,41 @@ pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
             }
         }
     }
-    for group in groups {
-        let values: Vec<_> = group
+    errors.extend(groups.iter().filter_map(|group| group.verify(request)));
+    for (at, error) in errors {
+        slots.fail(at, EntryError::Verify(error));
+    }
+}
+
+impl Group<'_> {
+    /// The error in the values, with the index of the item that it is about. Warns of a difference
+    /// that is not an error.
+    fn verify(&self, request: &Request) -> Option<(usize, VerifyError)> {
+        let values: Vec<_> = self
             .values
             .iter()
             .map(|(_, field, value)| (*field, *value))
             .collect();
-        match kees_generate::verify(group.secret_type, &values) {
-            Ok(bits) => tell_other_size(&request.plan, group.key.1, bits),
-            Err(mismatch) => {
-                // The entry at fault, or the first where the field is none of the named.
-                let of_field = |(_, field, _): &&(usize, Field, _)| *field == mismatch.field;
-                let at = group.values.iter().find(of_field).or(group.values.first());
-                faults.extend(at.map(|(at, ..)| (*at, mismatch)));
+        match kees_generate::verify(self.secret_type, &values) {
+            Ok(key_bits) => {
+                let is_own = |each: &&Generation| (each.store, &each.path) == self.key;
+                let generation = request.plan.generations.iter().find(is_own);
+                if let (Some(generation), Some((_, value))) = (generation, values.first()) {
+                    size::warn_of_difference(generation, key_bits, value);
+                }
+                None
+            }
+            Err(error) => {
+                // The first item if the pod does not name the field of the error.
+                let of_field = |(_, field, _): &&(usize, Field, _)| *field == error.field;
+                let item = self.values.iter().find(of_field).or(self.values.first());
+                item.map(|(at, ..)| (*at, error))
             }
         }
     }
-    for (at, mismatch) in faults {
-        slots.fail(at, EntryError::Verify(mismatch));
-    }
 }
 
-/// Says that a stored key is not of the size that an annotation asks for by now, which changes
-/// nothing: what exists is handed out, as by the original, and never replaced.
-fn tell_other_size(plan: &Plan, path: &StoragePath, stored: Option<usize>) {
-    let asked = plan.generations.iter().find(|each| each.path == *path);
-    let asked = asked.map(|generation| usize::from(generation.spec.bits()));
-    if let (Some(stored), Some(asked)) = (stored, asked)
-        && stored != asked
-    {
-        tracing::warn!(
-            %path,
-            stored,
-            asked,
-            "the stored key has another size than its annotation; what exists is never replaced: \
-             give the entry another name for a key of that size"
-        );
-    }
-}
-
-/// What a value belongs to, and as what.
+/// The generation of a value, its type, and the field of the value.
 fn typed<'a>(
     plan: &'a Plan,
     item: &'a Item,

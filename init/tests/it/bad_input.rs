@@ -72,7 +72,7 @@ impl World {
 
     /// Stores `values` as the fields of the generation `name`, in the form of the store. Fields that
     /// are not in `values` stay absent.
-    fn leave(&self, name: &str, values: &[(Field, SecretValue)]) {
+    fn store_fields(&self, name: &str, values: &[(Field, SecretValue)]) {
         if self.store == SecretsManager && values[0].0 != Field::Whole {
             let members = values.iter().map(|(field, value)| {
                 let text = match name {
@@ -131,7 +131,7 @@ impl World {
 
     /// Asserts that a run ends with 65, writes nothing, changes no stored value, and has each of
     /// `parts` in the line of `entry`.
-    fn refuses(&self, entry: &str, parts: &[&str]) {
+    fn fails(&self, entry: &str, parts: &[&str]) {
         let before = self.stored();
         let (status, stderr) = self.run();
         assert_eq!(status, 65, "{stderr}");
@@ -151,7 +151,7 @@ impl World {
     }
 
     /// Asserts that a run succeeds, and returns its secrets by name.
-    fn takes(&self) -> BTreeMap<String, SecretValue> {
+    fn succeeds(&self) -> BTreeMap<String, SecretValue> {
         let (status, stderr) = self.run();
         assert_eq!(status, 0, "{stderr}");
         let list = self.pod.read("volume/secrets.properties");
@@ -184,8 +184,8 @@ fn one_field_of_an_rsa_pair_is_an_error(
     let is_named = |(name, _): &&(&str, &str)| pod_names_both || name.ends_with(&entry);
     let annotations: Vec<_> = TLS.iter().filter(is_named).copied().collect();
     let world = World::new(store, &annotations);
-    world.leave("tls", &[(left, rsa(0, left))]);
-    world.refuses(&entry, &[&is_missing(store, "tls", missing)]);
+    world.store_fields("tls", &[(left, rsa(0, left))]);
+    world.fails(&entry, &[&is_missing(store, "tls", missing)]);
 }
 
 #[rstest]
@@ -197,9 +197,9 @@ fn a_gpg_key_without_one_of_its_fields_is_an_error(
     let parts = [Field::Public, Field::Private, Field::Password];
     let left = parts.into_iter().filter(|field| *field != missing);
     let left: Vec<_> = left.map(|field| (field, gpg(0, field))).collect();
-    world.leave("mail", &left);
+    world.store_fields("mail", &left);
     let entry = format!("mail_{missing}");
-    world.refuses(&entry, &[&is_missing(store, "mail", missing)]);
+    world.fails(&entry, &[&is_missing(store, "mail", missing)]);
 }
 
 /// The embedded store holds bytes, so a value that is not base64 can only be in the other two.
@@ -224,7 +224,7 @@ fn a_value_that_is_not_base64_is_an_error(
     for name in names {
         world.cloud.put(&format!("/{name}"), content.clone());
     }
-    world.refuses("tls_public", &[problem]);
+    world.fails("tls_public", &[problem]);
     assert!(!world.pod.read("termination-log").contains("canary"));
 }
 
@@ -249,9 +249,9 @@ fn an_rsa_pair_that_does_not_belong_together_is_an_error(
 ) {
     let world = World::new(store, &TLS);
     let (public, private) = (rsa(public.0, public.1), rsa(private.0, private.1));
-    world.leave("tls", &[(Field::Public, public), (Field::Private, private)]);
-    let remedy = "nothing that is stored is changed: repair or remove it";
-    world.refuses("tls_public", &[problem, remedy]);
+    world.store_fields("tls", &[(Field::Public, public), (Field::Private, private)]);
+    let remedy = "kees changes no stored value: repair or remove it";
+    world.fails("tls_public", &[problem, remedy]);
 }
 
 #[rstest]
@@ -260,11 +260,11 @@ fn a_private_key_under_a_public_name_is_an_error_even_if_the_pod_names_no_other_
 ) {
     let world = World::new(store, &TLS[..1]);
     let private = rsa(0, Field::Private);
-    world.leave(
+    world.store_fields(
         "tls",
         &[(Field::Public, private.clone()), (Field::Private, private)],
     );
-    world.refuses("tls_public", &["found an RSA private key"]);
+    world.fails("tls_public", &["found an RSA private key"]);
 }
 
 /// A key is not random bytes or a password.
@@ -273,8 +273,8 @@ fn a_key_under_the_name_of_a_password_is_an_error(
     #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
 ) {
     let world = World::new(store, &[("secret/token", PASSWORD)]);
-    world.leave("token", &[(Field::Whole, rsa(0, Field::Private))]);
-    world.refuses("token", &["expected a password, found an RSA private key"]);
+    world.store_fields("token", &[(Field::Whole, rsa(0, Field::Private))]);
+    world.fails("token", &["expected a password, found an RSA private key"]);
 }
 
 /// As in the original, `size` says what is created, not what is accepted.
@@ -285,16 +285,35 @@ fn a_key_of_another_size_is_accepted_with_a_warning(
     let larger = TLS.map(|(name, _)| (name, "kind=DYNAMIC,type=RSA,size=4096"));
     let world = World::new(store, &larger);
     let halves = [Field::Public, Field::Private].map(|field| (field, rsa(0, field)));
-    world.leave("tls", &halves);
+    world.store_fields("tls", &halves);
     let before = world.stored();
     let (status, stderr) = world.run();
     assert_eq!(status, 0, "{stderr}");
-    let told = "the stored key has another size than its annotation";
-    assert_eq!(stderr.matches(told).count(), 1, "{stderr}");
-    for part in ["path=/tls", "stored=2048", "asked=4096"] {
-        assert!(stderr.contains(part), "{stderr}");
-    }
+    let warning = "asks for: the key has 2048 bits, not 4096; a stored value is never replaced";
+    assert_eq!(stderr.matches(warning).count(), 1, "{stderr}");
+    assert!(stderr.contains("path=/tls"), "{stderr}");
     assert_eq!(world.stored(), before);
+}
+
+#[rstest]
+#[case::size_of_a_password("PASSWORD", b"8letters", "it has 8 characters, not 16")]
+#[case::type_of_a_password("PASSWORD", b"16 characters...", "it has characters other than")]
+#[case::size_of_random_bytes("RANDOM", b"8 bytes\xff", "it has 8 bytes, not 16")]
+fn a_value_of_another_size_or_type_is_accepted_with_a_warning(
+    #[case] secret_type: &str,
+    #[case] stored: &[u8],
+    #[case] difference: &str,
+    #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
+) {
+    let annotation = format!("kind=DYNAMIC,type={secret_type},size=128");
+    let world = World::new(store, &[("secret/token", &annotation)]);
+    let value = SecretValue::new(stored.to_vec());
+    world.store_fields("token", &[(Field::Whole, value)]);
+    let (status, stderr) = world.run();
+    assert_eq!(status, 0, "{stderr}");
+    let warning = format!("not what its annotation asks for: {difference}");
+    assert_eq!(stderr.matches(&warning).count(), 1, "{stderr}");
+    assert!(stderr.contains("path=/token"), "{stderr}");
 }
 
 #[rstest]
@@ -313,8 +332,8 @@ fn a_gpg_key_of_two_generations_is_an_error(
         of(private, Field::Private),
         of(password, Field::Password),
     ];
-    world.leave("mail", &parts);
-    world.refuses(entry, &[problem]);
+    world.store_fields("mail", &parts);
+    world.fails(entry, &[problem]);
 }
 
 #[rstest]
@@ -323,8 +342,8 @@ fn an_empty_value_is_an_error(
     #[values("kind=REFERENCE", PASSWORD)] annotation: &str,
 ) {
     let world = World::new(store, &[("secret/token", annotation)]);
-    world.leave("token", &[(Field::Whole, SecretValue::new(Vec::new()))]);
-    world.refuses("token", &["empty"]);
+    world.store_fields("token", &[(Field::Whole, SecretValue::new(Vec::new()))]);
+    world.fails("token", &["empty"]);
 }
 
 /// The largest values that the stores of AWS hold (400 KB of base64; 65,536 bytes), and 400 KB in the
@@ -336,8 +355,8 @@ fn an_empty_value_is_an_error(
 fn a_value_as_large_as_its_store_allows_is_read(#[case] store: StoreName, #[case] size: usize) {
     let world = World::new(store, &[("secret/large", "kind=REFERENCE")]);
     let large = SecretValue::new(vec![0xff; size]);
-    world.leave("large", &[(Field::Whole, large.clone())]);
-    assert!(world.takes()["large"] == large);
+    world.store_fields("large", &[(Field::Whole, large.clone())]);
+    assert!(world.succeeds()["large"] == large);
 }
 
 #[rstest]
@@ -351,7 +370,7 @@ fn an_annotations_file_of_a_megabyte_is_read(
         write!(file, "\nexample.com/padding-{n}=\"{padding}\"").unwrap();
     }
     fs::write(world.pod.path("annotations"), file).unwrap();
-    assert_eq!(world.takes()["token"].len(), 16);
+    assert_eq!(world.succeeds()["token"].len(), 16);
 }
 
 #[rstest]
@@ -361,10 +380,10 @@ fn five_hundred_entries_of_one_pod_are_created_and_found_again(
     let names: Vec<String> = (0..500).map(|n| format!("secret/entry-{n:03}")).collect();
     let annotations: Vec<_> = names.iter().map(|name| (name.as_str(), PASSWORD)).collect();
     let world = World::new(store, &annotations);
-    let created = world.takes();
+    let created = world.succeeds();
     assert_eq!(created.len(), 500);
     let before = world.stored();
-    assert!(world.takes() == created);
+    assert!(world.succeeds() == created);
     assert_eq!(world.stored(), before);
 }
 
@@ -388,5 +407,5 @@ fn two_annotations_that_name_one_path_with_different_types_are_an_error(
         "as type=PASSWORD,size=128 by secret.bsycorp.com/one",
         "another name or storageKey=",
     ];
-    World::new(store, &annotations).refuses("two", &parts);
+    World::new(store, &annotations).fails("two", &parts);
 }

@@ -10,7 +10,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    canary::sings,
+    canary::has_canary,
     container::{Container, run},
 };
 
@@ -84,7 +84,7 @@ fn an_error_is_on_standard_error_and_in_the_termination_message() {
     let message = container.read("termination-log");
     assert_eq!(
         message.lines().next(),
-        Some("nothing was written: 2 faults, exit 65, an annotation or a stored value is wrong")
+        Some("nothing was written: 2 errors, exit 65, an annotation or a stored value is wrong")
     );
     for annotation in ["resource.bsycorp.com/url: ", "secret.bsycorp.com/x: "] {
         assert!(message.contains(annotation), "{message}");
@@ -296,8 +296,8 @@ fn no_log_shows_a_value() {
     ]);
     let (status, stderr) = run(container.command().env("LOG_LEVEL", "trace"));
     assert_eq!(status, 65);
-    assert!(!sings(&stderr), "{stderr}");
-    assert!(!sings(&container.read("termination-log")));
+    assert!(!has_canary(&stderr), "{stderr}");
+    assert!(!has_canary(&container.read("termination-log")));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::{
 const CANARY: &str = "canary-in-the-coal-mine";
 
 /// The canary and its encodings.
-fn traces() -> [String; 3] {
+fn encodings() -> [String; 3] {
     let value = SecretValue::new(CANARY.as_bytes().to_vec());
     let mut hexadecimal = String::new();
     for byte in CANARY.bytes() {
@@ -31,12 +31,14 @@ fn traces() -> [String; 3] {
 }
 
 /// Whether a text contains the canary.
-pub(crate) fn sings(text: &str) -> bool {
-    traces().iter().any(|trace| text.contains(trace.as_str()))
+pub(crate) fn has_canary(text: &str) -> bool {
+    encodings()
+        .iter()
+        .any(|encoding| text.contains(encoding.as_str()))
         || text.contains(&format!("{:?}", CANARY.as_bytes()))
 }
 
-fn said(result: &Result<Report, RunError>) -> String {
+fn text_of(result: &Result<Report, RunError>) -> String {
     match result {
         Ok(report) => format!("{report:?} {}", report.summary()),
         Err(error) => {
@@ -52,15 +54,15 @@ fn said(result: &Result<Report, RunError>) -> String {
 #[test]
 fn the_canary_is_found_in_each_encoding() {
     let value = SecretValue::new(CANARY.as_bytes().to_vec());
-    assert!(sings(&format!("x{CANARY}")));
-    assert!(sings(&value.to_base64()));
-    assert!(sings(&format!("{:?}", value.expose())));
-    assert!(!sings(&format!("{value:?}")));
+    assert!(has_canary(&format!("x{CANARY}")));
+    assert!(has_canary(&value.to_base64()));
+    assert!(has_canary(&format!("{:?}", value.expose())));
+    assert!(!has_canary(&format!("{value:?}")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn neither_a_report_nor_an_error_shows_a_value() {
-    let [_, base64, _] = traces();
+    let [_, base64, _] = encodings();
     let local = format!("kind=REFERENCE,localModeValue={base64}");
     let not_base64 = format!("kind=REFERENCE,localModeValue={CANARY}");
     let wrong = format!("kind=DYNAMIC,type=RSA,size=1024,localModeValue={base64}");
@@ -92,7 +94,11 @@ async fn neither_a_report_nor_an_error_shows_a_value() {
         }
         stores.put("/binary", [CANARY.as_bytes(), &[0xff]].concat());
         let result = pod.run(annotations, &stores).await;
-        assert!(!sings(&said(&result)), "{annotations:?}: {}", said(&result));
+        assert!(
+            !has_canary(&text_of(&result)),
+            "{annotations:?}: {}",
+            text_of(&result)
+        );
         succeeded += usize::from(result.is_ok());
     }
     assert_eq!(
@@ -129,7 +135,7 @@ fn no_log_of_a_run_with_aws_shows_a_value(
         let (status, stderr) = run(command.envs(loud).env("LOG_FORMAT", format));
         assert_eq!(status, 0, "{stderr}");
         assert!(stderr.contains("3 entries written"), "{stderr}");
-        assert!(!sings(&stderr), "{stderr}");
+        assert!(!has_canary(&stderr), "{stderr}");
         for line in container.read("volume/secrets.properties").lines() {
             let (name, value) = line.split_once('=').unwrap();
             assert!(!stderr.contains(&value[..24]), "{name} is in: {stderr}");

@@ -150,11 +150,7 @@ async fn a_value_of_the_annotation_wins_over_a_derived_one() {
 
 #[test]
 fn an_entry_without_a_local_value_is_an_error() {
-    let annotations = [
-        LOCAL,
-        ("resource/url", ""),
-        ("secret/r", "kind=REFERENCE,type=PASSWORD"),
-    ];
+    let annotations = [LOCAL, ("resource/url", ""), ("secret/r", "kind=REFERENCE")];
     let error = Pod::new().request(&annotations).unwrap_err();
     assert_eq!(
         (error.exit(), error.errors().len()),
