@@ -2,6 +2,7 @@
 //! parsing.
 
 mod entry;
+mod lookup;
 mod prefix;
 mod secret;
 #[cfg(test)]

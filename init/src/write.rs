@@ -6,12 +6,14 @@
 mod change;
 mod error;
 mod folder;
+mod output_file;
 mod parents;
 #[cfg(test)]
 mod tests;
 
 pub use error::WriteError;
 pub(crate) use folder::is_file_name;
+pub use output_file::OutputFile;
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map},
@@ -25,16 +27,6 @@ use folder::Folder;
 use kees_common::FileMode;
 use parents::{CreatedFolders, or_current};
 use tokio::time::Instant;
-use zeroize::Zeroizing;
-
-/// One file and its content.
-#[derive(Debug)]
-pub struct OutputFile {
-    /// The path of the file.
-    pub path: PathBuf,
-    /// The content, wiped when dropped.
-    pub content: Zeroizing<Vec<u8>>,
-}
 
 /// Replaces `files`, and removes from `folders` and from the folders of `files` the files of an
 /// earlier run that `files` does not name.

@@ -1,12 +1,10 @@
 //! The grammar of `secret.DOMAIN/NAME`, `resource.DOMAIN/NAME` and `lease.DOMAIN/NAME`.
 
-use std::borrow::Cow;
-
-use super::{secret, unused::UnusedPairs};
+use super::{lookup::lookup, secret, unused::UnusedPairs};
 use crate::{
     collector::Collector,
     domain::Word,
-    entry::{Entry, Lease, Lookup, Resource, Source, StorageKey},
+    entry::{Entry, Lease, Resource, Source},
     error::AnnotationErrorKind,
     name::EntryName,
     names::keys,
@@ -49,17 +47,6 @@ pub(super) fn parse(
         store,
         local_value,
     })
-}
-
-/// The keys that say where a value is that is only read.
-pub(super) fn lookup(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Lookup {
-    let storage_key = pairs.take_path(keys::STORAGE_KEY, collect);
-    Lookup {
-        storage_key: storage_key.map(StorageKey::from),
-        property: pairs.take(keys::PROPERTY).map(Cow::into_owned),
-        version_stage: pairs.take(keys::VERSION_STAGE).map(Cow::into_owned),
-        version_id: pairs.take(keys::VERSION_ID).map(Cow::into_owned),
-    }
 }
 
 fn local_value(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Option<SecretValue> {

@@ -1,6 +1,6 @@
 //! The grammar of `secret.DOMAIN/NAME`.
 
-use super::{entry::lookup, unused::UnusedPairs};
+use super::{lookup::lookup, unused::UnusedPairs};
 use crate::{
     collector::Collector,
     entry::{Secret, StorageKey},

@@ -10,8 +10,9 @@ use kees_common::FileMode;
 use rustix::fs::Mode;
 
 use super::{
-    OutputFile, WriteError,
+    error::WriteError,
     folder::{Folder, Staged},
+    output_file::OutputFile,
 };
 
 /// The files of one folder, by name.

@@ -8,6 +8,7 @@ use std::{
 
 use proptest::prelude::*;
 use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 use super::*;
 
