@@ -5,7 +5,7 @@ use std::{error::Error, fmt, io, path::PathBuf};
 use kees_common::{StoreName, names::env};
 use kees_init::{Exit, RunError};
 use kees_inject::{ParsePolicyError, PodError, SettingsError};
-use kees_store::aws::OwnRegionError;
+use kees_store::aws::RegionError;
 
 use crate::location::Location;
 
@@ -126,7 +126,7 @@ pub(crate) enum CliErrorKind {
     #[error("{path} cannot be created")]
     Create { path: PathBuf, source: io::Error },
     #[error(transparent)]
-    NoRegion(OwnRegionError),
+    NoRegion(RegionError),
     #[error("the async runtime cannot be started")]
     Runtime(#[source] io::Error),
     /// An error of a run of kees-init, in its own words.

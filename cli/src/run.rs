@@ -17,7 +17,7 @@ use kees_init::{InitError, InitSettings, Report, Request, RunError};
 use kees_inject::Policy;
 use kees_store::{
     Stores,
-    aws::{Caller, own_region},
+    aws::{Caller, region_of_environment},
 };
 use tokio::runtime::Runtime;
 
@@ -124,7 +124,9 @@ async fn set_region(prepared: &mut [Prepared]) -> Result<(), CliErrorKind> {
     };
     let mut lacking = prepared.iter_mut().filter(lacks_region).peekable();
     if lacking.peek().is_some() {
-        let own = own_region().await.map_err(CliErrorKind::NoRegion)?;
+        let own = region_of_environment()
+            .await
+            .map_err(CliErrorKind::NoRegion)?;
         lacking.for_each(|one| one.settings.aws.flags.aws_region = Some(own.clone()));
     }
     Ok(())

@@ -23,6 +23,7 @@ pub mod downward;
 mod endpoint;
 mod entry;
 mod error;
+pub mod error_chain;
 mod excerpt;
 mod field;
 mod generated;

@@ -98,9 +98,9 @@ pub mod env {
         ALL:
         /// Names the DynamoDB table, `ENV_LABEL-kube-secret`. Needed where DynamoDB is used.
         ENV_LABEL = "ENV_LABEL", "";
-        /// The pod's name. Needed with a lease.
+        /// The pod's name, for the name of the STS session. Needed with a lease.
         POD_NAME = "POD_NAME", "";
-        /// The pod's namespace, for the tags of what is created.
+        /// The pod's namespace, for the name of the STS session and the tags of what is created.
         POD_NAMESPACE = "POD_NAMESPACE", "";
         /// The pod's uid.
         POD_UID = "POD_UID", "";
@@ -120,8 +120,10 @@ pub mod env {
         LEASES_FILE_PATH = "LEASES_FILE_PATH", "/bsycorp-init";
         /// Seconds to pause before one more look at what is absent.
         RETRY_DELAY = "RETRY_DELAY", "";
-        /// The AWS Region.
-        AWS_REGION = "AWS_REGION", "ap-southeast-2";
+        /// The AWS Region. Without it and `AWS_DEFAULT_REGION` that of the profile; without any of them DynamoDB uses `ap-southeast-2`, with a warning, and the other stores in AWS are refused.
+        AWS_REGION = "AWS_REGION", "";
+        /// The AWS Region, where `AWS_REGION` is not set.
+        AWS_DEFAULT_REGION = "AWS_DEFAULT_REGION", "";
         /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own.
         AWS_ENDPOINT = "AWS_ENDPOINT", "";
         /// The endpoint of STS.

@@ -3,22 +3,21 @@
 use std::{fmt, str::FromStr};
 
 /// The Region that the original uses if none is configured.
-const DEFAULT_REGION: &str = "ap-southeast-2";
+const ORIGINAL_REGION: &str = "ap-southeast-2";
 
 /// The name of a Region, `eu-west-1`. It becomes a label of host names (RFC 1123).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region(String);
 
 impl Region {
+    /// The Region that the original uses if none is configured.
+    pub fn of_the_original() -> Self {
+        Self(ORIGINAL_REGION.to_owned())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl Default for Region {
-    fn default() -> Self {
-        Self(DEFAULT_REGION.to_owned())
     }
 }
 

@@ -3,7 +3,8 @@
 use std::{fmt, io, path::PathBuf, time::Duration};
 
 use kees_common::{
-    AnnotationError, StoragePath, StoreName, downward::ParseDownwardError, output::RenderError,
+    AnnotationError, StoragePath, StoreName, downward::ParseDownwardError, error_chain,
+    output::RenderError,
 };
 use kees_generate::{GenerateError, VerifyError};
 use kees_store::{ErrorKind, StoreError};
@@ -93,7 +94,7 @@ impl InitError {
 
     /// The error with its sources, in one line: a store or the system may send line breaks.
     pub fn line(&self) -> String {
-        let mut line = chain(self);
+        let mut line = error_chain::describe(self);
         // Last, so that a line that is cut still has the reason.
         if let Self::Entries { entries, .. } = self
             && entries.len() > 1
@@ -129,13 +130,6 @@ impl fmt::Display for FailedEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({} {})", self.annotation, self.store, self.path)
     }
-}
-
-/// The messages of `error` and its sources.
-fn chain(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(Some(error), |error| error.source());
-    let messages: Vec<_> = sources.map(ToString::to_string).collect();
-    messages.join(": ")
 }
 
 fn places(entries: &[FailedEntry]) -> String {
@@ -222,8 +216,11 @@ fn concerns_store(error: &StoreError) -> bool {
 
 fn store_exit(error: &StoreError) -> Exit {
     match error.kind {
-        ErrorKind::Denied { .. } | ErrorKind::Credentials => Exit::Denied,
-        ErrorKind::Malformed => Exit::Data,
+        ErrorKind::Setting => Exit::Usage,
+        ErrorKind::Denied { .. } | ErrorKind::Credentials | ErrorKind::TokenNotAccepted => {
+            Exit::Denied
+        }
+        ErrorKind::Malformed | ErrorKind::NoValue => Exit::Data,
         ErrorKind::ScheduledForDeletion { .. } | ErrorKind::Absent => Exit::Absent,
         _ => Exit::Unavailable,
     }

@@ -300,6 +300,11 @@ impl InitSettings {
         #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
         {
             settings.aws = self.aws.settings();
+            settings
+                .aws
+                .pod_namespace
+                .clone_from(&self.pod.pod_namespace);
+            settings.aws.pod_name.clone_from(&self.pod.pod_name);
         }
         settings
     }
@@ -321,7 +326,7 @@ impl AwsSettings {
         } = self.clone();
         let environment = kees_store::aws::AwsSettings::from_env();
         kees_store::aws::AwsSettings {
-            region: aws_region.unwrap_or_default(),
+            region: aws_region,
             endpoint: aws_endpoint,
             sts_endpoint: aws_sts_endpoint,
             ca_bundle: aws_ca_bundle.or(environment.ca_bundle),

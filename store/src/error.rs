@@ -1,55 +1,65 @@
-//! What a store can answer instead of a value, told apart.
+//! What a store can answer instead of a value.
 
 use kees_common::{StoragePath, StoreName};
 
-/// The kinds of failure that need different things of a user.
+/// The kinds of error that ask different things of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// IAM (or a resource or KMS policy) refuses. Not tried again.
+    /// IAM (or the policy of a resource or of a KMS key) denies the call. Not tried again.
     Denied {
         /// The action that is missing, `dynamodb:GetItem`.
         action: String,
         /// The resource as IAM names it, as far as it is known.
         resource: String,
     },
-    /// There is no AWS identity at all, or it cannot be used (no credentials, an expired or missing
-    /// web identity token). Counts as denied. Not tried again.
+    /// There is no AWS identity, or it cannot be used: no credentials, an expired or missing web
+    /// identity token. Counts as denied. Not tried again.
     Credentials,
+    /// AWS does not accept the pod's token now, which may pass: it could not fetch the cluster's
+    /// keys. Counts as denied. Tried again.
+    TokenNotAccepted,
     /// The store asks to slow down. Tried again.
     Throttled,
-    /// No connection, or it broke. Tried again.
+    /// There is no connection, or it broke. Tried again.
     Unreachable,
-    /// No answer in time. Tried again.
+    /// There was no answer in time. Tried again.
     TimedOut,
-    /// The store's own fault (5xx). Tried again.
+    /// The store failed (5xx). Tried again.
     Server,
-    /// The secret's name is being deleted and blocked until then (Secrets Manager).
+    /// The secret is being deleted, and its name is blocked until then (Secrets Manager).
     ScheduledForDeletion {
-        /// The date, where the right to see it is there.
+        /// The date, where the role may see it.
         date: Option<String>,
     },
-    /// The table, file or key that everything lies in is missing or set up wrongly (a missing
-    /// table, a wrong Region, a disabled KMS key).
+    /// The secret exists and has no value, or no version of the kind that was asked for.
+    NoValue,
+    /// A setting of this program that the store needs is missing or wrong.
+    Setting,
+    /// The table, file or key that the store works with is missing or set up wrongly.
     Setup,
-    /// What is stored is not what it should be: not base64, half a generation, wrong type.
+    /// The stored value is not what it should be: half a generation, of a wrong type, without the
+    /// member that was asked for.
     Malformed,
-    /// Something was written and is not there to be read: deleted since, or, in a store without
-    /// consistent reads, not shown in time.
+    /// Something was written and cannot be read: it was deleted since, or a store without
+    /// consistent reads did not show it in time.
     Absent,
     /// Anything else, with the store's own code and text.
     Other,
 }
 
-/// A store's answer that is no value and no absence.
+/// An answer of a store that is neither a value nor "absent".
+///
+/// It has no source: the errors of an SDK may hold a request with a value in it, so what a user
+/// needs of them is copied into `code` and `message`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {
-    /// What kind of failure.
+    /// The kind of error.
     pub kind: ErrorKind,
-    /// Which store.
+    /// The store.
     pub store: StoreName,
-    /// The path it is about, where it is about one.
+    /// The path that the error is about, where it is about one.
     pub path: Option<StoragePath>,
     /// The store's own error code, `AccessDeniedException`.
     pub code: Option<String>,
@@ -60,11 +70,79 @@ pub struct StoreError {
 }
 
 impl StoreError {
+    /// An error without path and code.
+    pub fn new(
+        kind: ErrorKind,
+        store: StoreName,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            store,
+            path: None,
+            code: None,
+            message: message.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// The same error, about `path`.
+    #[must_use]
+    pub fn at(self, path: &StoragePath) -> Self {
+        Self {
+            path: Some(path.clone()),
+            ..self
+        }
+    }
+
+    /// The same error, with the store's own code.
+    #[must_use]
+    pub fn with_code(self, code: impl Into<String>) -> Self {
+        Self {
+            code: Some(code.into()),
+            ..self
+        }
+    }
+
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self.kind,
-            ErrorKind::Throttled | ErrorKind::Unreachable | ErrorKind::TimedOut | ErrorKind::Server
-        )
+        match self.kind {
+            ErrorKind::TokenNotAccepted
+            | ErrorKind::Throttled
+            | ErrorKind::Unreachable
+            | ErrorKind::TimedOut
+            | ErrorKind::Server => true,
+            ErrorKind::Denied { .. }
+            | ErrorKind::Credentials
+            | ErrorKind::ScheduledForDeletion { .. }
+            | ErrorKind::NoValue
+            | ErrorKind::Setting
+            | ErrorKind::Setup
+            | ErrorKind::Malformed
+            | ErrorKind::Absent
+            | ErrorKind::Other => false,
+        }
+    }
+
+    /// Whether the error is about the store as a whole (its identity, table, Region or endpoint)
+    /// and so the same for every path, rather than about one path.
+    pub fn concerns_store(&self) -> bool {
+        match self.kind {
+            ErrorKind::Credentials
+            | ErrorKind::TokenNotAccepted
+            | ErrorKind::Throttled
+            | ErrorKind::Unreachable
+            | ErrorKind::TimedOut
+            | ErrorKind::Server
+            | ErrorKind::Setting
+            | ErrorKind::Setup => true,
+            ErrorKind::Denied { .. }
+            | ErrorKind::ScheduledForDeletion { .. }
+            | ErrorKind::NoValue
+            | ErrorKind::Malformed
+            | ErrorKind::Absent
+            | ErrorKind::Other => false,
+        }
     }
 }

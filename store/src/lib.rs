@@ -1,8 +1,8 @@
-//! Where secrets lie, and how a generation is created once whatever fails.
+//! The stores of secrets, and the protocol that creates a generation once.
 //!
-//! A backend implements [`ReadStore`] and [`CreateStore`], the two narrow things that the domain asks for;
-//! one conformance suite says what that means. [`Store`] is the enum over the backends. The
-//! protocol that makes every reader agree lives in [`protocol`], above the backends.
+//! A backend implements [`ReadStore`] and [`CreateStore`], and passes one conformance suite.
+//! [`Store`] is the enum of the backends. The protocol, which makes every reader see the same
+//! generation, is in [`protocol`] and knows no backend.
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -13,6 +13,8 @@ pub mod dynamodb;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod error;
+#[cfg(feature = "secretsmanager")]
+mod members;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(test)]
@@ -36,70 +38,69 @@ use std::future::Future;
 
 use kees_common::{Generated, Generation, Locator, SecretValue, StoragePath, StoreName};
 
-/// What one read found.
+/// The answer to one read: a value, `None` where there is none, or an error.
 pub type Found = Result<Option<SecretValue>, StoreError>;
 
 /// Reads values.
 pub trait ReadStore {
-    /// Which store this is, for messages.
+    /// The name of this store.
     fn name(&self) -> StoreName;
 
-    /// Whether a read sees every write that was answered before it. Where not (Secrets Manager),
-    /// an absence after a lost race is waited out rather than believed.
+    /// Whether a read sees every write that was answered before it. Where it does not (Secrets
+    /// Manager), an absence after a lost race may pass, and the value is read again.
     fn is_consistent(&self) -> bool;
 
-    /// The current values at `locators`, one answer for each and in their order, `None` where the
-    /// store says that nothing is there. Each locator is asked for once, in as few calls as the
-    /// store allows, and nothing is tried again. Consistent where the store has consistent reads.
+    /// The values at `locators`: one answer for each, in their order. Each is read once, in as few
+    /// calls as the store allows, and nothing is tried again. Consistent where the store has
+    /// consistent reads.
     fn read(&self, locators: &[Locator]) -> impl Future<Output = Vec<Found>> + Send;
 
-    /// The values at `locators` in one snapshot, for halves of a generation that a batch showed
-    /// incomplete. A store whose `read` is already atomic for one generation may call that.
+    /// The values at `locators` in one snapshot, for a generation of which [`ReadStore::read`] found
+    /// only a part. A store whose `read` is atomic for one generation may call that.
     fn read_together(&self, locators: &[Locator]) -> impl Future<Output = Vec<Found>> + Send;
 }
 
 /// Creates generations.
 pub trait CreateStore {
     /// Stores all values of `new` in one atomic write, on the condition that none of its names
-    /// exists. Sending the same `new` again (same token) is not another write. Nothing is tried
-    /// again.
+    /// exists. The same `new` sent again (with the same token) is not a second write. Nothing is
+    /// tried again.
     fn create(
         &self,
         new: &NewGeneration<'_>,
     ) -> impl Future<Output = Result<Creation, StoreError>> + Send;
 }
 
-/// A generation that has been made and not been stored yet.
+/// A generation that is not stored yet.
 #[derive(Debug)]
 pub struct NewGeneration<'a> {
-    /// Where it belongs.
+    /// Its store and paths.
     pub generation: &'a Generation,
     /// Its values, one for each of the generation's fields.
     pub values: &'a Generated,
-    /// Tells a repeated request from another writer's.
+    /// Distinguishes a repeated request from that of another writer.
     pub token: IdempotencyToken,
     /// The pod's namespace, for the store's own tags.
     pub namespace: Option<&'a str>,
 }
 
 impl NewGeneration<'_> {
-    /// Each field's own path and value: what a flat store writes in one transaction.
+    /// The path and value of each field: the items that a store without members writes in one
+    /// transaction.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] where a field has no value; the write would not be whole.
+    /// [`ErrorKind::Malformed`] where a field has no value, so that the generation is not complete.
     pub fn items(&self) -> Result<Vec<(&StoragePath, &SecretValue)>, StoreError> {
         self.generation
             .fields
             .iter()
             .map(|(field, path)| {
                 let value = self.values.get(*field).filter(|value| !value.is_empty());
-                value.map(|value| (path, value)).ok_or_else(|| StoreError {
-                    kind: ErrorKind::Malformed,
-                    store: self.generation.store,
-                    path: Some(path.clone()),
-                    code: None,
-                    message: format!("nothing was generated for {path}"),
-                    remedy: "report this as a defect of kees".to_owned(),
+                value.map(|value| (path, value)).ok_or_else(|| {
+                    let message = format!("nothing was generated for {path}");
+                    let remedy = "report this as a defect of kees";
+                    let store = self.generation.store;
+                    StoreError::new(ErrorKind::Malformed, store, message, remedy).at(path)
                 })
             })
             .collect()
@@ -111,6 +112,6 @@ impl NewGeneration<'_> {
 pub enum Creation {
     /// This write, or an earlier one with the same token, was carried out.
     Created,
-    /// A name exists: another writer was first, or half of a pair lies there.
+    /// A name exists: another writer was first, or a part of a generation is stored.
     Exists,
 }

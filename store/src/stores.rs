@@ -1,4 +1,4 @@
-//! The backends behind one type, and those that one run uses.
+//! One type for all backends, and the stores of one run.
 
 #![cfg_attr(
     not(all(feature = "aws", feature = "embedded")),
@@ -6,7 +6,7 @@
         dead_code,
         unused_variables,
         clippy::unused_async,
-        reason = "fewer backends need less of it"
+        reason = "a build with fewer backends does not use all of it"
     )
 )]
 
@@ -26,10 +26,10 @@ use crate::memory::Memory;
 use crate::secretsmanager::SecretsManager;
 use crate::{CreateStore, Creation, ErrorKind, Found, NewGeneration, ReadStore, StoreError};
 
-/// One of the backends that the program is built with.
+/// A backend that the program is built with.
 #[derive(Debug)]
 pub enum Store {
-    /// kees's table.
+    /// The table of the original kees in DynamoDB.
     #[cfg(feature = "dynamodb")]
     DynamoDb(DynamoDb),
     /// AWS Secrets Manager.
@@ -43,7 +43,7 @@ pub enum Store {
     Memory(Memory),
 }
 
-/// The same expression for whichever backend it is.
+/// The same expression for every backend.
 macro_rules! each {
     ($store:expr, $backend:ident => $then:expr) => {
         match *$store {
@@ -83,31 +83,30 @@ impl CreateStore for Store {
     }
 }
 
-/// What the backends need to know.
+/// The settings of the backends.
 #[derive(Debug, Clone, Default)]
 pub struct StoreSettings {
-    /// `ENV_LABEL`, the beginning of the table's name; DynamoDB alone needs it.
+    /// `ENV_LABEL`, the beginning of the name of DynamoDB's table.
     pub env_label: Option<String>,
-    /// `KMS_KEY_ID`, for the secrets that Secrets Manager creates; its own key where there is none.
+    /// `KMS_KEY_ID`, for the secrets that are created in Secrets Manager. `None`: its own key.
     pub kms_key_id: Option<String>,
-    /// `EMBEDDED_FILE`; the embedded store alone needs it.
+    /// `EMBEDDED_FILE`, for the embedded store.
     pub embedded_file: Option<PathBuf>,
-    /// Where AWS is and how it is reached.
+    /// The settings of AWS.
     #[cfg(feature = "aws")]
     pub aws: aws::AwsSettings,
 }
 
-/// The stores that one run uses, each once.
+/// The stores of one run, each once.
 #[derive(Debug, Default)]
 pub struct Stores(Vec<Store>);
 
 impl Stores {
-    /// Sets up each of `names`. Nothing is asked of any store yet, so what is wrong with one shows
-    /// at its first call.
+    /// Opens each of `names`. No store is called yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Setup`] where a setting that a store needs is missing, or the program is built
-    /// without that store.
+    /// [`ErrorKind::Setting`] where a setting that a store needs is missing or wrong, or the program
+    /// is built without that store.
     pub async fn open(
         names: impl IntoIterator<Item = StoreName>,
         settings: &StoreSettings,
@@ -122,19 +121,19 @@ impl Stores {
         Ok(stores)
     }
 
-    /// Adds a store, in the place of the one of that name.
+    /// Adds a store; it replaces the one of the same name.
     pub fn add(&mut self, store: Store) {
         self.0.retain(|other| other.name() != store.name());
         self.0.push(store);
     }
 
-    /// The store of that name, if the run uses it.
+    /// The store `name`, if the run uses it.
     pub fn get(&self, name: StoreName) -> Option<&Store> {
         self.0.iter().find(|store| store.name() == name)
     }
 }
 
-/// What stores share while they are set up.
+/// What the stores share while they are opened.
 struct Opening<'a> {
     settings: &'a StoreSettings,
     #[cfg(feature = "aws")]
@@ -156,15 +155,13 @@ impl<'a> Opening<'a> {
             StoreName::DynamoDb => {
                 let label = self.settings.env_label.as_deref();
                 let label = label.ok_or_else(|| needs(name, "ENV_LABEL"))?;
-                Ok(Store::DynamoDb(DynamoDb::new(self.aws().await, label)))
+                Ok(Store::DynamoDb(DynamoDb::new(self.aws(name).await?, label)))
             }
             #[cfg(feature = "secretsmanager")]
             StoreName::SecretsManager => {
                 let key = self.settings.kms_key_id.clone();
-                Ok(Store::SecretsManager(SecretsManager::new(
-                    self.aws().await,
-                    key,
-                )))
+                let aws = self.aws(name).await?;
+                Ok(Store::SecretsManager(SecretsManager::new(aws, key)))
             }
             #[cfg(feature = "embedded")]
             StoreName::Embedded => {
@@ -178,42 +175,35 @@ impl<'a> Opening<'a> {
                 unreachable_patterns,
                 reason = "with every feature on, nothing is left"
             )]
-            _ => Err(setup(
+            _ => Err(StoreError::new(
+                ErrorKind::Setting,
                 name,
-                format!("this program is built without the {name} store"),
-                "use a store that it is built with".to_owned(),
+                format!("this program is built without the store {name}"),
+                "use a store that it is built with",
             )),
         }
     }
 
-    /// The one pool of connections and one identity of a run.
+    /// The clients of `store`. All stores of a run share credentials and connections.
     #[cfg(feature = "aws")]
-    async fn aws(&mut self) -> &Aws {
-        match &mut self.aws {
+    async fn aws(&mut self, store: StoreName) -> Result<&Aws, StoreError> {
+        let aws = match &mut self.aws {
             Some(aws) => aws,
             none => none.insert(Aws::new(&self.settings.aws).await),
-        }
+        };
+        aws.check_region(store)?;
+        Ok(aws)
     }
 }
 
 #[cfg(any(feature = "dynamodb", feature = "embedded"))]
 fn needs(store: StoreName, variable: &str) -> StoreError {
-    setup(
+    StoreError::new(
+        ErrorKind::Setting,
         store,
-        format!("the {store} store needs {variable}"),
+        format!("the store {store} needs {variable}"),
         format!("set {variable}"),
     )
-}
-
-fn setup(store: StoreName, message: String, remedy: String) -> StoreError {
-    StoreError {
-        kind: ErrorKind::Setup,
-        store,
-        path: None,
-        code: None,
-        message,
-        remedy,
-    }
 }
 
 #[cfg(test)]
@@ -221,7 +211,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_run_has_the_stores_that_it_uses_and_each_once() {
+    async fn a_run_has_each_of_its_stores_once() {
         let names = [StoreName::Memory, StoreName::Memory];
         let stores = Stores::open(names, &StoreSettings::default())
             .await
@@ -242,7 +232,7 @@ mod tests {
         let error = Stores::open([store], &StoreSettings::default())
             .await
             .unwrap_err();
-        assert_eq!((error.kind, error.store), (ErrorKind::Setup, store));
+        assert_eq!((error.kind, error.store), (ErrorKind::Setting, store));
         assert!(error.message.contains(variable), "{}", error.message);
     }
 }

@@ -16,7 +16,7 @@ const CLIENTS: usize = 4;
 #[cfg(test)]
 fn clients<S>(endpoint: &str, client: impl Fn(&Aws) -> S) -> Vec<S> {
     let settings = AwsSettings {
-        region: REGION.parse().unwrap(),
+        region: Some(REGION.parse().unwrap()),
         endpoint: Some(endpoint.parse().unwrap()),
         credentials: Some(Credentials::new("tests", "tests", None, None, "tests")),
         ..AwsSettings::default()

@@ -99,7 +99,7 @@ impl<S: Source> Reload<S> {
 
     /// Logs an error once, however often it repeats.
     fn log(&mut self, error: &WebhookError) {
-        let message = chain(error);
+        let message = kees_common::error_chain::describe(error);
         if self.logged.as_ref() != Some(&message) {
             let file = S::WATCHED.as_str();
             tracing::warn!(
@@ -121,18 +121,6 @@ fn read(source: &impl Source) -> Result<Contents, WebhookError> {
             })
     };
     source.paths().into_iter().map(read).collect()
-}
-
-/// The messages of an error and its sources.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        message.push_str(": ");
-        message.push_str(&error.to_string());
-        source = error.source();
-    }
-    message
 }
 
 #[cfg(test)]

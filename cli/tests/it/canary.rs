@@ -114,7 +114,7 @@ fn the_error_for_a_request_that_cannot_be_built_does_not_contain_it() {
     assert_no_canary(&ended);
     let message = ended.failed(69);
     assert!(
-        message.contains("the request could not be built; see that AWS_REGION")
+        message.contains("the request could not be built; check that AWS_REGION")
             && !message.contains("Request {"),
         "{message}"
     );

@@ -170,7 +170,7 @@ fn a_write_that_is_denied_names_action_and_resource(
 #[case::key_that_is_disabled(
     SecretsManager, "DecryptionFailure",
     "Secrets Manager can't decrypt the protected secret text using the provided KMS key.", 69,
-    &["DecryptionFailure", "see that the KMS key is enabled", "kms:Decrypt"]
+    &["DecryptionFailure", "check that the KMS key is enabled", "kms:Decrypt"]
 )]
 #[case::unknown(
     DynamoDb, "SomethingNewException", "Words that nobody knows yet.", 69,
@@ -292,7 +292,7 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/pod";
     Some(sts_refusal("InvalidIdentityToken", "No OpenIDConnect provider found in your account")),
     &["InvalidIdentityToken", "OIDC provider"]
 )]
-#[case::missing(None, &["No such file", "see that the projected token is mounted"])]
+#[case::missing(None, &["No such file", "check that the projected token is mounted"])]
 fn a_web_identity_that_is_not_accepted_is_reported(
     #[case] answer: Option<Instead>,
     #[case] parts: &[&str],

@@ -26,6 +26,8 @@ pub(crate) struct Call {
     /// `GetItem`; for STS, `AssumeRoleWithWebIdentity`.
     pub(crate) operation: String,
     pub(crate) body: Value,
+    /// The body as it was sent: STS takes a form.
+    pub(crate) text: String,
 }
 
 /// A response instead of the normal one.
@@ -181,6 +183,7 @@ fn read_call(reader: &mut impl BufRead) -> Option<Call> {
     Some(Call {
         operation: operation.unwrap_or_else(|| "AssumeRoleWithWebIdentity".to_owned()),
         body: serde_json::from_slice(&body).unwrap_or_default(),
+        text: String::from_utf8_lossy(&body).into_owned(),
     })
 }
 

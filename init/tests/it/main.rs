@@ -12,6 +12,7 @@ mod binary;
 mod canary;
 mod cloud;
 mod container;
+mod credentials;
 mod documentation;
 mod invalid;
 mod local_mode;

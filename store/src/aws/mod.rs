@@ -1,26 +1,26 @@
-//! What both AWS backends share: from settings to clients, and from the SDK's errors to ours.
+//! What the AWS backends share: from settings to clients, and from the SDK's errors to ours.
 //!
-//! Nothing here touches the network, a certificate or a token before a first call does, so a bad
-//! bundle, a missing identity and an unreachable endpoint all come back as the error of that call,
-//! told apart by [`classify()`].
+//! Nothing here uses the network, a certificate or a token before the first call, so a wrong CA
+//! bundle, missing credentials and an unreachable endpoint are all errors of that call, told apart
+//! by [`classify()`].
 
-mod cause;
+mod answer;
 mod classify;
-mod identity;
-#[cfg(feature = "workstation")]
-mod own;
+mod credentials;
+mod denial;
+mod error;
+pub(crate) mod partition;
+mod region;
 mod settings;
 #[cfg(test)]
 pub(crate) mod stub;
 mod transport;
 mod trust;
-mod web_identity;
 
 #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
 pub(crate) use classify::classify_code;
 pub use classify::{Call, classify};
-#[cfg(feature = "workstation")]
-pub use own::{OwnRegionError, own_region};
+pub use region::{RegionError, region_of_environment};
 pub use settings::{AwsSettings, Caller};
 
 use std::time::Duration;
@@ -30,23 +30,28 @@ use aws_config::{
     timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_types::endpoint_config::AccountIdEndpointMode;
 
-use identity::Identity;
-use kees_common::Endpoint;
+use kees_common::{Endpoint, RegionUse, StoreName, error_chain};
+
+use crate::{ErrorKind, StoreError};
+use credentials::CallerCredentials;
 use transport::Transport;
 
-/// How long a connection may take to be made.
+/// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an answer may take to begin once the request is sent.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one call may take in all, finding the identity included.
+/// How long one call may take in all, including to find the credentials.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The clients of one run, over one identity and one pool of connections. Cheap to clone.
+/// The clients of one run, with the same credentials and one pool of connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Aws {
     config: SdkConfig,
     endpoint: Option<Endpoint>,
+    /// Why no setting names a Region; `None` where one does.
+    no_region: Option<RegionError>,
 }
 
 impl Aws {
@@ -54,6 +59,13 @@ impl Aws {
     /// retries are off: the protocol above the backends has its own, within the run's deadline.
     pub async fn new(settings: &AwsSettings) -> Self {
         let transport = Transport::shared(settings);
+        let (region, no_region) = match &settings.region {
+            Some(region) => (region.clone(), None),
+            None => match region_of_environment().await {
+                Ok(region) => (region, None),
+                Err(error) => (kees_common::Region::of_the_original(), Some(error)),
+            },
+        };
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
@@ -61,24 +73,62 @@ impl Aws {
             .operation_timeout(ATTEMPT_TIMEOUT)
             .build();
         let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(settings.region.to_string()))
+            .region(Region::new(region.to_string()))
             .http_client(transport)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::disabled())
-            // The identity has its own, shorter time, and says what it was waiting for.
+            // The credentials have their own, shorter timeout, with an error of its own.
             .identity_cache(IdentityCache::lazy().load_timeout(ATTEMPT_TIMEOUT).build())
             .no_credentials()
             .load()
             .await;
-        let identity = match &settings.credentials {
+        let credentials = match &settings.credentials {
             Some(credentials) => SharedCredentialsProvider::new(credentials.clone()),
-            None => SharedCredentialsProvider::new(Identity::of_this_process(&config, settings)),
+            None => SharedCredentialsProvider::new(CallerCredentials::of_this_process(
+                &config, settings,
+            )),
         };
-        let config = config.into_builder().credentials_provider(identity).build();
+        // An account id in the credentials would turn DynamoDB's endpoint into one of that account,
+        // which VPC endpoints, proxies and their allow lists do not know.
+        let mode = config.account_id_endpoint_mode().cloned();
+        let config = config
+            .into_builder()
+            .credentials_provider(credentials)
+            .account_id_endpoint_mode(mode.unwrap_or(AccountIdEndpointMode::Disabled))
+            .build();
         Self {
             config,
             endpoint: settings.endpoint.clone(),
+            no_region,
         }
+    }
+
+    /// Whether `store` may be used in the Region of these clients.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Setting`] where a setting names a wrong Region, or no setting names one and the
+    /// store needs that.
+    pub fn check_region(&self, store: StoreName) -> Result<(), StoreError> {
+        let Some(error) = &self.no_region else {
+            return Ok(());
+        };
+        let message = match error {
+            RegionError::Invalid { .. } => error_chain::describe(error),
+            RegionError::Unknown { .. } if store.region() == RegionUse::Required => {
+                format!("the store {store} needs an AWS Region, and none is set")
+            }
+            RegionError::Unknown { .. } => {
+                let region = self.region();
+                tracing::warn!(
+                    %store,
+                    region,
+                    "no AWS Region is set, so that of the original kees is used; set AWS_REGION"
+                );
+                return Ok(());
+            }
+        };
+        let remedy = "set AWS_REGION to the Region of the store";
+        Err(StoreError::new(ErrorKind::Setting, store, message, remedy))
     }
 
     /// The Region, for messages and resource names.
@@ -92,6 +142,7 @@ impl Aws {
         Self {
             config,
             endpoint: None,
+            no_region: None,
         }
     }
 

@@ -1,17 +1,17 @@
-//! What the operator settles about AWS.
+//! The operator's settings for AWS.
 
 use std::{env, fmt, path::PathBuf};
 
 use aws_credential_types::Credentials;
 use kees_common::{Endpoint, Region, names::env as names};
 
-/// Who asks AWS, for the words of what is wrong with the identity.
+/// Who calls AWS: what to do about a missing identity depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Caller {
     /// A pod: its identity is its ServiceAccount's.
     #[default]
     Pod,
-    /// Somebody on their own machine: profiles, keys and single sign-on.
+    /// A person on their own machine: profiles, keys and single sign-on.
     Person,
 }
 
@@ -21,10 +21,10 @@ pub enum Caller {
 /// `AWS_PROFILE` …), as the AWS SDKs and Tools Reference Guide documents them.
 #[derive(Clone)]
 pub struct AwsSettings {
-    /// `AWS_REGION`
-    pub region: Region,
-    /// `AWS_ENDPOINT`: the URL of DynamoDB and Secrets Manager, instead of the Region's own. It
-    /// wins over the SDK's `AWS_ENDPOINT_URL` and its kin.
+    /// `AWS_REGION`. Without it: `AWS_DEFAULT_REGION`, then that of the profile.
+    pub region: Option<Region>,
+    /// `AWS_ENDPOINT`: the URL of the stores in AWS, instead of the Region's own. It wins over the
+    /// SDK's `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_DYNAMODB`.
     pub endpoint: Option<Endpoint>,
     /// `AWS_STS_ENDPOINT`: the URL of STS, for the pod's web identity. It wins over
     /// `AWS_ENDPOINT_URL_STS`.
@@ -40,9 +40,13 @@ pub struct AwsSettings {
     /// `NO_PROXY`: hosts, by comma, that are reached directly. Link-local addresses always are:
     /// they are the node's own services.
     pub no_proxy: Option<String>,
-    /// Who asks.
+    /// `POD_NAMESPACE`, for the name of the STS session.
+    pub pod_namespace: Option<String>,
+    /// `POD_NAME`, for the name of the STS session.
+    pub pod_name: Option<String>,
+    /// Who calls.
     pub caller: Caller,
-    /// An identity given outright, for tests and stand-ins. `None`: the pod's own.
+    /// Fixed credentials, for tests. `None`: the caller's own.
     pub credentials: Option<Credentials>,
 }
 
@@ -58,7 +62,7 @@ impl AwsSettings {
         let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let proxy = |name: &str| get(name).or_else(|| get(&name.to_ascii_lowercase()));
         Self {
-            region: Region::default(),
+            region: None,
             endpoint: None,
             sts_endpoint: None,
             ca_bundle: get(names::AWS_CA_BUNDLE).map(PathBuf::from),
@@ -66,6 +70,8 @@ impl AwsSettings {
             http_proxy: proxy(names::HTTP_PROXY),
             https_proxy: proxy(names::HTTPS_PROXY),
             no_proxy: proxy(names::NO_PROXY),
+            pod_namespace: None,
+            pod_name: None,
             caller: Caller::default(),
             credentials: None,
         }

@@ -33,7 +33,7 @@ use aws_smithy_runtime_api::{
 use http::Uri;
 
 use super::{
-    cause::Cause,
+    error::AwsError,
     settings::AwsSettings,
     trust::{self, Roots},
 };
@@ -130,13 +130,13 @@ impl HttpConnector for ByUrl {
                     .await
                     .map_err(|error| with_host(host, error))
             }),
-            Err(cause) => HttpConnectorFuture::ready(Err(ConnectorError::user(Box::new(cause)))),
+            Err(error) => HttpConnectorFuture::ready(Err(ConnectorError::user(Box::new(error)))),
         }
     }
 }
 
 impl Inner {
-    fn connector(&self, url: &str, timeouts: Timeouts) -> Result<SharedHttpConnector, Cause> {
+    fn connector(&self, url: &str, timeouts: Timeouts) -> Result<SharedHttpConnector, AwsError> {
         let route = self.route(url)?;
         let mut connectors = self
             .connectors
@@ -150,7 +150,7 @@ impl Inner {
         Ok(connector)
     }
 
-    fn route(&self, url: &str) -> Result<Route, Cause> {
+    fn route(&self, url: &str) -> Result<Route, AwsError> {
         let uri: Uri = url.parse().map_err(|error| {
             setup(
                 format!("the endpoint {url} is not a URL: {error}"),
@@ -185,10 +185,14 @@ impl Inner {
         }
     }
 
-    fn connect_by(&self, route: &Route, timeouts: Timeouts) -> Result<SharedHttpConnector, Cause> {
+    fn connect_by(
+        &self,
+        route: &Route,
+        timeouts: Timeouts,
+    ) -> Result<SharedHttpConnector, AwsError> {
         let context = match &route.roots {
             Some(roots) => roots.load()?,
-            None => trust::nothing()?,
+            None => trust::no_roots()?,
         };
         let mut settings = HttpConnectorSettings::builder();
         settings
@@ -203,7 +207,7 @@ impl Inner {
         Ok(SharedHttpConnector::new(connector))
     }
 
-    fn proxy_config(&self, route: &Route) -> Result<ProxyConfig, Cause> {
+    fn proxy_config(&self, route: &Route) -> Result<ProxyConfig, AwsError> {
         let Some(url) = self.proxy(route.scheme).filter(|_| route.proxied) else {
             return Ok(ProxyConfig::disabled());
         };
@@ -234,7 +238,7 @@ struct At {
 }
 
 /// Every failure on the way is one of time or of input and output, so that an unclassified one
-/// ([`is_unsent`](super::cause::is_unsent)) never came here.
+/// ([`is_unsent`](super::error::is_unsent)) never came here.
 fn with_host(host: String, error: ConnectorError) -> ConnectorError {
     if error.is_user() {
         return error;
@@ -271,14 +275,9 @@ fn is_link_local(host: &str) -> bool {
     }
 }
 
-fn setup(message: String, variable: &str) -> Cause {
-    let remedy = format!("set {variable} right, a URL with scheme and host, or unset it");
-    Cause {
-        kind: ErrorKind::Setup,
-        code: None,
-        message,
-        remedy,
-    }
+fn setup(message: String, variable: &str) -> AwsError {
+    let remedy = format!("let {variable} be a URL with scheme and host, or unset it");
+    AwsError::new(ErrorKind::Setup, message, remedy)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Which certification authorities a TLS connection to AWS may go back to.
+//! Which certificate authorities a TLS connection to AWS trusts.
 //!
 //! The SDK parses its trust store again for every connector, three milliseconds for a system's
-//! bundle, and panics at what it cannot parse. So it gets few roots, and only ones that rustls has
-//! accepted here first.
+//! bundle, and panics at what it cannot parse. So it gets few roots, and only those that rustls has
+//! parsed here first.
 
 use std::{
     fmt::Write as _,
@@ -17,7 +17,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use super::{cause::Cause, settings::AwsSettings};
+use super::{error::AwsError, settings::AwsSettings};
 use crate::ErrorKind;
 
 /// The five roots of Amazon Trust Services, by the common names in their subjects
@@ -73,8 +73,8 @@ impl Roots {
         }
     }
 
-    /// The roots, in the form that the SDK takes, every one of them sound.
-    pub(super) fn load(&self) -> Result<TlsContext, Cause> {
+    /// The roots in the form that the SDK takes; each can be parsed.
+    pub(super) fn load(&self) -> Result<TlsContext, AwsError> {
         let certificates = match self {
             Self::Amazon => amazon(),
             Self::Public => webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec(),
@@ -84,16 +84,16 @@ impl Roots {
     }
 }
 
-/// Trust in nobody, for connections without TLS.
-pub(super) fn nothing() -> Result<TlsContext, Cause> {
+/// No root at all, for connections without TLS.
+pub(super) fn no_roots() -> Result<TlsContext, AwsError> {
     context(TrustStore::empty())
 }
 
-fn context(store: TrustStore) -> Result<TlsContext, Cause> {
+fn context(store: TrustStore) -> Result<TlsContext, AwsError> {
     TlsContext::builder()
         .with_trust_store(store)
         .build()
-        .map_err(|error| cause(error.to_string(), "report this as a bug of kees".to_owned()))
+        .map_err(|error| setup(error.to_string(), "report this as a defect of kees"))
 }
 
 fn amazon() -> Vec<CertificateDer<'static>> {
@@ -115,14 +115,9 @@ fn is_amazon(root: &CertificateDer<'static>) -> bool {
         })
 }
 
-fn from_file(variable: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Cause> {
+fn from_file(variable: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, AwsError> {
     let remedy = format!("let {variable} name a PEM file with root certificates, or unset it");
-    let wrong = |what: String| {
-        cause(
-            format!("{variable}: {}: {what}", path.display()),
-            remedy.clone(),
-        )
-    };
+    let wrong = |what: String| setup(format!("{variable}: {}: {what}", path.display()), &remedy);
     let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
@@ -161,13 +156,8 @@ fn to_pem(certificates: &[CertificateDer<'_>]) -> String {
     pem
 }
 
-fn cause(message: String, remedy: String) -> Cause {
-    Cause {
-        kind: ErrorKind::Setup,
-        code: None,
-        message,
-        remedy,
-    }
+fn setup(message: String, remedy: &str) -> AwsError {
+    AwsError::new(ErrorKind::Setup, message, remedy)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One item of kees's table, written and read.
+//! One item of the table, written and read.
 
 use std::collections::HashMap;
 
@@ -92,14 +92,7 @@ fn type_of(value: &AttributeValue) -> &'static str {
 }
 
 fn malformed(path: &StoragePath, message: String, remedy: &str) -> StoreError {
-    StoreError {
-        kind: ErrorKind::Malformed,
-        store: StoreName::DynamoDb,
-        path: Some(path.clone()),
-        code: None,
-        message,
-        remedy: remedy.to_owned(),
-    }
+    StoreError::new(ErrorKind::Malformed, StoreName::DynamoDb, message, remedy).at(path)
 }
 
 #[cfg(test)]

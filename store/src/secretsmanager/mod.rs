@@ -1,17 +1,16 @@
-//! AWS Secrets Manager: one secret a generation, or any secret that a pod refers to.
+//! AWS Secrets Manager: one secret for each generation, and any secret that a pod refers to.
 //!
-//! A generation of several values is one JSON object, field name to text, so creating and reading
-//! it are atomic by themselves. Secrets Manager has no consistent read: what was just created may
-//! still be told absent.
+//! A generation with several fields is one JSON object, field name to text, so one call creates or
+//! reads it as a whole. Secrets Manager has no consistent read: a secret that was just created may
+//! still look absent.
 //!
-//! Values are wiped where this crate holds them. The SDK's own buffers (the HTTP body, what its
-//! parser unescapes) and the scratch space in which `serde_json` unescapes a member are out of
-//! reach; `kees-init` therefore runs on an allocator that wipes whatever is freed.
+//! Values are wiped where this crate holds them. It cannot wipe the SDK's own buffers (the HTTP body,
+//! the output of its parser) and the scratch space in which `serde_json` unescapes a member;
+//! `kees-init` therefore runs on an allocator that wipes what is freed.
 
 mod create;
-mod deletion;
-mod fetch;
-mod value;
+mod error;
+mod read;
 
 #[cfg(test)]
 mod tests;
@@ -21,19 +20,25 @@ use std::{borrow::Cow, sync::atomic::AtomicBool};
 use aws_sdk_secretsmanager::Client;
 use kees_common::{Locator, StoragePath, StoreName};
 
+#[cfg(fuzzing)]
+use crate::members::Content;
 use crate::{
     CreateStore, Creation, Found, NewGeneration, ReadStore, StoreError,
-    aws::{Aws, Call},
+    aws::{Aws, Call, partition},
+    members::Holder,
 };
 
 /// The value at `locator` in a secret that holds `text`, for the fuzzer.
 #[cfg(fuzzing)]
 pub fn fuzz_value(text: &str, locator: &Locator) -> Found {
-    match value::Held::new(Some(text.to_owned()), None) {
-        Some(held) => held.value_at(locator),
-        None => Ok(None),
-    }
+    Content::Text(text.to_owned().into()).value_at(locator, SECRET)
 }
+
+/// What this store holds.
+const SECRET: Holder = Holder {
+    store: StoreName::SecretsManager,
+    noun: "secret",
+};
 
 /// Secrets Manager in one Region and account.
 #[derive(Debug)]
@@ -41,7 +46,7 @@ pub struct SecretsManager {
     client: Client,
     region: String,
     kms_key: Option<String>,
-    /// A batch was denied once, so it is not asked for again.
+    /// Whether a batch was denied; then no other is asked for.
     batch_denied: AtomicBool,
 }
 
@@ -59,49 +64,41 @@ impl SecretsManager {
 
     fn call<'a>(&self, action: &'static str, secret: &'a StoragePath) -> Call<'a> {
         Call {
-            store: StoreName::SecretsManager,
+            store: SECRET.store,
             action,
             resource: Cow::Owned(self.resource(secret)),
             path: Some(secret),
         }
     }
 
-    /// The secret as a policy names it. Secrets Manager ends each secret's ARN in `-` and six
-    /// random characters (User Guide, "Determine who has permissions").
+    /// The secret as an IAM policy names it. Secrets Manager adds `-` and six random characters to
+    /// the name (User Guide, "Determine who has permissions").
     fn resource(&self, secret: &StoragePath) -> String {
         if secret.is_arn() {
             return secret.as_str().to_owned();
         }
-        let partition = match self.region.as_str() {
-            region if region.starts_with("cn-") => "aws-cn",
-            region if region.starts_with("us-gov-") => "aws-us-gov",
-            region if region.starts_with("eusc-") => "aws-eusc",
-            _ => "aws",
-        };
-        format!(
-            "arn:{partition}:secretsmanager:{}:*:secret:{secret}-??????",
-            self.region
-        )
+        let resource = format!("secret:{secret}-??????");
+        partition::arn("secretsmanager", &self.region, &resource)
     }
 }
 
 impl ReadStore for SecretsManager {
     fn name(&self) -> StoreName {
-        StoreName::SecretsManager
+        SECRET.store
     }
 
-    /// There is no consistent read.
+    /// Secrets Manager has no consistent read.
     fn is_consistent(&self) -> bool {
         false
     }
 
     async fn read(&self, locators: &[Locator]) -> Vec<Found> {
-        self.fetch(locators).await
+        self.read_each(locators).await
     }
 
-    /// One secret is one snapshot, and the values of one generation lie in one secret.
+    /// A secret is read as a whole, and it holds all fields of its generation.
     async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
-        self.fetch(locators).await
+        self.read_each(locators).await
     }
 }
 

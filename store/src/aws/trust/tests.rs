@@ -31,7 +31,7 @@ fn localhost() -> CertifiedKey<rcgen::KeyPair> {
     generate_simple_self_signed(["localhost".to_owned()]).unwrap()
 }
 
-fn read(content: &str) -> Result<Vec<CertificateDer<'static>>, Cause> {
+fn read(content: &str) -> Result<Vec<CertificateDer<'static>>, AwsError> {
     from_file("AWS_CA_BUNDLE", file(content).path())
 }
 
@@ -58,25 +58,25 @@ fn the_roots_of_amazon_are_all_found() {
     "none of its 1 certificates can be parsed"
 )]
 fn a_bad_bundle_is_an_error_that_names_it(#[case] content: &str, #[case] what: &str) {
-    let cause = read(content).unwrap_err();
-    assert_eq!(cause.kind, ErrorKind::Setup);
+    let error = read(content).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Setup);
     assert!(
-        cause.message.starts_with("AWS_CA_BUNDLE: /"),
+        error.message.starts_with("AWS_CA_BUNDLE: /"),
         "{}",
-        cause.message
+        error.message
     );
-    assert!(cause.message.contains(what), "{}", cause.message);
+    assert!(error.message.contains(what), "{}", error.message);
 }
 
 #[test]
 fn a_bundle_that_is_missing_is_an_error_that_names_it() {
-    let cause = from_file("SSL_CERT_FILE", Path::new("/nowhere/roots.pem")).unwrap_err();
+    let error = from_file("SSL_CERT_FILE", Path::new("/nowhere/roots.pem")).unwrap_err();
     assert!(
-        cause
+        error
             .message
             .starts_with("SSL_CERT_FILE: /nowhere/roots.pem: "),
         "{}",
-        cause.message
+        error.message
     );
 }
 
@@ -129,7 +129,7 @@ fn serve(identity: &CertifiedKey<rcgen::KeyPair>) -> String {
         let (stream, _) = listener.accept().unwrap();
         let connection = ServerConnection::new(Arc::new(config)).unwrap();
         let mut stream = StreamOwned::new(connection, stream);
-        // A client that does not trust us ends the handshake: nothing is left to be said.
+        // A client that does not trust the certificate ends the handshake.
         if stream.read(&mut [0; 16_384]).is_ok() {
             let answer = "HTTP/1.1 418 I'm a teapot\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(answer.as_bytes()).unwrap();
@@ -138,7 +138,7 @@ fn serve(identity: &CertifiedKey<rcgen::KeyPair>) -> String {
     url
 }
 
-/// What becomes of a call to a server with a certificate of its own.
+/// The error of a call to a server with a certificate of its own.
 async fn error_of_a_call(settings: AwsSettings) -> StoreError {
     let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
     let aws = Aws::new(&AwsSettings {
@@ -170,7 +170,7 @@ async fn a_bundle_of_the_operator_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_nobody_is_not_trusted() {
+async fn a_certificate_of_an_unknown_authority_is_not_trusted() {
     let settings = AwsSettings {
         endpoint: Some(serve(&localhost()).parse().unwrap()),
         ..AwsSettings::default()

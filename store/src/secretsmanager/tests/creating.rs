@@ -100,6 +100,23 @@ async fn a_generation_is_one_secret(
     assert_eq!(body["ClientRequestToken"].as_str().unwrap().len(), 32);
 }
 
+/// A request that is sent again under the same token must be the same request, or Secrets Manager
+/// takes it for another one.
+#[tokio::test]
+async fn the_order_of_the_members_is_that_of_the_fields_however_they_were_generated() {
+    let ordered = values(&gpg());
+    let mut reversed: Vec<_> = ordered.iter().map(|(f, v)| (f, v.clone())).collect();
+    reversed.reverse();
+    let stub = Stub::new(|_| Answer::ok(&json!({})));
+    for values in [ordered, Generated::new(reversed)] {
+        create_with(&store(&stub), gpg(), &values).await.unwrap();
+    }
+    let [first, second] = &stub.asked()[..] else {
+        panic!("{:?}", stub.asked())
+    };
+    assert_eq!(first.body["SecretString"], second.body["SecretString"]);
+}
+
 #[tokio::test]
 async fn what_is_created_is_read_again_value_by_value() {
     let armor = "-----BEGIN\n\n\"\\\u{e9}\u{1}\n-----END\n";
@@ -219,5 +236,8 @@ async fn a_refusal_that_repeats_the_value_is_told_without_it() {
         .await
         .unwrap_err();
     assert!(!format!("{error:?}").contains("canary"), "{error:?}");
-    assert!(error.message.contains("secretString"), "{error}");
+    assert!(
+        error.message.contains("did not accept the value"),
+        "{error}"
+    );
 }

@@ -34,6 +34,61 @@ async fn several_secrets_are_one_batch_whose_answers_come_in_any_order() {
     assert_eq!(stub.operations(), ["BatchGetSecretValue"]);
 }
 
+const NO_VALUE: &str =
+    "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT";
+
+/// The message for an absent secret ends after "the specified secret".
+#[rstest]
+#[case::one(&["/dev/a"])]
+#[case::in_a_batch(&["/dev/a", "/dev/b"])]
+#[tokio::test]
+async fn a_secret_without_a_value_is_not_absent(#[case] paths: &[&str]) {
+    let stub = Stub::new(|asked| match asked.operation.as_str() {
+        "BatchGetSecretValue" => Answer::ok(&json!({
+            "SecretValues": [text("/dev/b", "2")],
+            "Errors": [{
+                "SecretId": "/dev/a",
+                "ErrorCode": "ResourceNotFoundException",
+                "Message": NO_VALUE,
+            }],
+        })),
+        _ => Answer::refusal(400, "ResourceNotFoundException", NO_VALUE),
+    });
+    let error = read(&stub, paths).await.remove(0).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NoValue);
+    assert!(!error.is_transient());
+    assert!(
+        error
+            .message
+            .contains("the secret /dev/a exists and has no value"),
+        "{error}"
+    );
+    assert!(
+        error.remedy.contains("put-secret-value"),
+        "{}",
+        error.remedy
+    );
+}
+
+#[rstest]
+#[case::stage(Some("AWSPREVIOUS"), None, "no version with the stage AWSPREVIOUS")]
+#[case::id(None, Some("v1"), "no version v1")]
+#[tokio::test]
+async fn a_version_that_a_secret_does_not_have_is_named(
+    #[case] stage: Option<&str>,
+    #[case] id: Option<&str>,
+    #[case] message: &str,
+) {
+    let stub = Stub::new(|_| Answer::refusal(400, "ResourceNotFoundException", NO_VALUE));
+    let locator = Locator {
+        version_stage: stage.map(str::to_owned),
+        version_id: id.map(str::to_owned),
+        ..whole("/dev/a")
+    };
+    let error = store(&stub).read(&[locator]).await.remove(0).unwrap_err();
+    assert!(error.message.contains(message), "{error}");
+}
+
 #[tokio::test]
 async fn a_batch_has_twenty_secrets_at_most() {
     let stub = Stub::new(|asked| {

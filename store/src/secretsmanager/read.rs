@@ -1,43 +1,45 @@
-//! Reading: every secret that is wanted once, in as few calls as there may be.
+//! Reading: each secret once, in as few calls as possible.
 //!
-//! Current versions go by twenty to `BatchGetSecretValue`. Its quota is a hundredth of
-//! `GetSecretValue`'s (100 and 10,000 a second), and its permission is one that a role may lack, so
-//! where it is throttled or denied, the secrets are asked for side by side.
+//! Current versions are read by twenty with `BatchGetSecretValue`. Its quota is a hundredth of
+//! `GetSecretValue`'s (100 and 10,000 a second), and a role may lack its permission, so where it is
+//! throttled or denied, the secrets are read one by one, several at a time.
 
 use std::{borrow::Cow, collections::HashMap, mem, sync::atomic::Ordering};
 
 use aws_sdk_secretsmanager::{
     error::{ProvideErrorMetadata as _, SdkError},
     operation::batch_get_secret_value::BatchGetSecretValueError,
+    primitives::Blob,
     types::ApiErrorType,
 };
 use futures_util::{StreamExt as _, future, stream};
-use kees_common::{Locator, StoragePath, StoreName};
+use kees_common::{Locator, StoragePath};
+use zeroize::Zeroizing;
 
-use super::{SecretsManager, deletion::is_being_deleted, value::Held};
+use super::{
+    SECRET, SecretsManager,
+    error::{NOT_FOUND, is_being_deleted, not_found},
+};
 use crate::{
     ErrorKind, Found, StoreError,
     aws::{Call, classify, classify_code},
+    members::Content,
 };
 
 /// The most that one `BatchGetSecretValue` takes (API reference, `SecretIdList`).
 const BATCH: usize = 20;
-/// How many calls are under way at once.
+/// The most calls under way at once.
 const SIDE_BY_SIDE: usize = 16;
 
-const STORE: StoreName = StoreName::SecretsManager;
 const GET: &str = "secretsmanager:GetSecretValue";
 const BATCH_GET: &str = "secretsmanager:BatchGetSecretValue";
 
-/// The code for a secret, a version or a value that is not there.
-const ABSENT: &str = "ResourceNotFoundException";
-
-/// One version of one secret, as it was asked for.
+/// One version of one secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Version {
-    secret: StoragePath,
-    stage: Option<String>,
-    id: Option<String>,
+pub(super) struct Version {
+    pub(super) secret: StoragePath,
+    pub(super) stage: Option<String>,
+    pub(super) id: Option<String>,
 }
 
 impl Version {
@@ -54,18 +56,18 @@ impl Version {
     }
 }
 
-/// What one secret's version turned out to be.
-type Fetched = Result<Option<Held>, StoreError>;
+/// What a version of a secret holds; `None` where there is no such secret.
+type Fetched = Result<Option<Content>, StoreError>;
 
-/// What one batch came to.
+/// The outcome of one batch.
 struct Batch {
     done: Vec<(Version, Fetched)>,
-    /// What it gave no answer for.
+    /// The versions without an answer.
     rest: Vec<Version>,
 }
 
 impl Batch {
-    /// Takes out of the rest what is `wanted`.
+    /// Removes the versions that are `wanted` from the rest.
     fn take(&mut self, wanted: impl Fn(&Version) -> bool) -> Vec<Version> {
         self.rest
             .extract_if(.., |version| wanted(version))
@@ -74,7 +76,7 @@ impl Batch {
 }
 
 impl SecretsManager {
-    pub(super) async fn fetch(&self, locators: &[Locator]) -> Vec<Found> {
+    pub(super) async fn read_each(&self, locators: &[Locator]) -> Vec<Found> {
         let mut wanted: Vec<Version> = Vec::new();
         for version in locators.iter().map(Version::of) {
             if !wanted.contains(&version) {
@@ -129,10 +131,11 @@ impl SecretsManager {
         for entry in answer.secret_values.unwrap_or_default() {
             let (arn, name) = (entry.arn.as_deref(), entry.name.as_deref());
             let same = batch.take(|version| is_of(&version.secret, arn, name));
-            let held = Held::new(entry.secret_string, entry.secret_binary);
-            batch
-                .done
-                .extend(same.into_iter().map(|version| (version, Ok(held.clone()))));
+            let content = content(entry.secret_string, entry.secret_binary);
+            let done = same
+                .into_iter()
+                .map(|version| (version, Ok(content.clone())));
+            batch.done.extend(done);
         }
         for error in answer.errors.unwrap_or_default() {
             let id = error.secret_id.as_deref();
@@ -144,12 +147,12 @@ impl SecretsManager {
         batch
     }
 
-    /// What is wrong with the batch as such leaves its secrets to be asked for one by one, and a
-    /// fault of one of them is then told of that one. What is wrong on the way there does not.
+    /// After an error of the batch as such its secrets are read one by one, so that an error of one
+    /// of them is told of that one. After an error of the connection or the service they are not.
     fn without_batch(&self, mut batch: Batch, error: &SdkError<BatchGetSecretValueError>) -> Batch {
         let resource = Cow::Borrowed("*");
         let call = Call {
-            store: STORE,
+            store: SECRET.store,
             action: BATCH_GET,
             resource,
             path: None,
@@ -174,8 +177,8 @@ impl SecretsManager {
     async fn item_error(&self, version: &Version, error: &ApiErrorType) -> Fetched {
         let code = error.error_code.as_deref().unwrap_or_default();
         let message = error.message.as_deref().unwrap_or_default();
-        if code == ABSENT {
-            return Ok(None);
+        if code == NOT_FOUND {
+            return not_found(version, message).map(|()| None);
         }
         if is_being_deleted(code, message) {
             return Err(self.being_deleted(&version.secret, code).await);
@@ -203,15 +206,15 @@ impl SecretsManager {
             .send()
             .await;
         let error = match answer {
-            Ok(answer) => return Ok(Held::new(answer.secret_string, answer.secret_binary)),
+            Ok(answer) => return Ok(content(answer.secret_string, answer.secret_binary)),
             Err(error) => error,
         };
         let (code, message) = (
             error.code().unwrap_or_default(),
             error.message().unwrap_or_default(),
         );
-        if code == ABSENT {
-            return Ok(None);
+        if code == NOT_FOUND {
+            return not_found(version, message).map(|()| None);
         }
         if is_being_deleted(code, message) {
             return Err(self.being_deleted(&version.secret, code).await);
@@ -220,8 +223,17 @@ impl SecretsManager {
     }
 }
 
-/// Whether an answer with `arn` and `name` is about the secret that was asked for as `id`: by its
-/// name, its ARN, or its ARN without the six random characters at the end.
+/// What an answer carries; `None` where it carries nothing.
+fn content(text: Option<String>, binary: Option<Blob>) -> Option<Content> {
+    match (text, binary) {
+        (Some(text), _) => Some(Content::Text(Zeroizing::new(text))),
+        (None, Some(binary)) => Some(Content::Binary(Zeroizing::new(binary.into_inner()))),
+        (None, None) => None,
+    }
+}
+
+/// Whether an answer with `arn` and `name` is about the secret `id`, which is a name, an ARN, or an
+/// ARN without the six random characters at its end.
 fn is_of(id: &StoragePath, arn: Option<&str>, name: Option<&str>) -> bool {
     if !id.is_arn() {
         return name == Some(id.as_str());
@@ -232,12 +244,9 @@ fn is_of(id: &StoragePath, arn: Option<&str>, name: Option<&str>) -> bool {
 
 fn found(fetched: &HashMap<Version, Fetched>, locator: &Locator) -> Found {
     let result = match fetched.get(&Version::of(locator)) {
-        Some(Ok(Some(held))) => held.value_at(locator),
+        Some(Ok(Some(content))) => content.value_at(locator, SECRET),
         Some(Ok(None)) | None => Ok(None),
         Some(Err(error)) => Err(error.clone()),
     };
-    result.map_err(|error| StoreError {
-        path: Some(locator.path.clone()),
-        ..error
-    })
+    result.map_err(|error| error.at(&locator.path))
 }

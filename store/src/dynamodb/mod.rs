@@ -1,11 +1,11 @@
-//! kees's table in DynamoDB: `ENV_LABEL-kube-secret`, hash key `secretName` (S), value
-//! `secretValue` (S, base64 of the raw value). Unchanged from the original kees.
+//! The table of the original kees in DynamoDB: `ENV_LABEL-kube-secret`, hash key `secretName` (S),
+//! value `secretValue` (S, base64 of the raw value).
 //!
-//! Every read is consistent. A generation is written in one `TransactWriteItems`, each of its items
-//! on the condition that its name is absent.
+//! Every read is consistent. A generation is written in one `TransactWriteItems`; each of its items
+//! has the condition that its name is absent.
 
+mod error;
 mod item;
-mod refusal;
 
 use std::{collections::HashMap, mem};
 
@@ -23,16 +23,16 @@ use item::{Item, NAME};
 
 /// The most keys that one `BatchGetItem` or `TransactGetItems` takes (DynamoDB API reference).
 const BATCH: usize = 100;
-/// How many calls are under way at once where items are asked for one by one.
+/// The most calls under way at once where items are read one by one.
 const SIDE_BY_SIDE: usize = 16;
 
 const GET: &str = "dynamodb:GetItem";
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
-/// What authorises a `TransactWriteItems` of puts (DynamoDB developer guide, "Using IAM with
+/// The permission for a `TransactWriteItems` of puts (DynamoDB developer guide, "Using IAM with
 /// DynamoDB transactions").
 const PUT: &str = "dynamodb:PutItem";
 
-/// kees's table in one Region and account.
+/// The table in one Region and account.
 #[derive(Debug)]
 pub struct DynamoDb {
     client: Client,
@@ -41,7 +41,7 @@ pub struct DynamoDb {
 }
 
 impl DynamoDb {
-    /// The table of the environment that `env_label` names.
+    /// The table of the environment `env_label`.
     pub fn new(aws: &Aws, env_label: &str) -> Self {
         Self {
             client: aws.dynamodb(),
@@ -94,12 +94,12 @@ impl CreateStore for DynamoDb {
             .await;
         match answer {
             Ok(_) => Ok(Creation::Created),
-            Err(error) => self.write_refused(&error, new.generation),
+            Err(error) => self.write_error(&error, new.generation),
         }
     }
 }
 
-/// The paths that were asked for, each once.
+/// The paths of `locators`, each once.
 fn distinct(locators: &[Locator]) -> Vec<&StoragePath> {
     let mut seen = std::collections::HashSet::with_capacity(locators.len());
     locators
@@ -120,18 +120,16 @@ fn answers(locators: &[Locator], found: &ByPath<'_>) -> Vec<Found> {
         .collect()
 }
 
+/// The same error for each path.
 fn all<'a>(paths: &[&'a StoragePath], error: &StoreError) -> ByPath<'a> {
-    let about = |path: &StoragePath| StoreError {
-        path: Some(path.clone()),
-        ..error.clone()
-    };
-    paths.iter().map(|path| (*path, Err(about(path)))).collect()
+    let error_at = |path: &&'a StoragePath| (*path, Err(error.clone().at(path)));
+    paths.iter().map(error_at).collect()
 }
 
 impl DynamoDb {
-    /// At most [`BATCH`] different paths. What the table leaves unprocessed is asked for again as
-    /// long as there is less of it each time (an answer holds 16 MB at most); a table that
-    /// processes nothing is throttling.
+    /// Reads at most [`BATCH`] different paths. Keys that the table leaves unprocessed are asked for
+    /// again as long as they get fewer (an answer holds at most 16 MB); a table that processes none
+    /// is throttling.
     async fn read_batch<'a>(&self, paths: &[&'a StoragePath]) -> ByPath<'a> {
         if let [path] = paths {
             return HashMap::from([(*path, self.get(path).await)]);
@@ -161,7 +159,7 @@ impl DynamoDb {
         found
     }
 
-    /// One `BatchGetItem`: what it found, and the paths that it did not get to.
+    /// One `BatchGetItem`: what it found, and the paths that it left unprocessed.
     async fn batch_get<'a>(
         &self,
         paths: &[&'a StoragePath],
@@ -177,7 +175,7 @@ impl DynamoDb {
             .request_items(&self.table, keys)
             .send()
             .await;
-        let mut answer = answer.map_err(|error| self.refused(&error, BATCH_GET, None))?;
+        let mut answer = answer.map_err(|error| self.call_error(&error, BATCH_GET, None))?;
 
         let unprocessed = answer.unprocessed_keys.take().unwrap_or_default();
         let unprocessed = unprocessed
@@ -229,12 +227,12 @@ impl DynamoDb {
             .await;
         match answer {
             Ok(answer) => answer.item.map(|item| item::value(path, item)).transpose(),
-            Err(error) => Err(self.refused(&error, GET, Some(path))),
+            Err(error) => Err(self.call_error(&error, GET, Some(path))),
         }
     }
 
-    /// At most [`BATCH`] different paths in one snapshot. `BatchGetItem` reads each item at a
-    /// moment of its own, so beside a transaction it sees halves.
+    /// Reads at most [`BATCH`] different paths in one snapshot. `BatchGetItem` reads each item at a
+    /// moment of its own, so beside a transaction it sees half a generation.
     async fn read_snapshot<'a>(&self, paths: &[&'a StoragePath]) -> ByPath<'a> {
         if let [path] = paths {
             return HashMap::from([(*path, self.get(path).await)]);
@@ -260,7 +258,7 @@ impl DynamoDb {
             .set_transact_items(Some(gets))
             .send()
             .await;
-        let mut answer = answer.map_err(|error| self.read_canceled(&error, paths))?;
+        let mut answer = answer.map_err(|error| self.read_error(&error, paths))?;
         // One response for each get, in their order; empty where there is no item.
         let responses = answer.responses.as_mut().map(mem::take).unwrap_or_default();
         let mut items = responses.into_iter().map(|response| response.item);

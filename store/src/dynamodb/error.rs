@@ -1,4 +1,4 @@
-//! What DynamoDB says instead of doing it.
+//! The errors of DynamoDB's calls.
 
 use std::{borrow::Cow, error::Error};
 
@@ -15,12 +15,12 @@ use kees_common::{Generation, StoragePath, StoreName};
 use super::{DynamoDb, GET, PUT};
 use crate::{
     Creation, ErrorKind, StoreError,
-    aws::{Call, classify, classify_code},
+    aws::{Call, classify, classify_code, partition},
 };
 
 impl DynamoDb {
-    /// A refusal of a call as a whole.
-    pub(super) fn refused<E>(
+    /// The error of a call as a whole.
+    pub(super) fn call_error<E>(
         &self,
         error: &SdkError<E, HttpResponse>,
         action: &'static str,
@@ -29,30 +29,28 @@ impl DynamoDb {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let refused = classify(error, &self.call(action, path));
-        match refused.code.as_deref() {
-            Some("ResourceNotFoundException") => self.no_table(refused),
-            Some("ValidationException") if is_about_keys(&refused.message) => {
-                self.other_table(refused)
-            }
-            // The answer to the same request, sent again while the first is under way, and to a
-            // write beside another Region's (API reference, `TransactWriteItems`).
+        let error = classify(error, &self.call(action, path));
+        match error.code.as_deref() {
+            Some("ResourceNotFoundException") => self.no_table(error),
+            Some("ValidationException") if is_about_keys(&error.message) => self.other_table(error),
+            // The answers to a request that is sent again while the first is under way, and to a
+            // write at the same time as another Region's (API reference, `TransactWriteItems`).
             Some(
                 "TransactionInProgressException"
                 | "TransactionConflictException"
                 | "ReplicatedWriteConflictException",
-            ) => contended(refused),
-            _ => refused,
+            ) => contended(error),
+            _ => error,
         }
     }
 
-    /// What a refused write means: another writer was first, or an error.
-    pub(super) fn write_refused(
+    /// What the error of a write means: another writer was first, or an error.
+    pub(super) fn write_error(
         &self,
         error: &SdkError<TransactWriteItemsError, HttpResponse>,
         generation: &Generation,
     ) -> Result<Creation, StoreError> {
-        let whole = self.refused(error, PUT, Some(&generation.path));
+        let whole = self.call_error(error, PUT, Some(&generation.path));
         let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
             error.as_service_error()
         else {
@@ -69,13 +67,13 @@ impl DynamoDb {
         Err(self.canceled(whole, reasons, &paths, PUT))
     }
 
-    /// Why a snapshot was not taken.
-    pub(super) fn read_canceled(
+    /// The error of a read in one snapshot.
+    pub(super) fn read_error(
         &self,
         error: &SdkError<TransactGetItemsError, HttpResponse>,
         paths: &[&StoragePath],
     ) -> StoreError {
-        let whole = self.refused(error, GET, paths.first().copied());
+        let whole = self.call_error(error, GET, paths.first().copied());
         match error.as_service_error() {
             Some(TransactGetItemsError::TransactionCanceledException(canceled)) => {
                 self.canceled(whole, canceled.cancellation_reasons(), paths, GET)
@@ -84,9 +82,9 @@ impl DynamoDb {
         }
     }
 
-    /// The reason of a canceled transaction, which has one for each of its items, in their order.
-    /// One that trying again cannot help goes before one that it may. The codes are those of the
-    /// API reference, `TransactWriteItems`, "Cancellation reason codes".
+    /// The error of a canceled transaction, which has a reason for each of its items, in their
+    /// order. A reason that trying again cannot help comes before one that it may. The codes are
+    /// those of the API reference, `TransactWriteItems`, "Cancellation reason codes".
     fn canceled(
         &self,
         whole: StoreError,
@@ -97,71 +95,54 @@ impl DynamoDb {
         let errors = reasons.iter().zip(paths).filter_map(|(reason, path)| {
             let code = reason.code().filter(|code| *code != "None")?;
             let message = reason.message().unwrap_or_default();
-            let refused = classify_code(code, message, &self.call(action, Some(path)));
+            let error = classify_code(code, message, &self.call(action, Some(path)));
             Some(match code {
-                "TransactionConflict" => contended(refused),
-                "ThrottlingError" | "ProvisionedThroughputExceeded" => throttled(refused),
-                "ValidationError" if is_about_keys(message) => self.other_table(refused),
-                _ => refused,
+                "TransactionConflict" => contended(error),
+                "ThrottlingError" | "ProvisionedThroughputExceeded" => throttled(error),
+                "ValidationError" if is_about_keys(message) => self.other_table(error),
+                _ => error,
             })
         });
         // `min_by_key` keeps the first of equals.
         errors.min_by_key(StoreError::is_transient).unwrap_or(whole)
     }
 
-    /// A batch in which the table processed no key at all.
+    /// The error of a batch of which the table processed no key.
     pub(super) fn unprocessed(&self) -> StoreError {
-        throttled(StoreError {
-            kind: ErrorKind::Throttled,
-            store: StoreName::DynamoDb,
-            path: None,
-            code: None,
-            message: format!(
-                "the table {} left all keys of a batch unprocessed",
-                self.table
-            ),
-            remedy: String::new(),
-        })
+        let table = &self.table;
+        throttled(StoreError::new(
+            ErrorKind::Throttled,
+            StoreName::DynamoDb,
+            format!("the table {table} left all keys of a batch unprocessed"),
+            "",
+        ))
     }
 
-    /// A request that the SDK itself does not take.
+    /// The error of a request that the SDK itself does not accept.
     pub(super) fn unbuilt(&self, error: &(dyn Error + 'static)) -> StoreError {
-        StoreError {
-            kind: ErrorKind::Other,
-            store: StoreName::DynamoDb,
-            path: None,
-            code: None,
-            message: format!(
-                "no request for the table {} could be built: {error}",
-                self.table
-            ),
-            remedy: "report this as a defect of kees".to_owned(),
-        }
+        let table = &self.table;
+        StoreError::new(
+            ErrorKind::Other,
+            StoreName::DynamoDb,
+            format!("no request for the table {table} could be built: {error}"),
+            "report this as a defect of kees",
+        )
     }
 
     fn call<'a>(&'a self, action: &'static str, path: Option<&'a StoragePath>) -> Call<'a> {
         Call {
             store: StoreName::DynamoDb,
             action,
-            resource: Cow::Owned(self.arn()),
+            resource: Cow::Owned(partition::arn(
+                "dynamodb",
+                &self.region,
+                &format!("table/{}", self.table),
+            )),
             path,
         }
     }
 
-    /// The table as a policy names it; its account is not known here.
-    fn arn(&self) -> String {
-        let partition = match self.region.as_str() {
-            region if region.starts_with("cn-") => "aws-cn",
-            region if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
-        format!(
-            "arn:{partition}:dynamodb:{}:*:table/{}",
-            self.region, self.table
-        )
-    }
-
-    fn no_table(&self, refused: StoreError) -> StoreError {
+    fn no_table(&self, error: StoreError) -> StoreError {
         let (table, region) = (&self.table, &self.region);
         StoreError {
             kind: ErrorKind::Setup,
@@ -170,23 +151,23 @@ impl DynamoDb {
                 "create the table {table} in {region} with the hash key secretName (S), or set \
                  ENV_LABEL, AWS_REGION and the role in use to where it is"
             ),
-            ..refused
+            ..error
         }
     }
 
-    fn other_table(&self, refused: StoreError) -> StoreError {
+    fn other_table(&self, error: StoreError) -> StoreError {
         StoreError {
             kind: ErrorKind::Setup,
             remedy: format!(
                 "the table {} must have secretName (S) as its only key: create it anew",
                 self.table
             ),
-            ..refused
+            ..error
         }
     }
 }
 
-/// What DynamoDB says where a table has another key than the request ("The provided key element
+/// Whether DynamoDB says that the table has another key than the request ("The provided key element
 /// does not match the schema", "One of the required keys was not given a value", "Missing the key
 /// … in the item", "Type mismatch for key …").
 fn is_about_keys(message: &str) -> bool {
@@ -201,22 +182,22 @@ fn is_about_keys(message: &str) -> bool {
     .any(|words| message.contains(words))
 }
 
-fn contended(refused: StoreError) -> StoreError {
+fn contended(error: StoreError) -> StoreError {
     StoreError {
         kind: ErrorKind::Throttled,
         remedy: "nothing: another transaction is under way, and it is tried again until the \
                  deadline"
             .to_owned(),
-        ..refused
+        ..error
     }
 }
 
-fn throttled(refused: StoreError) -> StoreError {
+fn throttled(error: StoreError) -> StoreError {
     StoreError {
         kind: ErrorKind::Throttled,
         remedy: "nothing if it passes: it is tried again until the deadline; else raise the \
                  table's capacity"
             .to_owned(),
-        ..refused
+        ..error
     }
 }

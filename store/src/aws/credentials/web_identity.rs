@@ -1,4 +1,4 @@
-//! IRSA: the pod's ServiceAccount token, changed at STS for the credentials of a role.
+//! IRSA: STS exchanges the pod's ServiceAccount token for the credentials of a role.
 
 use std::{
     fs,
@@ -18,13 +18,14 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use zeroize::Zeroizing;
 
-use super::{cause::Cause, classify::explain};
 use kees_common::Endpoint;
 
-use crate::ErrorKind;
+use super::environment::credentials_error;
+use crate::{
+    ErrorKind,
+    aws::{classify::explain, error::AwsError},
+};
 
-/// The session in the logs of AWS, where `AWS_ROLE_SESSION_NAME` says nothing else.
-const SESSION_NAME: &str = "kees";
 const ASSUME: &str = "sts:AssumeRoleWithWebIdentity";
 
 /// A role and the token that may assume it.
@@ -33,17 +34,17 @@ pub(super) struct WebIdentity {
     sts: aws_sdk_sts::Client,
     role: String,
     token_file: PathBuf,
-    session: Option<String>,
+    session: String,
 }
 
 impl WebIdentity {
-    /// `endpoint` is that of STS, instead of the Region's own.
+    /// `endpoint` is that of STS, instead of the Region's own; `session` is the name of the session.
     pub(super) fn new(
         config: &SdkConfig,
         endpoint: Option<&Endpoint>,
         role: String,
         token_file: PathBuf,
-        session: Option<String>,
+        session: String,
     ) -> Self {
         let mut config = aws_sdk_sts::config::Builder::from(config);
         config.set_credentials_provider(None);
@@ -59,58 +60,67 @@ impl WebIdentity {
         }
     }
 
-    async fn assume(&self) -> Result<Credentials, Cause> {
+    async fn assume(&self) -> Result<Credentials, AwsError> {
         let token = read_token(&self.token_file)?;
         let answer = self
             .sts
             .assume_role_with_web_identity()
             .role_arn(&self.role)
-            .role_session_name(self.session.as_deref().unwrap_or(SESSION_NAME))
+            .role_session_name(&self.session)
             .web_identity_token(token.trim())
             .send()
             .await
-            .map_err(|error| self.refusal(&error))?;
+            .map_err(|error| self.explain(&error))?;
         to_credentials(answer)
     }
 
-    fn refusal(&self, error: &SdkError<AssumeRoleWithWebIdentityError, HttpResponse>) -> Cause {
+    /// What an error of STS means for this pod. `InvalidIdentityToken` and `IDPCommunicationError`
+    /// may pass: STS gives them too while it cannot fetch the cluster's keys.
+    fn explain(&self, error: &SdkError<AssumeRoleWithWebIdentityError, HttpResponse>) -> AwsError {
         let (role, file) = (&self.role, self.token_file.display());
-        let cause = explain(error, ASSUME, role);
+        let general = explain(error, ASSUME, role);
         let (kind, what, remedy) = match error.code().unwrap_or_default() {
             "AccessDenied" | "AccessDeniedException" => (
-                cause.kind.clone(),
+                general.kind.clone(),
                 format!("STS does not let this pod assume {role}"),
                 format!("let the trust policy of {role} allow {ASSUME} to the cluster's OIDC provider for this pod's ServiceAccount (system:serviceaccount:NAMESPACE:NAME)"),
             ),
             "ExpiredTokenException" => (
                 ErrorKind::Credentials,
                 format!("the web identity token in {file} has expired"),
-                "recreate the pod; if that does not help, see that the kubelet renews projected tokens and that the node's clock is right".to_owned(),
+                "recreate the pod; if that does not help, check that the kubelet renews projected tokens and that the node's clock is right".to_owned(),
             ),
-            "InvalidIdentityToken" | "IDPRejectedClaim" => (
+            "InvalidIdentityToken" => (
+                ErrorKind::TokenNotAccepted,
+                format!("STS does not accept the web identity token in {file}"),
+                PROVIDER.to_owned(),
+            ),
+            "IDPRejectedClaim" => (
                 ErrorKind::Credentials,
                 format!("STS does not accept the web identity token in {file}"),
-                "see that the account has an IAM OIDC provider for this cluster's issuer, with the audience sts.amazonaws.com".to_owned(),
+                PROVIDER.to_owned(),
             ),
             "ValidationError" => (
                 ErrorKind::Credentials,
                 format!("STS does not accept the request for {role}"),
-                "see that AWS_ROLE_ARN is the ARN of a role".to_owned(),
+                "check that AWS_ROLE_ARN is the ARN of a role".to_owned(),
             ),
-            "IDPCommunicationError" => {
-                (ErrorKind::Server, "STS could not ask the OIDC provider".to_owned(), cause.remedy)
-            }
-            _ if matches!(cause.kind, ErrorKind::Unreachable | ErrorKind::TimedOut) => (
-                cause.kind,
+            "IDPCommunicationError" => (
+                ErrorKind::TokenNotAccepted,
+                "STS could not reach the OIDC provider".to_owned(),
+                "nothing if it passes: it is tried again until the deadline; else check that the cluster's OIDC issuer can be reached from the internet".to_owned(),
+            ),
+            _ if matches!(general.kind, ErrorKind::Unreachable | ErrorKind::TimedOut) => (
+                general.kind,
                 "STS was not reached".to_owned(),
-                "see that STS can be reached from here: AWS_REGION, AWS_STS_ENDPOINT, network policies, the VPC's endpoint for STS or its NAT, HTTPS_PROXY".to_owned(),
+                "check that STS can be reached from here: AWS_REGION, AWS_STS_ENDPOINT, network policies, the VPC's endpoint for STS or its NAT, HTTPS_PROXY".to_owned(),
             ),
-            _ => (cause.kind, "STS gave no credentials".to_owned(), cause.remedy),
+            _ => (general.kind, "STS gave no credentials".to_owned(), general.remedy),
         };
-        Cause {
+        AwsError {
             kind,
-            code: cause.code,
-            message: format!("{what}: {}", cause.message),
+            code: general.code,
+            message: format!("{what}: {}", general.message),
             remedy,
         }
     }
@@ -131,27 +141,30 @@ impl ProvideCredentials for WebIdentity {
     }
 }
 
-fn read_token(file: &Path) -> Result<Zeroizing<String>, Cause> {
+/// What STS needs to verify a token.
+const PROVIDER: &str = "check that the account has an IAM OIDC provider for this cluster's issuer, with the audience sts.amazonaws.com";
+
+fn read_token(file: &Path) -> Result<Zeroizing<String>, AwsError> {
     let token = fs::read_to_string(file).map(Zeroizing::new);
     let wrong = match token {
         Ok(token) if !token.trim().is_empty() => return Ok(token),
         Ok(_) => "it is empty".to_owned(),
         Err(error) => error.to_string(),
     };
-    Err(credentials(
+    Err(credentials_error(
         format!(
             "the web identity token file {} cannot be used: {wrong}",
             file.display()
         ),
-        "see that the projected token is mounted into this container where AWS_WEB_IDENTITY_TOKEN_FILE says, readable to its user; recreate the pod if it is older than the annotation of its ServiceAccount",
+        "check that the projected token is mounted into this container where AWS_WEB_IDENTITY_TOKEN_FILE says, readable to its user; recreate the pod if it is older than the annotation of its ServiceAccount",
     ))
 }
 
-fn to_credentials(answer: AssumeRoleWithWebIdentityOutput) -> Result<Credentials, Cause> {
+fn to_credentials(answer: AssumeRoleWithWebIdentityOutput) -> Result<Credentials, AwsError> {
     let unusable = || {
-        credentials(
-            "STS answered without usable credentials".to_owned(),
-            "see that AWS_STS_ENDPOINT is an STS",
+        credentials_error(
+            "STS answered without usable credentials",
+            "check that AWS_STS_ENDPOINT is an STS",
         )
     };
     let session = answer.credentials.ok_or_else(unusable)?;
@@ -165,15 +178,6 @@ fn to_credentials(answer: AssumeRoleWithWebIdentityOutput) -> Result<Credentials
         .build())
 }
 
-fn credentials(message: String, remedy: &str) -> Cause {
-    Cause {
-        kind: ErrorKind::Credentials,
-        code: None,
-        message,
-        remedy: remedy.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -183,7 +187,7 @@ mod tests {
 
     use super::*;
     use crate::aws::{
-        cause::{UNBUILT, describe},
+        error::{UNBUILT, describe},
         stub::{Answer, Stub},
     };
 
@@ -196,11 +200,17 @@ mod tests {
     }
 
     fn identity(stub: &Stub, file: &Path) -> WebIdentity {
-        WebIdentity::new(&stub.config(), None, ROLE.to_owned(), file.to_owned(), None)
+        WebIdentity::new(
+            &stub.config(),
+            None,
+            ROLE.to_owned(),
+            file.to_owned(),
+            "team-a.web-0".to_owned(),
+        )
     }
 
-    /// What STS answers a refusal with (STS API Reference, "Common errors").
-    fn refusal(status: u16, code: &str, message: &str) -> Answer {
+    /// An error answer of STS (STS API Reference, "Common errors").
+    fn sts_error(status: u16, code: &str, message: &str) -> Answer {
         Answer::Http(
             status,
             format!(
@@ -223,7 +233,7 @@ mod tests {
         let asked = stub.asked();
         let form: Vec<_> = asked[0].body.as_str().unwrap().split('&').collect();
         assert!(form.contains(&"WebIdentityToken=a.jwt.token"), "{form:?}");
-        assert!(form.contains(&"RoleSessionName=kees"), "{form:?}");
+        assert!(form.contains(&"RoleSessionName=team-a.web-0"), "{form:?}");
     }
 
     /// Codes: STS API Reference, `AssumeRoleWithWebIdentity`. "Token expired" and "Not authorized
@@ -247,6 +257,13 @@ mod tests {
         400,
         "InvalidIdentityToken",
         "No OpenIDConnect provider found in your account for https://oidc.eks.eu-west-1.amazonaws.com/id/X",
+        Some(ErrorKind::TokenNotAccepted),
+        "OIDC provider"
+    )]
+    #[case(
+        400,
+        "IDPRejectedClaim",
+        "Token audience is not allowed",
         Some(ErrorKind::Credentials),
         "OIDC provider"
     )]
@@ -257,32 +274,43 @@ mod tests {
         Some(ErrorKind::Credentials),
         "AWS_ROLE_ARN"
     )]
-    #[case(400, "IDPCommunicationError", "timed out", Some(ErrorKind::Server), "")]
+    #[case(
+        400,
+        "IDPCommunicationError",
+        "timed out",
+        Some(ErrorKind::TokenNotAccepted),
+        "OIDC issuer"
+    )]
+    #[case(429, "TooManyRequests", "slow down", Some(ErrorKind::Throttled), "")]
     #[case(400, "Throttling", "Rate exceeded", Some(ErrorKind::Throttled), "")]
     #[case(500, "InternalFailure", "failed", Some(ErrorKind::Server), "")]
     #[tokio::test]
-    async fn each_refusal_of_sts_is_told_apart(
+    async fn each_error_of_sts_is_told_apart(
         #[case] status: u16,
         #[case] code: &'static str,
         #[case] message: &'static str,
         #[case] kind: Option<ErrorKind>,
         #[case] remedy: &str,
     ) {
-        let stub = Stub::new(move |_| refusal(status, code, message));
+        let stub = Stub::new(move |_| sts_error(status, code, message));
         let file = token("canary");
         let error = identity(&stub, file.path())
             .provide_credentials()
             .await
             .unwrap_err();
-        let cause = Cause::within(&error).unwrap();
+        let explained = AwsError::within(&error).unwrap();
         let denied = ErrorKind::Denied {
             action: ASSUME.to_owned(),
             resource: ROLE.to_owned(),
         };
-        assert_eq!(cause.kind, kind.unwrap_or(denied));
-        assert_eq!(cause.code.as_deref(), Some(code));
-        assert!(cause.message.ends_with(message), "{}", cause.message);
-        assert!(cause.remedy.contains(remedy), "{}", cause.remedy);
+        assert_eq!(explained.kind, kind.unwrap_or(denied));
+        assert_eq!(explained.code.as_deref(), Some(code));
+        assert!(
+            explained.message.ends_with(message),
+            "{}",
+            explained.message
+        );
+        assert!(explained.remedy.contains(remedy), "{}", explained.remedy);
         assert!(!format!("{error:?}").contains("canary"));
     }
 
@@ -296,7 +324,13 @@ mod tests {
             .build();
         let file = token("canary");
         let role = ROLE.to_owned();
-        let identity = WebIdentity::new(&config, None, role, file.path().to_owned(), None);
+        let identity = WebIdentity::new(
+            &config,
+            None,
+            role,
+            file.path().to_owned(),
+            "kees".to_owned(),
+        );
         let error = identity.provide_credentials().await.unwrap_err();
         assert!(describe(&error).contains(UNBUILT), "{}", describe(&error));
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
@@ -320,9 +354,9 @@ mod tests {
             .provide_credentials()
             .await
             .unwrap_err();
-        let cause = Cause::within(&error).unwrap();
-        assert_eq!(cause.kind, ErrorKind::Credentials);
-        assert!(cause.message.contains(why), "{}", cause.message);
-        assert!(cause.message.contains(&path.display().to_string()));
+        let explained = AwsError::within(&error).unwrap();
+        assert_eq!(explained.kind, ErrorKind::Credentials);
+        assert!(explained.message.contains(why), "{}", explained.message);
+        assert!(explained.message.contains(&path.display().to_string()));
     }
 }

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use crate::ErrorKind;
 
 fn locator() -> Locator {
     Locator {
@@ -33,16 +34,22 @@ fn member(field: Field, secret_type: SecretType) -> Locator {
     }
 }
 
-fn text(text: &str) -> Held {
-    Held::new(Some(text.to_owned()), None).unwrap()
+const SECRET: Holder = Holder {
+    store: StoreName::SecretsManager,
+    noun: "secret",
+};
+
+fn text(text: &str) -> Content {
+    Content::Text(text.to_owned().into())
 }
 
-fn binary(bytes: &[u8]) -> Held {
-    Held::new(None, Some(Blob::new(bytes))).unwrap()
+fn binary(bytes: &[u8]) -> Content {
+    Content::Binary(bytes.to_vec().into())
 }
 
-fn value(held: &Held, locator: &Locator) -> Vec<u8> {
-    held.value_at(locator).unwrap().unwrap().expose().to_vec()
+fn value(content: &Content, locator: &Locator) -> Vec<u8> {
+    let found = content.value_at(locator, SECRET);
+    found.unwrap().unwrap().expose().to_vec()
 }
 
 const DATABASE: &str = r#"{"user": "kees", "port": 5432, "tls": true, "none": null, "deep": {"a/b": ["x", {"m~n": "y"}], "": "empty"}, "esc": "a\"\n\u00e9"}"#;
@@ -118,7 +125,9 @@ fn a_property_that_is_not_there_is_told_with_those_that_are(
     #[case] name: &str,
     #[case] message: &str,
 ) {
-    let error = text(DATABASE).value_at(&property(name)).unwrap_err();
+    let error = text(DATABASE)
+        .value_at(&property(name), SECRET)
+        .unwrap_err();
     assert_eq!(
         (error.kind, error.message.as_str()),
         (ErrorKind::Malformed, message)
@@ -144,7 +153,7 @@ fn a_property_that_is_not_there_is_told_with_those_that_are(
 #[case(
     binary(b"canary"),
     property("a"),
-    "the secret /dev/db holds SecretBinary, and not text with JSON"
+    "the secret /dev/db holds binary data, and not text with JSON"
 )]
 #[case(
     text("canary"),
@@ -159,7 +168,7 @@ fn a_property_that_is_not_there_is_told_with_those_that_are(
 #[case(
     text(r#"{"public": "canary!"}"#),
     member(Field::Public, SecretType::Rsa),
-    "the secret /dev/key has a member 'public' that is not standard base64 with padding"
+    "the secret /dev/key has a member 'public' that is not standard base64"
 )]
 #[case(
     text(r#"{"public": ["canary"]}"#),
@@ -167,11 +176,11 @@ fn a_property_that_is_not_there_is_told_with_those_that_are(
     "the secret /dev/key has a member 'public' that is not a JSON string"
 )]
 fn a_secret_of_another_shape_is_malformed_and_not_shown(
-    #[case] held: Held,
+    #[case] held: Content,
     #[case] locator: Locator,
     #[case] message: &str,
 ) {
-    let error = held.value_at(&locator).unwrap_err();
+    let error = held.value_at(&locator, SECRET).unwrap_err();
     assert_eq!(
         (&error.kind, error.message.as_str()),
         (&ErrorKind::Malformed, message)
@@ -182,7 +191,7 @@ fn a_secret_of_another_shape_is_malformed_and_not_shown(
 #[rstest]
 #[case(text("as it is"), b"as it is")]
 #[case(binary(&[0, 255]), &[0, 255])]
-fn without_a_member_the_secret_is_the_value(#[case] held: Held, #[case] expected: &[u8]) {
+fn without_a_member_the_secret_is_the_value(#[case] held: Content, #[case] expected: &[u8]) {
     assert_eq!(value(&held, &locator()), expected);
 }
 
@@ -202,9 +211,9 @@ proptest! {
     #[test]
     fn whatever_a_secret_holds_nothing_panics(content: String, name: String) {
         let held = text(&content);
-        let _ = held.value_at(&property(&name));
-        let _ = held.value_at(&property(&format!("/{name}")));
-        let _ = held.value_at(&member(Field::Public, SecretType::Rsa));
+        let _ = held.value_at(&property(&name), SECRET);
+        let _ = held.value_at(&property(&format!("/{name}")), SECRET);
+        let _ = held.value_at(&member(Field::Public, SecretType::Rsa), SECRET);
     }
 
     #[test]

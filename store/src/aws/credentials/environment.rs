@@ -1,0 +1,183 @@
+//! What the environment variables say of the credentials, and the error where none were found.
+
+use std::{env, path::PathBuf};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use kees_common::{error_chain::sources, names::env as names};
+
+use super::pod_identity;
+use crate::{
+    ErrorKind,
+    aws::{
+        error::{AwsError, describe, is_unsent},
+        settings::Caller,
+    },
+};
+
+pub(super) const KEY: &str = "AWS_ACCESS_KEY_ID";
+pub(super) const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+const ROLE: &str = "AWS_ROLE_ARN";
+
+/// How a person gets credentials.
+const OWN: &str = "log in (aws sso login), name a profile of ~/.aws/config that has credentials (AWS_PROFILE), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+
+/// What the environment variables say of the credentials.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Environment {
+    pub(super) caller: Caller,
+    /// `AWS_PROFILE`
+    pub(super) profile: Option<String>,
+    /// `AWS_ROLE_ARN`
+    pub(super) role: Option<String>,
+    /// `AWS_WEB_IDENTITY_TOKEN_FILE`
+    pub(super) token_file: Option<PathBuf>,
+    /// `AWS_ROLE_SESSION_NAME`
+    pub(super) session: Option<String>,
+    /// Whether EKS Pod Identity, or another container service, is set up.
+    pub(super) container: bool,
+    pub(super) key: Key,
+    /// `AWS_EC2_METADATA_DISABLED`
+    pub(super) metadata_disabled: bool,
+}
+
+/// An access key in variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Key {
+    #[default]
+    Absent,
+    /// The first variable is set, the second is not.
+    Half(&'static str, &'static str),
+    Whole,
+}
+
+impl Environment {
+    pub(super) fn of_this_process(caller: Caller) -> Self {
+        let get = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            caller,
+            profile: get("AWS_PROFILE"),
+            role: get(ROLE),
+            token_file: get(names::AWS_WEB_IDENTITY_TOKEN_FILE).map(PathBuf::from),
+            session: get("AWS_ROLE_SESSION_NAME"),
+            container: get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+                .or_else(|| get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
+                .is_some(),
+            key: match (get(KEY), get(SECRET_KEY)) {
+                (None, None) => Key::Absent,
+                (Some(_), None) => Key::Half(KEY, SECRET_KEY),
+                (None, Some(_)) => Key::Half(SECRET_KEY, KEY),
+                (Some(_), Some(_)) => Key::Whole,
+            },
+            metadata_disabled: get("AWS_EC2_METADATA_DISABLED")
+                .is_some_and(|value| value.eq_ignore_ascii_case("true")),
+        }
+    }
+
+    /// Why the chain ended in `error`. `passed_over` is why the profile gave nothing, `agent_status`
+    /// the last answer of the EKS Pod Identity agent.
+    pub(super) fn explain(
+        &self,
+        error: &CredentialsError,
+        passed_over: Option<&str>,
+        agent_status: Option<u16>,
+    ) -> AwsError {
+        if let Key::Half(present, absent) = self.key {
+            return self.half(present, absent);
+        }
+        let is_nothing_set = !self.container && self.key == Key::Absent;
+        match (&self.role, &self.token_file) {
+            (Some(_), None) => self.half(ROLE, names::AWS_WEB_IDENTITY_TOKEN_FILE),
+            (None, Some(_)) => self.half(names::AWS_WEB_IDENTITY_TOKEN_FILE, ROLE),
+            _ if self.container && self.caller == Caller::Pod => {
+                pod_identity::explain(error, agent_status)
+            }
+            (None, None) if is_nothing_set && !is_misconfigured(error) => self.missing(passed_over),
+            _ => self.failed(error),
+        }
+    }
+
+    /// No source gave credentials.
+    fn missing(&self, passed_over: Option<&str>) -> AwsError {
+        let profile = self.profile.as_ref().map(|profile| {
+            let reason = passed_over.unwrap_or("it gives no credentials");
+            format!("AWS_PROFILE is {profile}: {reason}")
+        });
+        match self.caller {
+            Caller::Pod => self.missing_in_pod(profile),
+            Caller::Person => {
+                let default = || {
+                    let reason = passed_over.map(|reason| format!(": {reason}"));
+                    let reason = reason.unwrap_or_default();
+                    format!("no {KEY} is set, and the default profile gives none{reason}")
+                };
+                let message = format!("no AWS identity: {}", profile.unwrap_or_else(default));
+                credentials_error(message, OWN)
+            }
+        }
+    }
+
+    fn missing_in_pod(&self, profile: Option<String>) -> AwsError {
+        let profile = profile
+            .map(|profile| format!("{profile}; "))
+            .unwrap_or_default();
+        let node = if self.metadata_disabled {
+            "AWS_EC2_METADATA_DISABLED forbids that of the node"
+        } else {
+            "the node's metadata service gives none"
+        };
+        let message = format!(
+            "no AWS identity: {profile}neither AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE (IRSA) nor AWS_CONTAINER_CREDENTIALS_FULL_URI (EKS Pod Identity) is set, and {node}"
+        );
+        credentials_error(
+            message,
+            "annotate the pod's ServiceAccount with its role, or associate the role with it, and recreate the pod: a pod that is older than that has no identity",
+        )
+    }
+
+    /// A source was set up and gave an error.
+    pub(super) fn failed(&self, error: &CredentialsError) -> AwsError {
+        let message = format!("no AWS credentials: {}", describe(error));
+        let remedy = match self.caller {
+            Caller::Pod => "check the profile or the variables that name the identity",
+            Caller::Person => OWN,
+        };
+        let kind = unreached(error).unwrap_or(ErrorKind::Credentials);
+        AwsError::new(kind, message, remedy)
+    }
+
+    fn half(&self, present: &str, absent: &str) -> AwsError {
+        let remedy = match self.caller {
+            Caller::Pod => {
+                "set both, as the webhook of EKS does; recreate the pod if it is older than the annotation of its ServiceAccount"
+            }
+            Caller::Person => "set both, or unset it",
+        };
+        let message = format!("no AWS identity: {present} is set and {absent} is not");
+        credentials_error(message, remedy)
+    }
+}
+
+/// The kind, where the source could not be reached.
+pub(super) fn unreached(error: &CredentialsError) -> Option<ErrorKind> {
+    if matches!(error, CredentialsError::ProviderTimedOut(_)) {
+        return Some(ErrorKind::TimedOut);
+    }
+    let connector = sources(error).find_map(|error| error.downcast_ref::<ConnectorError>())?;
+    if is_unsent(connector) {
+        None
+    } else if connector.is_timeout() {
+        Some(ErrorKind::TimedOut)
+    } else {
+        Some(ErrorKind::Unreachable)
+    }
+}
+
+/// Whether something was set, and set wrongly.
+pub(super) fn is_misconfigured(error: &CredentialsError) -> bool {
+    matches!(error, CredentialsError::InvalidConfiguration(_))
+}
+
+pub(super) fn credentials_error(message: impl Into<String>, remedy: &str) -> AwsError {
+    AwsError::new(ErrorKind::Credentials, message, remedy)
+}
