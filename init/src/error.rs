@@ -184,7 +184,7 @@ impl EntryError {
     /// Whether both errors are the same error of a store as a whole, such as missing credentials.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Store(this), Self::Store(other)) if concerns_store(this) => {
+            (Self::Store(this), Self::Store(other)) if this.concerns_store() => {
                 let StoreError {
                     kind,
                     store,
@@ -199,19 +199,6 @@ impl EntryError {
             _ => false,
         }
     }
-}
-
-/// Whether the error is about the store as a whole: its credentials, table, Region or endpoint.
-fn concerns_store(error: &StoreError) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::Credentials
-            | ErrorKind::Throttled
-            | ErrorKind::Unreachable
-            | ErrorKind::TimedOut
-            | ErrorKind::Server
-            | ErrorKind::Setup
-    )
 }
 
 fn store_exit(error: &StoreError) -> Exit {

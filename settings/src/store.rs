@@ -7,10 +7,10 @@ use kees_common::{
 };
 
 /// The stores that annotations may use, and the operator's place in each.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct StoreFlags {
     /// The store of an entry that names none: dynamodb, secretsmanager or embedded
-    #[arg(long, env = STORE, default_value_t = StoreName::default(), value_parser = store, value_name = "STORE")]
+    #[arg(long, env = STORE, default_value_t, value_parser = store, value_name = "STORE")]
     pub store: StoreName,
     /// The stores that annotations may name, by comma [default: the one of --store]
     #[arg(long, env = STORES, value_delimiter = ',', value_parser = store, value_name = "STORES")]
@@ -21,18 +21,6 @@ pub struct StoreFlags {
     /// The KMS key for what is created in Secrets Manager [default: the account's own]
     #[arg(long, env = KMS_KEY_ID, value_name = "KEY")]
     pub kms_key_id: Option<String>,
-}
-
-/// The values without any flag or variable.
-impl Default for StoreFlags {
-    fn default() -> Self {
-        Self {
-            store: StoreName::default(),
-            stores: Vec::new(),
-            env_label: None,
-            kms_key_id: None,
-        }
-    }
 }
 
 /// A store that keeps values after the process has ended.

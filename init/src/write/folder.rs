@@ -18,7 +18,7 @@ use rustix::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::WriteError;
+use super::error::WriteError;
 
 /// The record: the names of the files that earlier runs wrote, a line each. The name of an entry
 /// never begins with a dot, so no entry has this name.

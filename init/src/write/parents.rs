@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::WriteError;
+use super::error::WriteError;
 
 /// Folders that this run has created. They are removed again unless the run keeps them.
 #[derive(Debug, Default)]
