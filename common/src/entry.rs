@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::{
-    domain::Word, field::Field, name::EntryName, names::keys, pairs::Printer, secret::SecretValue,
-    secret_type::SecretType, spec::Spec, store_name::StoreName,
+    domain::Word, encoding::Encoding, field::Field, name::EntryName, names::keys, pairs::Printer,
+    secret::SecretValue, secret_type::SecretType, spec::Spec, store_name::StoreName,
 };
 
 /// One `secret.`, `resource.` or `lease.` annotation, parsed.
@@ -18,6 +18,8 @@ pub struct Entry {
     pub source: Source,
     /// `store=`, which wins over the pod's and the operator's default.
     pub store: Option<StoreName>,
+    /// `encoding=`
+    pub encoding: Encoding,
     /// `localModeValue=`, decoded. Public by nature, and still never printed.
     pub local_value: Option<SecretValue>,
 }
@@ -127,6 +129,23 @@ impl Entry {
         word.as_str()
     }
 
+    /// The value that the application gets, from a stored, generated or derived one. A
+    /// `localModeValue` is not encoded: the application gets it as it is.
+    pub fn encode(&self, value: SecretValue) -> SecretValue {
+        match self.key() {
+            Some((_, field)) => self.encoding.encode(field, value),
+            None => value,
+        }
+    }
+
+    /// Type and field, if this entry is a key that `encoding=` applies to.
+    pub fn key(&self) -> Option<(SecretType, Field)> {
+        match &self.source {
+            Source::Secret(secret) => secret.key(),
+            _ => None,
+        }
+    }
+
     /// The value of an annotation that parses into this entry, in its canonical form:
     /// `kind=DYNAMIC,type=RSA,size=2048`. It is no `Display`, because it holds `localModeValue`.
     pub fn annotation_value(&self) -> String {
@@ -135,6 +154,9 @@ impl Entry {
             Source::Secret(secret) => secret.print(&mut pairs),
             Source::Resource(resource) => resource.lookup.print(&mut pairs),
             Source::Lease(lease) => lease.print(&mut pairs),
+        }
+        if self.encoding != Encoding::default() {
+            pairs.pair(keys::ENCODING, self.encoding.as_str());
         }
         if let Some(store) = self.store {
             pairs.pair(keys::STORE, store.as_str());
@@ -147,6 +169,15 @@ impl Entry {
 }
 
 impl Secret {
+    /// Type and field, if this secret is a key that `encoding=` applies to.
+    pub(crate) fn key(&self) -> Option<(SecretType, Field)> {
+        let key = match self {
+            Self::Dynamic { spec, field, .. } => Some((spec.secret_type(), *field)),
+            Self::Reference { member, .. } => *member,
+        };
+        key.filter(|(secret_type, _)| secret_type.has_encodings())
+    }
+
     fn print(&self, pairs: &mut Printer) {
         match self {
             Self::Dynamic {

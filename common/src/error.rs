@@ -8,6 +8,7 @@ use crate::{
     name::ParseEntryNameError,
     pairs::ParsePairsError,
     path::ParsePathError,
+    secret_type::SecretType,
     spec::Spec,
     store_name::{ParseStoreNameError, StoreName},
 };
@@ -123,6 +124,14 @@ pub enum AnnotationErrorKind {
         what: String,
         /// The fields it has, `_public and _private`.
         has: String,
+    },
+    /// `encoding=` with an entry that is not a key.
+    #[error(
+        "encoding= works with type={types} and a name that ends in _public or _private; remove it"
+    )]
+    NoEncodings {
+        /// The types with encodings.
+        types: String,
     },
     /// `storageKey=` with a DYNAMIC secret of a type with several fields.
     #[error(
@@ -246,6 +255,15 @@ impl AnnotationErrorKind {
         Self::Path {
             path: excerpt(path),
             reason,
+        }
+    }
+
+    pub(crate) fn no_encodings() -> Self {
+        let types = SecretType::ALL
+            .into_iter()
+            .filter(|secret_type| secret_type.has_encodings());
+        Self::NoEncodings {
+            types: SecretType::list(types),
         }
     }
 

@@ -20,6 +20,7 @@ mod annotation;
 mod collector;
 mod domain;
 pub mod downward;
+mod encoding;
 mod endpoint;
 mod entry;
 mod error;
@@ -47,6 +48,7 @@ mod user_id;
 
 pub use annotation::{Parsed, misspelled_prefix};
 pub use domain::{Domain, ParseDomainError, Word};
+pub use encoding::{Encoding, ParseEncodingError};
 pub use endpoint::{Endpoint, ParseEndpointError};
 pub use entry::{Entry, Lease, Lookup, Resource, Secret, Source, StorageKey};
 pub use error::{AnnotationError, AnnotationErrorKind, Warning};

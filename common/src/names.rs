@@ -38,7 +38,9 @@ pub mod keys {
         SIZE = "size", "";
         /// The path below the prefix, instead of the name. Not for a `DYNAMIC` secret of a type with fields. In Secrets Manager a `REFERENCE` or resource may give an ARN.
         STORAGE_KEY = "storageKey", "the name";
-        /// The value in local mode, in base64.
+        /// `der` or `pem`: how the files contain an RSA, EC or ED25519 key. The stored key is the same, so entries with both encodings can share it.
+        ENCODING = "encoding", "`der`";
+        /// The value in local mode, in base64. It is written as it is, without `encoding`.
         LOCAL_MODE_VALUE = "localModeValue", "derived from the name";
         /// The user id of a GPG key, `Name <address>`. Needed for `DYNAMIC` GPG.
         USER_ID = "userId", "";

@@ -171,6 +171,11 @@ impl SecretType {
         self.creates_size(bits) || self.row().reads_other_sizes && (1..=8192).contains(&bits)
     }
 
+    /// Whether `encoding=` applies to this type: its values are keys in DER.
+    pub(crate) fn has_encodings(self) -> bool {
+        self.fields() == KEY_PAIR && !self.is_text()
+    }
+
     /// Whether values of this size are generated.
     pub fn creates_size(self, bits: u16) -> bool {
         match self.row().sizes {
@@ -211,9 +216,9 @@ impl SecretType {
         self.row().values
     }
 
-    /// The names of all types, as an error message lists them: `RSA, EC, ED25519, GPG, PASSWORD or RANDOM`.
-    pub(crate) fn list() -> String {
-        let names = Self::ALL.map(Self::as_str);
+    /// The names of `types`, as an error message lists them: `PASSWORD or RANDOM`.
+    pub(crate) fn list(types: impl IntoIterator<Item = Self>) -> String {
+        let names: Vec<_> = types.into_iter().map(Self::as_str).collect();
         match names.split_last() {
             Some((last, [])) => (*last).to_owned(),
             Some((last, others)) => format!("{} or {last}", others.join(", ")),
@@ -241,7 +246,7 @@ impl fmt::Display for SecretType {
 
 /// A text that is not the name of a [`SecretType`]. The message says what to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("use {}, in upper case", SecretType::list())]
+#[error("use {}, in upper case", SecretType::list(SecretType::ALL))]
 pub struct ParseSecretTypeError;
 
 #[cfg(test)]

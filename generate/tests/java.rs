@@ -4,7 +4,7 @@
 
 use std::{fs, process::Command};
 
-use kees_common::{Generated, Spec};
+use kees_common::{Encoding, Generated, Spec};
 use kees_generate::{generate, local};
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/java/ReadKeyPair.java");
@@ -18,9 +18,10 @@ fn java_signs_and_verifies_with_each_type_of_key() {
         (Spec::Ed25519, "Ed25519", "Ed25519"),
     ];
     let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, pair: &Generated| {
+    let write = |name: &str, pair: &Generated, encoding: Encoding| {
         let files = pair.iter().map(|(field, value)| {
-            let file = folder.path().join(format!("{name}_{field}.der"));
+            let file = folder.path().join(format!("{name}_{field}.{encoding}"));
+            let value = encoding.encode(field, value.clone());
             fs::write(&file, value.expose()).unwrap();
             file.to_str().unwrap().to_owned()
         });
@@ -29,12 +30,16 @@ fn java_signs_and_verifies_with_each_type_of_key() {
     let mut arguments = Vec::new();
     let mut expected = String::new();
     for (index, (spec, key, signature)) in specs.iter().enumerate() {
-        for (origin, pair) in [
-            ("generated", generate(spec).unwrap()),
-            ("local", local::derive(spec, "signing").unwrap()),
+        for (origin, pair, encoding) in [
+            ("generated", generate(spec).unwrap(), Encoding::Der),
+            (
+                "local",
+                local::derive(spec, "signing").unwrap(),
+                Encoding::Pem,
+            ),
         ] {
             arguments.extend([(*key).to_owned(), (*signature).to_owned()]);
-            arguments.extend(write(&format!("{origin}-{index}"), &pair));
+            arguments.extend(write(&format!("{origin}-{index}"), &pair, encoding));
             expected.push_str(&format!("{key} X.509 PKCS#8\n"));
         }
     }

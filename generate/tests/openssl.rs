@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use kees_common::{Field, Generated, Spec};
+use kees_common::{Encoding, Field, Generated, Spec};
 use kees_generate::{generate, local};
 use rstest::rstest;
 
@@ -104,4 +104,19 @@ fn openssl_reads_both_keys_on_a_curve_and_finds_them_valid(
         let shown = String::from_utf8(shown).unwrap();
         assert!(shown.contains(description), "{shown}");
     }
+}
+
+#[rstest]
+#[case::rsa(Spec::Rsa { bits: 2048 })]
+#[case::ec(Spec::Ec { bits: 384 })]
+#[case::ed25519(Spec::Ed25519)]
+fn openssl_reads_and_writes_the_same_pem(#[case] spec: Spec) {
+    let pair = local::derive(&spec, "signing").unwrap();
+    let pem = |field| Encoding::Pem.encode(field, pair.get(field).unwrap().clone());
+    let (public, private) = (pem(Field::Public), pem(Field::Private));
+    assert_eq!(openssl(&["pkey"], private.expose()), private.expose());
+    assert_eq!(
+        openssl(&["pkey", "-pubin", "-pubout"], public.expose()),
+        public.expose()
+    );
 }

@@ -45,6 +45,7 @@ impl Derivation {
             })?;
             self.0.insert(key.clone(), made);
         }
-        Ok(self.0.get(&key).and_then(|made| made.get(field)).cloned())
+        let derived = self.0.get(&key).and_then(|made| made.get(field));
+        Ok(derived.map(|value| entry.encode(value.clone())))
     }
 }

@@ -174,8 +174,16 @@ fn finish(
             continue;
         };
         let problem = match slot {
+            // A local value is encoded where it is derived.
+            Slot::Had {
+                value,
+                origin: Origin::Local,
+            } => {
+                values.push((value, Origin::Local));
+                continue;
+            }
             Slot::Had { value, origin } => {
-                values.push((value, origin));
+                values.push((entry.encode(value), origin));
                 continue;
             }
             Slot::Failed(problem) => problem,

@@ -1,7 +1,7 @@
 //! Checks that stored values are what their annotations say.
 
 use kees_common::{
-    Field, Generation, Item, Plan, SecretType, SecretValue, Source, StoragePath, StoreName,
+    Encoding, Field, Generation, Item, SecretType, SecretValue, Source, StoragePath, StoreName,
 };
 use kees_generate::VerifyError;
 
@@ -43,7 +43,7 @@ pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
         } else if value.is_verbatim() && item.generation.is_some() {
             let error = VerifyError::new(Field::Whole, "the stored text is not canonical base64");
             errors.push((at, error));
-        } else if let Some((key, secret_type, field)) = typed(&request.plan, item) {
+        } else if let Some((key, secret_type, field)) = typed(request, item) {
             match groups.iter_mut().find(|group| group.key == key) {
                 Some(group) => group.values.push((at, field, value)),
                 None => groups.push(Group {
@@ -88,25 +88,29 @@ impl Group<'_> {
     }
 }
 
-/// The generation of a value, its type, and the field of the value.
+/// The generation of a value, its type, and the field of the value. A REFERENCE with an encoding is
+/// a key of its own.
 fn typed<'a>(
-    plan: &'a Plan,
+    request: &'a Request,
     item: &'a Item,
 ) -> Option<((StoreName, &'a StoragePath), SecretType, Field)> {
     if let Some((index, field)) = item.generation {
-        let generation = plan.generations.get(index)?;
+        let generation = request.plan.generations.get(index)?;
         return Some((
             (item.store, &generation.path),
             generation.spec.secret_type(),
             field,
         ));
     }
-    let member = item.locator.member.as_ref()?;
-    item.store.has_members().then_some((
-        (item.store, &member.secret),
-        member.secret_type,
-        member.field,
-    ))
+    if let Some(member) = &item.locator.member
+        && item.store.has_members()
+    {
+        let key = (item.store, &member.secret);
+        return Some((key, member.secret_type, member.field));
+    }
+    let entry = request.entries.get(item.entry)?;
+    let (secret_type, field) = entry.key().filter(|_| entry.encoding != Encoding::Der)?;
+    Some(((item.store, &item.locator.path), secret_type, field))
 }
 
 fn is_secret(request: &Request, item: &Item) -> bool {

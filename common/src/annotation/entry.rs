@@ -4,7 +4,8 @@ use super::{lookup::lookup, secret, unused::UnusedPairs};
 use crate::{
     collector::Collector,
     domain::Word,
-    entry::{Entry, Lease, Resource, Source},
+    encoding::Encoding,
+    entry::{Entry, Lease, Resource, Secret, Source},
     error::AnnotationErrorKind,
     name::EntryName,
     names::keys,
@@ -29,6 +30,10 @@ pub(super) fn parse(
         Word::Lease => lease(name.as_ref(), &mut pairs, collect).map(Source::Lease),
         Word::Init => None,
     };
+    let encoding = match &source {
+        Some(Source::Secret(secret)) => encoding(secret, &mut pairs, collect),
+        _ => Encoding::default(),
+    };
     let (local_value, store) = if word == Word::Lease {
         (None, None)
     } else {
@@ -45,8 +50,19 @@ pub(super) fn parse(
         name: name?,
         source: source?,
         store,
+        encoding,
         local_value,
     })
+}
+
+fn encoding(secret: &Secret, pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Encoding {
+    let Some(text) = pairs.take(keys::ENCODING) else {
+        return Encoding::default();
+    };
+    if secret.key().is_none() {
+        collect.error(AnnotationErrorKind::no_encodings());
+    }
+    collect.parse(keys::ENCODING, &text).unwrap_or_default()
 }
 
 fn local_value(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Option<SecretValue> {

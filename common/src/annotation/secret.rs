@@ -50,7 +50,7 @@ fn dynamic(
 ) -> Option<Secret> {
     let storage_key = pairs.take_path(keys::STORAGE_KEY, collect);
     let storage_key = storage_key.map(StorageKey::from);
-    let right = format!("use {}", SecretType::list());
+    let right = format!("use {}", SecretType::list(SecretType::ALL));
     let Some(text) = pairs.take_required(keys::TYPE, right, collect) else {
         pairs.take(keys::SIZE);
         return None;

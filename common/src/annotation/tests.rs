@@ -448,6 +448,63 @@ fn no_error_of_a_value_hides_another(
 }
 
 #[rstest]
+#[case("secret.d/a_public", "kind=DYNAMIC,type=RSA,size=2048", None)]
+#[case(
+    "secret.d/a_public",
+    "kind=DYNAMIC,type=EC,size=256,encoding=der",
+    None
+)]
+#[case(
+    "secret.d/a_private",
+    "kind=DYNAMIC,type=EC,size=256,encoding=pem",
+    Some("PRIVATE")
+)]
+#[case(
+    "secret.d/a_public",
+    "kind=DYNAMIC,type=ED25519,encoding=pem",
+    Some("PUBLIC")
+)]
+#[case(
+    "secret.d/a_public",
+    "kind=REFERENCE,type=RSA,encoding=pem",
+    Some("PUBLIC")
+)]
+fn a_key_has_an_encoding(#[case] key: &str, #[case] value: &str, #[case] label: Option<&str>) {
+    let stored = SecretValue::new(vec![0; 48]);
+    let encoded = sound(key, value).encode(stored.clone());
+    let expected = label.map_or(stored, |label| {
+        let base64 = "A".repeat(64);
+        let pem = format!("-----BEGIN {label} KEY-----\n{base64}\n-----END {label} KEY-----\n");
+        SecretValue::new(pem.into_bytes())
+    });
+    assert_eq!(encoded, expected);
+}
+
+#[rstest]
+#[case(
+    "secret.d/a_public",
+    "kind=DYNAMIC,type=GPG,size=2048,userId=a<b>,encoding=pem"
+)]
+#[case("secret.d/a_public", "kind=DYNAMIC,type=PASSWORD,size=64,encoding=pem")]
+#[case("secret.d/a_public", "kind=REFERENCE,encoding=pem")]
+#[case("secret.d/a", "kind=REFERENCE,type=RSA,encoding=pem")]
+fn what_is_not_a_key_has_no_encodings(#[case] key: &str, #[case] value: &str) {
+    assert_eq!(
+        error(key, value),
+        "encoding= works with type=RSA, EC or ED25519 and a name that ends in _public or _private; \
+         remove it"
+    );
+}
+
+#[test]
+fn an_unknown_encoding_is_an_error() {
+    assert_eq!(
+        error("secret.d/a_public", "kind=REFERENCE,type=RSA,encoding=PEM"),
+        "encoding=PEM is wrong; use der or pem"
+    );
+}
+
+#[rstest]
 #[case("rangeStart=0,rangeEnd=1", "kind= is missing; a lease has kind=INDEX")]
 #[case(
     "kind=DYNAMIC,rangeStart=0,rangeEnd=1",
@@ -758,6 +815,14 @@ fn no_message_repeats_a_local_value() {
     "kind=DYNAMIC,type=PASSWORD,size=64,storageKey=\\ x\\\\y,store=embedded"
 )]
 #[case("secret.d/a", "kind=REFERENCE")]
+#[case(
+    "secret.d/a_public",
+    "kind=DYNAMIC,type=RSA,size=2048,encoding=pem,store=embedded"
+)]
+#[case(
+    "secret.d/a_public",
+    "kind=REFERENCE,type=ED25519,size=256,encoding=pem"
+)]
 #[case(
     "secret.d/a",
     "kind=REFERENCE,type=RANDOM,size=8,storageKey=k,property=\\n,localModeValue=YQ=="

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Generation, Item, Plan, PlanSettings};
 use crate::{
     annotation::Parsed,
+    encoding::Encoding,
     entry::{Entry, Lookup, Secret, Source, StorageKey},
     error::{AnnotationError, AnnotationErrorKind},
     field::Field,
@@ -159,9 +160,9 @@ impl Planner<'_> {
             _ => None,
         };
         match spec.map(Spec::secret_type) {
-            Some(secret_type) if !secret_type.is_text() => Err(AnnotationErrorKind::NotText(
-                format!("the value of a {secret_type} is not text"),
-            )),
+            Some(secret_type) if !secret_type.is_text() && entry.encoding != Encoding::Pem => Err(
+                AnnotationErrorKind::NotText(format!("the value of a {secret_type} is not text")),
+            ),
             _ => Ok(()),
         }
     }

@@ -444,6 +444,12 @@ fn format_env_is_refused_for_a_value_that_may_not_be_text(
 #[case("secret.d/a", PASSWORD, "false")]
 #[case("secret.d/a_private", GPG, "false")]
 #[case("secret.d/a_password", GPG, "false")]
+#[case(
+    "secret.d/a_private",
+    "kind=DYNAMIC,type=RSA,size=2048,encoding=pem",
+    "false"
+)]
+#[case("secret.d/a_private", "kind=REFERENCE,type=RSA,encoding=pem", "true")]
 #[case("secret.d/a", "kind=REFERENCE,type=RANDOM", "false")]
 #[case(
     "secret.d/a",

@@ -14,6 +14,7 @@ mod cloud;
 mod container;
 mod credentials;
 mod documentation;
+mod encodings;
 mod invalid;
 mod local_mode;
 mod memory;
