@@ -19,7 +19,7 @@ bench: ## measures the programs as they are released, and writes docs/benchmarks
 
 model: ## checks every interleaving of the protocol, with up to KEES_MODEL_FAULTS (3) kills and network errors in a run
 	. tests/paths && KEES_MODEL_FAULTS=$${KEES_MODEL_FAULTS:-3} \
-	  cargo test --release --locked -p kees-store model -- --nocapture
+	  cargo test --release --locked -p kees-store-testing --no-default-features --test model -- --nocapture
 
 storm: ## the storm for two minutes with each store; KEES_STORM_SEED sets the seed
 	KEES_STORM_SECONDS=$${KEES_STORM_SECONDS:-120} KEES_STORM_PROCESSES=$${KEES_STORM_PROCESSES:-12} tests/run --test storm -- --nocapture

@@ -2,9 +2,7 @@
 //!
 //! ```text
 //! InitSettings + annotations -> Request -> values -> files
-//!                           parse      read      write
-//!                                      create
-//!                                      wait
+//!                           parse      obtain    write
 //!                                      verify
 //! ```
 //!
@@ -26,13 +24,12 @@
 //! # }
 //! ```
 
-mod create;
 mod error;
 mod exit;
 mod files;
+mod generator;
 mod local;
 mod progress;
-mod read;
 mod report;
 mod request;
 mod run;
@@ -43,7 +40,7 @@ mod slots;
 mod stack;
 mod usage;
 mod verify;
-mod wait;
+mod wants;
 mod write;
 
 pub use error::{EntryError, FailedEntry, InitError};
@@ -51,7 +48,7 @@ pub use exit::Exit;
 pub use progress::Progress;
 pub use report::{Origin, Report, Row};
 pub use request::Request;
-pub use run::{Sources, run};
+pub use run::run;
 pub use run_error::{RunError, TERMINATION_MESSAGE_BYTES};
 pub use settings::InitSettings;
 pub use stack::wipe_stack;

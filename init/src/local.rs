@@ -6,6 +6,16 @@ use kees_common::{Entry, Field, Generated, Secret, SecretValue, Source, Spec, lo
 
 use crate::{error::InitError, request::Request};
 
+/// Whether `entry` has a local value, its own or one derived from its name.
+pub(crate) fn has_value(entry: &Entry) -> bool {
+    let is_derived = match &entry.source {
+        Source::Secret(Secret::Dynamic { .. }) | Source::Lease(_) => true,
+        Source::Secret(Secret::Reference { local_spec, .. }) => local_spec.is_some(),
+        Source::Resource(_) => false,
+    };
+    is_derived || entry.local_value.is_some()
+}
+
 /// Derives the values of a run, each generation once.
 #[derive(Debug, Default)]
 pub(crate) struct Derivation(HashMap<(Spec, String), Generated>);

@@ -8,6 +8,7 @@ use std::{
 use kees_common::Spec;
 use kees_init::Progress;
 use kees_settings::{LogFlags, LogFormat};
+use kees_store::StoreError;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
@@ -49,10 +50,26 @@ impl Progress for Steps {
         tracing::debug!(%spec, "generated");
     }
 
-    fn waiting(&self, count: usize) {
-        // Once: the looks that follow are the same.
+    fn waiting(&self, annotations: &[&str]) {
+        // Once: the reads that follow wait for the same entries, or fewer.
         if !self.waiting.swap(true, Ordering::Relaxed) {
-            tracing::info!(count, "waiting for values that are absent");
+            tracing::info!(
+                entries = annotations.join(" "),
+                "waiting for values that are absent"
+            );
         }
+    }
+
+    fn creation_denied(&self, annotations: &[&str], error: &StoreError) {
+        let entries = annotations.join(" ");
+        tracing::warn!(
+            entries,
+            %error,
+            "creating is denied; waiting for another writer to create it"
+        );
+    }
+
+    fn store_unavailable(&self, error: &StoreError) {
+        tracing::warn!(store = %error.store, "the store cannot be used yet: {error}");
     }
 }

@@ -1,24 +1,49 @@
-//! What a run says while it goes on, for those who show it.
+//! What a run reports while it goes on.
 
 use kees_common::Spec;
+use kees_store::StoreError;
 
-/// Told how far a run is. Every method does nothing unless it is overridden.
+/// Is told how far a run is. Every method does nothing unless it is implemented.
+///
+/// Entries are named by their annotations. The order of calls is `generating`, then `generated` for
+/// each; the other methods are called at any time, also between those.
 pub trait Progress: Sync {
-    /// `count` generations are absent and will be made now.
+    /// `count` generations are absent and will be generated now.
     fn generating(&self, count: usize) {
         let _ = count;
     }
 
-    /// One of them has been made; it is stored next.
+    /// One of them has been generated, or has failed to be; it is stored next.
     fn generated(&self, spec: &Spec) {
         let _ = spec;
     }
 
-    /// `count` values are absent, and somebody else has to store them.
-    fn waiting(&self, count: usize) {
-        let _ = count;
+    /// These entries are absent, and another writer has to store them. Called before each pause
+    /// between two reads, so several times while a run waits. Entries of different stores come in
+    /// calls of their own.
+    fn waiting(&self, annotations: &[&str]) {
+        let _ = annotations;
+    }
+
+    /// These entries belong to a generation of which some fields are stored and others are not, so
+    /// another writer may be storing it. Called before each pause between two reads.
+    fn incomplete(&self, annotations: &[&str]) {
+        let _ = annotations;
+    }
+
+    /// Creating the generation of these entries is denied, so the run waits for another writer.
+    /// Called once for each generation.
+    fn creation_denied(&self, annotations: &[&str], error: &StoreError) {
+        let _ = (annotations, error);
+    }
+
+    /// A call of a store failed and will be tried again until the deadline. Called once for each
+    /// store, when its first such error arrives: within the first seconds, not at the deadline.
+    /// [`StoreError::store`] says which store.
+    fn store_unavailable(&self, error: &StoreError) {
+        let _ = error;
     }
 }
 
-/// Tells nobody.
+/// Reports nothing.
 impl Progress for () {}

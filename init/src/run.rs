@@ -1,38 +1,25 @@
-//! One run, from a request to files: read, create, wait, verify, write.
+//! One run, from a request to files: obtain every value, verify, write.
 
 use std::time::Duration;
 
-use kees_common::{Entry, Item, LocalMode, RegionUse, SecretValue, StoragePath, StoreName};
-use kees_store::{CreateStore, ReadStore, RetryBudget, StoreError, Stores};
+use kees_common::{Entry, Field, Item, LocalMode, RegionUse, SecretValue, StoragePath, StoreName};
+use kees_generate::GenerateError;
+use kees_store::{
+    RetryBudget, StoreError,
+    protocol::{self, Obtained, Run, StoreSet, Values},
+};
 
 use crate::{
-    EntryError, FailedEntry, InitError, Origin, Progress, Report, Request, RunError,
-    create::{self, Refusals},
-    files,
+    EntryError, FailedEntry, InitError, Origin, Progress, Report, Request, RunError, files,
+    generator::Generator,
     local::Derivation,
-    read,
     report::Row,
     settings::CreatePolicy,
     slots::{Slot, Slots},
-    verify, wait, write,
+    verify,
+    wants::{Annotations, Want, wants},
+    write,
 };
-
-/// The stores that a run may ask, by name.
-pub trait Sources {
-    /// What each of them is.
-    type Store: ReadStore + CreateStore;
-
-    /// The store of that name; it is there for each of [`Request::stores`].
-    fn get(&self, name: StoreName) -> Option<&Self::Store>;
-}
-
-impl Sources for Stores {
-    type Store = kees_store::Store;
-
-    fn get(&self, name: StoreName) -> Option<&Self::Store> {
-        Stores::get(self, name)
-    }
-}
 
 /// Gets every value that `request` names, and writes all files or none.
 ///
@@ -43,7 +30,7 @@ impl Sources for Stores {
 /// [`RunError`] with every error. What was created stays created, so that another run finds it.
 pub async fn run(
     request: &Request,
-    stores: &impl Sources,
+    stores: &impl StoreSet,
     progress: &dyn Progress,
 ) -> Result<Report, RunError> {
     let values = values(request, stores, progress).await?;
@@ -67,7 +54,7 @@ type Valued = (SecretValue, Origin);
 /// the plan's items are the same.
 async fn values(
     request: &Request,
-    stores: &impl Sources,
+    stores: &impl StoreSet,
     progress: &dyn Progress,
 ) -> Result<Vec<Valued>, RunError> {
     let mut derivation = Derivation::default();
@@ -79,28 +66,12 @@ async fn values(
                 .ok_or_else(|| no_value(entry))
         }));
     }
-    let mut slots = Slots::new(&request.plan);
-    let whole = whole_budget(request.timeout, request.retry_delay);
-    let mut budget = RetryBudget::new(whole);
-    let refusals = fill(
-        request,
-        stores,
-        &mut slots,
-        &mut budget,
-        &mut derivation,
-        progress,
-    )
-    .await?;
+    let mut slots = obtain(request, stores, &mut derivation, progress).await?;
     verify::verify(request, &mut slots);
-    let absence = Absence {
-        request,
-        refusals: &refusals,
-        waited: whole.saturating_sub(budget.left()),
-    };
-    finish(request, slots, &absence)
+    finish(request, slots)
 }
 
-/// `TIMEOUT`; a `RETRY_DELAY` that is longer still gets its one more look.
+/// `TIMEOUT`; a `RETRY_DELAY` that is longer still gets its one more read.
 fn whole_budget(timeout: Duration, retry_delay: Option<Duration>) -> Duration {
     match retry_delay {
         Some(delay) if delay >= timeout => delay + timeout,
@@ -108,136 +79,187 @@ fn whole_budget(timeout: Duration, retry_delay: Option<Duration>) -> Duration {
     }
 }
 
-/// Goes through the phases until everything is there, or something cannot be had. What one phase
-/// fails, no later one creates or waits for.
-async fn fill(
-    request: &Request,
-    stores: &impl Sources,
-    slots: &mut Slots<'_>,
-    budget: &mut RetryBudget,
+/// Asks the stores for everything, creates what is absent, and waits for the rest.
+async fn obtain<'a>(
+    request: &'a Request,
+    stores: &impl StoreSet,
     derivation: &mut Derivation,
     progress: &dyn Progress,
-) -> Result<Refusals, RunError> {
-    let mut refusals = Refusals::new();
-    read::look(stores, slots, budget).await;
-    if request.local_mode == LocalMode::RemoteThenLocal {
-        take_local(request, slots, derivation)?;
-    } else if !slots.any_failed() && request.create == CreatePolicy::Init {
-        let namespace = request.namespace.as_deref();
-        refusals = create::create_absent(stores, namespace, slots, budget, progress).await;
+) -> Result<Slots<'a>, RunError> {
+    let wants = wants(request);
+    let wanted: Vec<_> = wants.iter().map(|want| want.wanted.clone()).collect();
+    let run = Run {
+        stores,
+        generator: &Generator::new(),
+        observer: &Annotations {
+            request,
+            wants: &wants,
+            progress,
+        },
+        namespace: request.namespace.as_deref(),
+        retry_delay: request.retry_delay,
+    };
+    let whole = whole_budget(request.timeout, request.retry_delay);
+    let mut budget = RetryBudget::new(whole);
+    let obtained = protocol::obtain(&wanted, &run, &mut budget).await;
+    let mut filling = Filling {
+        request,
+        derivation,
+        waited: whole.saturating_sub(budget.left()),
+        slots: Slots::new(&request.plan),
+        errors: Vec::new(),
+    };
+    for (want, obtained) in wants.iter().zip(obtained) {
+        filling.fill(want, obtained);
     }
-    let never = request.create == CreatePolicy::Never && !slots.open_generations().is_empty();
-    if !never {
-        wait::wait(stores, request.retry_delay, slots, budget, progress).await;
-    }
-    Ok(refusals)
+    RunError::check(filling.errors)?;
+    Ok(filling.slots)
 }
 
-/// `remote-then-local`: the local value where the store has answered that there is none.
-fn take_local(
-    request: &Request,
-    slots: &mut Slots<'_>,
-    derivation: &mut Derivation,
-) -> Result<(), RunError> {
-    let mut causes = Vec::new();
-    let open: Vec<(usize, usize)> = slots.open().map(|(at, item)| (at, item.entry)).collect();
-    for (at, entry) in open {
-        let Some(entry) = request.entries.get(entry) else {
-            continue;
-        };
-        match derivation.value(entry, request) {
-            Ok(Some(value)) => slots.set(
-                at,
-                Slot::Had {
-                    value,
-                    origin: Origin::Local,
-                },
-            ),
-            Ok(None) => {}
-            Err(cause) => causes.push(cause),
+/// Puts what was obtained into slots.
+struct Filling<'r, 'd> {
+    request: &'r Request,
+    derivation: &'d mut Derivation,
+    waited: Duration,
+    slots: Slots<'r>,
+    /// Errors of local mode.
+    errors: Vec<InitError>,
+}
+
+impl Filling<'_, '_> {
+    fn fill(&mut self, want: &Want<'_>, obtained: Obtained<GenerateError>) {
+        match obtained {
+            Obtained::Found(values) => self.set(want, &values, Origin::Found),
+            Obtained::Created(values) => self.set(want, &values, Origin::Created),
+            Obtained::Absent(denied) => {
+                for (at, _) in &want.items {
+                    self.set_absent(*at, denied.as_ref());
+                }
+            }
+            Obtained::NotRead(errors) => {
+                for (at, field) in &want.items {
+                    if let Some((_, error)) = errors.iter().find(|(of, _)| of == field) {
+                        self.slots.fail(*at, EntryError::Store(error.clone()));
+                    }
+                }
+            }
+            Obtained::Failed(error) => {
+                for (at, _) in &want.items {
+                    self.slots.fail(*at, EntryError::Store(error.clone()));
+                }
+            }
+            Obtained::NotGenerated(error) => {
+                // One entry stands for all fields of the generation.
+                if let Some((at, _)) = want.items.first() {
+                    self.slots.fail(*at, EntryError::Generate(error));
+                }
+            }
+            // With CREATE=never every absent value is named at once.
+            Obtained::Stopped if self.request.create == CreatePolicy::Never => {
+                for (at, _) in &want.items {
+                    self.set_absent(*at, None);
+                }
+            }
+            Obtained::Stopped => {}
         }
     }
-    RunError::check(causes)
+
+    fn set(&mut self, want: &Want<'_>, values: &Values, origin: Origin) {
+        for (at, field) in &want.items {
+            let of_field = |(of, _): &&(Field, SecretValue)| of == field;
+            if let Some((_, value)) = values.iter().find(of_field) {
+                let value = value.clone();
+                self.slots.set(*at, Slot::Had { value, origin });
+            }
+        }
+    }
+
+    /// `remote-then-local` takes the local value where the store has answered that there is none.
+    fn set_absent(&mut self, at: usize, denied: Option<&StoreError>) {
+        let Some(item) = self.request.plan.items.get(at) else {
+            return;
+        };
+        if self.request.local_mode == LocalMode::RemoteThenLocal
+            && let Some(entry) = self.request.entries.get(item.entry)
+        {
+            match self.derivation.value(entry, self.request) {
+                Ok(Some(value)) => {
+                    let origin = Origin::Local;
+                    return self.slots.set(at, Slot::Had { value, origin });
+                }
+                Ok(None) => {}
+                Err(error) => return self.errors.push(error),
+            }
+        }
+        let error = match denied {
+            Some(denied) => EntryError::Store(not_created(denied)),
+            None => absent(self.request, item, self.waited),
+        };
+        self.slots.fail(at, error);
+    }
 }
 
-/// What every slot came to, or every cause.
-fn finish(
-    request: &Request,
-    slots: Slots<'_>,
-    absence: &Absence<'_>,
-) -> Result<Vec<Valued>, RunError> {
-    let any_failed = slots.any_failed();
-    let mut causes = Vec::new();
+/// Creating was denied, and no other writer stored the generation.
+fn not_created(denied: &StoreError) -> StoreError {
+    let mut error = denied.clone();
+    error
+        .remedy
+        .push_str(", or let another writer create it: none did while this run waited");
+    error
+}
+
+fn absent(request: &Request, item: &Item, waited: Duration) -> EntryError {
+    let remedy = match (item.generation, request.local_mode, request.create) {
+        (None, LocalMode::RemoteThenLocal, _) => {
+            "store a value there, correct the path, or add localModeValue="
+        }
+        // Another Region's secrets are absent as well; a table's absence is told apart.
+        (None, ..) if item.store.region() == RegionUse::Required => {
+            "store a value there, or correct the path (the prefix and storageKey=) or AWS_REGION"
+        }
+        (None, ..) => "store a value there, or correct the path (the prefix and storageKey=)",
+        (Some(_), _, CreatePolicy::Never) => {
+            "CREATE=never, so this run does not create it: create it first"
+        }
+        (Some(_), ..) => {
+            "CREATE=creator, so kees's creator has to create it: find out why it did not"
+        }
+    };
+    EntryError::Absent {
+        waited,
+        remedy: remedy.to_owned(),
+    }
+}
+
+/// The value of every slot, or every error.
+fn finish(request: &Request, slots: Slots<'_>) -> Result<Vec<Valued>, RunError> {
+    let mut errors = Vec::new();
     let mut values = Vec::new();
     for (item, slot) in request.plan.items.iter().zip(slots.into_inner()) {
         let Some(entry) = request.entries.get(item.entry) else {
             continue;
         };
-        let problem = match slot {
+        match slot {
             // A local value is encoded where it is derived.
             Slot::Had {
                 value,
                 origin: Origin::Local,
-            } => {
-                values.push((value, Origin::Local));
-                continue;
+            } => values.push((value, Origin::Local)),
+            Slot::Had { value, origin } => values.push((entry.encode(value), origin)),
+            // Not waited for, because something else failed.
+            Slot::Open => {}
+            Slot::Failed(error) => {
+                let failed = FailedEntry {
+                    annotation: entry.annotation.clone(),
+                    store: item.store,
+                    path: place(item).1,
+                };
+                errors.push(InitError::entry(failed, error));
             }
-            Slot::Had { value, origin } => {
-                values.push((entry.encode(value), origin));
-                continue;
-            }
-            Slot::Failed(problem) => problem,
-            // Not waited for to the end, because something else failed.
-            Slot::Open if any_failed => continue,
-            Slot::Open => absence.problem(item),
-        };
-        let failed = FailedEntry {
-            annotation: entry.annotation.clone(),
-            store: item.store,
-            path: place(item).1,
-        };
-        causes.push(InitError::entry(failed, problem));
+        }
     }
-    RunError::check(causes)?;
+    RunError::check(errors)?;
     Ok(values)
-}
-
-/// What to say of a value that stayed absent.
-struct Absence<'a> {
-    request: &'a Request,
-    refusals: &'a Refusals,
-    waited: Duration,
-}
-
-impl Absence<'_> {
-    fn problem(&self, item: &Item) -> EntryError {
-        let generation = item.generation.map(|(index, _)| index);
-        if let Some(refusal) = generation.and_then(|index| self.refusals.get(&index)) {
-            let mut refusal: StoreError = refusal.clone();
-            refusal
-                .remedy
-                .push_str(", or let somebody else create it: nobody did while this run waited");
-            return EntryError::Store(refusal);
-        }
-        let remedy = match (generation, self.request.local_mode, self.request.create) {
-            (None, LocalMode::RemoteThenLocal, _) => {
-                "store a value there, correct the path, or add localModeValue="
-            }
-            // Another Region's secrets are absent as well; a table's absence is told apart.
-            (None, ..) if item.store.region() == RegionUse::Required => {
-                "store a value there, or correct the path (the prefix and storageKey=) or AWS_REGION"
-            }
-            (None, ..) => "store a value there, or correct the path (the prefix and storageKey=)",
-            (Some(_), _, CreatePolicy::Never) => {
-                "CREATE=never, so this run does not make it: make it first"
-            }
-            (Some(_), ..) => "CREATE=creator, so kees's creator has to make it: see why it did not",
-        };
-        EntryError::Absent {
-            waited: self.waited,
-            remedy: remedy.to_owned(),
-        }
-    }
 }
 
 fn rows(request: &Request, values: &[Valued]) -> Vec<Row> {

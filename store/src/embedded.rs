@@ -20,7 +20,9 @@ use rusqlite::{
     ffi::ErrorCode, types::ValueRef,
 };
 
-use crate::{CreateStore, Creation, ErrorKind, Found, NewGeneration, ReadStore, StoreError};
+use crate::{
+    CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError, WriteLimits,
+};
 
 /// How long a call waits for another process's transaction. Those are short; what is still locked
 /// then is tried again as a throttled store is.
@@ -109,20 +111,21 @@ impl ReadStore for Embedded {
 }
 
 impl CreateStore for Embedded {
-    async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
-        let items = new.items()?;
+    fn write_limits(&self) -> WriteLimits {
+        WriteLimits::UNLIMITED
+    }
+
+    async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
+        let items = request.items()?;
         let items: Vec<(StoragePath, SecretValue)> = items
             .into_iter()
             .map(|(path, value)| (path.clone(), value.clone()))
             .collect();
-        let path = new.generation.path.clone();
+        let path = request.path().cloned();
         let created = self
             .with(move |file, connection| file.create(connection, &items))
             .await;
-        created.map_err(|error| StoreError {
-            path: Some(path),
-            ..error
-        })
+        created.map_err(|error| StoreError { path, ..error })
     }
 }
 

@@ -6,8 +6,6 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
-#[cfg(any(test, feature = "conformance"))]
-pub mod conformance;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 #[cfg(feature = "embedded")]
@@ -17,19 +15,15 @@ mod error;
 mod members;
 #[cfg(feature = "memory")]
 pub mod memory;
-#[cfg(test)]
-mod model;
 pub mod protocol;
 mod retry;
-#[cfg(test)]
-#[cfg(all(feature = "dynamodb", feature = "secretsmanager"))]
-mod scale;
 #[cfg(feature = "secretsmanager")]
 pub mod secretsmanager;
 mod stores;
 mod token;
 
 pub use error::{ErrorKind, StoreError};
+pub use protocol::group::WriteLimits;
 pub use retry::{Backoff, RetryBudget};
 pub use stores::{Store, StoreSettings, Stores};
 pub use token::{IdempotencyToken, RandomnessError};
@@ -62,34 +56,85 @@ pub trait ReadStore {
 
 /// Creates generations.
 pub trait CreateStore {
-    /// Stores all values of `new` in one atomic write, on the condition that none of its names
-    /// exists. The same `new` sent again (with the same token) is not a second write. Nothing is
-    /// tried again.
+    /// The most that one write holds.
+    fn write_limits(&self) -> WriteLimits {
+        WriteLimits::ONE_GENERATION
+    }
+
+    /// Stores all values of all generations of `request` in one atomic write, on the condition that
+    /// none of their names exists. The same request may be sent again: with the same token it is
+    /// not another write. Nothing is tried again here.
     fn create(
         &self,
-        new: &NewGeneration<'_>,
+        request: &CreateRequest<'_>,
     ) -> impl Future<Output = Result<Creation, StoreError>> + Send;
 }
 
-/// A generation that is not stored yet.
+/// Generations that are stored in one atomic write: at least one, and no more than the store's
+/// [`CreateStore::write_limits`]. No two of them have a name in common.
 #[derive(Debug)]
+pub struct CreateRequest<'a> {
+    /// What is stored.
+    pub generations: &'a [NewGeneration<'a>],
+    /// Tells a repeated request from another writer's.
+    pub token: &'a IdempotencyToken,
+}
+
+/// A generation that has been generated and not been stored yet.
+#[derive(Debug, Clone, Copy)]
 pub struct NewGeneration<'a> {
     /// Its store and paths.
     pub generation: &'a Generation,
     /// Its values, one for each of the generation's fields.
     pub values: &'a Generated,
-    /// Distinguishes a repeated request from that of another writer.
-    pub token: IdempotencyToken,
     /// The pod's namespace, for the store's own tags.
     pub namespace: Option<&'a str>,
 }
 
-impl NewGeneration<'_> {
-    /// The path and value of each field: the items that a store without members writes in one
+impl CreateRequest<'_> {
+    /// The path and value of each field of every generation: what a flat store writes in one
     /// transaction.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] where a field has no value, so that the generation is not complete.
+    /// [`ErrorKind::Malformed`] where a field has no value, because the write would be incomplete.
+    pub fn items(&self) -> Result<Vec<(&StoragePath, &SecretValue)>, StoreError> {
+        let mut items = Vec::new();
+        for new in self.generations {
+            items.append(&mut new.items()?);
+        }
+        Ok(items)
+    }
+
+    /// The generation, for a store that writes one at a time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Other`] where the caller ignored [`CreateStore::write_limits`].
+    pub fn only_generation(&self) -> Result<&NewGeneration<'_>, StoreError> {
+        if let [new] = self.generations {
+            return Ok(new);
+        }
+        let generation = self.generations.first().map(|new| new.generation);
+        Err(StoreError {
+            kind: ErrorKind::Other,
+            store: generation.map_or(StoreName::Memory, |generation| generation.store),
+            path: self.path().cloned(),
+            code: None,
+            message: format!("{} generations in one write", self.generations.len()),
+            remedy: "report this as a defect of kees".to_owned(),
+        })
+    }
+
+    /// The path of the first generation, for errors about the request as a whole.
+    pub fn path(&self) -> Option<&StoragePath> {
+        self.generations.first().map(|new| &new.generation.path)
+    }
+}
+
+impl NewGeneration<'_> {
+    /// The path and value of each field.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`] where a field has no value.
     pub fn items(&self) -> Result<Vec<(&StoragePath, &SecretValue)>, StoreError> {
         self.generation
             .fields
@@ -112,6 +157,7 @@ impl NewGeneration<'_> {
 pub enum Creation {
     /// This write, or an earlier one with the same token, was carried out.
     Created,
-    /// A name exists: another writer was first, or a part of a generation is stored.
+    /// Nothing was written, because a name of one of the generations exists: another writer was
+    /// first, or some fields of a generation are stored.
     Exists,
 }

@@ -7,7 +7,7 @@ use std::{
 
 use kees_common::{Locator, SecretValue, StoragePath, StoreName};
 
-use crate::{CreateStore, Creation, Found, NewGeneration, ReadStore, StoreError};
+use crate::{CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits};
 
 /// A store that ends with its process. All of it is one lock, so every read is a snapshot.
 #[derive(Debug, Default)]
@@ -33,8 +33,8 @@ impl Memory {
     }
 
     /// The whole of [`CreateStore::create`], which waits for nothing.
-    pub(crate) fn insert(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
-        let items = new.items()?;
+    pub(crate) fn insert(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
+        let items = request.items()?;
         let mut values = self.values();
         if items
             .iter()
@@ -83,23 +83,11 @@ impl ReadStore for Memory {
 }
 
 impl CreateStore for Memory {
-    async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
-        self.insert(new)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::conformance::Fixture;
-
-    fn memory() -> Fixture<Memory> {
-        Fixture {
-            clients: vec![Memory::new()],
-            largest: 300_000,
-            is_flat: true,
-        }
+    fn write_limits(&self) -> WriteLimits {
+        WriteLimits::UNLIMITED
     }
 
-    crate::conformance_tests!(crate::conformance::block_on, memory());
+    async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
+        self.insert(request)
+    }
 }

@@ -24,7 +24,10 @@ use crate::embedded::Embedded;
 use crate::memory::Memory;
 #[cfg(feature = "secretsmanager")]
 use crate::secretsmanager::SecretsManager;
-use crate::{CreateStore, Creation, ErrorKind, Found, NewGeneration, ReadStore, StoreError};
+use crate::{
+    CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError, WriteLimits,
+    protocol::StoreSet,
+};
 
 /// A backend that the program is built with.
 #[derive(Debug)]
@@ -78,8 +81,12 @@ impl ReadStore for Store {
 }
 
 impl CreateStore for Store {
-    async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
-        each!(self, backend => backend.create(new).await)
+    fn write_limits(&self) -> WriteLimits {
+        each!(self, backend => backend.write_limits())
+    }
+
+    async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
+        each!(self, backend => backend.create(request).await)
     }
 }
 
@@ -130,6 +137,14 @@ impl Stores {
     /// The store `name`, if the run uses it.
     pub fn get(&self, name: StoreName) -> Option<&Store> {
         self.0.iter().find(|store| store.name() == name)
+    }
+}
+
+impl StoreSet for Stores {
+    type Store = Store;
+
+    fn get(&self, name: StoreName) -> Option<&Store> {
+        Stores::get(self, name)
     }
 }
 

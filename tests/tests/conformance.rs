@@ -4,10 +4,8 @@
 use std::sync::OnceLock;
 
 use aws_credential_types::Credentials;
-use kees_store::{
-    aws::{Aws, AwsSettings},
-    conformance::Fixture,
-};
+use kees_store::aws::{Aws, AwsSettings};
+use kees_store_testing::conformance::Fixture;
 use kees_tests::{REGION, wait};
 
 /// How many clients, each with its own connections, use the same names at the same time.
@@ -50,7 +48,7 @@ mod dynamodb {
         }
     }
 
-    kees_store::conformance_tests!(wait, fixture());
+    kees_store_testing::conformance_tests!(wait, fixture());
 }
 
 #[cfg(test)]
@@ -70,5 +68,5 @@ mod secretsmanager {
         }
     }
 
-    kees_store::conformance_tests!(wait, fixture());
+    kees_store_testing::conformance_tests!(wait, fixture());
 }

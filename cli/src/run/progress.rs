@@ -46,7 +46,8 @@ impl Progress for Bar {
         self.bar.inc(1);
     }
 
-    fn waiting(&self, count: usize) {
+    fn waiting(&self, annotations: &[&str]) {
+        let count = annotations.len();
         let values = if count == 1 { "value" } else { "values" };
         self.bar
             .set_message(format!("waiting for {count} {values} to be stored"));

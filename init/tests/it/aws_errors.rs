@@ -107,7 +107,7 @@ fn a_write_that_is_denied_names_action_and_resource(
     });
     let mut command = pod.command();
     let command = cloud.configure(&mut command, store).env("TIMEOUT", "2");
-    let waited = "or let somebody else create it: nobody did while this run waited";
+    let waited = "or let another writer create it: none did while this run waited";
     fails(
         &pod,
         command,

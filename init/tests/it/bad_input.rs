@@ -50,6 +50,8 @@ fn gpg(which: usize, field: Field) -> SecretValue {
 /// A pod and its store.
 struct World {
     store: StoreName,
+    /// `TIMEOUT`, in seconds.
+    timeout: &'static str,
     pod: Container,
     cloud: Cloud,
 }
@@ -65,6 +67,7 @@ impl World {
     fn new(store: StoreName, annotations: &[(&str, &str)]) -> Self {
         Self {
             store,
+            timeout: "60",
             pod: Container::new(annotations),
             cloud: Cloud::start(),
         }
@@ -123,6 +126,7 @@ impl World {
 
     fn run(&self) -> (i32, String) {
         let mut command = self.pod.embedded();
+        command.env("TIMEOUT", self.timeout);
         if self.store != Embedded {
             self.cloud.configure(&mut command, self.store);
         }
@@ -183,7 +187,9 @@ fn one_field_of_an_rsa_pair_is_an_error(
     let entry = format!("tls_{missing}");
     let is_named = |(name, _): &&(&str, &str)| pod_names_both || name.ends_with(&entry);
     let annotations: Vec<_> = TLS.iter().filter(is_named).copied().collect();
-    let world = World::new(store, &annotations);
+    let mut world = World::new(store, &annotations);
+    // What is missing is waited for until then.
+    world.timeout = "3";
     world.store_fields("tls", &[(left, rsa(0, left))]);
     world.fails(&entry, &[&is_missing(store, "tls", missing)]);
 }
@@ -193,7 +199,9 @@ fn a_gpg_key_without_one_of_its_fields_is_an_error(
     #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
     #[values(Field::Public, Field::Private, Field::Password)] missing: Field,
 ) {
-    let world = World::new(store, &MAIL);
+    let mut world = World::new(store, &MAIL);
+    // What is missing is waited for until then.
+    world.timeout = "3";
     let parts = [Field::Public, Field::Private, Field::Password];
     let left = parts.into_iter().filter(|field| *field != missing);
     let left: Vec<_> = left.map(|field| (field, gpg(0, field))).collect();

@@ -32,7 +32,7 @@ use rustix::{
 use serde_json::Value;
 
 use crate::{
-    cloud::{Cloud, Table},
+    cloud::{Cloud, Table, refusal},
     container::Container,
 };
 
@@ -267,8 +267,14 @@ fn memory_that_held_a_value_is_overwritten(#[case] store: StoreName, #[case] nam
     let (reach, reached) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let (may_go_on, is_first) = (Mutex::new(may_go_on), AtomicBool::new(true));
+    let tokens = Mutex::new(BTreeSet::new());
     let cloud = Cloud::scripted(move |call, table| {
         let is_read = call.operation.contains("Get");
+        let token = call.body["ClientRequestToken"].as_str().map(str::to_owned);
+        // Every write is sent twice, so its success is read back.
+        if token.is_some_and(|token| tokens.lock().unwrap().insert(token)) {
+            return Some(refusal("InternalServerError", "try again"));
+        }
         if is_read && table.len() == names && is_first.swap(false, Ordering::Relaxed) {
             // Everything is created and no file is written: every value is in memory.
             reach.send(table.clone()).unwrap();

@@ -11,9 +11,10 @@ use std::{
 };
 
 use kees_common::{Locator, SecretValue, StoreName, downward};
-use kees_init::{InitSettings, Report, Request, RunError, Sources, run, settings::OutputSettings};
+use kees_init::{InitSettings, Report, Request, RunError, run, settings::OutputSettings};
 use kees_store::{
-    CreateStore, Creation, ErrorKind, Found, NewGeneration, ReadStore, StoreError, memory::Memory,
+    CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError, memory::Memory,
+    protocol::StoreSet,
 };
 use tempfile::TempDir;
 
@@ -42,7 +43,7 @@ impl Pod {
     pub(crate) async fn run(
         &self,
         annotations: &[(&str, &str)],
-        stores: &impl Sources,
+        stores: &impl StoreSet,
     ) -> Result<Report, RunError> {
         run(&self.request(annotations)?, stores, &()).await
     }
@@ -217,16 +218,16 @@ impl ReadStore for Scripted {
 }
 
 impl CreateStore for Scripted {
-    async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
+    async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
         self.creations.fetch_add(1, Ordering::Relaxed);
         match &self.creating {
             Some(kind) => Err(error(kind)),
-            None => self.memory.create(new).await,
+            None => self.memory.create(request).await,
         }
     }
 }
 
-impl Sources for Scripted {
+impl StoreSet for Scripted {
     type Store = Self;
 
     fn get(&self, name: StoreName) -> Option<&Self> {

@@ -183,7 +183,7 @@ async fn two_entries_with_one_path_have_one_value() {
         .unwrap();
     let values = pod.list("secrets.properties");
     assert_eq!(values["a"], values["b"]);
-    assert_eq!((stores.reads(), stores.creations()), (2, 1));
+    assert_eq!((stores.reads(), stores.creations()), (1, 1));
 }
 
 #[tokio::test]
@@ -334,7 +334,7 @@ async fn progress_counts_generations() {
 #[case::the_other_half(&["tls_private"], "tls_public")]
 #[case::a_pair_of_two_generations(&["other_public", "tls_private"], "secret.bsycorp.com/tls_")]
 #[case::halves_exchanged(&["tls_private", "tls_public"], "secret.bsycorp.com/tls_")]
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn fields_that_do_not_belong_together_are_an_error(
     #[case] stored: &[&str],
     #[case] named: &str,
@@ -371,7 +371,7 @@ async fn fields_that_do_not_belong_together_are_an_error(
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_named_field_that_is_absent_while_another_is_stored_is_an_error() {
     let stores = Scripted::default();
     let made = kees_generate::generate(&Spec::Rsa { bits: 2048 }).unwrap();

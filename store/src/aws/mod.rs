@@ -12,8 +12,6 @@ mod error;
 pub(crate) mod partition;
 mod region;
 mod settings;
-#[cfg(test)]
-pub(crate) mod stub;
 mod transport;
 mod trust;
 
@@ -22,6 +20,9 @@ pub(crate) use classify::classify_code;
 pub use classify::{Call, classify};
 pub use region::{RegionError, region_of_environment};
 pub use settings::{AwsSettings, Caller};
+
+#[cfg(test)]
+pub(crate) use kees_store_testing::stub;
 
 use std::time::Duration;
 
@@ -136,9 +137,8 @@ impl Aws {
         self.config.region().map_or("", Region::as_ref)
     }
 
-    /// Clients of what a test plays.
-    #[cfg(test)]
-    pub(crate) fn from_config(config: SdkConfig) -> Self {
+    /// Clients with a configuration that the caller has built, for tests that answer as AWS does.
+    pub fn from_config(config: SdkConfig) -> Self {
         Self {
             config,
             endpoint: None,

@@ -10,11 +10,11 @@ use aws_sdk_dynamodb::{
     types::CancellationReason,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use kees_common::{Generation, StoragePath, StoreName};
+use kees_common::{StoragePath, StoreName};
 
 use super::{DynamoDb, GET, PUT};
 use crate::{
-    Creation, ErrorKind, StoreError,
+    CreateRequest, Creation, ErrorKind, StoreError,
     aws::{Call, classify, classify_code, partition},
 };
 
@@ -48,9 +48,14 @@ impl DynamoDb {
     pub(super) fn write_error(
         &self,
         error: &SdkError<TransactWriteItemsError, HttpResponse>,
-        generation: &Generation,
+        request: &CreateRequest<'_>,
     ) -> Result<Creation, StoreError> {
-        let whole = self.call_error(error, PUT, Some(&generation.path));
+        let whole = self.call_error(error, PUT, request.path());
+        // The token was used for a write of other values, so something may be stored by now. It is
+        // read like a lost race.
+        if whole.code.as_deref() == Some("IdempotentParameterMismatchException") {
+            return Ok(Creation::Exists);
+        }
         let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
             error.as_service_error()
         else {
@@ -63,7 +68,10 @@ impl DynamoDb {
         {
             return Ok(Creation::Exists);
         }
-        let paths: Vec<_> = generation.fields.iter().map(|(_, path)| path).collect();
+        let generations = request.generations.iter().map(|new| new.generation);
+        let paths: Vec<_> = generations
+            .flat_map(|generation| generation.fields.iter().map(|(_, path)| path))
+            .collect();
         Err(self.canceled(whole, reasons, &paths, PUT))
     }
 

@@ -17,12 +17,19 @@ use futures_util::{StreamExt as _, future::join_all, stream};
 use kees_common::{Locator, StoragePath, StoreName};
 
 use crate::{
-    CreateStore, Creation, ErrorKind, Found, NewGeneration, ReadStore, StoreError, aws::Aws,
+    CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError, WriteLimits,
+    aws::Aws,
 };
 use item::{Item, NAME};
 
 /// The most keys that one `BatchGetItem` or `TransactGetItems` takes (DynamoDB API reference).
 const BATCH: usize = 100;
+/// The most that one `TransactWriteItems` takes (DynamoDB API reference): 100 actions, 4 MB.
+const WRITE: WriteLimits = WriteLimits {
+    values: 100,
+    bytes: 4 * 1024 * 1024,
+    ..WriteLimits::UNLIMITED
+};
 /// The most calls under way at once where items are read one by one.
 const SIDE_BY_SIDE: usize = 16;
 
@@ -74,9 +81,13 @@ impl ReadStore for DynamoDb {
 }
 
 impl CreateStore for DynamoDb {
-    async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
+    fn write_limits(&self) -> WriteLimits {
+        WRITE
+    }
+
+    async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
         let mut puts = Vec::new();
-        for (path, value) in new.items()? {
+        for (path, value) in request.items()? {
             let put = Put::builder()
                 .table_name(&self.table)
                 .set_item(Some(item::of(path, value)?))
@@ -89,12 +100,12 @@ impl CreateStore for DynamoDb {
             .client
             .transact_write_items()
             .set_transact_items(Some(puts))
-            .client_request_token(new.token.as_str())
+            .client_request_token(request.token.as_str())
             .send()
             .await;
         match answer {
             Ok(_) => Ok(Creation::Created),
-            Err(error) => self.write_error(&error, new.generation),
+            Err(error) => self.write_error(&error, request),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    IdempotencyToken,
+    IdempotencyToken, NewGeneration,
     aws::stub::{Answer, Asked, Stub},
 };
 
@@ -18,7 +18,7 @@ const TABLE: &str = "dev-kube-secret";
 const ARN: &str = "arn:aws:dynamodb:eu-west-1:*:table/dev-kube-secret";
 
 fn store(stub: &Stub) -> DynamoDb {
-    DynamoDb::new(&stub.aws(), "dev")
+    DynamoDb::new(&Aws::from_config(stub.config()), "dev")
 }
 
 fn at(path: &str) -> Locator {
@@ -127,10 +127,13 @@ async fn create(stub: &Stub) -> Result<Creation, StoreError> {
     let new = NewGeneration {
         generation: &generation,
         values: &values,
-        token,
         namespace: None,
     };
-    store(stub).create(&new).await
+    let request = CreateRequest {
+        generations: &[new],
+        token: &token,
+    };
+    store(stub).create(&request).await
 }
 
 #[tokio::test]

@@ -2,59 +2,33 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, thread};
 
 use kees_common::{Field, Generated, Generation, Spec};
 use rstest::rstest;
-use tempfile::TempDir;
 
 use super::*;
-use crate::{
-    IdempotencyToken,
-    conformance::{Fixture, block_on},
-};
+use crate::{IdempotencyToken, NewGeneration};
 
-/// A store whose folder goes with it.
-struct Temporary {
-    store: Embedded,
-    _folder: Arc<TempDir>,
+/// Runs what waits for nothing but other threads.
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Runtime::new().unwrap().block_on(future)
 }
 
-impl ReadStore for Temporary {
-    fn name(&self) -> StoreName {
-        self.store.name()
-    }
-
-    fn is_consistent(&self) -> bool {
-        self.store.is_consistent()
-    }
-
-    async fn read(&self, locators: &[Locator]) -> Vec<Found> {
-        self.store.read(locators).await
-    }
-
-    async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
-        self.store.read_together(locators).await
-    }
-}
-
-impl CreateStore for Temporary {
-    async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
-        self.store.create(new).await
-    }
-}
-
-/// Several connections, as several processes have them.
-fn embedded() -> Fixture<Temporary> {
-    let folder = Arc::new(tempfile::tempdir().unwrap());
-    let client = || Temporary {
-        store: Embedded::new(folder.path().join("kees.sqlite")),
-        _folder: Arc::clone(&folder),
+/// Stores one generation.
+async fn create(
+    store: &Embedded,
+    generation: &Generation,
+    values: &Generated,
+    token: &IdempotencyToken,
+) -> Result<Creation, StoreError> {
+    let new = NewGeneration {
+        generation,
+        values,
+        namespace: None,
     };
-    Fixture {
-        clients: (0..4).map(|_| client()).collect(),
-        largest: 300_000,
-        is_flat: true,
-    }
+    let request = CreateRequest {
+        generations: &[new],
+        token,
+    };
+    store.create(&request).await
 }
-
-crate::conformance_tests!(block_on, embedded());
 
 fn password() -> (Generation, Generated) {
     let path: StoragePath = "/dev/db".parse().unwrap();
@@ -73,14 +47,8 @@ fn password() -> (Generation, Generated) {
 fn use_it(store: &Embedded) -> (Found, Result<Creation, StoreError>) {
     let (generation, values) = password();
     let token = IdempotencyToken::random().unwrap();
-    let new = NewGeneration {
-        generation: &generation,
-        values: &values,
-        token,
-        namespace: None,
-    };
     block_on(async {
-        let created = store.create(&new).await;
+        let created = create(store, &generation, &values, &token).await;
         (
             store
                 .read(&[generation.locator(Field::Whole)])
@@ -202,13 +170,7 @@ fn a_full_disk_stores_nothing_of_a_generation() {
         (Field::Provider, SecretValue::new(vec![7; 100_000])),
     ]);
     let token = IdempotencyToken::random().unwrap();
-    let new = NewGeneration {
-        generation: &generation,
-        values: &values,
-        token,
-        namespace: None,
-    };
-    let error = block_on(store.create(&new)).unwrap_err();
+    let error = block_on(create(&store, &generation, &values, &token)).unwrap_err();
     assert_eq!(
         (&error.kind, error.code.as_deref()),
         (&ErrorKind::Setup, Some("DiskFull"))
@@ -237,13 +199,7 @@ fn a_file_that_may_not_be_written_is_denied_and_can_still_be_read() {
     let (mut generation, values) = password();
     generation.fields = vec![(Field::Whole, "/dev/other".parse().unwrap())];
     let token = IdempotencyToken::random().unwrap();
-    let new = NewGeneration {
-        generation: &generation,
-        values: &values,
-        token,
-        namespace: None,
-    };
-    let error = block_on(store.create(&new)).unwrap_err();
+    let error = block_on(create(&store, &generation, &values, &token)).unwrap_err();
     assert!(
         matches!(&error.kind, ErrorKind::Denied { action, .. } if action == "write"),
         "{error:?}"
@@ -332,14 +288,9 @@ fn writers_side_by_side_wait_for_each_other() {
                     let path = format!("/dev/{writer}/{nth}").parse().unwrap();
                     generation.fields = vec![(Field::Whole, path)];
                     let token = IdempotencyToken::random().unwrap();
-                    let new = NewGeneration {
-                        generation: &generation,
-                        values: &values,
-                        token,
-                        namespace: None,
-                    };
                     // At the first attempt: nothing above the store tries again here.
-                    assert_eq!(block_on(store.create(&new)), Ok(Creation::Created));
+                    let created = block_on(create(&store, &generation, &values, &token));
+                    assert_eq!(created, Ok(Creation::Created));
                 }
             });
         }

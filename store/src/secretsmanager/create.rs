@@ -6,7 +6,7 @@ use aws_sdk_secretsmanager::{error::ProvideErrorMetadata as _, primitives::Blob,
 
 use super::{SECRET, SecretsManager, error::is_being_deleted};
 use crate::{
-    Creation, ErrorKind, NewGeneration, StoreError,
+    Creation, ErrorKind, IdempotencyToken, NewGeneration, StoreError,
     aws::classify,
     members::{Payload, invalid, without_values},
 };
@@ -22,6 +22,7 @@ impl SecretsManager {
     pub(super) async fn create_secret(
         &self,
         new: &NewGeneration<'_>,
+        token: &IdempotencyToken,
     ) -> Result<Creation, StoreError> {
         let secret = &new.generation.path;
         let payload = Payload::new(new, SECRET)?;
@@ -34,7 +35,7 @@ impl SecretsManager {
             .client
             .create_secret()
             .name(secret.as_str())
-            .client_request_token(new.token.as_str())
+            .client_request_token(token.as_str())
             .set_tags(Some(tags(new)))
             .set_kms_key_id(self.kms_key.clone());
         request = match payload {

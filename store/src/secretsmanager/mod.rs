@@ -23,7 +23,7 @@ use kees_common::{Locator, StoragePath, StoreName};
 #[cfg(fuzzing)]
 use crate::members::Content;
 use crate::{
-    CreateStore, Creation, Found, NewGeneration, ReadStore, StoreError,
+    CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError,
     aws::{Aws, Call, partition},
     members::Holder,
 };
@@ -103,7 +103,9 @@ impl ReadStore for SecretsManager {
 }
 
 impl CreateStore for SecretsManager {
-    async fn create(&self, new: &NewGeneration<'_>) -> Result<Creation, StoreError> {
-        self.create_secret(new).await
+    /// One secret is one call, so a request has one generation.
+    async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
+        let new = request.only_generation()?;
+        self.create_secret(new, request.token).await
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    ErrorKind, IdempotencyToken,
+    ErrorKind, IdempotencyToken, NewGeneration,
     aws::stub::{Answer, Asked, Stub},
 };
 
@@ -46,7 +46,7 @@ fn whole(path: &str) -> Locator {
 }
 
 fn store(stub: &Stub) -> SecretsManager {
-    SecretsManager::new(&stub.aws(), None)
+    SecretsManager::new(&Aws::from_config(stub.config()), None)
 }
 
 fn text(name: &str, text: &str) -> Value {

@@ -2,15 +2,17 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use rstest::rstest;
 
 use super::*;
-use crate::aws::stub::{Answer, Stub};
+use crate::aws::{
+    Aws,
+    stub::{Answer, Stub},
+};
 
 const TABLE: &str = "arn:aws:dynamodb:eu-west-1:*:table/dev-kube-secret";
 
 /// What becomes of a read that is answered so.
 async fn error(answer: impl Fn() -> Answer + Send + Sync + 'static) -> StoreError {
     let stub = Stub::new(move |_| answer());
-    let request = stub
-        .aws()
+    let request = Aws::from_config(stub.config())
         .secrets_manager()
         .get_secret_value()
         .secret_id("a");

@@ -46,14 +46,16 @@ async fn create_with(
     let generation = generation(spec);
     let token = IdempotencyToken::random().unwrap();
     let namespace = Some("team-a");
-    store
-        .create(&NewGeneration {
-            generation: &generation,
-            values,
-            token,
-            namespace,
-        })
-        .await
+    let new = NewGeneration {
+        generation: &generation,
+        values,
+        namespace,
+    };
+    let request = CreateRequest {
+        generations: &[new],
+        token: &token,
+    };
+    store.create(&request).await
 }
 
 async fn create(stub: &Stub, spec: Spec) -> Result<Creation, StoreError> {
@@ -213,7 +215,10 @@ async fn a_value_that_is_too_large_is_not_sent() {
 #[tokio::test]
 async fn the_key_of_the_operator_encrypts_what_is_created() {
     let stub = Stub::new(|_| Answer::ok(&json!({})));
-    let store = SecretsManager::new(&stub.aws(), Some("alias/kees".to_owned()));
+    let store = SecretsManager::new(
+        &Aws::from_config(stub.config()),
+        Some("alias/kees".to_owned()),
+    );
     create_with(&store, PASSWORD, &values(&PASSWORD))
         .await
         .unwrap();

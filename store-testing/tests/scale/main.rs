@@ -6,8 +6,15 @@
 //! stands in `docs/scale.md`, which this fills:
 //!
 //! ```text
-//! KEES_SCALE_FOLDER=docs cargo test --release -p kees-store scale
+//! KEES_SCALE_FOLDER=docs cargo test --release -p kees-store-testing --test scale
 //! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail like this"
+)]
 
 mod cloud;
 mod draw;
@@ -15,15 +22,18 @@ mod draw;
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use kees_common::{
-    Field, Generated, Generation, Layout, Locator, MountPath, Parsed, Plan, PlanSettings,
-    SecretValue, StoreName, output::Format,
+    Field, Generated, Generation, Layout, MountPath, Parsed, Plan, PlanSettings, SecretValue,
+    StoreName, output::Format,
 };
+use kees_store::{
+    CreateStore, ReadStore, RetryBudget,
+    dynamodb::DynamoDb,
+    protocol::{Generator, Obtained, Run, Wanted, WhenAbsent, obtain},
+    secretsmanager::SecretsManager,
+};
+use kees_store_testing::One;
 use tokio::time::Instant;
 
-use crate::{
-    CreateStore, IdempotencyToken, NewGeneration, ReadStore, RetryBudget, dynamodb::DynamoDb,
-    protocol, secretsmanager::SecretsManager,
-};
 use cloud::{Cloud, Policy, Quotas};
 
 /// One way for many pods to start.
@@ -181,53 +191,44 @@ fn run(scenario: &Scenario) -> Waits {
     })
 }
 
-/// What init does with its stores: one look at everything, then each generation that is absent.
-/// Whether all was had.
+/// What init does with its stores. Whether everything was obtained.
 async fn start_pod<S: ReadStore + CreateStore>(store: &S, plan: &Plan) -> bool {
-    let mut budget = RetryBudget::new(NEVER);
-    let locators: Vec<Locator> = plan.items.iter().map(|item| item.locator.clone()).collect();
-    let found = protocol::read_all(store, &locators, &mut budget).await;
-    for (item, found) in plan.items.iter().zip(found) {
-        let Ok(found) = found else { return false };
-        let Some((at, field)) = item.generation else {
-            return false;
-        };
-        if found.is_none() {
-            let generation = &plan.generations[at];
-            if !create(
-                store,
-                generation,
-                &[(field, item.locator.clone())],
-                &mut budget,
-            )
-            .await
-            {
-                return false;
-            }
-        }
-    }
-    true
+    let wanted: Vec<Wanted<'_>> = plan
+        .items
+        .iter()
+        .filter_map(|item| {
+            let (at, field) = item.generation?;
+            Some(Wanted {
+                store: item.store,
+                fields: vec![(field, item.locator.clone())],
+                generation: plan.generations.get(at),
+                when_absent: WhenAbsent::Create,
+            })
+        })
+        .collect();
+    let run = Run {
+        stores: &One(store),
+        generator: &Same,
+        observer: &(),
+        namespace: None,
+        retry_delay: None,
+    };
+    let obtained = obtain(&wanted, &run, &mut RetryBudget::new(NEVER)).await;
+    let is_there =
+        |obtained: &Obtained<_>| matches!(obtained, Obtained::Found(_) | Obtained::Created(_));
+    obtained.len() == plan.items.len() && obtained.iter().all(is_there)
 }
 
-async fn create<S: ReadStore + CreateStore>(
-    store: &S,
-    generation: &Generation,
-    named: &protocol::Named,
-    budget: &mut RetryBudget,
-) -> bool {
-    let values = Generated::new(vec![(
-        Field::Whole,
-        SecretValue::new(cloud::VALUE.to_vec()),
-    )]);
-    let new = NewGeneration {
-        generation,
-        values: &values,
-        token: IdempotencyToken::random().unwrap(),
-        namespace: None,
-    };
-    protocol::create_once(store, &new, named, budget)
-        .await
-        .is_ok()
+/// Generates the same value for all.
+struct Same;
+
+impl Generator for Same {
+    type Error = std::convert::Infallible;
+
+    async fn generate(&self, _: &Generation) -> Result<Generated, Self::Error> {
+        let value = SecretValue::new(cloud::VALUE.to_vec());
+        Ok(Generated::new(vec![(Field::Whole, value)]))
+    }
 }
 
 /// The annotations of one workload, planned.

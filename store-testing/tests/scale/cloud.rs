@@ -20,10 +20,9 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::{body::SdkBody, retry::RetryConfig};
+use kees_store::aws::Aws;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-
-use crate::aws::Aws;
 
 /// What every secret holds.
 pub(super) const VALUE: &[u8] = b"0123456789abcdef";

@@ -1,30 +1,23 @@
-//! What every backend is held to: the cases that each of them passes, in this crate's tests and,
-//! against servers, in others'.
+//! What every backend is held to: cases that each of them passes, in the tests of `kees-store` and,
+//! against servers, in the end-to-end tests.
 //!
 //! ```ignore
-//! kees_store::conformance_tests!(block_on, fixture());
+//! kees_store_testing::conformance_tests!(block_on, fixture());
 //! ```
 //!
-//! makes a `#[test]` of each case: `fixture()` is evaluated anew for each, and `block_on` runs its
+//! makes a `#[test]` of each case: `fixture()` is evaluated for each, and `block_on` runs its
 //! future. Cases use names of their own, so they may share a store and run side by side.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    reason = "a case that cannot go on has failed"
-)]
 
 use std::{collections::HashSet, time::Duration};
 
 use futures_util::future::join_all;
 use kees_common::{Field, Generated, Generation, Locator, SecretValue, Spec, StoragePath};
-
-use crate::{
-    CreateStore, Creation, ErrorKind, IdempotencyToken, NewGeneration, ReadStore, RetryBudget,
-    protocol::{Named, create_once, read_all, settle},
+use kees_store::{
+    CreateRequest, CreateStore, Creation, ErrorKind, IdempotencyToken, NewGeneration, ReadStore,
+    RetryBudget,
 };
+
+use crate::{generated_by, generation_at, obtain_one};
 
 /// A `#[test]` for each case. See [`conformance`](crate::conformance).
 #[macro_export]
@@ -43,7 +36,8 @@ macro_rules! conformance_tests {
             what_exists_is_not_overwritten
             a_repeated_request_is_one_write
             all_fields_are_written_or_none
-            half_a_pair_is_refused
+            generations_of_one_request_are_all_written_or_none
+            an_incomplete_generation_is_refused
             one_field_is_enough_to_create_all
             of_many_writers_one_wins_and_all_agree
         }
@@ -82,15 +76,14 @@ impl<S: ReadStore + CreateStore> Fixture<S> {
     }
 }
 
-/// Runs a case of this crate's own backends.
-#[cfg(test)]
-pub(crate) fn block_on<F: Future>(case: F) -> F::Output {
-    tokio::runtime::Runtime::new().unwrap().block_on(case)
-}
-
 /// Enough for a store on the same machine under load.
 fn budget() -> RetryBudget {
     RetryBudget::new(Duration::from_mins(1))
+}
+
+/// For what stays incomplete: it is waited for until the budget is over.
+fn short_budget() -> RetryBudget {
+    RetryBudget::new(Duration::from_secs(1))
 }
 
 /// A path that no other case and no other run has.
@@ -106,73 +99,62 @@ fn generation<S: ReadStore>(store: &S, spec: Spec) -> Generation {
 }
 
 fn at<S: ReadStore>(store: &S, path: StoragePath, spec: Spec) -> Generation {
-    let path_of = |field: &Field| match field {
-        Field::Whole => path.clone(),
-        named => format!("{path}_{named}").parse().unwrap(),
-    };
-    Generation {
-        store: store.name(),
-        fields: spec
-            .fields()
-            .iter()
-            .map(|field| (*field, path_of(field)))
-            .collect(),
-        spec,
-        entries: vec![0],
-        path,
-    }
+    generation_at(store.name(), path, spec)
 }
 
-fn named(generation: &Generation) -> Vec<(Field, Locator)> {
-    generation
-        .fields
-        .iter()
-        .map(|(field, _)| (*field, generation.locator(*field)))
+fn locators(generation: &Generation) -> Vec<Locator> {
+    let fields = generation.fields.iter();
+    fields
+        .map(|(field, _)| generation.locator(*field))
         .collect()
 }
 
-fn locators(named: &Named) -> Vec<Locator> {
-    named.iter().map(|(_, locator)| locator.clone()).collect()
-}
-
-/// Values that tell which writer made them.
-fn made_by(writer: &str, spec: &Spec) -> Generated {
-    let value = |field: &Field| SecretValue::new(format!("{writer}-{field}").into_bytes());
-    Generated::new(
-        spec.fields()
-            .iter()
-            .map(|field| (*field, value(field)))
-            .collect(),
-    )
-}
-
-fn new<'a>(generation: &'a Generation, values: &'a Generated) -> NewGeneration<'a> {
-    let token = IdempotencyToken::random().unwrap();
-    NewGeneration {
-        generation,
-        values,
-        token,
-        namespace: Some("team-a"),
-    }
-}
-
-/// Stores and says how it ended.
+/// Stores one generation and says how it ended.
 async fn create<S: CreateStore>(
     store: &S,
     generation: &Generation,
     values: &Generated,
 ) -> Creation {
-    store.create(&new(generation, values)).await.unwrap()
+    create_together(store, &[(generation, values)]).await
+}
+
+/// Stores several generations in one request.
+async fn create_together<S: CreateStore>(
+    store: &S,
+    generations: &[(&Generation, &Generated)],
+) -> Creation {
+    let token = IdempotencyToken::random().unwrap();
+    send(store, generations, &token).await
+}
+
+async fn send<S: CreateStore>(
+    store: &S,
+    generations: &[(&Generation, &Generated)],
+    token: &IdempotencyToken,
+) -> Creation {
+    let generations: Vec<_> = generations
+        .iter()
+        .map(|(generation, values)| NewGeneration {
+            generation,
+            values,
+            namespace: Some("team-a"),
+        })
+        .collect();
+    let request = CreateRequest {
+        generations: &generations,
+        token,
+    };
+    store.create(&request).await.unwrap()
 }
 
 async fn read<S: ReadStore>(store: &S, locators: &[Locator]) -> Vec<Option<SecretValue>> {
-    let found = read_all(store, locators, &mut budget()).await;
+    let found = store.read(locators).await;
     found.into_iter().map(|found| found.unwrap()).collect()
 }
 
 /// Every field through `store`, in a batch and in a snapshot, is what was stored.
 async fn assert_stored<S: ReadStore>(store: &S, generation: &Generation, values: &Generated) {
-    let locators = locators(&named(generation));
+    let locators = locators(generation);
     let stored: Vec<_> = values
         .iter()
         .map(|(_, value)| Some(value.clone()))
@@ -199,7 +181,7 @@ fn gpg() -> Spec {
 pub async fn an_absent_value_is_none<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     for spec in [RSA, PASSWORD] {
-        let locators = locators(&named(&generation(store, spec)));
+        let locators = locators(&generation(store, spec));
         let nothing = vec![None; locators.len()];
         assert_eq!(read(store, &locators).await, nothing);
         let together: Result<Vec<_>, _> =
@@ -220,7 +202,7 @@ pub async fn a_created_generation_reads_back_equal<S: ReadStore + CreateStore>(
 ) {
     for spec in [RSA, gpg(), PASSWORD, RANDOM, API_KEY] {
         let generation = generation(fixture.store(), spec);
-        let values = made_by("one", &generation.spec);
+        let values = generated_by("one", &generation.spec);
         assert_eq!(
             create(fixture.store(), &generation, &values).await,
             Creation::Created
@@ -234,7 +216,7 @@ pub async fn a_reference_reads_what_lies_at_its_path<S: ReadStore + CreateStore>
     fixture: &Fixture<S>,
 ) {
     let generation = generation(fixture.store(), PASSWORD);
-    let values = made_by("one", &PASSWORD);
+    let values = generated_by("one", &PASSWORD);
     create(fixture.store(), &generation, &values).await;
     let reference = Locator {
         path: generation.path.clone(),
@@ -251,7 +233,7 @@ pub async fn a_reference_reads_what_lies_at_its_path<S: ReadStore + CreateStore>
 pub async fn names_are_told_apart_to_the_letter<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     let first = at(store, unique("secret"), PASSWORD);
-    create(store, &first, &made_by("one", &PASSWORD)).await;
+    create(store, &first, &generated_by("one", &PASSWORD)).await;
     for (from, to) in [
         ("/secret", "/Secret"),
         ("/secret", "/secret_"),
@@ -265,11 +247,11 @@ pub async fn names_are_told_apart_to_the_letter<S: ReadStore + CreateStore>(fixt
             "{}",
             second.path
         );
-        let values = made_by("two", &PASSWORD);
+        let values = generated_by("two", &PASSWORD);
         assert_eq!(create(store, &second, &values).await, Creation::Created);
         assert_stored(store, &second, &values).await;
     }
-    assert_stored(store, &first, &made_by("one", &PASSWORD)).await;
+    assert_stored(store, &first, &generated_by("one", &PASSWORD)).await;
 }
 
 /// Bytes that are no text, where the values are bytes, and text that needs escaping somewhere.
@@ -337,7 +319,7 @@ pub async fn a_long_list_is_answered_in_order<S: ReadStore + CreateStore>(fixtur
             nth
         };
         let generation = at(store, format!("{folder}/{nth}").parse().unwrap(), PASSWORD);
-        let values = made_by(&nth.to_string(), &PASSWORD);
+        let values = generated_by(&nth.to_string(), &PASSWORD);
         if nth % 10 == 1 {
             // The same again is the same write, or there already.
             create(store, &generation, &values).await;
@@ -355,12 +337,12 @@ pub async fn a_long_list_is_answered_in_order<S: ReadStore + CreateStore>(fixtur
 pub async fn what_exists_is_not_overwritten<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     for spec in [RSA, gpg(), PASSWORD, RANDOM, API_KEY] {
         let generation = generation(fixture.store(), spec);
-        let first = made_by("one", &generation.spec);
+        let first = generated_by("one", &generation.spec);
         assert_eq!(
             create(fixture.store(), &generation, &first).await,
             Creation::Created
         );
-        let second = made_by("two", &generation.spec);
+        let second = generated_by("two", &generation.spec);
         assert_eq!(
             create(fixture.other(), &generation, &second).await,
             Creation::Exists
@@ -373,22 +355,38 @@ pub async fn what_exists_is_not_overwritten<S: ReadStore + CreateStore>(fixture:
 pub async fn a_repeated_request_is_one_write<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     for spec in [RSA, PASSWORD, RANDOM] {
         let generation = generation(fixture.store(), spec);
-        let values = made_by("one", &generation.spec);
-        let new = new(&generation, &values);
-        assert_eq!(
-            fixture.store().create(&new).await.unwrap(),
-            Creation::Created
+        let values = generated_by("one", &generation.spec);
+        let (request, token) = (
+            [(&generation, &values)],
+            IdempotencyToken::random().unwrap(),
         );
-        assert_eq!(
-            fixture.store().create(&new).await.unwrap(),
-            Creation::Created
-        );
-        assert_eq!(
-            fixture.other().create(&new).await.unwrap(),
-            Creation::Created
-        );
+        for store in [fixture.store(), fixture.store(), fixture.other()] {
+            assert_eq!(send(store, &request, &token).await, Creation::Created);
+        }
         assert_stored(fixture.other(), &generation, &values).await;
     }
+}
+
+/// Generations of one request are all written, or none of them where a name of one exists.
+pub async fn generations_of_one_request_are_all_written_or_none<S: ReadStore + CreateStore>(
+    fixture: &Fixture<S>,
+) {
+    let store = fixture.store();
+    if store.write_limits().generations == 1 {
+        return;
+    }
+    let [first, second, third] = [RSA, PASSWORD, gpg()].map(|spec| generation(store, spec));
+    let values = |generation: &Generation| generated_by("one", &generation.spec);
+    let two = [(&first, &values(&first)), (&second, &values(&second))];
+    assert_eq!(create_together(store, &two).await, Creation::Created);
+    for (generation, values) in two {
+        assert_stored(fixture.other(), generation, values).await;
+    }
+    let others = generated_by("other", &second.spec);
+    let two = [(&third, &values(&third)), (&second, &others)];
+    assert_eq!(create_together(store, &two).await, Creation::Exists);
+    assert_eq!(read(store, &locators(&third)).await, [None, None, None]);
+    assert_stored(store, &second, &values(&second)).await;
 }
 
 /// Any one of a generation's names that exists keeps all of it from being written.
@@ -402,15 +400,15 @@ pub async fn all_fields_are_written_or_none<S: ReadStore + CreateStore>(fixture:
             &generation.path
         };
         let before = at(store, name.clone(), PASSWORD);
-        let lying_there = made_by("other", &PASSWORD);
+        let lying_there = generated_by("other", &PASSWORD);
         create(store, &before, &lying_there).await;
 
-        let values = made_by("one", &generation.spec);
+        let values = generated_by("one", &generation.spec);
         assert_eq!(create(store, &generation, &values).await, Creation::Exists);
         assert_stored(fixture.other(), &before, &lying_there).await;
-        let fields = named(&generation);
-        let found = fixture.other().read(&locators(&fields)).await;
-        for ((field, locator), found) in fields.iter().zip(found) {
+        let found = fixture.other().read(&locators(&generation)).await;
+        let fields = generation.fields.iter().zip(locators(&generation));
+        for (((field, _), locator), found) in fields.zip(found) {
             match found {
                 Ok(None) => assert!(
                     fixture.is_flat && *field != occupied,
@@ -427,41 +425,26 @@ pub async fn all_fields_are_written_or_none<S: ReadStore + CreateStore>(fixture:
     }
 }
 
-/// The original kees can leave one half of a pair: it is never completed, and never handed out to
-/// a pod that names both halves or the missing one. Where a generation has one name, the like of
-/// it is a secret without the members that are asked for.
-pub async fn half_a_pair_is_refused<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
+/// The original kees can leave one field of a pair: the generation is never completed, and never
+/// handed out to a pod that names both fields or the missing one. Where a generation has one name,
+/// the like of it is a secret without the members that are asked for.
+pub async fn an_incomplete_generation_is_refused<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
-    for (left_behind, missing) in [
+    for (stored, missing) in [
         (Field::Public, Field::Private),
         (Field::Private, Field::Public),
     ] {
         let generation = generation(store, RSA);
         let before = if fixture.is_flat {
-            at(
-                store,
-                generation.path_of(left_behind).unwrap().clone(),
-                RANDOM,
-            )
+            at(store, generation.path_of(stored).unwrap().clone(), RANDOM)
         } else {
             at(store, generation.path.clone(), API_KEY)
         };
-        let lying_there = made_by("original", &before.spec);
+        let lying_there = generated_by("original", &before.spec);
         create(store, &before, &lying_there).await;
 
-        let both = named(&generation);
-        if fixture.is_flat {
-            let found = read(store, &locators(&both)).await;
-            let error = settle(store, &generation, &both, found, &mut budget())
-                .await
-                .unwrap_err();
-            assert_eq!(error.kind, ErrorKind::Malformed);
-            assert_eq!(error.path.as_ref(), generation.path_of(missing));
-        }
-        let values = made_by("one", &RSA);
-        for named in [both, vec![(missing, generation.locator(missing))]] {
-            let new = new(&generation, &values);
-            let error = create_once(store, &new, &named, &mut budget())
+        for fields in [&[Field::Public, Field::Private][..], &[missing]] {
+            let error = obtain_one(store, "one", &generation, fields, &mut short_budget())
                 .await
                 .unwrap_err();
             assert_eq!(error.kind, ErrorKind::Malformed);
@@ -472,60 +455,56 @@ pub async fn half_a_pair_is_refused<S: ReadStore + CreateStore>(fixture: &Fixtur
         }
         assert_stored(fixture.other(), &before, &lying_there).await;
         let found = store.read(&[generation.locator(missing)]).await.remove(0);
-        assert!(!matches!(found, Ok(Some(_))), "the missing half was added");
+        assert!(!matches!(found, Ok(Some(_))), "the missing field was added");
     }
 }
 
-/// A pod that names one half creates both, and reads that one alone.
+/// A pod that names one field creates all, and gets that one alone.
 pub async fn one_field_is_enough_to_create_all<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let generation = generation(fixture.store(), RSA);
-    let values = made_by("one", &RSA);
-    let public = [(Field::Public, generation.locator(Field::Public))];
-    let new = new(&generation, &values);
-    let outcome = create_once(fixture.store(), &new, &public, &mut budget())
-        .await
-        .unwrap();
-    assert!(outcome.created);
+    let store = fixture.store();
+    let (values, is_created) =
+        obtain_one(store, "one", &generation, &[Field::Public], &mut budget())
+            .await
+            .unwrap();
+    assert!(is_created);
+    let expected = generated_by("one", &RSA);
     assert_eq!(
-        outcome.values,
-        [(Field::Public, values.get(Field::Public).unwrap().clone())]
+        values,
+        [(Field::Public, expected.get(Field::Public).unwrap().clone())]
     );
-    assert_stored(fixture.other(), &generation, &values).await;
+    assert_stored(fixture.other(), &generation, &expected).await;
 }
 
-/// Whoever loses has what the winner stored, and so has every reader.
+/// A writer that loses has what the winner stored, and so has every reader.
 pub async fn of_many_writers_one_wins_and_all_agree<S: ReadStore + CreateStore>(
     fixture: &Fixture<S>,
 ) {
-    const WRITERS: usize = 16;
+    const WRITERS: [&str; 16] = [
+        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p",
+    ];
     for spec in [RSA, PASSWORD, gpg()] {
         let generation = generation(fixture.store(), spec);
-        let named = named(&generation);
-        let made: Vec<_> = (0..WRITERS)
-            .map(|nth| made_by(&format!("writer {nth}"), &generation.spec))
-            .collect();
-        let race = fixture
-            .clients
-            .iter()
-            .cycle()
-            .zip(&made)
-            .map(|(store, values)| {
-                let (new, named) = (new(&generation, values), &named);
-                async move {
-                    create_once(store, &new, named, &mut budget())
-                        .await
-                        .unwrap()
-                }
-            });
+        let fields: Vec<Field> = generation.fields.iter().map(|(field, _)| *field).collect();
+        let race = fixture.clients.iter().cycle().zip(WRITERS);
+        let race = race.map(|(store, writer)| {
+            let (generation, fields) = (&generation, &fields);
+            async move {
+                obtain_one(store, writer, generation, fields, &mut budget())
+                    .await
+                    .unwrap()
+            }
+        });
         let outcomes = join_all(race).await;
 
-        let winners: Vec<_> = (0..WRITERS).filter(|nth| outcomes[*nth].created).collect();
+        let winners: Vec<_> = (0..WRITERS.len()).filter(|nth| outcomes[*nth].1).collect();
         let [winner] = winners[..] else {
             panic!("{} writers won", winners.len())
         };
-        for outcome in &outcomes {
-            assert_eq!(outcome.values, outcomes[winner].values);
+        for (values, _) in &outcomes {
+            assert_eq!(*values, outcomes[winner].0);
         }
-        assert_stored(fixture.other(), &generation, &made[winner]).await;
+        let expected = generated_by(WRITERS[winner], &generation.spec);
+        assert_stored(fixture.other(), &generation, &expected).await;
     }
 }

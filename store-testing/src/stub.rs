@@ -1,4 +1,5 @@
-//! AWS at HTTP level, for tests: answers that AWS documents and its stand-ins do not give.
+//! AWS at HTTP level: answers that AWS documents, and that the servers which stand in for AWS in
+//! other tests do not give.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,20 +16,18 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{body::SdkBody, retry::RetryConfig};
 use serde_json::Value;
 
-use super::Aws;
-
-/// What was asked.
+/// A request that was received.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub struct Asked {
     /// `GetSecretValue`: the operation in `X-Amz-Target`; empty for STS.
-    pub(crate) operation: String,
+    pub operation: String,
     /// The body: JSON, or, for STS, the text of a form.
-    pub(crate) body: Value,
+    pub body: Value,
 }
 
-/// What is answered.
+/// An answer.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// A status and a body, JSON or not.
     Http(u16, String),
     /// No answer at all.
@@ -37,12 +36,12 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// Success.
-    pub(crate) fn ok(body: &Value) -> Self {
+    pub fn ok(body: &Value) -> Self {
         Self::Http(200, body.to_string())
     }
 
-    /// A refusal in the JSON protocol of DynamoDB and Secrets Manager.
-    pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Self {
+    /// An error in the JSON protocol of DynamoDB and Secrets Manager.
+    pub fn refusal(status: u16, code: &str, message: &str) -> Self {
         Self::Http(
             status,
             serde_json::json!({"__type": code, "message": message}).to_string(),
@@ -52,9 +51,9 @@ impl Answer {
 
 type Answers = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
 
-/// A service that answers as it is told, and remembers what it was asked.
+/// A service that answers as a test says, and remembers every request.
 #[derive(Clone)]
-pub(crate) struct Stub {
+pub struct Stub {
     answers: Answers,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
@@ -66,28 +65,29 @@ impl std::fmt::Debug for Stub {
 }
 
 impl Stub {
-    pub(crate) fn new(answers: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    /// A service that answers each request with what `answers` returns.
+    pub fn new(answers: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         Self {
             answers: Arc::new(answers),
             asked: Arc::default(),
         }
     }
 
-    /// Every request so far.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    /// Every request so far, in order.
+    pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
     /// The operations so far, in order.
-    pub(crate) fn operations(&self) -> Vec<String> {
+    pub fn operations(&self) -> Vec<String> {
         self.asked()
             .into_iter()
             .map(|asked| asked.operation)
             .collect()
     }
 
-    /// The SDK's configuration with this stub at the other end.
-    pub(crate) fn config(&self) -> SdkConfig {
+    /// A configuration of the SDK whose calls end here.
+    pub fn config(&self) -> SdkConfig {
         let connector = SharedHttpConnector::new(self.clone());
         let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "stub");
         SdkConfig::builder()
@@ -97,11 +97,6 @@ impl Stub {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build()
-    }
-
-    /// The clients of it.
-    pub(crate) fn aws(&self) -> Aws {
-        Aws::from_config(self.config())
     }
 }
 

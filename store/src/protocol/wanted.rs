@@ -1,0 +1,123 @@
+//! What a run wants of its stores, what it gets, and what it is given to get it.
+
+use std::time::Duration;
+
+use kees_common::{Field, Generated, Generation, Locator, SecretValue, StoreName};
+
+use super::machine::WhenAbsent;
+use crate::{CreateStore, ReadStore, StoreError};
+
+/// The values of the fields that were asked for, in their order.
+pub type Values = Vec<(Field, SecretValue)>;
+
+/// What a run wants: fields of one generation, or one value that somebody else stores.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// Where it is stored.
+    pub store: StoreName,
+    /// Each field that is asked for, once, and where it lies. A REFERENCE or resource has one,
+    /// [`Field::Whole`].
+    pub fields: Vec<(Field, Locator)>,
+    /// The generation, for what this program creates.
+    pub generation: Option<&'a Generation>,
+    /// What to do when all fields are absent.
+    pub when_absent: WhenAbsent,
+}
+
+/// What became of something wanted; `E` is the generator's error.
+#[derive(Debug)]
+pub enum Obtained<E> {
+    /// It was stored, or another writer stored it meanwhile.
+    Found(Values),
+    /// This run created it.
+    Created(Values),
+    /// It is absent, and this run does not create it; with the store's denial where creating was
+    /// tried.
+    Absent(Option<StoreError>),
+    /// Some of its fields cannot be read, each for its own reason.
+    NotRead(Vec<(Field, StoreError)>),
+    /// It is incomplete, has been deleted meanwhile, or cannot be stored.
+    Failed(StoreError),
+    /// It cannot be generated.
+    NotGenerated(E),
+    /// It was absent when it was last read, and was not waited for because something else failed.
+    Stopped,
+}
+
+/// The stores that a run may ask.
+pub trait StoreSet {
+    /// What each of them is.
+    type Store: ReadStore + CreateStore;
+
+    /// The store of that name; `None` where the run does not use it.
+    fn get(&self, name: StoreName) -> Option<&Self::Store>;
+}
+
+/// Generates the values of a generation.
+pub trait Generator {
+    /// Why a generation cannot be generated.
+    type Error;
+
+    /// All fields of `generation`. Generations are asked for all at once; how many of them are
+    /// generated side by side is the generator's decision.
+    fn generate(
+        &self,
+        generation: &Generation,
+    ) -> impl Future<Output = Result<Generated, Self::Error>> + Send;
+}
+
+/// Is told what a run waits for. Every method does nothing unless it is implemented.
+///
+/// `wanted` is an index into the slice that [`obtain`] was given.
+pub trait Observer: Sync {
+    /// These are absent and will be generated now.
+    fn generating(&self, wanted: &[usize]) {
+        let _ = wanted;
+    }
+
+    /// This one has been generated, and is stored next.
+    fn generated(&self, wanted: usize) {
+        let _ = wanted;
+    }
+
+    /// These are absent, and another writer has to store them. Called before each pause between two
+    /// reads, so several times while a run waits.
+    fn waiting(&self, wanted: &[usize]) {
+        let _ = wanted;
+    }
+
+    /// Some fields of this one are missing while others are stored, so another writer may be storing
+    /// it. Called before each pause between two reads.
+    fn incomplete(&self, wanted: usize) {
+        let _ = wanted;
+    }
+
+    /// Creating this one was denied, so the run waits for another writer.
+    fn creation_denied(&self, wanted: usize, error: &StoreError) {
+        let _ = (wanted, error);
+    }
+
+    /// A call of a store failed and will be tried again. Called at the first such error of each
+    /// store, within the time of one call, so that a store that cannot be reached can be logged long
+    /// before the deadline.
+    fn store_unavailable(&self, error: &StoreError) {
+        let _ = error;
+    }
+}
+
+/// Reports nothing.
+impl Observer for () {}
+
+/// What a run needs beside what it wants.
+pub struct Run<'a, S, G> {
+    /// The stores that it asks.
+    pub stores: &'a S,
+    /// Generates what is absent.
+    pub generator: &'a G,
+    /// Is told what the run waits for.
+    pub observer: &'a dyn Observer,
+    /// The pod's namespace, for a store's own tags.
+    pub namespace: Option<&'a str>,
+    /// The pause between two reads of an absent value; exponential backoff where there is none.
+    pub retry_delay: Option<Duration>,
+}

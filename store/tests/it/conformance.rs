@@ -1,0 +1,83 @@
+//! What every backend is held to, for the two that need no server.
+
+use std::sync::Arc;
+
+use kees_common::{Locator, StoreName};
+use kees_store::{
+    CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits,
+    embedded::Embedded, memory::Memory,
+};
+use kees_store_testing::conformance::Fixture;
+use tempfile::TempDir;
+
+fn block_on<F: Future>(case: F) -> F::Output {
+    tokio::runtime::Runtime::new().unwrap().block_on(case)
+}
+
+mod memory {
+    use super::*;
+
+    fn fixture() -> Fixture<Memory> {
+        Fixture {
+            clients: vec![Memory::new()],
+            largest: 300_000,
+            is_flat: true,
+        }
+    }
+
+    kees_store_testing::conformance_tests!(block_on, fixture());
+}
+
+mod embedded {
+    use super::*;
+
+    /// A store whose folder goes with it.
+    struct Temporary {
+        store: Embedded,
+        _folder: Arc<TempDir>,
+    }
+
+    impl ReadStore for Temporary {
+        fn name(&self) -> StoreName {
+            self.store.name()
+        }
+
+        fn is_consistent(&self) -> bool {
+            self.store.is_consistent()
+        }
+
+        async fn read(&self, locators: &[Locator]) -> Vec<Found> {
+            self.store.read(locators).await
+        }
+
+        async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
+            self.store.read_together(locators).await
+        }
+    }
+
+    impl CreateStore for Temporary {
+        fn write_limits(&self) -> WriteLimits {
+            self.store.write_limits()
+        }
+
+        async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
+            self.store.create(request).await
+        }
+    }
+
+    /// Several connections, as several processes have them.
+    fn fixture() -> Fixture<Temporary> {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let client = || Temporary {
+            store: Embedded::new(folder.path().join("kees.sqlite")),
+            _folder: Arc::clone(&folder),
+        };
+        Fixture {
+            clients: (0..4).map(|_| client()).collect(),
+            largest: 300_000,
+            is_flat: true,
+        }
+    }
+
+    kees_store_testing::conformance_tests!(block_on, fixture());
+}
