@@ -174,8 +174,7 @@ impl EntryError {
     fn exit(&self) -> Exit {
         match self {
             Self::Store(error) => store_exit(error),
-            Self::Verify(_) => Exit::Data,
-            Self::Generate(GenerateError::Size { .. }) => Exit::Data,
+            Self::Verify(_) | Self::Generate(GenerateError::Size { .. }) => Exit::Data,
             Self::Generate(_) => Exit::Unavailable,
             Self::Absent { .. } => Exit::Absent,
         }

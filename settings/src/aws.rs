@@ -6,11 +6,15 @@ use kees_common::{
     names::env::{AWS_ENDPOINT, AWS_REGION, AWS_STS_ENDPOINT},
 };
 
+/// A constant, because the name of a variable in a doc comment needs backticks.
+const REGION_HELP: &str =
+    "The AWS Region [default: AWS_DEFAULT_REGION, else the Region that comes with the credentials]";
+
 /// The Region, and the endpoint of the stores.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AwsFlags {
-    /// The AWS Region [default: AWS_DEFAULT_REGION, else the Region that comes with the credentials]
-    #[arg(long, env = AWS_REGION, value_name = "REGION")]
+    /// The AWS Region.
+    #[arg(long, env = AWS_REGION, value_name = "REGION", help = REGION_HELP)]
     pub aws_region: Option<Region>,
     /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own
     #[arg(long, env = AWS_ENDPOINT, value_name = "URL")]
