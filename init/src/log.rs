@@ -1,8 +1,10 @@
-//! What standard error tells.
+//! The log on standard error.
 
 use std::{
+    fmt::Write as _,
     io::{self, IsTerminal as _},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{Mutex, PoisonError},
+    time::Instant,
 };
 
 use kees_common::Spec;
@@ -13,6 +15,11 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
+
+use crate::cadence::Cadence;
+
+/// The most names in one line.
+const NAMES: usize = 20;
 
 /// Writes the events of this project to standard error. Events of libraries are left out at every
 /// level: those of the AWS SDK hold whole responses of DynamoDB, with the values.
@@ -35,15 +42,16 @@ pub(crate) fn start(flags: LogFlags) {
     }
 }
 
-/// The steps of a run, as events.
+/// Logs the steps of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Steps {
-    waiting: AtomicBool,
+    waiting: Mutex<Cadence>,
+    incomplete: Mutex<Cadence>,
 }
 
 impl Progress for Steps {
     fn generating(&self, count: usize) {
-        tracing::debug!(count, "generating what is absent");
+        tracing::debug!(count, "generating absent values");
     }
 
     fn generated(&self, spec: &Spec) {
@@ -51,25 +59,47 @@ impl Progress for Steps {
     }
 
     fn waiting(&self, annotations: &[&str]) {
-        // Once: the reads that follow wait for the same entries, or fewer.
-        if !self.waiting.swap(true, Ordering::Relaxed) {
-            tracing::info!(
-                entries = annotations.join(" "),
-                "waiting for values that are absent"
-            );
+        if let Some(names) = due(&self.waiting, annotations) {
+            tracing::info!("waiting for values that are absent: {names}");
+        }
+    }
+
+    fn incomplete(&self, annotations: &[&str]) {
+        if let Some(names) = due(&self.incomplete, annotations) {
+            tracing::info!("waiting for the missing fields of a stored generation: {names}");
         }
     }
 
     fn creation_denied(&self, annotations: &[&str], error: &StoreError) {
-        let entries = annotations.join(" ");
         tracing::warn!(
-            entries,
             %error,
-            "creating is denied; waiting for another writer to create it"
+            "creating is denied; waiting for another writer to create {}",
+            list(annotations)
         );
     }
 
     fn store_unavailable(&self, error: &StoreError) {
-        tracing::warn!(store = %error.store, "the store cannot be used yet: {error}");
+        tracing::warn!(
+            "the store {} cannot be used; trying again until the deadline: {error}",
+            error.store
+        );
     }
+}
+
+/// The annotations to log now, if any.
+fn due(cadence: &Mutex<Cadence>, annotations: &[&str]) -> Option<String> {
+    let mut cadence = cadence.lock().unwrap_or_else(PoisonError::into_inner);
+    let due = cadence.due(annotations, Instant::now());
+    (!due.is_empty()).then(|| list(&due))
+}
+
+/// The first names, and the number of the others.
+fn list(annotations: &[&str]) -> String {
+    let (shown, others) = annotations.split_at(annotations.len().min(NAMES));
+    let mut list = shown.join(", ");
+    if !others.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = write!(list, " and {} more", others.len());
+    }
+    list
 }

@@ -1,5 +1,6 @@
 //! `kees-init`: one run when a pod starts.
 
+mod cadence;
 mod log;
 mod process;
 

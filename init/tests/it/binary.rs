@@ -213,7 +213,7 @@ fn a_run_that_waits_is_ended_by_a_signal_and_never_dumps_core() {
             .unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        while !line.contains("waiting for values") {
+        while !line.contains("waiting for values that are absent: secret.bsycorp.com/token") {
             line.clear();
             assert_ne!(
                 stderr.read_line(&mut line).unwrap(),

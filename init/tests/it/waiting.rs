@@ -1,8 +1,12 @@
 //! What a run waits for, and how long. The clock is paused, so the tests wait for nothing.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+    time::Duration,
+};
 
-use kees_common::{SecretValue, Spec};
+use kees_common::{SecretValue, Spec, StoreName};
 use kees_init::{
     Exit, Origin,
     settings::{CreatePolicy, Pause, Timeout},
@@ -10,7 +14,11 @@ use kees_init::{
 use kees_store::ErrorKind;
 use tokio::time::Instant;
 
-use crate::pod::{Pod, Scripted, denied};
+use crate::{
+    cloud::Cloud,
+    container::{Container, run},
+    pod::{Pod, Scripted, denied},
+};
 
 const PASSWORD: &str = "kind=DYNAMIC,type=PASSWORD,size=128";
 
@@ -223,4 +231,63 @@ async fn a_field_that_is_denied_does_not_count_as_absent() {
         "{error}"
     );
     assert_eq!((stores.reads(), stores.creations()), (1, 0));
+}
+
+/// The process has a clock of its own: it ends at its deadline, and the log of that time is read.
+#[test]
+fn the_log_names_the_entries_that_a_run_waits_for() {
+    let container = Container::new(&[
+        ("secret/token", "kind=REFERENCE"),
+        ("resource/url", ""),
+        ("secret/p", PASSWORD),
+    ]);
+    let (status, stderr) = run(container.embedded().env("TIMEOUT", "3"));
+    assert_eq!(status, 75, "{stderr}");
+    let waiting = "waiting for values that are absent: ";
+    let lines: Vec<_> = stderr
+        .lines()
+        .filter(|line| line.contains(waiting))
+        .collect();
+    for entry in ["secret.bsycorp.com/token", "resource.bsycorp.com/url"] {
+        let named = lines.iter().filter(|line| line.contains(entry)).count();
+        assert_eq!(named, 2, "at once and after 2 s: {stderr}");
+    }
+    assert!(
+        !lines
+            .iter()
+            .any(|line| line.contains("secret.bsycorp.com/p")),
+        "{stderr}"
+    );
+}
+
+/// The deadline is far: what is logged before it can only be logged early.
+#[test]
+fn a_store_that_cannot_be_reached_is_logged_within_the_first_seconds() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let container = Container::new(&[("secret/token", "kind=REFERENCE")]);
+    let mut command = container.command();
+    let command = Cloud::start()
+        .configure(&mut command, StoreName::DynamoDb)
+        .env("AWS_ENDPOINT", format!("http://{address}"))
+        .env("TIMEOUT", "600")
+        .stderr(Stdio::piped());
+    let begun = std::time::Instant::now();
+    let mut init = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(init.stderr.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    init.kill().unwrap();
+    init.wait().unwrap();
+    assert!(
+        line.contains("the store dynamodb cannot be used; trying again"),
+        "{line}"
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        begun.elapsed()
+    );
 }
