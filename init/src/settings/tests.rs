@@ -16,6 +16,7 @@ fn clap_accepts_the_definition() {
 fn every_documented_variable_has_a_flag_with_the_documented_default() {
     // The SDK reads these itself.
     let sdk = [
+        names::env::AWS_DEFAULT_REGION,
         names::env::AWS_WEB_IDENTITY_TOKEN_FILE,
         names::env::HTTP_PROXY,
         names::env::HTTPS_PROXY,

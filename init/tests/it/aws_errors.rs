@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::{
-    cloud::{Cloud, Instead, refusal, sts_refusal},
+    cloud::{Cloud, Instead, error_response, sts_error},
     container::{Container, run},
 };
 
@@ -83,7 +83,7 @@ fn a_read_that_is_denied_names_action_and_resource(
     #[case] annotation: &str,
     #[case] parts: &[&str],
 ) {
-    let answer = refusal("AccessDeniedException", "");
+    let answer = error_response("AccessDeniedException", "");
     is_answered(
         store,
         annotation,
@@ -103,7 +103,7 @@ fn a_write_that_is_denied_names_action_and_resource(
     let pod = pod(PASSWORD);
     let cloud = Cloud::scripted(|call, _| {
         let is_write = ["TransactWriteItems", "CreateSecret"].contains(&call.operation.as_str());
-        is_write.then(|| refusal("AccessDeniedException", ""))
+        is_write.then(|| error_response("AccessDeniedException", ""))
     });
     let mut command = pod.command();
     let command = cloud.configure(&mut command, store).env("TIMEOUT", "2");
@@ -173,12 +173,12 @@ fn a_write_that_is_denied_names_action_and_resource(
     &["DecryptionFailure", "check that the KMS key is enabled", "kms:Decrypt"]
 )]
 #[case::unknown(
-    DynamoDb, "SomethingNewException", "Words that nobody knows yet.", 69,
-    &["SomethingNewException: Words that nobody knows yet.", "AWS's documentation of the code"]
+    DynamoDb, "SomethingNewException", "A new message.", 69,
+    &["SomethingNewException: A new message.", "AWS's documentation of the code"]
 )]
 #[case::unknown(
-    SecretsManager, "SomethingNewException", "Words that nobody knows yet.", 69,
-    &["SomethingNewException: Words that nobody knows yet.", "AWS's documentation of the code"]
+    SecretsManager, "SomethingNewException", "A new message.", 69,
+    &["SomethingNewException: A new message.", "AWS's documentation of the code"]
 )]
 fn each_error_of_aws_has_its_own_message_and_remedy(
     #[case] store: StoreName,
@@ -187,7 +187,13 @@ fn each_error_of_aws_has_its_own_message_and_remedy(
     #[case] status: i32,
     #[case] parts: &[&str],
 ) {
-    is_answered(store, REFERENCE, refusal(code, message), status, parts);
+    is_answered(
+        store,
+        REFERENCE,
+        error_response(code, message),
+        status,
+        parts,
+    );
 }
 
 #[rstest]
@@ -254,10 +260,10 @@ fn a_name_that_a_deletion_blocks_is_reported_with_its_date_if_that_may_be_read(
             let answer = json!({"Name": "/dev/token", "DeletedDate": 1_767_225_600.0});
             Some(Instead::Answer(200, answer.to_string()))
         }
-        "DescribeSecret" => Some(refusal("AccessDeniedException", "not authorized")),
+        "DescribeSecret" => Some(error_response("AccessDeniedException", "not authorized")),
         // Reading does not report a name that cannot be created.
         "GetSecretValue" if words.contains("already") => None,
-        _ => Some(refusal("InvalidRequestException", words)),
+        _ => Some(error_response("InvalidRequestException", words)),
     });
     let mut command = pod.command();
     let command = cloud
@@ -281,15 +287,15 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/pod";
 
 #[rstest]
 #[case::expired(
-    Some(sts_refusal("ExpiredTokenException", "Token expired: current date/time 2 must be before 1")),
+    Some(sts_error("ExpiredTokenException", "Token expired: current date/time 2 must be before 1")),
     &["ExpiredTokenException", "Token expired", "recreate the pod", "the node's clock"]
 )]
 #[case::not_trusted(
-    Some(sts_refusal("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")),
+    Some(sts_error("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")),
     &["AccessDenied", ROLE, "sts:AssumeRoleWithWebIdentity", "trust policy"]
 )]
 #[case::unknown_issuer(
-    Some(sts_refusal("InvalidIdentityToken", "No OpenIDConnect provider found in your account")),
+    Some(sts_error("InvalidIdentityToken", "No OpenIDConnect provider found in your account")),
     &["InvalidIdentityToken", "OIDC provider"]
 )]
 #[case::missing(None, &["No such file", "check that the projected token is mounted"])]

@@ -101,10 +101,7 @@ async fn neither_a_report_nor_an_error_shows_a_value() {
         );
         succeeded += usize::from(result.is_ok());
     }
-    assert_eq!(
-        succeeded, 2,
-        "the others are refused, each for its own reason"
-    );
+    assert_eq!(succeeded, 2, "each of the others has an error");
 }
 
 /// The AWS SDK and its HTTP client log whole requests and responses.

@@ -103,7 +103,7 @@ impl Cloud {
 }
 
 /// An error response in the JSON protocols.
-pub(crate) fn refusal(code: &str, message: &str) -> Instead {
+pub(crate) fn error_response(code: &str, message: &str) -> Instead {
     let status = if code.starts_with("Internal") {
         500
     } else {
@@ -114,7 +114,7 @@ pub(crate) fn refusal(code: &str, message: &str) -> Instead {
 }
 
 /// An error response of STS (STS API Reference, "Common errors").
-pub(crate) fn sts_refusal(code: &str, message: &str) -> Instead {
+pub(crate) fn sts_error(code: &str, message: &str) -> Instead {
     let body = format!(
         "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
          <Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
@@ -228,7 +228,10 @@ fn carry_out(call: &Call, table: &mut Table) -> Result<Value, Instead> {
         "CreateSecret" => {
             let name = text(&body["Name"]);
             if table.contains_key(name) {
-                return Err(refusal("ResourceExistsException", "it already exists"));
+                return Err(error_response(
+                    "ResourceExistsException",
+                    "it already exists",
+                ));
             }
             let mut content = body.clone();
             let held = ["SecretString", "SecretBinary"];
@@ -239,7 +242,7 @@ fn carry_out(call: &Call, table: &mut Table) -> Result<Value, Instead> {
             table.insert(name.to_owned(), content);
             json!({"Name": name})
         }
-        other => return Err(refusal("UnknownOperationException", other)),
+        other => return Err(error_response("UnknownOperationException", other)),
     })
 }
 
@@ -293,7 +296,7 @@ fn secret(table: &Table, id: &str) -> Result<Value, Instead> {
     let mut answer = table
         .get(id)
         .cloned()
-        .ok_or_else(|| refusal("ResourceNotFoundException", ABSENT))?;
+        .ok_or_else(|| error_response("ResourceNotFoundException", ABSENT))?;
     answer["Name"] = json!(id);
     answer["ARN"] = json!(format!(
         "arn:aws:secretsmanager:{REGION}:123456789012:secret:{id}-AbCdEf"

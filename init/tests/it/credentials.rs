@@ -1,4 +1,4 @@
-//! Credentials that are refused for a while, and the name of the STS session.
+//! Credentials that cannot be had for a while, and the name of the STS session.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::{
-    cloud::{Cloud, Instead, sts_refusal},
+    cloud::{Cloud, Instead, sts_error},
     container::{Container, run},
 };
 
@@ -21,16 +21,16 @@ fn pod() -> Container {
     Container::new(&[("secret/token", "kind=DYNAMIC,type=PASSWORD,size=128")])
 }
 
-/// A source of credentials that gives `refusals` in turn and then `credentials`, and the requests
+/// A source of credentials that gives `responses` in turn and then `credentials`, and the requests
 /// that it had.
-fn source(refusals: Vec<Instead>, credentials: String) -> (Cloud, Arc<Mutex<Vec<String>>>) {
+fn source(responses: Vec<Instead>, credentials: String) -> (Cloud, Arc<Mutex<Vec<String>>>) {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&requests);
     let cloud = Cloud::scripted(move |call, _| {
         let mut noted = noted.lock().unwrap();
         noted.push(call.text.clone());
-        let refusal = refusals.get(noted.len() - 1).cloned();
-        Some(refusal.unwrap_or_else(|| Instead::Answer(200, credentials.clone())))
+        let response = responses.get(noted.len() - 1).cloned();
+        Some(response.unwrap_or_else(|| Instead::Answer(200, credentials.clone())))
     });
     (cloud, requests)
 }
@@ -66,12 +66,12 @@ fn sts_credentials() -> String {
 }
 
 /// Runs a pod with EKS Pod Identity: its exit status, and how often the agent was asked.
-fn run_with_agent(refusals: &[u16]) -> (i32, usize, String) {
+fn run_with_agent(responses: &[u16]) -> (i32, usize, String) {
     let (pod, store) = (pod(), Cloud::start());
-    let refusals = refusals
+    let responses = responses
         .iter()
         .map(|status| Instead::Answer(*status, String::new()));
-    let (agent, requests) = source(refusals.collect(), agent_credentials());
+    let (agent, requests) = source(responses.collect(), agent_credentials());
     let mut command = command(&pod, &store);
     let uri = format!("{}/v1/credentials", agent.url());
     command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri);
@@ -83,21 +83,21 @@ fn run_with_agent(refusals: &[u16]) -> (i32, usize, String) {
 #[rstest]
 #[case::throttled(&[429, 429])]
 #[case::failing(&[500, 503, 500, 503, 500])]
-fn an_agent_that_is_throttled_or_fails_is_asked_again(#[case] refusals: &[u16]) {
-    let (status, asked, stderr) = run_with_agent(refusals);
-    assert_eq!((status, asked), (0, refusals.len() + 1), "{stderr}");
+fn an_agent_that_is_throttled_or_fails_is_asked_again(#[case] responses: &[u16]) {
+    let (status, asked, stderr) = run_with_agent(responses);
+    assert_eq!((status, asked), (0, responses.len() + 1), "{stderr}");
 }
 
 #[rstest]
-fn an_agent_that_denies_is_asked_once(#[values(400, 403, 404)] refusal: u16) {
-    let (status, asked, stderr) = run_with_agent(&[refusal; 3]);
+fn an_agent_that_denies_is_asked_once(#[values(400, 403, 404)] response: u16) {
+    let (status, asked, stderr) = run_with_agent(&[response; 3]);
     assert_eq!((status, asked), (77, 1), "{stderr}");
 }
 
 /// Runs a pod with IRSA: its exit status, and what STS was asked.
-fn run_with_sts(refusals: &[Instead], variables: &[(&str, &str)]) -> (i32, Vec<String>, String) {
+fn run_with_sts(responses: &[Instead], variables: &[(&str, &str)]) -> (i32, Vec<String>, String) {
     let (pod, store) = (pod(), Cloud::start());
-    let (sts, requests) = source(refusals.to_vec(), sts_credentials());
+    let (sts, requests) = source(responses.to_vec(), sts_credentials());
     let file = pod.path("token");
     fs::write(&file, "a.jwt.token").unwrap();
     let mut command = command(&pod, &store);
@@ -112,25 +112,25 @@ fn run_with_sts(refusals: &[Instead], variables: &[(&str, &str)]) -> (i32, Vec<S
 }
 
 #[rstest]
-#[case::unknown_key(sts_refusal(
+#[case::unknown_key(sts_error(
     "InvalidIdentityToken",
     "Couldn't retrieve verification key from your identity provider"
 ))]
-#[case::provider(sts_refusal("IDPCommunicationError", "The identity provider was not reachable"))]
-#[case::throttled(sts_refusal("Throttling", "Rate exceeded"))]
+#[case::provider(sts_error("IDPCommunicationError", "The identity provider was not reachable"))]
+#[case::throttled(sts_error("Throttling", "Rate exceeded"))]
 #[case::too_many(Instead::Answer(429, String::new()))]
 #[case::failing(Instead::Answer(503, "<html>".to_owned()))]
-fn sts_is_asked_again_where_that_may_help(#[case] refusal: Instead) {
-    let (status, asked, stderr) = run_with_sts(&[refusal.clone(), refusal], &[]);
+fn sts_is_asked_again_where_that_may_help(#[case] response: Instead) {
+    let (status, asked, stderr) = run_with_sts(&[response.clone(), response], &[]);
     assert_eq!((status, asked.len()), (0, 3), "{stderr}");
 }
 
 #[rstest]
-#[case::denied(sts_refusal("AccessDenied", "Not authorized"))]
-#[case::expired(sts_refusal("ExpiredTokenException", "Token expired"))]
-#[case::wrong(sts_refusal("ValidationError", "Request ARN is invalid"))]
-fn sts_is_asked_once_where_asking_again_cannot_help(#[case] refusal: Instead) {
-    let (status, asked, stderr) = run_with_sts(&[refusal.clone(), refusal], &[]);
+#[case::denied(sts_error("AccessDenied", "Not authorized"))]
+#[case::expired(sts_error("ExpiredTokenException", "Token expired"))]
+#[case::wrong(sts_error("ValidationError", "Request ARN is invalid"))]
+fn sts_is_asked_once_where_asking_again_cannot_help(#[case] response: Instead) {
+    let (status, asked, stderr) = run_with_sts(&[response.clone(), response], &[]);
     assert_eq!((status, asked.len()), (77, 1), "{stderr}");
 }
 

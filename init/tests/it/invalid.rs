@@ -33,7 +33,7 @@ async fn every_wrong_annotation_is_reported_and_no_store_is_asked() {
         .errors()
         .iter()
         .map(|error| match error {
-            InitError::Annotation(fault) => fault.annotation.replace(".bsycorp.com", ""),
+            InitError::Annotation(error) => error.annotation.replace(".bsycorp.com", ""),
             other => panic!("{other}"),
         })
         .collect();

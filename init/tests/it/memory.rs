@@ -32,7 +32,7 @@ use rustix::{
 use serde_json::Value;
 
 use crate::{
-    cloud::{Cloud, Table, refusal},
+    cloud::{Cloud, Table, error_response},
     container::Container,
 };
 
@@ -273,7 +273,7 @@ fn memory_that_held_a_value_is_overwritten(#[case] store: StoreName, #[case] nam
         let token = call.body["ClientRequestToken"].as_str().map(str::to_owned);
         // Every write is sent twice, so its success is read back.
         if token.is_some_and(|token| tokens.lock().unwrap().insert(token)) {
-            return Some(refusal("InternalServerError", "try again"));
+            return Some(error_response("InternalServerError", "try again"));
         }
         if is_read && table.len() == names && is_first.swap(false, Ordering::Relaxed) {
             // Everything is created and no file is written: every value is in memory.

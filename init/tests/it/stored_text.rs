@@ -1,4 +1,4 @@
-//! Texts in DynamoDB that somebody stored without encoding them.
+//! Texts in DynamoDB that a person stored without encoding them.
 
 use kees_common::StoreName;
 use rstest::rstest;
