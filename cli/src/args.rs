@@ -8,10 +8,10 @@ use kees_init::settings::Timeout;
 use kees_inject::{PullPolicy, Quantity, RunAs, WiredImage};
 use kees_settings::{AwsFlags, DomainFlags, InitEnvFlags, LogLevel, StoreFlags, StsFlags};
 
-/// Does without a cluster what kees does with a manifest on a cluster.
+/// Creates the secrets of annotated pods, and checks and injects manifests, without a cluster.
 ///
-/// It runs the same code: the webhook's admission decision, and kees-init, which writes the files.
-/// A flag with an environment variable has the same meaning as for kees-webhook.
+/// It decides about pods with the code of kees-webhook, and creates and writes secrets with the code
+/// of kees-init. A flag with an environment variable has the same meaning as for kees-webhook.
 #[derive(Debug, Parser)]
 #[command(name = "kees", version, after_long_help = EXIT)]
 pub(crate) struct Cli {
@@ -88,11 +88,12 @@ const INJECT: &str = "\
 Print a manifest with the changes that the webhook would make to its pods.
 
 Nothing else is changed, and keys keep their order. Comments are lost, and anchors are replaced by their \
-content. The output can be applied to a cluster without the webhook. It can also be applied to a cluster \
-with the webhook: one of the same version, with the same policy file and the same flags, changes nothing \
-in it. It replaces the init container if it has other flags, or any of those that this command does not \
-have: amounts (--init-cpu-request and the like) and proxies (--https-proxy and the like; set them here \
-with --init-env).";
+content.
+
+The output can be applied to a cluster with or without the webhook. A webhook of the same version, with \
+the same policy file and the same flags, changes nothing in it. Otherwise the webhook replaces the init \
+container. It also does so if it has flags that this command does not have: amounts (--init-cpu-request \
+and the like) and proxies (--https-proxy and the like; use --init-env here).";
 
 const INJECT_EXAMPLES: &str = "\
 Examples:
@@ -104,7 +105,7 @@ Report what the webhook would deny in a manifest: every error of every pod, with
 warnings about what has no effect. Warnings do not change the exit status, unless --strict makes them \
 errors.
 
-Use the webhook's policy file and its values for the flags below. The webhook's flags for the image, the \
+Use the policy file of the webhook, and the values that the webhook has for the flags below. The webhook's flags for the image, the \
 volume, the uid, amounts and proxies are not accepted, and their variables are ignored. Without --policy, \
 every storage prefix is accepted and local mode is denied, as by a webhook without a policy file.";
 
@@ -118,7 +119,7 @@ Examples:
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) manifest: ManifestArgs,
-    /// The folder for the files and for the SQLite file of the store embedded
+    /// The folder for the files and for the SQLite file of the embedded store
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub(crate) out: PathBuf,
     /// The format of the lists: properties, env, json or files [default: the pod's, else properties]
