@@ -1,8 +1,8 @@
 //! The errors of the command line: what is wrong, where, and which exit status it has.
 
-use std::{error::Error, fmt, io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
-use kees_common::{StoreName, names::env};
+use kees_common::{StoreName, error_chain, names::env};
 use kees_init::{Exit, RunError};
 use kees_inject::{ParsePolicyError, PodError, SettingsError};
 use kees_store::aws::RegionError;
@@ -27,13 +27,7 @@ impl CliError {
 
     /// The error and its sources in one line, without the location.
     pub(crate) fn message(&self) -> String {
-        let mut message = self.kind.to_string();
-        let mut source = self.kind.source();
-        while let Some(error) = source {
-            message.extend([": ", &error.to_string()]);
-            source = error.source();
-        }
-        message
+        error_chain::describe(&self.kind)
     }
 }
 

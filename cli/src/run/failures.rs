@@ -16,7 +16,8 @@ pub(crate) struct Failures(Vec<Failure>);
 /// One error, of one workload or of several.
 #[derive(Debug)]
 struct Failure {
-    /// What must be the same in two errors of one reason; `None` for errors of one entry alone.
+    /// The store and its message, which are the same for several workloads; `None` if the error is
+    /// not about a store as a whole.
     reason: Option<(StoreName, String)>,
     exit: Exit,
     /// The error of the first workload in the words of init.
@@ -32,7 +33,7 @@ impl Failures {
                 InitError::Entries {
                     entries,
                     source: source @ EntryError::Store(store),
-                } => {
+                } if store.concerns_store() => {
                     let entries = entries.iter();
                     let entries = entries.map(|e| format!("{} ({})", e.annotation, e.path));
                     (Some((store.store, source.to_string())), entries.collect())
