@@ -47,15 +47,16 @@ impl Derivation {
         };
         let key = (spec.clone(), entry.name.base().to_owned());
         if !self.0.contains_key(&key) {
-            let made = kees_generate::local::derive(spec, entry.name.base()).map_err(|source| {
-                InitError::Derivation {
-                    annotation: entry.annotation.clone(),
-                    source,
-                }
-            })?;
-            self.0.insert(key.clone(), made);
+            let generated =
+                kees_generate::local::derive(spec, entry.name.base()).map_err(|source| {
+                    InitError::Derivation {
+                        annotation: entry.annotation.clone(),
+                        source,
+                    }
+                })?;
+            self.0.insert(key.clone(), generated);
         }
-        let derived = self.0.get(&key).and_then(|made| made.get(field));
+        let derived = self.0.get(&key).and_then(|generated| generated.get(field));
         Ok(derived.map(|value| entry.encode(value.clone())))
     }
 }

@@ -23,8 +23,8 @@ use crate::{
 
 /// Gets every value that `request` names, and writes all files or none.
 ///
-/// Dropping the future before it is done leaves no file: writing is one step at the end, without
-/// an await in it.
+/// Dropping the future before it is done leaves no file: writing is one step at the end, which awaits
+/// only the locks of the folders, before it writes.
 ///
 /// # Errors
 /// [`RunError`] with every error. What was created stays created, so that another run finds it.
@@ -47,7 +47,7 @@ pub async fn run(
     })
 }
 
-/// A value and how it came to be.
+/// A value and where it comes from.
 type Valued = (SecretValue, Origin);
 
 /// The value of every entry, in their order. Outside local mode there are no leases, so entries and

@@ -1,4 +1,4 @@
-//! What each value of a run came to.
+//! The result for each value of a run.
 
 use kees_common::{Item, Plan, SecretValue};
 
@@ -11,16 +11,16 @@ pub(crate) struct Slots<'a> {
     slots: Vec<Slot>,
 }
 
-/// What one value came to.
+/// The result for one value.
 #[derive(Debug)]
 pub(crate) enum Slot {
     /// Absent or unknown, and not waited for, because another value failed.
     Open,
-    /// It is here.
+    /// There is a value.
     Had {
         /// The value.
         value: SecretValue,
-        /// How it came to be.
+        /// Where it comes from.
         origin: Origin,
     },
     /// There is no value.

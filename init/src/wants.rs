@@ -76,9 +76,10 @@ fn when_absent(request: &Request, item: &Item) -> WhenAbsent {
         (LocalMode::RemoteThenLocal, ..) if entry.is_some_and(local::has_value) => {
             WhenAbsent::Report
         }
-        (LocalMode::RemoteThenLocal, ..) | (_, None, _) => WhenAbsent::Wait,
+        (LocalMode::RemoteThenLocal, ..) | (_, None, _) | (_, _, CreatePolicy::Creator) => {
+            WhenAbsent::Wait
+        }
         (_, Some(_), CreatePolicy::Init) => WhenAbsent::Create,
-        (_, Some(_), CreatePolicy::Creator) => WhenAbsent::Wait,
         (_, Some(_), CreatePolicy::Never) => WhenAbsent::Fail,
     }
 }
