@@ -114,10 +114,10 @@ impl Search<'_> {
     ) {
         let kind = match kind(object, implied) {
             Ok(kind) => kind,
-            Err(problem) => {
+            Err(reason) => {
                 let item = pointer.trim_start_matches('/').replace('/', ".");
                 let subject = if item.is_empty() { "it" } else { &item };
-                let error = CliErrorKind::NotAnObject(format!("{subject} {problem}"));
+                let error = CliErrorKind::NotAnObject(format!("{subject} {reason}"));
                 return self.errors.push(error.at(location));
             }
         };
