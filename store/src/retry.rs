@@ -2,29 +2,27 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
-/// How much longer a run waits for its stores: `TIMEOUT` at first. It runs out only while
-/// something is waited for through [`RetryBudget::wait`], so that time spent generating keys does not
-/// count. A copy runs out on its own: give one to each of several things that wait side by side,
-/// and go on with the smallest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How much longer a run waits for its stores: `TIMEOUT` at the beginning. It is spent only in
+/// [`RetryBudget::wait`], so that time in which keys are generated does not count.
+#[derive(Debug, PartialEq, Eq)]
 pub struct RetryBudget {
     left: Duration,
 }
 
 impl RetryBudget {
-    /// RetryBudget for `left` of waiting in all.
+    /// A budget of `left`.
     pub fn new(left: Duration) -> Self {
         Self { left }
     }
 
-    /// What is left.
+    /// How much is left.
     pub fn left(&self) -> Duration {
         self.left
     }
 
-    /// Waits for `something`; `None` if budget ran out first, and `something` is dropped.
+    /// Waits for `something`. `None` if the budget is spent first; `something` is dropped then.
     pub async fn wait<T>(&mut self, something: impl Future<Output = T>) -> Option<T> {
         let begun = Instant::now();
         let outcome = timeout(self.left, something).await.ok();
@@ -35,18 +33,11 @@ impl RetryBudget {
         };
         outcome
     }
-
-    /// Sleeps for `length` before another attempt. `false` at once, and without sleeping, where
-    /// nothing would be left for that attempt.
-    #[must_use = "without budget there is no other attempt"]
-    pub async fn pause(&mut self, length: Duration) -> bool {
-        length < self.left && self.wait(sleep(length)).await.is_some()
-    }
 }
 
-/// The pauses between attempts: exponential with full jitter, each between nothing and twice what
-/// the one before could be at most, so that a thousand pods that start together, or are throttled
-/// together, spread out. Never ends; [`RetryBudget`] does.
+/// The pauses between attempts: exponential backoff with full jitter. Each pause is drawn from a window
+/// that starts at zero and is twice as long as the one before, so that pods that are throttled
+/// together do not try again together.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     longest: Duration,
@@ -79,21 +70,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn patience_runs_out_only_while_something_is_waited_for() {
+    async fn a_budget_is_spent_only_while_something_is_waited_for() {
         let mut budget = RetryBudget::new(Duration::from_secs(3));
-        assert!(budget.pause(Duration::from_secs(1)).await);
+        let second = tokio::time::sleep(Duration::from_secs(1));
+        assert_eq!(budget.wait(second).await, Some(()));
         tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(budget.left(), Duration::from_secs(2));
         assert_eq!(budget.wait(pending::<()>()).await, None);
         assert_eq!(budget.left(), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_that_leaves_no_time_for_an_attempt_is_not_slept() {
-        let begun = Instant::now();
-        let mut budget = RetryBudget::new(Duration::from_secs(1));
-        assert!(!budget.pause(Duration::from_secs(1)).await);
-        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     #[test]
@@ -117,7 +101,7 @@ mod tests {
                 })
                 .collect();
             assert!(pauses.iter().all(|pause| *pause <= window), "{nth}");
-            // Of 200, one lies in each half but for a chance of 2^-199.
+            // Of 200 pauses at least one is in each half, except with a probability of 2^-199.
             assert!(pauses.iter().any(|pause| *pause < window / 2), "{nth}");
             assert!(pauses.iter().any(|pause| *pause > window / 2), "{nth}");
         }

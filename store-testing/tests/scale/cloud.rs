@@ -1,5 +1,5 @@
-//! AWS as far as its quotas go: names that are there or not, calls that take a while, and a bucket
-//! of tokens for each quota.
+//! AWS as far as its quotas go: names that exist or not, calls that take a while, and a bucket of
+//! tokens for each quota.
 
 use std::{
     collections::HashSet,
@@ -20,14 +20,14 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::{body::SdkBody, retry::RetryConfig};
-use kees_store::aws::Aws;
+use kees_store::{Backoff, aws::Aws};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 /// What every secret holds.
 pub(super) const VALUE: &[u8] = b"0123456789abcdef";
 
-/// How long a call takes when nothing is in its way: a round trip within a Region.
+/// How long a call takes: a round trip within a Region.
 const CALL: Duration = Duration::from_millis(10);
 
 /// Partitions of a new on-demand table; each gives its share of the table's throughput.
@@ -41,16 +41,20 @@ pub(super) struct Quotas {
     create_secret: f64,
     read_units: f64,
     write_units: f64,
+    sts: f64,
+    eks_auth: f64,
 }
 
 impl Quotas {
-    /// As published; `docs/scale.md` says where.
+    /// As published, or assumed where nothing is published; `docs/scale.md` says which.
     pub(super) const PUBLISHED: Self = Self {
         get_secret_value: 10_000.0,
         batch_get_secret_value: 100.0,
         create_secret: 50.0,
         read_units: 12_000.0,
         write_units: 4_000.0,
+        sts: 600.0,
+        eks_auth: 100.0,
     };
 
     pub(super) fn divided_by(self, divisor: u32) -> Self {
@@ -61,6 +65,8 @@ impl Quotas {
             create_secret: self.create_secret / divisor,
             read_units: self.read_units / divisor,
             write_units: self.write_units / divisor,
+            sts: self.sts / divisor,
+            eks_auth: self.eks_auth / divisor,
         }
     }
 }
@@ -75,6 +81,17 @@ pub(super) enum Policy {
     BatchOnly,
     /// Batches are denied, and the client goes on one by one.
     SingleOnly,
+}
+
+/// Where a pod's credentials come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// They are there already.
+    Given,
+    /// STS `AssumeRoleWithWebIdentity`, one call for each pod.
+    WebIdentity,
+    /// EKS Auth `AssumeRoleForPodIdentity`, one call for each pod.
+    PodIdentity,
 }
 
 /// A second's worth of calls at most, refilled all the time.
@@ -100,7 +117,7 @@ impl Bucket {
         let refill = now.duration_since(self.filled).as_secs_f64() * self.rate;
         self.tokens = (self.tokens + refill).min(self.rate.max(1.0));
         self.filled = now;
-        // As DynamoDB does, whoever finds anything left may overdraw.
+        // As in DynamoDB, a call that finds anything left may take more than is left.
         let enough = self.tokens >= tokens.min(1.0);
         if enough {
             self.tokens -= tokens;
@@ -109,7 +126,7 @@ impl Bucket {
     }
 }
 
-/// The service.
+/// The simulated service.
 pub(super) struct Cloud {
     policy: Policy,
     state: Mutex<State>,
@@ -120,6 +137,8 @@ struct State {
     get_secret_value: Bucket,
     batch_get_secret_value: Bucket,
     create_secret: Bucket,
+    sts: Bucket,
+    eks_auth: Bucket,
     reads: Vec<Bucket>,
     writes: Vec<Bucket>,
     hasher: RandomState,
@@ -141,6 +160,8 @@ impl Cloud {
                 get_secret_value: Bucket::new(quotas.get_secret_value),
                 batch_get_secret_value: Bucket::new(quotas.batch_get_secret_value),
                 create_secret: Bucket::new(quotas.create_secret),
+                sts: Bucket::new(quotas.sts),
+                eks_auth: Bucket::new(quotas.eks_auth),
                 reads: shares(quotas.read_units),
                 writes: shares(quotas.write_units),
                 hasher: RandomState::new(),
@@ -181,6 +202,33 @@ impl Cloud {
                 .http_client(http_client_fn(move |_, _| connector.clone()))
                 .build(),
         )
+    }
+
+    /// Obtains credentials, with the pauses that kees makes between attempts.
+    pub(super) async fn assume_role(&self, identity: Identity) {
+        let mut backoff = Backoff::default();
+        while !self.try_assume_role(identity).await {
+            sleep(backoff.pause()).await;
+        }
+    }
+
+    async fn try_assume_role(&self, identity: Identity) -> bool {
+        if identity == Identity::Given {
+            return true;
+        }
+        sleep(CALL / 2).await;
+        let is_assumed = {
+            let mut state = self.state();
+            let is_assumed = match identity {
+                Identity::PodIdentity => state.eks_auth.take(1.0),
+                Identity::WebIdentity | Identity::Given => state.sts.take(1.0),
+            };
+            state.calls += 1;
+            state.throttled += u64::from(!is_assumed);
+            is_assumed
+        };
+        sleep(CALL / 2).await;
+        is_assumed
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

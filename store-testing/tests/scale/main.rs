@@ -1,9 +1,9 @@
 //! Ten thousand pods that start within ten seconds, against the published quotas of AWS.
 //!
-//! The clients are real: the protocol, the backends and the AWS SDK, each pod with its own. AWS is
-//! played at HTTP level, with a bucket of tokens for each quota, and time is virtual, so a minute
-//! takes as long as its calls take to compute. What the quotas are and where they are published
-//! stands in `docs/scale.md`, which this fills:
+//! The clients are real: the protocol, the backends and the AWS SDK, one client for each pod. AWS is
+//! simulated at HTTP level, with a bucket of tokens for each quota. Time is virtual, so a minute
+//! takes as long as its calls take to compute. `docs/scale.md` says what the quotas are and where
+//! they are published. This command writes its figures:
 //!
 //! ```text
 //! KEES_SCALE_FOLDER=docs cargo test --release -p kees-store-testing --test scale
@@ -34,7 +34,7 @@ use kees_store::{
 use kees_store_testing::One;
 use tokio::time::Instant;
 
-use cloud::{Cloud, Policy, Quotas};
+use cloud::{Cloud, Identity, Policy, Quotas};
 
 /// One way for many pods to start.
 #[derive(Debug, Clone)]
@@ -42,8 +42,9 @@ struct Scenario {
     name: &'static str,
     store: StoreName,
     policy: Policy,
-    /// Whether the secrets are there before the pods are.
+    /// Whether the secrets are stored before the pods start.
     existing: bool,
+    identity: Identity,
     pods: u32,
     /// Pods of one workload share their secrets.
     pods_of_a_workload: u32,
@@ -81,7 +82,7 @@ impl Waits {
     }
 }
 
-/// Longer than any pod waits, so that the last one is seen.
+/// Longer than any pod waits, so that no pod gives up.
 const NEVER: Duration = Duration::from_hours(1);
 
 const PODS: u32 = 10_000;
@@ -93,6 +94,7 @@ fn scenarios() -> Vec<Scenario> {
         store: SecretsManager,
         policy: Policy::BatchThenSingle,
         existing: true,
+        identity: Identity::Given,
         pods: PODS,
         pods_of_a_workload: 10,
         secrets_of_a_workload: 10,
@@ -129,12 +131,24 @@ fn scenarios() -> Vec<Scenario> {
             name: "DynamoDB on demand, ten secrets a workload created",
             store: DynamoDb,
             existing: false,
+            ..base.clone()
+        },
+        Scenario {
+            name: "DynamoDB on demand, found, with a web identity (STS)",
+            store: DynamoDb,
+            identity: Identity::WebIdentity,
+            ..base.clone()
+        },
+        Scenario {
+            name: "DynamoDB on demand, found, with EKS Pod Identity",
+            store: DynamoDb,
+            identity: Identity::PodIdentity,
             ..base
         },
     ]
 }
 
-/// Runs a scenario. The clock stands still while anything computes.
+/// Runs a scenario. The clock stands still while something computes.
 fn run(scenario: &Scenario) -> Waits {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -159,10 +173,11 @@ fn run(scenario: &Scenario) -> Waits {
                     Arc::clone(&workloads[pod as usize % workloads.len()]),
                 );
                 let start = scenario.ramp * pod / scenario.pods;
-                let store = scenario.store;
+                let (store, identity) = (scenario.store, scenario.identity);
                 tokio::spawn(async move {
                     tokio::time::sleep_until(begun + start).await;
                     let begun = Instant::now();
+                    cloud.assume_role(identity).await;
                     let aws = cloud.aws();
                     let done = match store {
                         StoreName::DynamoDb => {

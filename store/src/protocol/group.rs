@@ -381,5 +381,4 @@ fn of_each<V: Clone>(members: &[usize], event: &Event<V>) -> Vec<(usize, Event<V
 }
 
 #[cfg(test)]
-#[path = "group_tests.rs"]
 mod tests;

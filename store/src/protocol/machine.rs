@@ -439,5 +439,4 @@ impl Reading {
 }
 
 #[cfg(test)]
-#[path = "machine_tests.rs"]
 mod tests;
