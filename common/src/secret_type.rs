@@ -20,6 +20,8 @@ pub enum SecretType {
     Password,
     /// Random bytes.
     Random,
+    /// A UUID of version 4.
+    Uuid,
 }
 
 /// One row of the table.
@@ -128,15 +130,28 @@ const RANDOM: Row = Row {
     values: "one random byte for each 8 bits",
 };
 
+const UUID: Row = Row {
+    name: "UUID",
+    fields: &[Field::Whole],
+    sizes: Sizes::OneOf(&[128]),
+    reads_other_sizes: false,
+    right_size: "a UUID has size=128, which can be left out",
+    local_bits: 128,
+    is_size_optional: true,
+    is_text: true,
+    values: "a random UUID (RFC 9562, version 4) in 36 characters of text",
+};
+
 impl SecretType {
     /// Every type, in the order in which messages list them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Rsa,
         Self::Ec,
         Self::Ed25519,
         Self::Gpg,
         Self::Password,
         Self::Random,
+        Self::Uuid,
     ];
 
     const fn row(self) -> &'static Row {
@@ -147,6 +162,7 @@ impl SecretType {
             Self::Gpg => &GPG,
             Self::Password => &PASSWORD,
             Self::Random => &RANDOM,
+            Self::Uuid => &UUID,
         }
     }
 
@@ -272,7 +288,7 @@ mod tests {
     fn an_error_lists_every_type() {
         assert_eq!(
             ParseSecretTypeError.to_string(),
-            "use RSA, EC, ED25519, GPG, PASSWORD or RANDOM, in upper case"
+            "use RSA, EC, ED25519, GPG, PASSWORD, RANDOM or UUID, in upper case"
         );
     }
 }

@@ -37,6 +37,8 @@ pub enum Spec {
         /// `size=` of the annotation. An eighth of it, rounded down, is the number of bytes.
         bits: u16,
     },
+    /// A UUID of version 4.
+    Uuid,
     /// A RANDOM whose name begins with `api-key`: one value under two names.
     ApiKey {
         /// `size=` of the annotation. An eighth of it, rounded down, is the number of bytes.
@@ -57,6 +59,7 @@ impl Spec {
             Self::Gpg { .. } => SecretType::Gpg,
             Self::Password { .. } => SecretType::Password,
             Self::Random { .. } | Self::ApiKey { .. } => SecretType::Random,
+            Self::Uuid => SecretType::Uuid,
         }
     }
 
@@ -78,6 +81,7 @@ impl Spec {
             | Self::Random { bits }
             | Self::ApiKey { bits } => *bits,
             Self::Ed25519 => 256,
+            Self::Uuid => 128,
         }
     }
 

@@ -14,6 +14,7 @@ pub mod local;
 mod openpgp;
 mod random;
 mod rsa_key;
+mod uuid;
 mod verify;
 
 pub use error::{GenerateError, VerifyError};
@@ -23,6 +24,7 @@ use kees_common::{Field, Generated, Spec};
 
 use openpgp::Circumstances;
 use rsa_key::RsaKey;
+use zeroize::Zeroizing;
 
 /// Characters of a GPG key's passphrase: 95 bits of entropy.
 const PASSPHRASE_LENGTH: usize = 16;
@@ -55,6 +57,14 @@ pub fn generate(spec: &Spec) -> Result<Generated, GenerateError> {
             Field::Whole,
             random::bytes(usize::from(bits / 8))?,
         )])),
+        Spec::Uuid => {
+            let mut bytes = Zeroizing::new([0; 16]);
+            random::fill(&mut *bytes)?;
+            Ok(Generated::new(vec![(
+                Field::Whole,
+                uuid::version_4(*bytes),
+            )]))
+        }
         Spec::ApiKey { bits } => {
             let value = random::bytes(usize::from(bits / 8))?;
             Ok(Generated::new(vec![
@@ -86,6 +96,7 @@ mod tests {
     #[case(Spec::Ec { bits: 384 })]
     #[case(Spec::Ed25519)]
     #[case(Spec::Password { bits: 256 })]
+    #[case(Spec::Uuid)]
     #[case(Spec::Random { bits: 256 })]
     #[case(Spec::ApiKey { bits: 256 })]
     fn a_generation_has_the_fields_of_its_spec_is_sound_and_differs_from_the_next(

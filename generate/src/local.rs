@@ -13,7 +13,9 @@ use kees_common::{Field, Generated, Spec, local};
 use rsa::{BigUint, RsaPrivateKey, pkcs8::EncodePrivateKey as _};
 use sequoia_openpgp::types::Timestamp;
 
-use crate::{GenerateError, curve_key, key_pair, openpgp, openpgp::Circumstances, rsa_key::RsaKey};
+use crate::{
+    GenerateError, curve_key, key_pair, openpgp, openpgp::Circumstances, rsa_key::RsaKey, uuid,
+};
 
 /// When every key of local mode was made: the start of the year 2020.
 const CREATED: u32 = 1_577_836_800;
@@ -41,6 +43,10 @@ pub fn derive(spec: &Spec, name: &str) -> Result<Generated, GenerateError> {
         Spec::Random { bits } => Ok(Generated::new(vec![(
             Field::Whole,
             local::random(name, *bits),
+        )])),
+        Spec::Uuid => Ok(Generated::new(vec![(
+            Field::Whole,
+            uuid::version_4(hash("UUID", name)),
         )])),
         Spec::ApiKey { bits } => {
             let value = local::random(name, *bits);

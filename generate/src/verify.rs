@@ -12,7 +12,7 @@ mod rsa;
 use form::{Algorithm, Form};
 use kees_common::{Field, SecretType, SecretValue};
 
-use crate::VerifyError;
+use crate::{VerifyError, uuid};
 
 /// Whether values read from a store are what their annotations say: each has the right form, and
 /// those of one generation belong together (if the pod names more than one of them).
@@ -64,6 +64,16 @@ pub fn verify(
                 )),
                 _ => Ok(None),
             }
+        }
+        SecretType::Uuid => {
+            for (field, value) in values {
+                text(*field, "a UUID", value.expose())?;
+                if !uuid::is_uuid(value.expose()) {
+                    let message = "expected a UUID, found another text";
+                    return Err(VerifyError::new(*field, message));
+                }
+            }
+            Ok(None)
         }
         SecretType::Password => {
             for (field, value) in values {

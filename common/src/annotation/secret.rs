@@ -177,6 +177,7 @@ fn spec(secret_type: SecretType, bits: u16, field: Field) -> Spec {
         SecretType::Ed25519 => Spec::Ed25519,
         SecretType::Random if field != Field::Whole => Spec::ApiKey { bits },
         SecretType::Random => Spec::Random { bits },
+        SecretType::Uuid => Spec::Uuid,
         SecretType::Password | SecretType::Gpg => Spec::Password { bits },
     }
 }

@@ -73,6 +73,8 @@ fn gpg(bits: u16, user_id: &str) -> Spec {
 #[case("a_private", "type=ED25519,size=256", Spec::Ed25519, Field::Private)]
 #[case("pw", "type=PASSWORD,size=8", Spec::Password { bits: 8 }, Field::Whole)]
 #[case("pw_public", "type=PASSWORD,size=12", Spec::Password { bits: 12 }, Field::Whole)]
+#[case("id", "type=UUID", Spec::Uuid, Field::Whole)]
+#[case("id_public", "type=UUID,size=128", Spec::Uuid, Field::Whole)]
 #[case("r_anything", "type=RANDOM,size=8192", Spec::Random { bits: 8192 }, Field::Whole)]
 #[case("api-key.v1_consumer", "type=RANDOM,size=128", Spec::ApiKey { bits: 128 }, Field::Consumer)]
 #[case("api-key_provider", "type=RANDOM,size=128", Spec::ApiKey { bits: 128 }, Field::Provider)]
@@ -245,15 +247,15 @@ fn a_lease_is_a_range(
 )]
 #[case(
     "kind=DYNAMIC",
-    "type= is missing; use RSA, EC, ED25519, GPG, PASSWORD or RANDOM"
+    "type= is missing; use RSA, EC, ED25519, GPG, PASSWORD, RANDOM or UUID"
 )]
 #[case(
     "kind=DYNAMIC,type=rsa,size=2048",
-    "type=rsa is wrong; use RSA, EC, ED25519, GPG, PASSWORD or RANDOM, in upper case"
+    "type=rsa is wrong; use RSA, EC, ED25519, GPG, PASSWORD, RANDOM or UUID, in upper case"
 )]
 #[case(
     "kind=REFERENCE,type=rsa",
-    "type=rsa is wrong; use RSA, EC, ED25519, GPG, PASSWORD or RANDOM, in upper case"
+    "type=rsa is wrong; use RSA, EC, ED25519, GPG, PASSWORD, RANDOM or UUID, in upper case"
 )]
 #[case(
     "kind=DYNAMIC,type=PASSWORD",
@@ -278,6 +280,10 @@ fn a_lease_is_a_range(
 #[case(
     "kind=DYNAMIC,type=RSA,size=3072",
     "size=3072 is wrong; an RSA key has size=2048 or size=4096"
+)]
+#[case(
+    "kind=DYNAMIC,type=UUID,size=256",
+    "size=256 is wrong; a UUID has size=128, which can be left out"
 )]
 #[case(
     "kind=DYNAMIC,type=EC,size=521",

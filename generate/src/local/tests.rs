@@ -53,6 +53,13 @@ fn keys_on_curves_are_the_same_bytes_for_ever(#[case] spec: Spec, #[case] expect
 }
 
 #[test]
+fn a_uuid_is_the_same_for_ever() {
+    let uuid = derive(&Spec::Uuid, "app.id").unwrap();
+    let text = uuid.get(Field::Whole).unwrap().expose_text();
+    assert_eq!(text, Some("d7604d75-f246-41ba-b640-ea4b76f1e7fe"));
+}
+
+#[test]
 fn gpg_keys_are_the_same_bytes_for_ever() {
     let derived = |bits| {
         let spec = Spec::Gpg {
@@ -111,6 +118,7 @@ fn different_names_give_different_keys() {
 #[case(Spec::Ec { bits: 256 })]
 #[case(Spec::Ec { bits: 384 })]
 #[case(Spec::Ed25519)]
+#[case(Spec::Uuid)]
 #[case(Spec::Password { bits: 8 })]
 #[case(Spec::Random { bits: 8192 })]
 #[case(Spec::ApiKey { bits: 12 })]

@@ -113,6 +113,16 @@ fn what_has_no_form_may_be_anything(
 }
 
 #[rstest]
+#[case(b"01234567-89ab-4def-8123-456789abcdef", None)]
+#[case(b"a password", Some("whole: expected a UUID, found another text"))]
+#[case(b"\xff", Some("whole: expected a UUID, found bytes that are not text"))]
+fn a_uuid_has_its_form(#[case] value: &[u8], #[case] error: Option<&str>) {
+    let checked = check(SecretType::Uuid, &[(Field::Whole, value)]);
+    let error = error.map(|error| error.trim_start_matches("whole").to_owned());
+    assert_eq!(checked.err(), error);
+}
+
+#[rstest]
 #[case(SecretType::Password, Field::Whole, "expected a password")]
 #[case(SecretType::Gpg, Field::Password, "expected a passphrase")]
 #[case(SecretType::Random, Field::Whole, "expected random bytes")]
