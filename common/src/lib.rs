@@ -36,6 +36,7 @@ pub mod names;
 mod options;
 pub mod output;
 mod pairs;
+mod password_rules;
 mod path;
 mod plan;
 mod region;
@@ -62,6 +63,9 @@ pub use options::{
     ParseFileModeError, ParseMountPathError, ParseOrderError,
 };
 pub use pairs::ParsePairsError;
+pub use password_rules::{
+    Alphabet, CharClass, Classes, ParseAlphabetError, ParseClassesError, PasswordRules,
+};
 pub use path::{ParsePathError, StoragePath, StoragePrefix};
 pub use plan::{Generation, Item, Plan, PlanSettings};
 pub use region::{ParseRegionError, Region};

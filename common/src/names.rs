@@ -44,6 +44,10 @@ pub mod keys {
         LOCAL_MODE_VALUE = "localModeValue", "derived from the name";
         /// The user id of a GPG key, `Name <address>`. Needed for `DYNAMIC` GPG.
         USER_ID = "userId", "";
+        /// The characters of a PASSWORD: `base62` (0-9, A-Z, a-z), `ascii` (every visible ASCII character) or `hex` (0-9, a-f).
+        ALPHABET = "alphabet", "`base62`";
+        /// Classes of which a PASSWORD has at least one character: `lower`, `upper`, `digit`, `symbol`, or several of them such as `lower+digit`. All passwords with these classes are equally likely.
+        CLASSES = "classes", "none";
         /// The store of this entry, one of those that the operator allows.
         STORE = "store", "`init.DOMAIN/store`, else the operator's";
         /// One member of a JSON object in Secrets Manager: its name, or a JSON Pointer when it begins with `/`. A string comes without its quotes, anything else as its JSON text.

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{field::Field, names::keys, pairs::Printer, secret_type::SecretType, user_id::UserId};
+use crate::{
+    field::Field, names::keys, pairs::Printer, password_rules::PasswordRules,
+    secret_type::SecretType, user_id::UserId,
+};
 
 /// What one generation consists of. Sizes are checked when an annotation is parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,11 +29,18 @@ pub enum Spec {
         /// The one user id of the key.
         user_id: UserId,
     },
-    /// Characters of base 62.
+    /// Characters of base 62, as in the original.
     Password {
         /// `size=` of the annotation, which local mode needs as well. An eighth of it, rounded
         /// down, is the number of characters.
         bits: u16,
+    },
+    /// Characters by other rules than those of [`Spec::Password`].
+    RuledPassword {
+        /// As for [`Spec::Password`].
+        bits: u16,
+        /// The alphabet, and the classes of characters.
+        rules: PasswordRules,
     },
     /// Random bytes.
     Random {
@@ -57,7 +67,7 @@ impl Spec {
             Self::Ec { .. } => SecretType::Ec,
             Self::Ed25519 => SecretType::Ed25519,
             Self::Gpg { .. } => SecretType::Gpg,
-            Self::Password { .. } => SecretType::Password,
+            Self::Password { .. } | Self::RuledPassword { .. } => SecretType::Password,
             Self::Random { .. } | Self::ApiKey { .. } => SecretType::Random,
             Self::Uuid => SecretType::Uuid,
         }
@@ -78,6 +88,7 @@ impl Spec {
             | Self::Ec { bits }
             | Self::Gpg { bits, .. }
             | Self::Password { bits }
+            | Self::RuledPassword { bits, .. }
             | Self::Random { bits }
             | Self::ApiKey { bits } => *bits,
             Self::Ed25519 => 256,
@@ -94,11 +105,27 @@ impl Spec {
         }
     }
 
+    /// The rules of a PASSWORD; `None` for other types.
+    pub fn password_rules(&self) -> Option<PasswordRules> {
+        match self {
+            Self::Password { .. } => Some(PasswordRules::default()),
+            Self::RuledPassword { rules, .. } => Some(rules.clone()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn print(&self, pairs: &mut Printer) {
         pairs.pair(keys::TYPE, self.secret_type().as_str());
         pairs.pair(keys::SIZE, &self.bits().to_string());
-        if let Self::Gpg { user_id, .. } = self {
-            pairs.pair(keys::USER_ID, user_id.as_str());
+        match self {
+            Self::Gpg { user_id, .. } => pairs.pair(keys::USER_ID, user_id.as_str()),
+            Self::RuledPassword { rules, .. } => {
+                pairs.pair(keys::ALPHABET, rules.alphabet.as_str());
+                if !rules.classes.is_empty() {
+                    pairs.pair(keys::CLASSES, &rules.classes.to_string());
+                }
+            }
+            _ => {}
         }
     }
 }

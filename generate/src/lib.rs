@@ -20,7 +20,7 @@ mod verify;
 pub use error::{GenerateError, VerifyError};
 pub use verify::verify;
 
-use kees_common::{Field, Generated, Spec};
+use kees_common::{Field, Generated, PasswordRules, Spec};
 
 use openpgp::Circumstances;
 use rsa_key::RsaKey;
@@ -46,13 +46,11 @@ pub fn generate(spec: &Spec) -> Result<Generated, GenerateError> {
         Spec::Gpg { bits, user_id } => openpgp::wrap(
             &RsaKey::generate(*bits)?,
             user_id,
-            random::password(PASSPHRASE_LENGTH)?,
+            random::password(PASSPHRASE_LENGTH, &PasswordRules::default())?,
             &Circumstances::fresh()?,
         ),
-        Spec::Password { bits } => Ok(Generated::new(vec![(
-            Field::Whole,
-            random::password(usize::from(bits / 8))?,
-        )])),
+        Spec::Password { bits } => password(*bits, &PasswordRules::default()),
+        Spec::RuledPassword { bits, rules } => password(*bits, rules),
         Spec::Random { bits } => Ok(Generated::new(vec![(
             Field::Whole,
             random::bytes(usize::from(bits / 8))?,
@@ -75,7 +73,12 @@ pub fn generate(spec: &Spec) -> Result<Generated, GenerateError> {
     }
 }
 
-/// Both halves of `rsa` as kees stores them.
+fn password(bits: u16, rules: &PasswordRules) -> Result<Generated, GenerateError> {
+    let password = random::password(usize::from(bits / 8), rules)?;
+    Ok(Generated::new(vec![(Field::Whole, password)]))
+}
+
+/// Both keys of `rsa` as kees stores them.
 fn key_pair(rsa: &RsaKey) -> Result<Generated, GenerateError> {
     Ok(Generated::new(vec![
         (Field::Public, rsa.public_der()?),
@@ -96,6 +99,7 @@ mod tests {
     #[case(Spec::Ec { bits: 384 })]
     #[case(Spec::Ed25519)]
     #[case(Spec::Password { bits: 256 })]
+    #[case(Spec::RuledPassword { bits: 256, rules: PasswordRules { alphabet: kees_common::Alphabet::Hex, ..PasswordRules::default() } })]
     #[case(Spec::Uuid)]
     #[case(Spec::Random { bits: 256 })]
     #[case(Spec::ApiKey { bits: 256 })]

@@ -9,12 +9,13 @@ mod primes;
 mod start;
 
 use aws_lc_rs::digest;
-use kees_common::{Field, Generated, Spec, local};
+use kees_common::{Field, Generated, PasswordRules, Spec, local};
 use rsa::{BigUint, RsaPrivateKey, pkcs8::EncodePrivateKey as _};
 use sequoia_openpgp::types::Timestamp;
 
 use crate::{
-    GenerateError, curve_key, key_pair, openpgp, openpgp::Circumstances, rsa_key::RsaKey, uuid,
+    GenerateError, curve_key, key_pair, openpgp, openpgp::Circumstances, random, rsa_key::RsaKey,
+    uuid,
 };
 
 /// When every key of local mode was made: the start of the year 2020.
@@ -40,6 +41,7 @@ pub fn derive(spec: &Spec, name: &str) -> Result<Generated, GenerateError> {
             Field::Whole,
             local::password(name, *bits),
         )])),
+        Spec::RuledPassword { bits, rules } => ruled_password(*bits, rules, name),
         Spec::Random { bits } => Ok(Generated::new(vec![(
             Field::Whole,
             local::random(name, *bits),
@@ -89,6 +91,25 @@ fn ec_key(bits: u16, name: &str) -> Result<Generated, GenerateError> {
     (0..u8::MAX)
         .find_map(|attempt| key_from(attempt).ok())
         .ok_or_else(|| failed("no hash is a private number"))
+}
+
+/// The password by `rules` for `name`, from hashes of the name instead of random bytes. The original
+/// has no such rules.
+fn ruled_password(
+    bits: u16,
+    rules: &PasswordRules,
+    name: &str,
+) -> Result<Generated, GenerateError> {
+    let mut block = 0_u64;
+    let password = random::password_from(usize::from(bits / 8), rules, |buffer| {
+        for chunk in buffer.chunks_mut(32) {
+            let hash: [u8; 32] = hash(&format!("PASSWORD {block}"), name);
+            chunk.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+            block += 1;
+        }
+        Ok(())
+    })?;
+    Ok(Generated::new(vec![(Field::Whole, password)]))
 }
 
 fn circumstances(name: &str) -> Circumstances {

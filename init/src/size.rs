@@ -2,7 +2,7 @@
 //!
 //! Like the original, kees hands out what is stored, and it never replaces a stored value.
 
-use kees_common::{Generation, SecretType, SecretValue};
+use kees_common::{Generation, SecretType, SecretValue, Spec};
 
 /// Warns if the stored `value` of `generation`, or the stored key of `key_bits` bits, is not what
 /// this run would have created.
@@ -11,9 +11,7 @@ pub(crate) fn warn_of_difference(
     key_bits: Option<usize>,
     value: &SecretValue,
 ) {
-    let asked = usize::from(generation.spec.bits());
-    let secret_type = generation.spec.secret_type();
-    if let Some(difference) = difference(secret_type, asked, key_bits, value) {
+    if let Some(difference) = difference(&generation.spec, key_bits, value) {
         tracing::warn!(
             path = %generation.path,
             "the stored value is not what its annotation asks for: {difference}; a stored value is \
@@ -22,16 +20,12 @@ pub(crate) fn warn_of_difference(
     }
 }
 
-fn difference(
-    secret_type: SecretType,
-    asked: usize,
-    key_bits: Option<usize>,
-    value: &SecretValue,
-) -> Option<String> {
+fn difference(spec: &Spec, key_bits: Option<usize>, value: &SecretValue) -> Option<String> {
+    let asked = usize::from(spec.bits());
     if let Some(stored) = key_bits {
         return (stored != asked).then(|| format!("the key has {stored} bits, not {asked}"));
     }
-    let unit = match secret_type {
+    let unit = match spec.secret_type() {
         SecretType::Password => "characters",
         SecretType::Random => "bytes",
         // The pod names no field that shows the size of the key.
@@ -41,9 +35,7 @@ fn difference(
     if stored != asked {
         return Some(format!("it has {stored} {unit}, not {asked}"));
     }
-    let is_base62 = value.expose().iter().all(u8::is_ascii_alphanumeric);
-    (secret_type == SecretType::Password && !is_base62)
-        .then(|| "it has characters other than 0-9, A-Z and a-z".to_owned())
+    spec.password_rules()?.difference(value.expose())
 }
 
 #[cfg(test)]
@@ -53,49 +45,44 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case(SecretType::Rsa, 2048, Some(2048), "key", None)]
+    #[case(Spec::Rsa { bits: 2048 }, Some(2048), "key", None)]
     #[case(
-        SecretType::Rsa,
-        4096,
+        Spec::Rsa { bits: 4096 },
         Some(2048),
         "key",
         Some("the key has 2048 bits, not 4096")
     )]
-    #[case(SecretType::Gpg, 2048, None, "passphrase", None)]
-    #[case(SecretType::Password, 64, None, "8letters", None)]
+    #[case(Spec::Gpg { bits: 2048, user_id: "a<b>".parse().unwrap() }, None, "passphrase", None)]
+    #[case(Spec::Password { bits: 64 }, None, "8letters", None)]
     // An eighth of the size, rounded down.
-    #[case(SecretType::Password, 70, None, "8letters", None)]
+    #[case(Spec::Password { bits: 70 }, None, "8letters", None)]
     #[case(
-        SecretType::Password,
-        128,
+        Spec::Password { bits: 128 },
         None,
         "8letters",
         Some("it has 8 characters, not 16")
     )]
     #[case(
-        SecretType::Password,
-        64,
+        Spec::Password { bits: 64 },
         None,
         "8 letter",
         Some("it has characters other than 0-9, A-Z and a-z")
     )]
-    #[case(SecretType::Random, 64, None, "8 bytes!", None)]
+    #[case(Spec::Random { bits: 64 }, None, "8 bytes!", None)]
     #[case(
-        SecretType::Random,
-        32,
+        Spec::Random { bits: 32 },
         None,
         "8 bytes!",
         Some("it has 8 bytes, not 4")
     )]
     fn a_difference_of_size_or_type_is_named(
-        #[case] secret_type: SecretType,
-        #[case] asked: usize,
+        #[case] spec: Spec,
         #[case] key_bits: Option<usize>,
         #[case] value: &str,
         #[case] expected: Option<&str>,
     ) {
         let value = SecretValue::new(value.as_bytes().to_vec());
-        let found = difference(secret_type, asked, key_bits, &value);
+        let found = difference(&spec, key_bits, &value);
         assert_eq!(found.as_deref(), expected);
     }
 }

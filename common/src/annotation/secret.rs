@@ -8,6 +8,7 @@ use crate::{
     field::Field,
     name::EntryName,
     names::keys,
+    password_rules::{Alphabet, Classes, PasswordRules},
     secret_type::SecretType,
     spec::Spec,
     user_id::UserId,
@@ -69,6 +70,10 @@ fn dynamic(
             let user_id = user_id(pairs, collect);
             bits.zip(user_id)
                 .map(|(bits, user_id)| Spec::Gpg { bits, user_id })
+        }
+        SecretType::Password => {
+            let rules = password_rules(bits, pairs, collect);
+            bits.zip(rules).map(|(bits, rules)| password(bits, rules))
         }
         other => bits
             .zip(field)
@@ -135,6 +140,7 @@ fn local_spec(
             bits,
             user_id: user_id?.parse().ok()?,
         })),
+        SecretType::Password => Some(password(bits, password_rules(Some(bits), pairs, collect)?)),
         SecretType::Random => Some(spec(secret_type, bits, field.unwrap_or(Field::Whole))),
         other => Some(spec(other, bits, field?)),
     }
@@ -169,7 +175,44 @@ fn user_id(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Option<U
     collect.parse(keys::USER_ID, &text)
 }
 
-/// The spec of any type but GPG.
+/// `alphabet=` and `classes=`. `bits` is the size, if it is valid.
+fn password_rules(
+    bits: Option<u16>,
+    pairs: &mut UnusedPairs<'_>,
+    collect: &mut Collector<'_>,
+) -> Option<PasswordRules> {
+    let alphabet = match pairs.take(keys::ALPHABET) {
+        Some(text) => collect.parse(keys::ALPHABET, &text),
+        None => Some(Alphabet::default()),
+    };
+    let classes = match pairs.take(keys::CLASSES) {
+        Some(text) => collect.parse(keys::CLASSES, &text),
+        None => Some(Classes::default()),
+    };
+    let (alphabet, classes) = (alphabet?, classes?);
+    let text = classes.to_string();
+    if let Some(class) = classes.iter().find(|class| !alphabet.has_class(*class)) {
+        let right = format!("alphabet={alphabet} has no character of the class {class}");
+        collect.error(AnnotationErrorKind::invalid(keys::CLASSES, &text, right));
+        return None;
+    }
+    if bits.is_some_and(|bits| usize::from(bits / 8) < classes.len()) {
+        let right = "a PASSWORD has a size of at least 8 bits for each class";
+        collect.error(AnnotationErrorKind::invalid(keys::CLASSES, &text, right));
+        return None;
+    }
+    Some(PasswordRules { alphabet, classes })
+}
+
+fn password(bits: u16, rules: PasswordRules) -> Spec {
+    if rules == PasswordRules::default() {
+        Spec::Password { bits }
+    } else {
+        Spec::RuledPassword { bits, rules }
+    }
+}
+
+/// The spec of any type but GPG, and of a PASSWORD without rules.
 fn spec(secret_type: SecretType, bits: u16, field: Field) -> Spec {
     match secret_type {
         SecretType::Rsa => Spec::Rsa { bits },

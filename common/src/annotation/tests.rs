@@ -3,8 +3,8 @@ use rstest::rstest;
 
 use super::*;
 use crate::{
-    Field, FileMode, Lease, LocalMode, Lookup, Order, Resource, Secret, SecretType, SecretValue,
-    Source, Spec, StoreName, names::keys, output::Format, pairs,
+    Alphabet, Field, FileMode, Lease, LocalMode, Lookup, Order, PasswordRules, Resource, Secret,
+    SecretType, SecretValue, Source, Spec, StoreName, names::keys, output::Format, pairs,
 };
 
 fn parse(key: &str, value: &str) -> Parsed {
@@ -508,6 +508,74 @@ fn an_unknown_encoding_is_an_error() {
         error("secret.d/a_public", "kind=REFERENCE,type=RSA,encoding=PEM"),
         "encoding=PEM is wrong; use der or pem"
     );
+}
+
+#[rstest]
+#[case("alphabet=base62", Spec::Password { bits: 64 })]
+#[case("alphabet=hex", ruled(Alphabet::Hex, None))]
+#[case(
+    "classes=digit+lower+digit",
+    ruled(Alphabet::Base62, Some("lower+digit"))
+)]
+#[case(
+    "alphabet=ascii,classes=symbol",
+    ruled(Alphabet::Ascii, Some("symbol"))
+)]
+fn a_password_has_rules(#[case] rules: &str, #[case] expected: Spec) {
+    let kinds = [("DYNAMIC", "secret.d/a"), ("REFERENCE", "secret.d/a")];
+    for (kind, key) in kinds {
+        let entry = sound(key, &format!("kind={kind},type=PASSWORD,size=64,{rules}"));
+        let Source::Secret(
+            Secret::Dynamic { spec, .. }
+            | Secret::Reference {
+                local_spec: Some(spec),
+                ..
+            },
+        ) = &entry.source
+        else {
+            panic!("{entry:?}");
+        };
+        assert_eq!(*spec, expected);
+        assert_eq!(sound(key, &entry.annotation_value()), entry);
+    }
+}
+
+fn ruled(alphabet: Alphabet, classes: Option<&str>) -> Spec {
+    let classes = classes.map(|classes| classes.parse().unwrap());
+    Spec::RuledPassword {
+        bits: 64,
+        rules: PasswordRules {
+            alphabet,
+            classes: classes.unwrap_or_default(),
+        },
+    }
+}
+
+#[rstest]
+#[case(
+    "alphabet=base64",
+    "alphabet=base64 is wrong; use base62, ascii or hex"
+)]
+#[case(
+    "classes=letters",
+    "classes=letters is wrong; use lower, upper, digit or symbol, or several of them such as \
+     lower+digit"
+)]
+#[case(
+    "classes=lower+symbol",
+    "classes=lower+symbol is wrong; alphabet=base62 has no character of the class symbol"
+)]
+#[case(
+    "alphabet=hex,classes=upper",
+    "classes=upper is wrong; alphabet=hex has no character of the class upper"
+)]
+#[case(
+    "classes=lower+upper+digit",
+    "classes=lower+upper+digit is wrong; a PASSWORD has a size of at least 8 bits for each class"
+)]
+fn rules_that_no_password_can_follow_are_an_error(#[case] rules: &str, #[case] message: &str) {
+    let value = format!("kind=DYNAMIC,type=PASSWORD,size=16,{rules}");
+    assert_eq!(error("secret.d/a", &value), message);
 }
 
 #[rstest]

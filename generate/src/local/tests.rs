@@ -59,6 +59,25 @@ fn a_uuid_is_the_same_for_ever() {
     assert_eq!(text, Some("d7604d75-f246-41ba-b640-ea4b76f1e7fe"));
 }
 
+#[rstest]
+#[case("ascii", "lower+upper+digit+symbol", "`\"f4[E/xy70)%_W|")]
+#[case("hex", "digit", "733dcba21599c7e4")]
+#[case("base62", "lower+upper+digit", "tZpzSxgY1r9PydEa")]
+fn passwords_by_rules_are_the_same_for_ever(
+    #[case] alphabet: &str,
+    #[case] classes: &str,
+    #[case] expected: &str,
+) {
+    let rules = PasswordRules {
+        alphabet: alphabet.parse().unwrap(),
+        classes: classes.parse().unwrap(),
+    };
+    let spec = Spec::RuledPassword { bits: 128, rules };
+    let derived = derive(&spec, "app.password").unwrap();
+    let value = derived.get(Field::Whole).unwrap();
+    assert_eq!(value.expose_text(), Some(expected));
+}
+
 #[test]
 fn gpg_keys_are_the_same_bytes_for_ever() {
     let derived = |bits| {
