@@ -47,7 +47,8 @@ impl Locator {
 pub struct Member {
     /// The name or ARN of the secret.
     pub secret: StoragePath,
-    /// The member.
+    /// The member. [`Field::Whole`] is no member: the whole text, which is base64 of the value in a
+    /// store that holds text only.
     pub field: Field,
     /// The type of the generation.
     pub secret_type: SecretType,

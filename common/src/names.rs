@@ -50,11 +50,11 @@ pub mod keys {
         CLASSES = "classes", "none";
         /// The store of this entry, one of those that the operator allows.
         STORE = "store", "`init.DOMAIN/store`, else the operator's";
-        /// One member of a JSON object in Secrets Manager: its name, or a JSON Pointer when it begins with `/`. A string comes without its quotes, anything else as its JSON text.
+        /// One member of a JSON object in Secrets Manager or Parameter Store: its name, or a JSON Pointer when it begins with `/`. A string comes without its quotes, anything else as its JSON text.
         PROPERTY = "property", "the whole value";
-        /// The version of a Secrets Manager secret by its stage, for example `AWSPREVIOUS`.
+        /// The version of a Secrets Manager secret by its stage, for example `AWSPREVIOUS`, or of a parameter by its label.
         VERSION_STAGE = "versionStage", "`AWSCURRENT`";
-        /// The version of a Secrets Manager secret by its id.
+        /// The version of a Secrets Manager secret by its id, or of a parameter by its number.
         VERSION_ID = "versionId", "";
         /// Where a lease's numbers are stored, below `leases/`.
         STORAGE_KEY_PREFIX = "storageKeyPrefix", "the name without its field";
@@ -146,7 +146,7 @@ pub mod env {
         HTTPS_PROXY = "HTTPS_PROXY", "";
         /// Hosts, by comma, that are reached without the proxy. Loopback and link-local addresses always are.
         NO_PROXY = "NO_PROXY", "";
-        /// The store: `dynamodb`, `secretsmanager` or `embedded`.
+        /// The store: `dynamodb`, `secretsmanager`, `ssm` or `embedded`.
         STORE = "STORE", "dynamodb";
         /// The stores that annotations may choose, by comma; `STORE` has to be one of them.
         STORES = "STORES", "`STORE` alone";

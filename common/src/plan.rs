@@ -79,11 +79,16 @@ impl Generation {
             .map(|(_, path)| path)
     }
 
+    /// Whether the store holds text only and so the base64 of this generation's one value.
+    fn is_encoded(&self) -> bool {
+        !self.store.holds_bytes() && !self.spec.secret_type().is_text()
+    }
+
     /// Where the value of one field is stored.
     pub fn locator(&self, field: Field) -> Locator {
         Locator {
             path: self.path_of(field).unwrap_or(&self.path).clone(),
-            member: (field != Field::Whole).then(|| Member {
+            member: (field != Field::Whole || self.is_encoded()).then(|| Member {
                 secret: self.path.clone(),
                 field,
                 secret_type: self.spec.secret_type(),

@@ -15,6 +15,8 @@ pub enum StoreName {
     DynamoDb,
     /// AWS Secrets Manager.
     SecretsManager,
+    /// AWS Systems Manager Parameter Store.
+    Ssm,
     /// One SQLite file, for development and tests.
     Embedded,
     /// The memory of the process, for unit tests.
@@ -42,6 +44,7 @@ struct Capabilities {
     has_members: bool,
     has_versions: bool,
     takes_arns: bool,
+    holds_bytes: bool,
     is_persistent: bool,
     paths: PathRule,
 }
@@ -59,9 +62,10 @@ const ANY_PATH: PathRule = PathRule {
 
 impl StoreName {
     /// Every store, in the order in which messages list them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::DynamoDb,
         Self::SecretsManager,
+        Self::Ssm,
         Self::Embedded,
         Self::Memory,
     ];
@@ -76,6 +80,7 @@ impl StoreName {
                 has_members: false,
                 has_versions: false,
                 takes_arns: false,
+                holds_bytes: true,
                 is_persistent: true,
                 paths: ANY_PATH,
             },
@@ -87,10 +92,27 @@ impl StoreName {
                 has_members: true,
                 has_versions: true,
                 takes_arns: true,
+                holds_bytes: true,
                 is_persistent: true,
                 paths: PathRule {
                     accepts: is_secret_name,
                     right: "use 1 to 512 letters, digits and /_+=.@-",
+                },
+            },
+            Self::Ssm => &Capabilities {
+                name: "ssm",
+                region: RegionUse::Required,
+                needs_env_label: false,
+                needs_embedded_file: false,
+                has_members: true,
+                has_versions: true,
+                takes_arns: false,
+                holds_bytes: false,
+                is_persistent: true,
+                paths: PathRule {
+                    accepts: is_parameter_name,
+                    right: "use up to 15 levels of letters, digits and _.-, 1011 characters in all, \
+                            beginning with '/' and not with /aws or /ssm",
                 },
             },
             Self::Embedded => &Capabilities {
@@ -101,6 +123,7 @@ impl StoreName {
                 has_members: false,
                 has_versions: false,
                 takes_arns: false,
+                holds_bytes: true,
                 is_persistent: true,
                 paths: ANY_PATH,
             },
@@ -112,6 +135,7 @@ impl StoreName {
                 has_members: false,
                 has_versions: false,
                 takes_arns: false,
+                holds_bytes: true,
                 is_persistent: false,
                 paths: ANY_PATH,
             },
@@ -160,6 +184,12 @@ impl StoreName {
         self.capabilities().takes_arns
     }
 
+    /// Whether a stored value can be any bytes. Other stores hold text only, and base64 of a value
+    /// that is not text.
+    pub fn holds_bytes(self) -> bool {
+        self.capabilities().holds_bytes
+    }
+
     /// Whether values are still there when the process has ended.
     pub fn is_persistent(self) -> bool {
         self.capabilities().is_persistent
@@ -202,6 +232,22 @@ fn is_secret_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-".contains(&b))
 }
 
+/// What Parameter Store accepts as the name of a parameter (API reference, `PutParameter`).
+fn is_parameter_name(name: &str) -> bool {
+    let levels: Vec<&str> = name.split('/').skip(1).collect();
+    let is_reserved = |level: &&str| {
+        let level = level.to_ascii_lowercase();
+        level.starts_with("aws") || level.starts_with("ssm")
+    };
+    name.len() <= 1011
+        && name.starts_with('/')
+        && levels.len() <= 15
+        && !levels.first().is_some_and(is_reserved)
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"/_.-".contains(&b))
+}
+
 impl FromStr for StoreName {
     type Err = ParseStoreNameError;
 
@@ -240,7 +286,7 @@ mod tests {
         let error = "vault".parse::<StoreName>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "'vault' is not a store; use dynamodb, secretsmanager or embedded"
+            "'vault' is not a store; use dynamodb, secretsmanager, ssm or embedded"
         );
     }
 }

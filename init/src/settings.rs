@@ -297,7 +297,7 @@ impl InitSettings {
         settings
             .embedded_file
             .clone_from(&self.storage.embedded_file);
-        #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
+        #[cfg(any(feature = "dynamodb", feature = "secretsmanager", feature = "ssm"))]
         {
             settings.aws = self.aws.settings();
             settings
@@ -310,7 +310,7 @@ impl InitSettings {
     }
 }
 
-#[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
+#[cfg(any(feature = "dynamodb", feature = "secretsmanager", feature = "ssm"))]
 impl AwsSettings {
     /// These settings, with the proxies and certificates that the environment of this process names.
     fn settings(&self) -> kees_store::aws::AwsSettings {

@@ -9,7 +9,7 @@ use kees_common::{
 /// The stores that annotations may use, and the operator's place in each.
 #[derive(Debug, Clone, Default, Args)]
 pub struct StoreFlags {
-    /// The store of an entry that names none: dynamodb, secretsmanager or embedded
+    /// The store of an entry that names none: dynamodb, secretsmanager, ssm or embedded
     #[arg(long, env = STORE, default_value_t, value_parser = store, value_name = "STORE")]
     pub store: StoreName,
     /// The stores that annotations may name, by comma [default: the one of --store]

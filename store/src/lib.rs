@@ -11,7 +11,7 @@ pub mod dynamodb;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod error;
-#[cfg(feature = "secretsmanager")]
+#[cfg(any(feature = "secretsmanager", feature = "ssm"))]
 mod members;
 #[cfg(feature = "memory")]
 pub mod memory;
@@ -19,6 +19,8 @@ pub mod protocol;
 mod retry;
 #[cfg(feature = "secretsmanager")]
 pub mod secretsmanager;
+#[cfg(feature = "ssm")]
+pub mod ssm;
 mod stores;
 mod token;
 

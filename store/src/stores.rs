@@ -24,6 +24,8 @@ use crate::embedded::Embedded;
 use crate::memory::Memory;
 #[cfg(feature = "secretsmanager")]
 use crate::secretsmanager::SecretsManager;
+#[cfg(feature = "ssm")]
+use crate::ssm::Ssm;
 use crate::{
     CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError, WriteLimits,
     protocol::StoreSet,
@@ -38,6 +40,9 @@ pub enum Store {
     /// AWS Secrets Manager.
     #[cfg(feature = "secretsmanager")]
     SecretsManager(SecretsManager),
+    /// AWS Systems Manager Parameter Store.
+    #[cfg(feature = "ssm")]
+    Ssm(Ssm),
     /// One SQLite file.
     #[cfg(feature = "embedded")]
     Embedded(Embedded),
@@ -54,6 +59,8 @@ macro_rules! each {
             Store::DynamoDb(ref $backend) => $then,
             #[cfg(feature = "secretsmanager")]
             Store::SecretsManager(ref $backend) => $then,
+            #[cfg(feature = "ssm")]
+            Store::Ssm(ref $backend) => $then,
             #[cfg(feature = "embedded")]
             Store::Embedded(ref $backend) => $then,
             #[cfg(feature = "memory")]
@@ -95,7 +102,8 @@ impl CreateStore for Store {
 pub struct StoreSettings {
     /// `ENV_LABEL`, the beginning of the name of DynamoDB's table.
     pub env_label: Option<String>,
-    /// `KMS_KEY_ID`, for the secrets that are created in Secrets Manager. `None`: its own key.
+    /// `KMS_KEY_ID`, for what is created in Secrets Manager and Parameter Store. `None`: their
+    /// own keys.
     pub kms_key_id: Option<String>,
     /// `EMBEDDED_FILE`, for the embedded store.
     pub embedded_file: Option<PathBuf>,
@@ -177,6 +185,12 @@ impl<'a> Opening<'a> {
                 let key = self.settings.kms_key_id.clone();
                 let aws = self.aws(name).await?;
                 Ok(Store::SecretsManager(SecretsManager::new(aws, key)))
+            }
+            #[cfg(feature = "ssm")]
+            StoreName::Ssm => {
+                let key = self.settings.kms_key_id.clone();
+                let aws = self.aws(name).await?;
+                Ok(Store::Ssm(Ssm::new(aws, key)))
             }
             #[cfg(feature = "embedded")]
             StoreName::Embedded => {

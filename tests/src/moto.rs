@@ -1,4 +1,4 @@
-//! moto: Secrets Manager and STS.
+//! moto: Secrets Manager, Systems Manager and STS.
 
 use std::{net::SocketAddr, process::Command};
 

@@ -70,3 +70,24 @@ mod secretsmanager {
 
     kees_store_testing::conformance_tests!(wait, fixture());
 }
+
+#[cfg(test)]
+mod ssm {
+    use kees_store::ssm::Ssm;
+    use kees_tests::Moto;
+
+    use super::*;
+
+    fn fixture() -> Fixture<Ssm> {
+        static SERVER: OnceLock<Moto> = OnceLock::new();
+        let server = SERVER.get_or_init(|| Moto::start_plain().unwrap());
+        Fixture {
+            clients: clients(&server.endpoint(), |aws| Ssm::new(aws, None)),
+            // These are 4,096 bytes in base64, what a standard parameter holds.
+            largest: 3072,
+            is_flat: false,
+        }
+    }
+
+    kees_store_testing::conformance_tests!(wait, fixture());
+}

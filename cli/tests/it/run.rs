@@ -379,7 +379,7 @@ fn a_folder_that_cannot_be_created_does_not_stop_other_workloads() {
 
 #[rstest]
 #[case(&["run"], "FILE")]
-#[case(&["run", "web.yaml", "--store", "s3"], "'s3' is not a store; use dynamodb, secretsmanager or embedded")]
+#[case(&["run", "web.yaml", "--store", "s3"], "'s3' is not a store; use dynamodb, secretsmanager, ssm or embedded")]
 #[case(&["run", "web.yaml", "--store", "memory"], "use embedded")]
 #[case(&["run", "web.yaml", "--store", "dynamodb"], "needs --env-label")]
 #[case(&["run", "web.yaml", "--timeout", "soon"], "use a number of seconds from 0.001 to 86400")]

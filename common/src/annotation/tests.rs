@@ -324,7 +324,7 @@ fn a_lease_is_a_range(
 )]
 #[case(
     "kind=REFERENCE,store=vault",
-    "'vault' is not a store; use dynamodb, secretsmanager or embedded"
+    "'vault' is not a store; use dynamodb, secretsmanager, ssm or embedded"
 )]
 #[case(
     "kind=REFERENCE,storageKey=a\\",
@@ -676,7 +676,7 @@ fn what_has_no_effect_is_a_warning(
 #[case(
     "secret.d/a",
     "kind=REFERENCE,stores=s3",
-    &["the key 'stores' is unknown; did you mean store=", "'s3' is not a store; use dynamodb, secretsmanager or embedded"]
+    &["the key 'stores' is unknown; did you mean store=", "'s3' is not a store; use dynamodb, secretsmanager, ssm or embedded"]
 )]
 #[case("resource.d/a", "storageky=x", &["the key 'storageky' is unknown; did you mean storageKey="])]
 #[case("init.d/storage-prefx", "x", &["unknown; did you mean init.d/storage-prefix"])]
@@ -806,7 +806,7 @@ fn only_the_word_false_opts_out(#[case] value: &str) {
 #[case(
     "store",
     "s3",
-    "'s3' is not a store; use dynamodb, secretsmanager or embedded"
+    "'s3' is not a store; use dynamodb, secretsmanager, ssm or embedded"
 )]
 #[case(
     "format",

@@ -281,12 +281,12 @@ fn a_secret_has_a_name_of_512_characters_at_most() {
 #[case(
     &[("secret.d/a", "kind=REFERENCE,store=dynamodb,property=p")],
     "secret.d/a: property= does not work with the store dynamodb; remove it, or use a store that \
-     supports it: secretsmanager"
+     supports it: secretsmanager or ssm"
 )]
 #[case(
     &[("resource.d/a", "versionId=p")],
     "resource.d/a: versionId= does not work with the store embedded; remove it, or use a store \
-     that supports it: secretsmanager"
+     that supports it: secretsmanager or ssm"
 )]
 #[case(
     &[("resource.d/a", "storageKey=../prod/db")],

@@ -59,7 +59,7 @@ fn the_default_is_what_no_argument_and_no_variable_give() {
 #[case(&["--timeout", "soon"], "TIMEOUT (--timeout) is 'soon': use a number of seconds from 0.001 to 86400")]
 #[case(&["--timeout", "1e9"], "use a number of seconds from 0.001 to 86400")]
 #[case(&["--timeout", "0"], "use a number of seconds from 0.001 to 86400")]
-#[case(&["--store", "s3"], "STORE (--store) is 's3': 's3' is not a store; use dynamodb, secretsmanager or embedded")]
+#[case(&["--store", "s3"], "STORE (--store) is 's3': 's3' is not a store; use dynamodb, secretsmanager, ssm or embedded")]
 #[case(&["--stores", "embedded,s3"], "STORES (--stores) is")]
 #[case(&["--store", "embedded", "--stores", "dynamodb,secretsmanager"], "STORE (--store) is 'embedded', which is not among STORES (--stores), dynamodb, secretsmanager; add it there, or use one of them")]
 #[case(&["--stores", "secretsmanager"], "STORE (--store) is 'dynamodb', which is not among")]

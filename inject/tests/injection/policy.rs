@@ -49,7 +49,7 @@ use crate::pods::{decision, errors, injected, pod, variable, with_policy};
 )]
 #[case::an_unknown_store(
     "rules:\n- namespaces: [a]\n  stores: [vault]",
-    "the policy cannot be read: 'vault' is not a store; use dynamodb, secretsmanager or embedded at line 3, column 11"
+    "the policy cannot be read: 'vault' is not a store; use dynamodb, secretsmanager, ssm or embedded at line 3, column 11"
 )]
 #[case::no_stores(
     "rules:\n- namespaces: [a]\n  stores: []",

@@ -86,6 +86,18 @@ where
     }
 }
 
+/// The error of credentials that were asked for outside a call of the SDK.
+#[cfg(feature = "ssm")]
+pub(super) fn explain_credentials(
+    error: &aws_credential_types::provider::error::CredentialsError,
+) -> AwsError {
+    AwsError::within(error).cloned().unwrap_or_else(|| {
+        let message = format!("no AWS credentials: {}", describe(error));
+        let remedy = "check the profile or the variables that name the identity";
+        AwsError::new(ErrorKind::Credentials, message, remedy)
+    })
+}
+
 fn broken_off(answer: &HttpResponse) -> AwsError {
     let status = answer.status().as_u16();
     let kind = if status >= 500 {

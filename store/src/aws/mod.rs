@@ -9,6 +9,9 @@ mod classify;
 mod credentials;
 mod denial;
 mod error;
+#[cfg(feature = "ssm")]
+pub(crate) mod json;
+#[cfg(any(feature = "dynamodb", feature = "secretsmanager", feature = "ssm"))]
 pub(crate) mod partition;
 mod region;
 mod settings;
@@ -151,6 +154,21 @@ impl Aws {
         let mut config = aws_sdk_sts::config::Builder::from(&self.config);
         config.set_endpoint_url(self.endpoint.as_ref().map(Endpoint::to_string));
         aws_sdk_sts::Client::from_conf(config.build())
+    }
+
+    /// A client of a service that speaks AWS JSON.
+    #[cfg(feature = "ssm")]
+    pub(crate) fn json(&self, service: json::Service) -> json::JsonClient {
+        let own = std::env::var(service.endpoint_variable);
+        let url = match &self.endpoint {
+            Some(endpoint) => endpoint.to_string(),
+            None => own
+                .ok()
+                .filter(|url| !url.is_empty())
+                .or_else(|| self.config.endpoint_url().map(str::to_owned))
+                .unwrap_or_else(|| partition::endpoint(service.name, self.region())),
+        };
+        json::JsonClient::new(service, &self.config, url)
     }
 
     /// A DynamoDB client.

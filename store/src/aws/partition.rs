@@ -1,28 +1,40 @@
 //! The partition of AWS that a Region is in, which every ARN begins with.
 
 /// The Regions that begin so are in a partition of their own (`partitions.json` of the AWS SDKs).
-const PARTITIONS: [(&str, &str); 8] = [
-    ("cn-", "aws-cn"),
-    ("us-gov-", "aws-us-gov"),
-    ("eusc-", "aws-eusc"),
-    ("us-iso-", "aws-iso"),
-    ("us-isob-", "aws-iso-b"),
-    ("eu-isoe-", "aws-iso-e"),
-    ("us-isof-", "aws-iso-f"),
-    ("eu-isof-", "aws-iso-f"),
+const PARTITIONS: [(&str, Partition); 8] = [
+    ("cn-", Partition("aws-cn", "amazonaws.com.cn")),
+    ("us-gov-", Partition("aws-us-gov", "amazonaws.com")),
+    ("eusc-", Partition("aws-eusc", "amazonaws.eu")),
+    ("us-iso-", Partition("aws-iso", "c2s.ic.gov")),
+    ("us-isob-", Partition("aws-iso-b", "sc2s.sgov.gov")),
+    ("eu-isoe-", Partition("aws-iso-e", "cloud.adc-e.uk")),
+    ("us-isof-", Partition("aws-iso-f", "csp.hci.ic.gov")),
+    ("eu-isof-", Partition("aws-iso-f", "csp.hci.ic.gov")),
 ];
 
+/// The name of a partition, and the domain of its endpoints.
+#[derive(Clone, Copy)]
+struct Partition(&'static str, &'static str);
+
 /// The partition of `region`: `aws` for most.
-fn of(region: &str) -> &'static str {
+fn of(region: &str) -> Partition {
     PARTITIONS
         .iter()
         .find(|(begin, _)| region.starts_with(begin))
-        .map_or("aws", |(_, partition)| partition)
+        .map_or(Partition("aws", "amazonaws.com"), |(_, partition)| {
+            *partition
+        })
+}
+
+/// The URL of a service.
+#[cfg(feature = "ssm")]
+pub(super) fn endpoint(service: &str, region: &str) -> String {
+    format!("https://{service}.{region}.{}", of(region).1)
 }
 
 /// The ARN of a resource in any account, as an IAM policy names it.
 pub(crate) fn arn(service: &str, region: &str, resource: &str) -> String {
-    format!("arn:{}:{service}:{region}:*:{resource}", of(region))
+    format!("arn:{}:{service}:{region}:*:{resource}", of(region).0)
 }
 
 #[cfg(test)]

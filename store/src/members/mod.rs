@@ -5,7 +5,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use kees_common::{Locator, Member, SecretValue, StoreName};
+use kees_common::{Field, Locator, Member, SecretValue, StoreName};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -25,6 +25,10 @@ pub(crate) struct Holder {
 #[derive(Clone)]
 pub(crate) enum Content {
     Text(Zeroizing<String>),
+    #[cfg_attr(
+        not(feature = "secretsmanager"),
+        allow(dead_code, reason = "other stores hold text only")
+    )]
     Binary(Zeroizing<Vec<u8>>),
 }
 
@@ -48,6 +52,10 @@ impl Content {
     }
 
     fn member(&self, member: &Member) -> Result<SecretValue, MemberError> {
+        if member.field == Field::Whole {
+            let decoded = SecretValue::from_base64(self.text()?);
+            return decoded.map_err(|_| MemberError::TextNotBase64);
+        }
         let members = parse_object(self.text()?)?;
         let name = member.field.as_str();
         let raw = members.get(name).ok_or_else(|| missing(name, &members))?;

@@ -37,6 +37,7 @@ impl Payload {
         }
     }
 
+    #[cfg(feature = "secretsmanager")]
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
