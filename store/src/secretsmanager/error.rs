@@ -4,7 +4,7 @@
 use aws_smithy_types::date_time::Format;
 use kees_common::StoragePath;
 
-use super::{SECRET, SecretsManager, read::Version};
+use super::{SECRET, SecretsManager, version::Version};
 use crate::{ErrorKind, StoreError};
 
 /// The code for a secret, a version or a value that is not there.

@@ -11,6 +11,7 @@
 mod create;
 mod error;
 mod read;
+mod version;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use super::{
     SECRET, SecretsManager,
     error::{NOT_FOUND, is_being_deleted, not_found},
+    version::Version,
 };
 use crate::{
     ErrorKind, Found, StoreError,
@@ -33,28 +34,6 @@ const SIDE_BY_SIDE: usize = 16;
 
 const GET: &str = "secretsmanager:GetSecretValue";
 const BATCH_GET: &str = "secretsmanager:BatchGetSecretValue";
-
-/// One version of one secret.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Version {
-    pub(super) secret: StoragePath,
-    pub(super) stage: Option<String>,
-    pub(super) id: Option<String>,
-}
-
-impl Version {
-    fn of(locator: &Locator) -> Self {
-        Self {
-            secret: locator.secret_id().clone(),
-            stage: locator.version_stage.clone(),
-            id: locator.version_id.clone(),
-        }
-    }
-
-    fn is_current(&self) -> bool {
-        self.stage.is_none() && self.id.is_none()
-    }
-}
 
 /// What a version of a secret holds; `None` where there is no such secret.
 type Fetched = Result<Option<Content>, StoreError>;

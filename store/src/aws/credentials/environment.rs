@@ -3,14 +3,16 @@
 use std::{env, path::PathBuf};
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_runtime_api::client::result::ConnectorError;
-use kees_common::{error_chain::sources, names::env as names};
+use kees_common::names::env as names;
 
-use super::pod_identity;
+use super::{
+    error::{credentials_error, is_misconfigured, unreached},
+    pod_identity,
+};
 use crate::{
     ErrorKind,
     aws::{
-        error::{AwsError, describe, is_unsent},
+        error::{AwsError, describe},
         settings::Caller,
     },
 };
@@ -156,28 +158,4 @@ impl Environment {
         let message = format!("no AWS identity: {present} is set and {absent} is not");
         credentials_error(message, remedy)
     }
-}
-
-/// The kind, where the source could not be reached.
-pub(super) fn unreached(error: &CredentialsError) -> Option<ErrorKind> {
-    if matches!(error, CredentialsError::ProviderTimedOut(_)) {
-        return Some(ErrorKind::TimedOut);
-    }
-    let connector = sources(error).find_map(|error| error.downcast_ref::<ConnectorError>())?;
-    if is_unsent(connector) {
-        None
-    } else if connector.is_timeout() {
-        Some(ErrorKind::TimedOut)
-    } else {
-        Some(ErrorKind::Unreachable)
-    }
-}
-
-/// Whether something was set, and set wrongly.
-pub(super) fn is_misconfigured(error: &CredentialsError) -> bool {
-    matches!(error, CredentialsError::InvalidConfiguration(_))
-}
-
-pub(super) fn credentials_error(message: impl Into<String>, remedy: &str) -> AwsError {
-    AwsError::new(ErrorKind::Credentials, message, remedy)
 }

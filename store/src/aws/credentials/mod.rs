@@ -8,6 +8,7 @@
 //! soon.
 
 mod environment;
+mod error;
 mod pod_identity;
 mod profile;
 mod session;

@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 
-use super::environment::{credentials_error, is_misconfigured, unreached};
+use super::error::{credentials_error, is_misconfigured, unreached};
 use crate::{
     ErrorKind,
     aws::error::{AwsError, describe},

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use kees_common::Endpoint;
 
-use super::environment::credentials_error;
+use super::error::credentials_error;
 use crate::{
     ErrorKind,
     aws::{classify::explain, error::AwsError},
