@@ -224,7 +224,7 @@ async fn a_server_without_a_policy_warns_once() {
 #[case::region(&["--aws-region", "eu west"], 64, "it is not the name of a Region")]
 #[case::endpoint(&["--aws-endpoint", "localhost:8000"], 64, "it does not begin with http://")]
 #[case::root(&["--run-as", "0"], 64, "'0' is not a uid to run as")]
-#[case::memory(&["--store", "memory"], 64, "the store memory loses its values when the init container ends")]
+#[case::memory(&["--store", "memory"], 64, "the store memory ends with the process")]
 #[case::expression(&["--wired-image", ""], 64, "it is empty and would match every image")]
 #[case::syntax(&["--wired-image", "("], 64, "not a regular expression: unclosed group")]
 #[case::variable(&["--init-env", "A"], 64, "use NAME=VALUE")]
