@@ -1,9 +1,8 @@
-//! One SQLite file, for laptops, tests and the README's first command.
+//! One SQLite file, for local use, tests and the README's first command.
 //!
-//! Several processes use it at once: each call is one transaction, and whoever finds the file
-//! locked waits in SQLite's own busy handler. The rollback journal is used rather than the
-//! write-ahead log: nothing stays beside the file when it is not in use, and it works on every file
-//! system that has locks.
+//! Several processes can use it at the same time. Each call is one transaction; a process that finds
+//! the file locked waits in SQLite's busy handler. The journal is a rollback journal, not a
+//! write-ahead log: it leaves no other file behind, and it works on every file system that has locks.
 
 use std::{
     fs::OpenOptions,
@@ -24,18 +23,18 @@ use crate::{
     CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError, WriteLimits,
 };
 
-/// How long a call waits for another process's transaction. Those are short; what is still locked
-/// then is tried again as a throttled store is.
+/// How long a call waits for the transaction of another process. If the file is still locked then,
+/// the call is tried again like one of a throttled store.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Made by whoever comes first; a file that has it already is left as it is.
+/// Creates the table, unless the file has it.
 const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS kees_secret (name TEXT PRIMARY KEY, value BLOB NOT NULL)";
 
 const MAKE_ROOM: &str = "make room on the file's disk";
 const NO_FOLDER: &str = "let EMBEDDED_FILE name a file in a folder that exists";
 
-/// A store in one file, which is opened, and made where it is missing, by the first call.
+/// A store in one file. The first call opens the file, and creates it if it does not exist.
 #[derive(Debug, Clone)]
 pub struct Embedded(Arc<File>);
 
@@ -54,7 +53,7 @@ impl Embedded {
         }))
     }
 
-    /// Runs `work` where it may block.
+    /// Runs `work` on a thread that may block.
     async fn with<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -131,7 +130,7 @@ impl CreateStore for Embedded {
 
 impl File {
     fn open(&self) -> Result<Connection, StoreError> {
-        self.make_private()?;
+        self.create_private()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || {
             let connection = Connection::open_with_flags(&self.path, flags)?;
@@ -142,24 +141,24 @@ impl File {
         open().map_err(|error| self.explain(&error, "open"))
     }
 
-    /// SQLite makes files that others may read; so the file is there, empty, before SQLite comes.
-    /// Its journal takes the file's mode.
-    fn make_private(&self) -> Result<(), StoreError> {
-        let made = OpenOptions::new()
+    /// SQLite creates files that other users may read. So the file is created, empty, before SQLite
+    /// opens it. SQLite gives its journal the mode of the file.
+    fn create_private(&self) -> Result<(), StoreError> {
+        let created = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
             .mode(0o600)
             .open(&self.path);
-        match made {
+        match created {
             Ok(_) => Ok(()),
-            // It may still be readable, which SQLite finds out.
+            // It may still be readable; SQLite finds out.
             Err(_) if self.path.exists() => Ok(()),
-            Err(error) => Err(self.cannot_make(&error)),
+            Err(error) => Err(self.cannot_create(&error)),
         }
     }
 
-    /// Reads all paths in one transaction, so in one snapshot.
+    /// Reads all paths in one transaction, which is one snapshot.
     fn read(
         &self,
         connection: &mut Connection,
@@ -182,7 +181,7 @@ impl File {
         read().map_err(|error| self.explain(&error, "read"))
     }
 
-    /// What a row holds, which SQLite itself lets be of any type.
+    /// The value of a row. SQLite allows any type in it.
     fn value(&self, path: &StoragePath, stored: ValueRef<'_>) -> Result<SecretValue, StoreError> {
         match stored {
             ValueRef::Blob(bytes) => Ok(SecretValue::new(bytes.to_vec())),
@@ -231,17 +230,17 @@ impl File {
             _ => self.error(
                 ErrorKind::Setup,
                 &message,
-                "let EMBEDDED_FILE name a file that kees made, or one that does not exist yet",
+                "let EMBEDDED_FILE name a file that kees created, or one that does not exist yet",
             ),
         };
         explained.code = error.sqlite_error_code().map(|code| format!("{code:?}"));
         explained
     }
 
-    fn cannot_make(&self, error: &io::Error) -> StoreError {
+    fn cannot_create(&self, error: &io::Error) -> StoreError {
         let message = error.to_string();
         match error.kind() {
-            io::ErrorKind::PermissionDenied => self.denied("make", &message),
+            io::ErrorKind::PermissionDenied => self.denied("create", &message),
             io::ErrorKind::StorageFull => self.error(ErrorKind::Setup, &message, MAKE_ROOM),
             _ => self.error(ErrorKind::Setup, &message, NO_FOLDER),
         }
@@ -254,7 +253,8 @@ impl File {
     }
 
     fn malformed(&self, path: &StoragePath, how: &str) -> StoreError {
-        let remedy = "store its bytes as a BLOB, or delete its row so that kees makes it anew";
+        let remedy =
+            "store its bytes as a BLOB, or delete its row so that kees creates the value again";
         let mut error = self.error(
             ErrorKind::Malformed,
             &format!("the value of {path} {how}"),
@@ -276,8 +276,8 @@ impl File {
     }
 }
 
-/// How a write ends that finds something under its names. What is there to the last bit is this
-/// same write, sent again: random values do not meet by chance.
+/// How a write ends if some of its names exist. Equal values are those of the same request, sent
+/// before: generated values are never equal by chance.
 fn already_there(
     transaction: &Transaction<'_>,
     items: &[(StoragePath, SecretValue)],

@@ -9,7 +9,7 @@ use kees_common::{Locator, SecretValue, StoragePath, StoreName};
 
 use crate::{CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits};
 
-/// A store that ends with its process. All of it is one lock, so every read is a snapshot.
+/// A store that ends with its process. It has one lock, so every read is a snapshot.
 #[derive(Debug, Default)]
 pub struct Memory {
     values: Mutex<HashMap<StoragePath, SecretValue>>,
@@ -21,41 +21,19 @@ impl Memory {
         Self::default()
     }
 
-    /// Puts a value there as something other than kees does: for REFERENCE entries, resources, and
-    /// the halves that a test wants to find. Replaces what is there.
+    /// Stores one value, and replaces an existing one: for REFERENCE entries, resources, and the
+    /// incomplete generations of tests.
     pub fn put(&self, path: StoragePath, value: SecretValue) {
         self.values().insert(path, value);
     }
 
-    /// What lies at `path`.
+    /// The value at `path`.
     pub fn get(&self, path: &StoragePath) -> Option<SecretValue> {
         self.values().get(path).cloned()
     }
 
-    /// The whole of [`CreateStore::create`], which waits for nothing.
-    pub(crate) fn insert(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
-        let items = request.items()?;
-        let mut values = self.values();
-        if items
-            .iter()
-            .all(|(path, value)| values.get(*path) == Some(*value))
-        {
-            // Random values do not meet by chance: this is the same write again.
-            return Ok(Creation::Created);
-        }
-        if items.iter().any(|(path, _)| values.contains_key(*path)) {
-            return Ok(Creation::Exists);
-        }
-        values.extend(
-            items
-                .into_iter()
-                .map(|(path, value)| (path.clone(), value.clone())),
-        );
-        Ok(Creation::Created)
-    }
-
     fn values(&self) -> MutexGuard<'_, HashMap<StoragePath, SecretValue>> {
-        // Nothing panics while it holds the lock half way through a change.
+        // No change is left half done by a panic, so a poisoned lock holds sound values.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,6 +66,20 @@ impl CreateStore for Memory {
     }
 
     async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
-        self.insert(request)
+        let items = request.items()?;
+        let mut values = self.values();
+        if items
+            .iter()
+            .all(|(path, value)| values.get(*path) == Some(*value))
+        {
+            // Generated values are never equal by chance, so this is the same request again.
+            return Ok(Creation::Created);
+        }
+        if items.iter().any(|(path, _)| values.contains_key(*path)) {
+            return Ok(Creation::Exists);
+        }
+        let items = items.into_iter();
+        values.extend(items.map(|(path, value)| (path.clone(), value.clone())));
+        Ok(Creation::Created)
     }
 }

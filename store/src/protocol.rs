@@ -11,6 +11,7 @@ mod driver;
 mod errors;
 pub mod group;
 pub mod machine;
+mod pauses;
 mod wanted;
 
 pub use driver::obtain;

@@ -1,17 +1,17 @@
-//! What tells a repeated write from another writer's.
+//! Distinguishes a repeated write from the write of another writer.
 
 use std::fmt::Write as _;
 
-/// One for each generation that is made: 128 random bits in hexadecimal, within the 36 characters
-/// of DynamoDB's `ClientRequestToken` and the 32 to 64 of Secrets Manager's.
+/// One for each write request: 128 random bits in hexadecimal. DynamoDB's `ClientRequestToken` has up
+/// to 36 characters, that of Secrets Manager 32 to 64.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyToken(String);
 
 impl IdempotencyToken {
-    /// A token that no other writer has.
+    /// A token that no other request has.
     ///
     /// # Errors
-    /// [`RandomnessError`] where the operating system gives none.
+    /// [`RandomnessError`] if the operating system gives no random bits.
     pub fn random() -> Result<Self, RandomnessError> {
         let mut bits = [0; 16];
         aws_lc_rs::rand::fill(&mut bits).map_err(|_| RandomnessError)?;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use kees_common::{SecretValue, Spec, StoreName};
+use kees_common::{Field, SecretValue, Spec, StoreName};
 use kees_init::{
     Exit, Origin,
     settings::{CreatePolicy, Pause, Timeout},
@@ -34,6 +34,20 @@ async fn a_run_waits_for_a_reference_that_is_stored_later() {
         .await
         .unwrap();
     assert_eq!((report.count(Origin::Found), stores.reads()), (1, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_that_another_writer_stores_field_by_field_is_read_whole() {
+    let generated = kees_generate::generate(&Spec::Rsa { bits: 2048 }).unwrap();
+    let of = |field| generated.get(field).unwrap().clone();
+    let stores = Scripted::put_later(4, [("/tls_private", of(Field::Private))]);
+    stores
+        .memory
+        .put("/tls_public".parse().unwrap(), of(Field::Public));
+    let rsa = "kind=DYNAMIC,type=RSA,size=2048";
+    let annotations = [("secret/tls_public", rsa), ("secret/tls_private", rsa)];
+    let report = Pod::new().run(&annotations, &stores).await.unwrap();
+    assert_eq!((report.count(Origin::Found), stores.creations()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]

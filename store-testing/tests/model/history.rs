@@ -12,6 +12,7 @@ const EPOCHS: usize = 3;
 
 /// What happened in a run, as far as the properties need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each property")]
 pub(crate) struct History {
     /// How often each generation has been deleted. What was read or written after one deletion and
     /// before the next one is of one epoch.

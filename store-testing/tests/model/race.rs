@@ -7,7 +7,7 @@ use crate::{
     history::History,
     mutations::Mutation,
     state::{Answer, FIELDS, GENERATIONS, LEFT_BEHIND, Sender, State},
-    writer::{Call, Writer},
+    writer::{Call, Writer, unread},
 };
 
 /// How many processes race. More add states, not behaviours: with three, one can win, one lose and
@@ -85,7 +85,7 @@ impl Race {
             let at = (writer, index);
             match call {
                 Call::Read(batch) if self.is_consistent() => {
-                    let unread = state.unread(self, writer, batch);
+                    let unread = unread(self, writer, batch);
                     actions.extend(unread.map(|field| Action::ReadField(at, field)));
                 }
                 Call::Read(_) => {

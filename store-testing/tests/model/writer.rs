@@ -39,6 +39,7 @@ pub(crate) enum Call {
 
 /// What a batch has read of one generation so far.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::option_option, reason = "not read yet, or read and absent")]
 pub(crate) struct OfGeneration {
     pub(crate) generation: usize,
     /// For each field of the generation, what was read; `None` where it has not been read yet.
@@ -348,18 +349,17 @@ impl State {
         let own = batch.into_iter().map(own).collect();
         self.tell(race, writer, own, &[]);
     }
+}
 
-    /// Fields that a batch has still to read.
-    pub(crate) fn unread<'s>(
-        &'s self,
-        race: &'s Race,
-        writer: usize,
-        batch: &'s [OfGeneration],
-    ) -> impl Iterator<Item = (usize, usize)> + 's {
-        batch.iter().flat_map(move |of| {
-            race.named(writer, of.generation)
-                .filter(|field| of.found[*field].is_none())
-                .map(|field| (of.generation, field))
-        })
-    }
+/// Fields that a batch has still to read.
+pub(crate) fn unread<'s>(
+    race: &'s Race,
+    writer: usize,
+    batch: &'s [OfGeneration],
+) -> impl Iterator<Item = (usize, usize)> + 's {
+    batch.iter().flat_map(move |of| {
+        race.named(writer, of.generation)
+            .filter(|field| of.found[*field].is_none())
+            .map(|field| (of.generation, field))
+    })
 }

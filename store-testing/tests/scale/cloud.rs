@@ -89,9 +89,9 @@ pub(super) enum Identity {
     /// They are there already.
     Given,
     /// STS `AssumeRoleWithWebIdentity`, one call for each pod.
-    WebIdentity,
+    Sts,
     /// EKS Auth `AssumeRoleForPodIdentity`, one call for each pod.
-    PodIdentity,
+    EksAuth,
 }
 
 /// A second's worth of calls at most, refilled all the time.
@@ -220,8 +220,8 @@ impl Cloud {
         let is_assumed = {
             let mut state = self.state();
             let is_assumed = match identity {
-                Identity::PodIdentity => state.eks_auth.take(1.0),
-                Identity::WebIdentity | Identity::Given => state.sts.take(1.0),
+                Identity::EksAuth => state.eks_auth.take(1.0),
+                Identity::Sts | Identity::Given => state.sts.take(1.0),
             };
             state.calls += 1;
             state.throttled += u64::from(!is_assumed);

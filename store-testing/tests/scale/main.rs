@@ -136,13 +136,13 @@ fn scenarios() -> Vec<Scenario> {
         Scenario {
             name: "DynamoDB on demand, found, with a web identity (STS)",
             store: DynamoDb,
-            identity: Identity::WebIdentity,
+            identity: Identity::Sts,
             ..base.clone()
         },
         Scenario {
             name: "DynamoDB on demand, found, with EKS Pod Identity",
             store: DynamoDb,
-            identity: Identity::PodIdentity,
+            identity: Identity::EksAuth,
             ..base
         },
     ]

@@ -64,7 +64,7 @@ fn connect(path: &Path) -> Connection {
 }
 
 #[test]
-fn nobody_else_may_read_the_file_and_nothing_stays_beside_it() {
+fn no_other_user_may_read_the_file_and_no_other_file_stays() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kees.sqlite");
     use_it(&Embedded::new(file.clone())).1.unwrap();

@@ -14,23 +14,17 @@ use super::{
     call::{Call, Done, Write, execute},
     errors,
     group::{Group, GroupEffect, GroupEvent, MemberRules, RequestId, Size, WriteAnswer},
-    machine::{End, Pause, Rules, WhenAbsent, WriteError},
+    machine::{End, Pause, Rules, WriteError},
+    pauses::Pauses,
     wanted::{Generator, Obtained, Run, StoreSet, Wanted},
 };
 use crate::{
-    Backoff, CreateStore, Creation, ErrorKind, Found, IdempotencyToken, ReadStore, RetryBudget,
-    StoreError, WriteLimits,
+    CreateStore, Creation, ErrorKind, Found, IdempotencyToken, ReadStore, RetryBudget, StoreError,
+    WriteLimits,
 };
 
 /// How many writes are under way, or wait to be tried again, at the same time.
 const WRITES: usize = 16;
-
-/// How long an incomplete generation is read again before it is an error. The original kees stores
-/// a pair with one call after the other.
-const INCOMPLETE: Duration = Duration::from_secs(10);
-
-/// A read that begins with less time than this would only be cut off.
-const LAST_READ: Duration = Duration::from_millis(200);
 
 /// Reads everything that is wanted, creates what is absent and may be created, and waits for the
 /// rest. One answer for each, in their order.
@@ -105,10 +99,8 @@ struct Driver<'a, S, G: Generator> {
     writing: Arc<Semaphore>,
     /// The places that requests keep while they wait to be tried again.
     places: HashMap<RequestId, OwnedSemaphorePermit>,
-    backoffs: HashMap<(usize, Pause), Backoff>,
-    /// The budget that is left when an incomplete generation becomes an error.
-    incomplete_until: HashMap<usize, Duration>,
-    /// StoreSet of which an error was reported.
+    pauses: Pauses,
+    /// The stores of which an error was reported.
     unavailable: HashSet<StoreName>,
     /// How many members are being generated.
     generating: usize,
@@ -127,8 +119,7 @@ impl<'a, S: StoreSet, G: Generator> Driver<'a, S, G> {
             requests: HashMap::new(),
             writing: Arc::new(Semaphore::new(WRITES)),
             places: HashMap::new(),
-            backoffs: HashMap::new(),
-            incomplete_until: HashMap::new(),
+            pauses: Pauses::new(run.retry_delay),
             unavailable: HashSet::new(),
             generating: 0,
         }
@@ -253,52 +244,18 @@ impl<'a, S: StoreSet, G: Generator> Driver<'a, S, G> {
     }
 
     fn pause(&mut self, pause: Pause, members: Vec<usize>, left: Duration) -> Begun<'a, S, G> {
-        let mut backoffs = members.iter().map(|member| {
-            let backoff = self.backoffs.entry((*member, pause)).or_default();
-            backoff.pause()
-        });
-        let backoff = backoffs.next().unwrap_or_default();
-        // Those that pause together back off together.
-        backoffs.for_each(drop);
-        match pause {
-            Pause::Absent => {
-                self.run.observer.waiting(&members);
-                // Without a delay of the operator's the reads end close to the deadline.
-                let length = self.run.retry_delay.unwrap_or(backoff.min(left / 2));
-                let is_over = left < LAST_READ || length >= left;
-                pause_or_end(members, length, is_over)
-            }
-            Pause::Incomplete => self.pause_incomplete(members, backoff, left),
-            Pause::RetryRead | Pause::RetryWrite | Pause::Replication => {
-                pause_or_end(members, backoff, backoff >= left)
-            }
-        }
-    }
-
-    /// The last read is made when [`INCOMPLETE`] is over, or close to the deadline.
-    fn pause_incomplete(
-        &mut self,
-        members: Vec<usize>,
-        backoff: Duration,
-        left: Duration,
-    ) -> Begun<'a, S, G> {
-        let Some(member) = members.first().copied() else {
+        let Some(first) = members.first().copied() else {
             return Begun::Ended;
         };
-        self.run.observer.incomplete(member);
-        let is_created_by_others = self.wanted[member].when_absent == WhenAbsent::Wait;
-        let until = *self.incomplete_until.entry(member).or_insert_with(|| {
-            if is_created_by_others {
-                Duration::ZERO
-            } else {
-                left.saturating_sub(INCOMPLETE)
-            }
-        });
-        let remaining = left.saturating_sub(until);
-        if until.is_zero() {
-            pause_or_end(members, backoff.min(left / 2), left < LAST_READ)
-        } else {
-            pause_or_end(members, backoff.min(remaining), remaining.is_zero())
+        match pause {
+            Pause::Absent => self.run.observer.waiting(&members),
+            Pause::Incomplete => self.run.observer.incomplete(first),
+            Pause::RetryRead | Pause::RetryWrite | Pause::Replication => {}
+        }
+        let when_absent = self.wanted[first].when_absent;
+        match self.pauses.next(pause, &members, when_absent, left) {
+            Some(length) => Begun::Calls(vec![Call::Pause { members, length }]),
+            None => Begun::Event(GroupEvent::TimeIsOver(members)),
         }
     }
 
@@ -330,7 +287,7 @@ impl<'a, S: StoreSet, G: Generator> Driver<'a, S, G> {
             }
             if errors.is_empty() {
                 self.read_errors.remove(member);
-                self.backoffs.remove(&(*member, Pause::RetryRead));
+                self.pauses.read_succeeded(*member);
                 events.push(GroupEvent::Read(*member, values));
                 continue;
             }
@@ -454,19 +411,6 @@ impl<'a, S: StoreSet, G: Generator> Driver<'a, S, G> {
                 }))
             }
         }
-    }
-}
-
-/// A pause of this length, or the end of the time that these members have.
-fn pause_or_end<'a, S: StoreSet, G>(
-    members: Vec<usize>,
-    length: Duration,
-    is_over: bool,
-) -> Begun<'a, S, G> {
-    if is_over {
-        Begun::Event(GroupEvent::TimeIsOver(members))
-    } else {
-        Begun::Calls(vec![Call::Pause { members, length }])
     }
 }
 

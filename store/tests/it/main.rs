@@ -1,11 +1,7 @@
 //! The protocol against stores that fail as a test says, and the conformance suite against the
 //! stores that need no server.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may fail like this"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may fail like this")]
 
 mod calls;
 mod conformance;

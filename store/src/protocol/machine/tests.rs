@@ -18,11 +18,19 @@ fn read(found: [Option<u8>; 2]) -> Event<u8> {
     Event::Read(found.to_vec())
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "compared with the machine's answer"
+)]
 fn stored(value: u8, is_created: bool) -> Option<Effect<u8>> {
     let values = vec![value; 2];
     Some(Effect::End(End::Stored { values, is_created }))
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "compared with the machine's answer"
+)]
 fn ended(end: End<u8>) -> Option<Effect<u8>> {
     Some(Effect::End(end))
 }
