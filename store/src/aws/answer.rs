@@ -1,6 +1,6 @@
 //! What AWS's own error codes mean, and what to do about each.
 
-use super::{denial, error::AwsError};
+use super::{denial, error::AwsError, throttling::throttled};
 use crate::ErrorKind;
 
 /// An error answer of AWS.
@@ -111,13 +111,6 @@ impl Answer<'_> {
             ),
         }
     }
-}
-
-pub(super) fn throttled() -> (ErrorKind, String) {
-    (
-        ErrorKind::Throttled,
-        "nothing if it passes: it is tried again until the deadline; else raise the table's capacity or the account's quota".to_owned(),
-    )
 }
 
 fn server() -> (ErrorKind, String) {

@@ -3,34 +3,22 @@
 //! Only code, message and status of an answer are used, never the SDK's own `Debug` output, which may
 //! hold a request or an answer with a value in it.
 
-use std::{borrow::Cow, error::Error};
+use std::error::Error;
 
 use aws_smithy_runtime_api::client::{
     orchestrator::HttpResponse,
     result::{ConnectorError, SdkError},
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use kees_common::{StoragePath, StoreName, error_chain::sources};
+use kees_common::error_chain::sources;
 use rustls::CertificateError;
 
 use super::{
     answer::Answer,
+    call::Call,
     error::{AwsError, UNBUILT, describe, is_unsent},
 };
 use crate::{ErrorKind, StoreError};
-
-/// A call to AWS, for the error that it may end in.
-#[derive(Debug, Clone)]
-pub struct Call<'a> {
-    /// The store.
-    pub store: StoreName,
-    /// The IAM action, `dynamodb:GetItem`.
-    pub action: &'static str,
-    /// The resource as IAM names it.
-    pub resource: Cow<'a, str>,
-    /// The path, where the call is about one.
-    pub path: Option<&'a StoragePath>,
-}
 
 /// The error that `call` ended in. Codes with a meaning of their own to one operation
 /// (`ResourceNotFoundException`, `TransactionCanceledException`) are [`ErrorKind::Other`] here; the

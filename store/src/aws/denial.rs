@@ -1,6 +1,6 @@
 //! Denials by IAM, or by KMS through another service: which action on which resource is missing.
 
-use super::answer::throttled;
+use super::throttling::throttled;
 use crate::ErrorKind;
 
 /// A denial of a call of `action` on `resource`, and what to do. IAM's own message names both more

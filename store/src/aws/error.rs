@@ -6,7 +6,7 @@ use std::error::Error;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use kees_common::error_chain::{join, sources};
 
-use super::Call;
+use super::call::Call;
 use crate::{ErrorKind, StoreError};
 
 /// An error that is fully explained where it happens (no credentials, a wrong CA bundle). The SDK

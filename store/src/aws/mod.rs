@@ -5,6 +5,7 @@
 //! by [`classify()`].
 
 mod answer;
+mod call;
 mod classify;
 mod credentials;
 mod denial;
@@ -15,12 +16,14 @@ pub(crate) mod json;
 pub(crate) mod partition;
 mod region;
 mod settings;
+mod throttling;
 mod transport;
 mod trust;
 
+pub use call::Call;
+pub use classify::classify;
 #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
 pub(crate) use classify::classify_code;
-pub use classify::{Call, classify};
 pub use region::{RegionError, region_of_environment};
 pub use settings::{AwsSettings, Caller};
 

@@ -2,7 +2,7 @@
 
 use kees_common::Locator;
 
-use super::Holder;
+use super::holder::Holder;
 use crate::{ErrorKind, StoreError};
 
 /// Why there is no such member. It names members, and never what they hold.

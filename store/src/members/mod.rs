@@ -1,25 +1,19 @@
 //! What stores with members hold under one name: the one value, or a JSON object of several.
 
 mod error;
+mod holder;
 mod write;
 
 use std::collections::BTreeMap;
 
-use kees_common::{Field, Locator, Member, SecretValue, StoreName};
+use kees_common::{Field, Locator, Member, SecretValue};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use self::error::MemberError;
+pub(crate) use self::holder::Holder;
 pub(crate) use self::write::{Payload, invalid, without_values};
 use crate::Found;
-
-/// The store that holds a value, and what it calls it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Holder {
-    pub(crate) store: StoreName,
-    /// For messages: `secret`, `parameter`.
-    pub(crate) noun: &'static str,
-}
 
 /// What a store holds under one name.
 #[derive(Clone)]

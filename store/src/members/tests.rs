@@ -1,4 +1,4 @@
-use kees_common::{Field, SecretType};
+use kees_common::{Field, SecretType, StoreName};
 use proptest::prelude::*;
 use rstest::rstest;
 

@@ -5,7 +5,7 @@ use std::mem;
 use kees_common::{Field, Generation, SecretValue, StoragePath};
 use zeroize::Zeroizing;
 
-use super::Holder;
+use super::holder::Holder;
 use crate::{ErrorKind, NewGeneration, StoreError};
 
 const BUG: &str = "report this as a defect of kees";

@@ -1,4 +1,5 @@
 use aws_smithy_runtime_api::box_error::BoxError;
+use kees_common::{StoragePath, StoreName};
 use rstest::rstest;
 
 use super::*;
