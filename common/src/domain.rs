@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 pub struct Domain(String);
 
 impl Domain {
-    /// The domain as it was written.
+    /// The domain as it is written.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,51 +1,59 @@
-//! The downward-API file, as the kubelet writes a pod's annotations: one line an annotation,
-//! `key="value"`, sorted by key, the value quoted as Go's `strconv.Quote` does.
+//! The downward-API file in which the kubelet writes a pod's annotations: `key="value"` on each line,
+//! sorted by key, with the value quoted as by Go's `strconv.Quote`.
 
 use std::{
     collections::{BTreeMap, btree_map},
     fmt::{self, Write as _},
 };
 
-/// The longest key that Kubernetes takes: a prefix of 253 characters, `/` and a name of 63.
+/// The longest key that Kubernetes accepts: a prefix of 253 characters, `/` and a name of 63.
 const LONGEST_KEY: usize = 253 + 1 + 63;
 
-/// The annotations in `text`, in the order of the file, every escape of Go undone.
-///
-/// The last line needs no newline, empty lines and an empty file are fine.
-///
-/// # Errors
-/// [`ParseDownwardError`], which names the line and, where the key could be read, the key. It repeats
-/// nothing of a value.
-pub fn parse(text: &[u8]) -> Result<Vec<(String, String)>, ParseDownwardError> {
+/// The annotations of a file, and the errors of its other lines.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DownwardFile {
+    /// Keys and unquoted values, in the order of the file.
+    pub annotations: Vec<(String, String)>,
+    /// One error for each invalid line. No error contains a part of a value.
+    pub errors: Vec<ParseDownwardError>,
+}
+
+/// Parses a file. The last line needs no newline at its end, and lines may be empty.
+pub fn parse(text: &[u8]) -> DownwardFile {
+    let mut file = DownwardFile::default();
     let mut lines = BTreeMap::new();
-    let mut annotations = Vec::new();
     for (line, text) in (1..).zip(text.split(|b| *b == b'\n')) {
         if text.is_empty() {
             continue;
         }
-        let (key, value) = annotation(line, text)?;
-        match lines.entry(key.clone()) {
-            btree_map::Entry::Vacant(vacant) => vacant.insert(line),
-            btree_map::Entry::Occupied(first) => {
-                return Err(ParseDownwardError::Duplicate {
-                    line,
-                    key,
-                    first: *first.get(),
-                });
+        let (key, value) = match annotation(line, text) {
+            Ok(annotation) => annotation,
+            Err(error) => {
+                file.errors.push(error);
+                continue;
             }
         };
-        annotations.push((key, value));
+        match lines.entry(key.clone()) {
+            btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(line);
+                file.annotations.push((key, value));
+            }
+            btree_map::Entry::Occupied(first) => {
+                let first = *first.get();
+                file.errors
+                    .push(ParseDownwardError::Duplicate { line, key, first });
+            }
+        }
     }
-    Ok(annotations)
+    file
 }
 
-/// The file that the kubelet writes for `annotations`: sorted by key, quoted, joined by newlines,
-/// none at the end. Of two values for one key the last one stands.
+/// The file that the kubelet writes for `annotations`: sorted by key, quoted, and without a newline
+/// at the end. Of two values for one key, the last one is written.
 ///
-/// Which characters are escaped depends on the Unicode version: Go escapes what its own table
-/// calls unprintable, this function what the Rust library's does. A character that only the
-/// younger of the two knows is thus escaped by one and written as it is by the other; [`parse`]
-/// reads both.
+/// Go escapes the characters that are not printable in its own version of Unicode, and this function
+/// those of the Rust library's version. A character that is new in one of them is therefore escaped
+/// by only one. [`parse`] reads both forms.
 pub fn write<'a>(annotations: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let sorted: BTreeMap<_, _> = annotations.into_iter().collect();
     let lines: Vec<_> = sorted
@@ -56,12 +64,12 @@ pub fn write<'a>(annotations: impl IntoIterator<Item = (&'a str, &'a str)>) -> S
 }
 
 fn annotation(line: usize, text: &[u8]) -> Result<(String, String), ParseDownwardError> {
-    let mut halves = text.splitn(2, |b| *b == b'=');
-    let (Some(key), Some(value)) = (halves.next(), halves.next()) else {
+    let mut parts = text.splitn(2, |b| *b == b'=');
+    let (Some(key), Some(value)) = (parts.next(), parts.next()) else {
         return Err(ParseDownwardError::Line { line });
     };
-    let sound = |b: &u8| b.is_ascii_alphanumeric() || b"-_./".contains(b);
-    if key.is_empty() || key.len() > LONGEST_KEY || !key.iter().all(sound) {
+    let is_allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-_./".contains(b);
+    if key.is_empty() || key.len() > LONGEST_KEY || !key.iter().all(is_allowed) {
         return Err(ParseDownwardError::Line { line });
     }
     let key: String = key.iter().copied().map(char::from).collect();
@@ -80,7 +88,7 @@ fn annotation(line: usize, text: &[u8]) -> Result<(String, String), ParseDownwar
     }
 }
 
-/// What stands between two quotes, as Go's `strconv.Unquote` reads it; `None` where it is none.
+/// The text between two quotes, as Go's `strconv.Unquote` reads it; `None` if it is invalid.
 fn unquote(inside: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(inside.len());
     let mut rest = inside;
@@ -97,7 +105,7 @@ fn unquote(inside: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Appends what the escape at the head of `text`, less its backslash, stands for; returns the rest.
+/// Appends the character of the escape whose backslash is before `text`, and returns the rest.
 fn unescape<'t>(text: &'t [u8], bytes: &mut Vec<u8>) -> Option<&'t [u8]> {
     let (kind, tail) = text.split_first()?;
     let byte = match kind {
@@ -136,7 +144,7 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
     })
 }
 
-/// Prints a text as Go's `strconv.Quote` does.
+/// Prints a text as Go's `strconv.Quote`.
 struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {
@@ -162,17 +170,17 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Whether the Rust library prints `c` as it is. Its table leaves out the same categories of
-/// Unicode as Go's `IsPrint`: control, format, surrogate, private, unassigned, and every separator
-/// but the blank.
+/// Whether the Rust library prints `c` without an escape. It escapes the same categories of Unicode
+/// as Go's `IsPrint`: control, format, surrogate, private, unassigned, and every separator except
+/// the blank.
 fn is_printable(c: char) -> bool {
-    // Behind another character, so that a combining mark is not escaped for standing first.
+    // After another character, because a combining mark is escaped at the beginning of a text.
     let mut pair = String::from("a");
     pair.push(c);
     c.is_ascii_graphic() || c == ' ' || pair.escape_debug().count() == 2
 }
 
-/// What is wrong with a downward-API file.
+/// What is wrong with a line of a downward-API file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseDownwardError {
     /// A line without the key of an annotation before `=`.
@@ -182,16 +190,16 @@ pub enum ParseDownwardError {
         line: usize,
     },
     /// A value without its quotes.
-    #[error("line {line}: the value of {key} does not stand in double quotes")]
+    #[error("line {line}: the value of {key} is not in double quotes")]
     NotQuoted {
         /// The line, from 1.
         line: usize,
         /// The annotation.
         key: String,
     },
-    /// A backslash with something behind it that Go does not write, or a bare quote.
+    /// A backslash before something that Go does not write, or a quote without a backslash.
     #[error(
-        "line {line}: the value of {key} has a quote or a backslash that is no escape of Go's %q"
+        "line {line}: the value of {key} has a quote or a backslash that is not an escape of Go's %q"
     )]
     Escape {
         /// The line, from 1.
@@ -199,7 +207,7 @@ pub enum ParseDownwardError {
         /// The annotation.
         key: String,
     },
-    /// Bytes that are not UTF-8, which no annotation can hold.
+    /// Bytes that are not UTF-8. The API server does not accept such an annotation.
     #[error("line {line}: the value of {key} is not UTF-8 text")]
     NotText {
         /// The line, from 1.
@@ -207,14 +215,14 @@ pub enum ParseDownwardError {
         /// The annotation.
         key: String,
     },
-    /// A key that stands on an earlier line as well.
-    #[error("line {line}: {key} stands on line {first} already")]
+    /// A key that is also on an earlier line.
+    #[error("line {line}: {key} is already on line {first}")]
     Duplicate {
         /// The line, from 1.
         line: usize,
         /// The annotation.
         key: String,
-        /// The line that has it first.
+        /// The earlier line.
         first: usize,
     },
 }
@@ -227,8 +235,11 @@ mod tests {
     use super::*;
 
     fn value(quoted: &str) -> Result<String, ParseDownwardError> {
-        parse(format!("k={quoted}").as_bytes())
-            .map(|annotations| annotations.into_iter().next().unwrap().1)
+        let mut file = parse(format!("k={quoted}").as_bytes());
+        match file.errors.pop() {
+            Some(error) => Err(error),
+            None => Ok(file.annotations.pop().unwrap().1),
+        }
     }
 
     /// The end-to-end test `downward` compares the fixture with what a real kubelet writes.
@@ -237,7 +248,7 @@ mod tests {
         let annotations = include_str!("../tests/fixtures/kubelet.json");
         let annotations: BTreeMap<String, String> = serde_json::from_str(annotations).unwrap();
         let file = include_str!("../tests/fixtures/kubelet.txt");
-        let read: BTreeMap<_, _> = parse(file.as_bytes()).unwrap().into_iter().collect();
+        let read: BTreeMap<_, _> = parse(file.as_bytes()).annotations.into_iter().collect();
         assert_eq!(read, annotations);
         let pairs = annotations.iter().map(|(key, value)| (&**key, &**value));
         assert_eq!(write(pairs), file);
@@ -293,7 +304,7 @@ mod tests {
     #[case(r#""\U00110000""#)]
     #[case(r#""\UFFFFFFFF""#)]
     #[case(r#""a"b""#)]
-    fn what_go_would_not_write_is_refused(#[case] quoted: &str) {
+    fn what_go_does_not_write_is_an_error(#[case] quoted: &str) {
         assert_eq!(
             value(quoted),
             Err(ParseDownwardError::Escape {
@@ -314,29 +325,45 @@ mod tests {
         "a b=\"v\"",
         "line 1 is not key=\"value\" with the key of an annotation"
     )]
-    #[case("a=v", "line 1: the value of a does not stand in double quotes")]
-    #[case("a=\"", "line 1: the value of a does not stand in double quotes")]
-    #[case("a=\"v\" ", "line 1: the value of a does not stand in double quotes")]
-    #[case("a=\"1\"\nb=\"2\"\na=\"3\"", "line 3: a stands on line 1 already")]
+    #[case("a=v", "line 1: the value of a is not in double quotes")]
+    #[case("a=\"", "line 1: the value of a is not in double quotes")]
+    #[case("a=\"v\" ", "line 1: the value of a is not in double quotes")]
+    #[case("a=\"1\"\nb=\"2\"\na=\"3\"", "line 3: a is already on line 1")]
     fn an_error_names_the_line_and_the_key(#[case] file: &str, #[case] message: &str) {
-        let error = parse(file.as_bytes())
-            .err()
-            .map_or_else(String::new, |e| e.to_string());
-        assert_eq!(error, message);
+        let errors = parse(file.as_bytes()).errors;
+        let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(messages.join("; "), message);
     }
 
     #[test]
-    fn raw_bytes_that_are_not_text_are_refused() {
+    fn one_invalid_line_hides_no_other() {
+        let file = parse(b"a=\"1\"\nb=\"\xff\"\nc=plain\nd=\"2\"");
+        let errors: Vec<_> = file.errors.iter().map(ToString::to_string).collect();
         assert_eq!(
-            parse(b"k=\"\xff\""),
-            Err(ParseDownwardError::NotText {
-                line: 1,
-                key: "k".to_owned()
-            })
+            errors,
+            [
+                "line 2: the value of b is not UTF-8 text",
+                "line 3: the value of c is not in double quotes"
+            ]
+        );
+        let keys: Vec<_> = file
+            .annotations
+            .iter()
+            .map(|(key, _)| key.as_str())
+            .collect();
+        assert_eq!(keys, ["a", "d"]);
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_an_error() {
+        let key = "k".to_owned();
+        assert_eq!(
+            parse(b"k=\"\xff\"").errors,
+            [ParseDownwardError::NotText { line: 1, key }]
         );
         assert_eq!(
-            parse(b"\xff=\"v\""),
-            Err(ParseDownwardError::Line { line: 1 })
+            parse(b"\xff=\"v\"").errors,
+            [ParseDownwardError::Line { line: 1 }]
         );
     }
 
@@ -346,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_sorted_and_the_last_value_of_a_key_stands() {
+    fn keys_are_sorted_and_the_last_value_of_a_key_is_written() {
         assert_eq!(
             write([("b", "2"), ("a", "1"), ("b", "3")]),
             "a=\"1\"\nb=\"3\""
@@ -359,7 +386,7 @@ mod tests {
             annotations in prop::collection::btree_map("[a-z][a-zA-Z0-9_./-]{0,20}", any::<String>(), 0..6)
         ) {
             let file = write(annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-            let read = parse(file.as_bytes()).unwrap();
+            let read = parse(file.as_bytes()).annotations;
             prop_assert_eq!(read, annotations.into_iter().collect::<Vec<_>>());
         }
 

@@ -1,4 +1,4 @@
-//! What one annotation asks for.
+//! The entries of a pod: one annotation each.
 
 use std::fmt;
 
@@ -14,17 +14,17 @@ pub struct Entry {
     pub annotation: String,
     /// The name, which is the key of the output line.
     pub name: EntryName,
-    /// What it asks for.
+    /// The secret, resource or lease.
     pub source: Source,
-    /// `store=`, which wins over the pod's and the operator's default.
+    /// `store=`, which takes precedence over the pod's store and the operator's.
     pub store: Option<StoreName>,
     /// `encoding=`
     pub encoding: Encoding,
-    /// `localModeValue=`, decoded. Public by nature, and still never printed.
+    /// `localModeValue=`, decoded. It is not secret, but it is never printed.
     pub local_value: Option<SecretValue>,
 }
 
-/// What an entry asks for, by the word its annotation begins with.
+/// What an entry asks for. The first word of the annotation's key decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// `secret.DOMAIN/`
@@ -42,19 +42,19 @@ pub enum Secret {
     Dynamic {
         /// What is generated.
         spec: Spec,
-        /// Which of the generation's values this entry is.
+        /// The field of the generation.
         field: Field,
-        /// `storageKey=`; PASSWORD and RANDOM alone.
+        /// `storageKey=`, if the type has one value only.
         storage_key: Option<StorageKey>,
     },
     /// `kind=REFERENCE`
     Reference {
-        /// Where it is.
+        /// Where it is stored.
         lookup: Lookup,
-        /// The type and field of a generation that a DYNAMIC entry made, where both are given and
-        /// go together: the member of a Secrets Manager secret, and what local mode derives.
+        /// The type and field of a generation that a DYNAMIC entry created, if the annotation has
+        /// both: the member of a Secrets Manager secret, and the value that local mode derives.
         member: Option<(SecretType, Field)>,
-        /// What local mode derives a value from, where type and size say enough.
+        /// What local mode derives, if the annotation has a type.
         local_spec: Option<Spec>,
     },
 }
@@ -62,11 +62,11 @@ pub enum Secret {
 /// Configuration that something else stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
-    /// Where it is.
+    /// Where it is stored.
     pub lookup: Lookup,
 }
 
-/// Where a value that is only read lies.
+/// Where a value is stored that is only read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lookup {
     /// `storageKey=`
@@ -82,7 +82,7 @@ pub struct Lookup {
 /// A number that no other live pod holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// `storageKeyPrefix=`, else the name without its field.
+    /// `storageKeyPrefix=`, or the name without its field.
     pub key_prefix: String,
     /// `rangeStart=`, the first index.
     pub start: i32,
@@ -90,7 +90,7 @@ pub struct Lease {
     pub end: i32,
 }
 
-/// `storageKey=`: the rest of a path below the pod's prefix or, in Secrets Manager, an ARN.
+/// `storageKey=`: the part of a path after the pod's prefix, or an ARN in Secrets Manager.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StorageKey(String);
 
@@ -100,7 +100,7 @@ impl StorageKey {
         &self.0
     }
 
-    /// Whether it looks like an ARN.
+    /// Whether it begins as an ARN.
     pub fn is_arn(&self) -> bool {
         self.0.starts_with("arn:")
     }

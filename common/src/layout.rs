@@ -173,7 +173,7 @@ mod tests {
     #[case(Format::Env, &["secret.d/a-b", "secret.d/a.b"], Some(("secret.d/a.b", "secret.d/a-b")))]
     #[case(Format::Env, &["resource.d/a-b", "secret.d/a.b"], None)]
     #[case(Format::Json, &["secret.d/a-b", "secret.d/a.b"], None)]
-    fn entries_that_would_be_one_file_or_variable_are_refused(
+    fn entries_with_one_file_or_variable_are_an_error(
         #[case] format: Format,
         #[case] annotations: &[&str],
         #[case] error: Option<(&str, &str)>,

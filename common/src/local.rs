@@ -1,30 +1,30 @@
-//! Local mode's derivation: the same bytes for a name on every run and machine, those of the
-//! original. Nothing here is secret, and nothing here is fit to be.
+//! The values of local mode, derived from names: the same as in the original, in each run and on each
+//! machine. They are public and must not be used as secrets.
 //!
-//! A text is hashed as Java's `String.hashCode` does, the hash seeds the generator of
-//! `java.util.Random` (both algorithms are part of Java's API documentation), and that generator's
-//! `nextBytes` are the bytes. The keys of RSA and GPG are made in `kees-generate`.
+//! The name is hashed as by Java's `String.hashCode`, the hash is the seed of `java.util.Random` (both
+//! algorithms are in Java's API documentation), and the bytes are those of its `nextBytes`. Keys are
+//! derived in `kees-generate`.
 
 use crate::{entry::Lease, name, secret::SecretValue};
 
 /// The digits of base 62 in the order of the original.
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The size of a GPG key's passphrase, in the bits that [`password`] takes.
+/// The size of a GPG key's passphrase, as [`password`] takes it.
 const PASSPHRASE_BITS: u16 = 128;
 
-/// The `bits / 8` bytes of a RANDOM, and of both ends of an `api-key`.
+/// The `bits / 8` bytes of a RANDOM, and of both fields of an `api-key`.
 ///
-/// `name` is the entry's name without its field ([`crate::EntryName::base`]); what it still has of
-/// a field is left out of the seed, as the original does: the entry `x_y_z` has the seed `x`.
+/// `name` is the entry's name without its field ([`crate::EntryName::base`]). As in the original, the
+/// seed is `name` without what then looks like a field: the entry `x_y_z` has the seed `x`.
 pub fn random(name: &str, bits: u16) -> SecretValue {
     SecretValue::new(bytes(name, usize::from(bits / 8)))
 }
 
 /// The `bits / 8` characters of a PASSWORD.
 ///
-/// `bits` bytes (not bits), read as one unsigned big-endian number, are written in base 62, of
-/// which the first characters are taken. `name` is as for [`random`].
+/// `bits` bytes (not bits) are read as one unsigned big-endian number and written in base 62. The
+/// password consists of the first characters. `name` is as for [`random`].
 pub fn password(name: &str, bits: u16) -> SecretValue {
     let mut digits = base62(&bytes(name, usize::from(bits)));
     digits.truncate(usize::from(bits / 8));
@@ -36,10 +36,10 @@ pub fn passphrase(name: &str) -> SecretValue {
     password(name, PASSPHRASE_BITS)
 }
 
-/// The index that the pod holds of `lease`: the first three bytes for the text `PREFIX/POD`, added
-/// up. An index outside the range is wrapped into it, which the original does not do.
+/// The pod's index of `lease`: the sum of the first three bytes for the text `PREFIX/POD`. An index
+/// outside the range is wrapped into it, which the original does not do.
 ///
-/// `prefix` is the pod's storage prefix as it was written, a slash at its end included.
+/// `prefix` is the pod's storage prefix as it is written, with a slash at its end if it has one.
 pub fn lease_index(lease: &Lease, prefix: &str, pod: &str) -> i32 {
     let sum: i64 = bytes(&format!("{prefix}/{pod}"), 3)
         .into_iter()
@@ -52,7 +52,7 @@ pub fn lease_index(lease: &Lease, prefix: &str, pod: &str) -> i32 {
     i32::try_from(index).unwrap_or(lease.start)
 }
 
-/// The first `count` bytes for the seed that `text` gives.
+/// The first `count` bytes for the seed of `text`.
 fn bytes(text: &str, count: usize) -> Vec<u8> {
     let mut random = JavaRandom::new(i64::from(hash_code(name::base(text))));
     let mut bytes = Vec::with_capacity(count + 3);
@@ -90,7 +90,7 @@ impl JavaRandom {
 
 /// `bytes`, an unsigned big-endian number, in base 62, the most significant digit first.
 fn base62(bytes: &[u8]) -> Vec<u8> {
-    /// The digits that one division yields, and the divisor that yields them: 62⁵ fits 32 bits.
+    /// The number of digits that one division gives. The divisor 62⁵ fits into 32 bits.
     const STEP: usize = 5;
     const DIVISOR: u64 = 62_u64.pow(5);
 

@@ -47,7 +47,7 @@ pub mod keys {
         /// The characters of a PASSWORD: `base62` (0-9, A-Z, a-z), `ascii` (every visible ASCII character) or `hex` (0-9, a-f).
         ALPHABET = "alphabet", "`base62`";
         /// Classes of which a PASSWORD has at least one character: `lower`, `upper`, `digit`, `symbol`, or several of them such as `lower+digit`. All passwords with these classes are equally likely.
-        CLASSES = "classes", "none";
+        CLASSES = "classes", "";
         /// The store of this entry, one of those that the operator allows.
         STORE = "store", "`init.DOMAIN/store`, else the operator's";
         /// One member of a JSON object in Secrets Manager or Parameter Store: its name, or a JSON Pointer when it begins with `/`. A string comes without its quotes, anything else as its JSON text.

@@ -11,17 +11,17 @@ use zeroize::Zeroizing;
 
 use crate::{name::EntryName, secret::SecretValue};
 
-/// How the values are written.
+/// The format of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Format {
-    /// `NAME=BASE64`, a line an entry: the original's.
+    /// `NAME=BASE64` on a line for each entry, as in the original.
     #[default]
     Properties,
     /// `NAME='text'`, for a POSIX shell.
     Env,
-    /// One JSON object, name to text.
+    /// One JSON object with a member for each entry.
     Json,
-    /// One file an entry, raw bytes.
+    /// One file with raw bytes for each entry.
     Files,
 }
 
@@ -62,11 +62,11 @@ impl fmt::Display for Format {
 #[error("use properties, env, json or files")]
 pub struct ParseFormatError;
 
-/// The one file that lists `entries` in `format`, sorted by name and ended by a newline unless it
-/// is empty; `None` for [`Format::Files`], which has no such file: each value's bytes are written
-/// to a file named after its entry.
+/// The list of `entries` in `format`, sorted by name, with a newline at the end unless it is empty.
+/// `None` for [`Format::Files`], which has no lists: each value is written to a file with the name of
+/// its entry.
 ///
-/// The names are those of one file, so each is there once. The buffer has its final size from the
+/// No two entries may have the same name. The buffer has its final size from the
 /// start: a buffer that grows leaves copies behind that are not wiped.
 ///
 /// # Errors
@@ -109,7 +109,8 @@ fn check(format: Format, name: &str, value: &SecretValue) -> Result<(), RenderEr
     }
 }
 
-/// What `write` puts, in a buffer that never grew: it is measured first, then filled.
+/// The output of `write`. It runs twice: first to measure the buffer, then to fill it, so that the
+/// buffer never grows.
 fn filled(write: impl Fn(&mut dyn FnMut(&[u8]))) -> Zeroizing<Vec<u8>> {
     let mut size = 0;
     write(&mut |bytes| size += bytes.len());
@@ -131,7 +132,7 @@ fn env(variables: &BTreeMap<String, &str>, put: &mut dyn FnMut(&[u8])) {
     for (name, text) in variables {
         put(name.as_bytes());
         put(b"='");
-        // Nothing is special between single quotes but the quote itself.
+        // In single quotes, only the single quote itself is special.
         for (i, part) in text.split('\'').enumerate() {
             if i > 0 {
                 put(b"'\\''");
@@ -142,7 +143,7 @@ fn env(variables: &BTreeMap<String, &str>, put: &mut dyn FnMut(&[u8])) {
     }
 }
 
-/// The names and texts of `env`; a name that is not the entry's own is sorted as it is written.
+/// The variables and texts of `env`, sorted by variable.
 fn variables<'a>(
     entries: &BTreeMap<&'a str, &'a SecretValue>,
 ) -> Result<BTreeMap<String, &'a str>, RenderError> {
@@ -178,7 +179,8 @@ pub(crate) fn shell_text(value: &SecretValue) -> Option<&str> {
     value.expose_text().filter(|text| !text.contains('\0'))
 }
 
-/// `name` with `_` for what a POSIX shell takes in no name, and before a digit at its beginning.
+/// `name` with `_` for each character that a POSIX shell does not accept in a variable, and before a
+/// digit at the beginning.
 pub(crate) fn variable_name(name: &str) -> String {
     let digit = name.starts_with(|c: char| c.is_ascii_digit());
     let rest = name
@@ -210,7 +212,7 @@ impl Serialize for JsonObject<'_> {
     }
 }
 
-/// Passes on each piece as it comes, so that no copy of a value is made.
+/// Passes each piece on without a copy of the value.
 struct Writer<'a>(&'a mut dyn FnMut(&[u8]));
 
 impl io::Write for Writer<'_> {
@@ -224,10 +226,10 @@ impl io::Write for Writer<'_> {
     }
 }
 
-/// Entries that a format cannot hold.
+/// Entries that a format cannot contain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// Two names that become one shell variable.
+    /// Two names have the same shell variable.
     #[error(
         "{name} and {other} would both be the shell variable {variable}; rename one of them or use \
          another format"
@@ -260,7 +262,7 @@ pub enum RenderError {
         /// The entry.
         name: String,
     },
-    /// A value that a shell variable cannot hold.
+    /// A value that a shell variable cannot contain.
     #[error(
         "the value of {name} is not text (UTF-8 without NUL), which format env cannot hold; use \
          another format"

@@ -157,10 +157,10 @@ impl Printer {
 pub enum ParsePairsError {
     /// A backslash at the end of a pair. A comma ends a pair even after a backslash.
     #[error(
-        "a backslash stands before a comma or at the end; a value cannot hold a comma, and a backslash is written '\\\\'"
+        "a backslash is before a comma or at the end; a value cannot contain a comma, and a backslash is written '\\\\'"
     )]
     LoneBackslash,
-    /// `\u` without four hexadecimal digits, or half of a surrogate pair.
+    /// `\u` without four hexadecimal digits, or an incomplete surrogate pair.
     #[error("'\\u' must be followed by four hexadecimal digits that make a character")]
     Unicode,
 }

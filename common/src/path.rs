@@ -16,7 +16,7 @@ impl StoragePrefix {
         Self("/".to_owned())
     }
 
-    /// The prefix as it was written.
+    /// The prefix as it is written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -69,12 +69,12 @@ impl fmt::Display for StoragePrefix {
 pub struct StoragePath(String);
 
 impl StoragePath {
-    /// The path as the store takes it.
+    /// The path, in the form that stores use.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// An ARN, which stands for itself.
+    /// An ARN. It is not joined with a prefix.
     pub(crate) fn arn(arn: &str) -> Result<Self, ParsePathError> {
         check_text(arn)?;
         Ok(Self(arn.to_owned()))
@@ -155,7 +155,7 @@ pub enum ParsePathError {
     )]
     Blank,
     /// More than the 2,048 bytes of a DynamoDB partition key.
-    #[error("the path is longer than 2048 bytes, the most that DynamoDB takes as a key")]
+    #[error("the path is longer than 2048 bytes, the most that DynamoDB accepts as a key")]
     TooLong,
 }
 

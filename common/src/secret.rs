@@ -1,4 +1,4 @@
-//! A secret value: wiped when dropped, never printed.
+//! A secret value. It is overwritten when it is dropped, and never printed.
 
 use std::fmt;
 
@@ -21,8 +21,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const CANONICAL: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new());
 
-/// One stored value: its raw bytes or, where the store holds something that should be base64 and is
-/// not, the stored text ([`SecretValue::is_verbatim`]).
+/// One value: its raw bytes or, if a store has a text that is not base64 although it should be, that
+/// text ([`SecretValue::is_verbatim`]).
 ///
 /// It has no `Display` and no `Serialize`, and its `Debug` shows only the length. The memory is
 /// overwritten when the value is dropped; a clone is a second copy that is wiped on its own.
@@ -38,8 +38,8 @@ impl SecretValue {
         Self::from(Zeroizing::new(bytes))
     }
 
-    /// The value that kees's table holds as `text`: decoded where it is canonical base64, otherwise
-    /// the text itself, which the original hands out unchanged.
+    /// The value of a `text` in kees's table: decoded if it is canonical base64, otherwise the text
+    /// itself, which the original also writes unchanged.
     pub fn from_stored_text(mut text: Zeroizing<String>) -> Self {
         // Sized once: a buffer that grows leaves copies behind that are not wiped.
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 4 * 3 + 3));

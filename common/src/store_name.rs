@@ -35,6 +35,10 @@ pub enum RegionUse {
 }
 
 /// What one store needs and can do.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a capability of its own"
+)]
 struct Capabilities {
     /// The name in settings, annotations and messages.
     name: &'static str,

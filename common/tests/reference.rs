@@ -25,7 +25,7 @@ fn the_reference_says_what_the_code_does() {
         ("options", names("option", init::ALL)),
         ("environment", names("variable", env::ALL)),
         ("formats", formats()),
-        ("refused", refused()),
+        ("invalid", invalid()),
     ];
     let rendered = regions
         .iter()
@@ -44,7 +44,7 @@ fn the_reference_says_what_the_code_does() {
 }
 
 #[test]
-fn every_example_is_sound() {
+fn every_example_is_valid() {
     let reference = fs::read_to_string(REFERENCE).unwrap();
     let examples: Vec<_> = reference
         .split("<!-- example -->\n```yaml\n")
@@ -154,7 +154,7 @@ fn formats() -> String {
     ];
     let mut lists = Vec::new();
     for format in Format::ALL {
-        // The shell takes no bytes that are not text.
+        // A shell variable cannot contain bytes that are not text.
         let shown = if format == Format::Env {
             &entries[..1]
         } else {
@@ -169,90 +169,92 @@ fn formats() -> String {
     lists.join("\n")
 }
 
-/// Each error beside an annotation that has it, as messages have it.
-fn refused() -> String {
-    let pods: &[&[(&str, &str)]] = &[
-        &[("secret.bsycorp.com/db", "kind=dynamic")],
-        &[("secret.bsycorp.com/db", "kind=DYNAMIC,type=PASSWORD")],
-        &[("secret.bsycorp.com/db", "kind=DYNAMIC,type=PASSWORD,size=4")],
-        &[("secret.bsycorp.com/key", "kind=DYNAMIC,type=RSA,size=2048")],
-        &[(
+/// Pods with one error each.
+const INVALID: &[&[(&str, &str)]] = &[
+    &[("secret.bsycorp.com/db", "kind=dynamic")],
+    &[("secret.bsycorp.com/db", "kind=DYNAMIC,type=PASSWORD")],
+    &[("secret.bsycorp.com/db", "kind=DYNAMIC,type=PASSWORD,size=4")],
+    &[("secret.bsycorp.com/key", "kind=DYNAMIC,type=RSA,size=2048")],
+    &[(
+        "secret.bsycorp.com/key_public",
+        "kind=DYNAMIC,type=RSA,size=1024",
+    )],
+    &[(
+        "secret.bsycorp.com/key_public",
+        "kind=DYNAMIC,type=RSA,size=2048,storageKey=k",
+    )],
+    &[(
+        "secret.bsycorp.com/key_public",
+        "kind=DYNAMIC,type=GPG,size=2048",
+    )],
+    &[(
+        "secret.bsycorp.com/key_public",
+        "kind=DYNAMIC,type=GPG,size=2048,userId=me",
+    )],
+    &[(
+        "secret.bsycorp.com/api-key.v1",
+        "kind=DYNAMIC,type=RANDOM,size=128",
+    )],
+    &[
+        (
+            "secret.bsycorp.com/key_private",
+            "kind=DYNAMIC,type=RSA,size=2048",
+        ),
+        (
             "secret.bsycorp.com/key_public",
-            "kind=DYNAMIC,type=RSA,size=1024",
-        )],
-        &[(
-            "secret.bsycorp.com/key_public",
-            "kind=DYNAMIC,type=RSA,size=2048,storageKey=k",
-        )],
-        &[(
-            "secret.bsycorp.com/key_public",
-            "kind=DYNAMIC,type=GPG,size=2048",
-        )],
-        &[(
-            "secret.bsycorp.com/key_public",
-            "kind=DYNAMIC,type=GPG,size=2048,userId=me",
-        )],
-        &[(
-            "secret.bsycorp.com/api-key.v1",
-            "kind=DYNAMIC,type=RANDOM,size=128",
-        )],
-        &[
-            (
-                "secret.bsycorp.com/key_private",
-                "kind=DYNAMIC,type=RSA,size=2048",
-            ),
-            (
-                "secret.bsycorp.com/key_public",
-                "kind=DYNAMIC,type=RSA,size=4096",
-            ),
-        ],
-        &[(
-            "secret.bsycorp.com/db",
-            "kind=REFERENCE,localModeValue=plain!",
-        )],
-        &[("secret.bsycorp.com/db", "kind=REFERENCE,storageKey=a\\")],
-        &[("secret.bsycorp.com/db", "kind=REFERENCE,property=password")],
-        &[("secret.bsycorp.com/db", "kind=REFERENCE,store=embedded")],
-        &[(
-            "secret.bsycorp.com/db",
-            "kind=DYNAMIC,type=PASSWORD,size=128,store=secretsmanager,storageKey=arn:aws:x",
-        )],
-        &[("resource.bsycorp.com/db", "storageKey=../prod/db")],
-        &[(
-            "resource.bsycorp.com/db",
-            "storageKey=a b,store=secretsmanager",
-        )],
-        &[("resource.bsycorp.com/secrets.properties", "")],
-        &[
-            ("init.bsycorp.com/local-mode", "true"),
-            ("resource.bsycorp.com/db", ""),
-        ],
-        &[
-            ("init.bsycorp.com/local-mode", "true"),
-            (
-                "lease.bsycorp.com/node",
-                "kind=INDEX,rangeStart=9,rangeEnd=0",
-            ),
-        ],
-        &[(
+            "kind=DYNAMIC,type=RSA,size=4096",
+        ),
+    ],
+    &[(
+        "secret.bsycorp.com/db",
+        "kind=REFERENCE,localModeValue=plain!",
+    )],
+    &[("secret.bsycorp.com/db", "kind=REFERENCE,storageKey=a\\")],
+    &[("secret.bsycorp.com/db", "kind=REFERENCE,property=password")],
+    &[("secret.bsycorp.com/db", "kind=REFERENCE,store=embedded")],
+    &[(
+        "secret.bsycorp.com/db",
+        "kind=DYNAMIC,type=PASSWORD,size=128,store=secretsmanager,storageKey=arn:aws:x",
+    )],
+    &[("resource.bsycorp.com/db", "storageKey=../prod/db")],
+    &[(
+        "resource.bsycorp.com/db",
+        "storageKey=a b,store=secretsmanager",
+    )],
+    &[("resource.bsycorp.com/secrets.properties", "")],
+    &[
+        ("init.bsycorp.com/local-mode", "true"),
+        ("resource.bsycorp.com/db", ""),
+    ],
+    &[
+        ("init.bsycorp.com/local-mode", "true"),
+        (
             "lease.bsycorp.com/node",
-            "kind=INDEX,rangeStart=0,rangeEnd=9",
-        )],
-        &[("secret.bsycorp.com/db", "kind=REFERENCE,storagekey=db")],
-        &[("secret.bsycorp.com/db", "kind=REFERENCE,storageKey=a ")],
-        &[("resource.bsycorp.com/db", "storageKey=caf\u{e9}")],
-        &[
-            ("init.bsycorp.com/format", "env"),
-            (
-                "secret.bsycorp.com/session-key",
-                "kind=DYNAMIC,type=RANDOM,size=256",
-            ),
-        ],
-        &[("init.bsycorp.com/storage-prefx", "/dev")],
-        &[("init.bsycorp.com/store", "vault")],
-        &[("init.bsycorp.com/file-mode", "0777")],
-        &[("init.bsycorp.com/storage-prefix", "/dev/../prod")],
-    ];
+            "kind=INDEX,rangeStart=9,rangeEnd=0",
+        ),
+    ],
+    &[(
+        "lease.bsycorp.com/node",
+        "kind=INDEX,rangeStart=0,rangeEnd=9",
+    )],
+    &[("secret.bsycorp.com/db", "kind=REFERENCE,storagekey=db")],
+    &[("secret.bsycorp.com/db", "kind=REFERENCE,storageKey=a ")],
+    &[("resource.bsycorp.com/db", "storageKey=caf\u{e9}")],
+    &[
+        ("init.bsycorp.com/format", "env"),
+        (
+            "secret.bsycorp.com/session-key",
+            "kind=DYNAMIC,type=RANDOM,size=256",
+        ),
+    ],
+    &[("init.bsycorp.com/storage-prefx", "/dev")],
+    &[("init.bsycorp.com/store", "vault")],
+    &[("init.bsycorp.com/file-mode", "0777")],
+    &[("init.bsycorp.com/storage-prefix", "/dev/../prod")],
+];
+
+/// Each error, with the annotation that has it.
+fn invalid() -> String {
     let row = |pod: &&[(&str, &str)]| {
         let parsed = parsed(pod.iter().copied());
         let errors = Plan::new(&parsed, &settings(&parsed)).unwrap_err();
@@ -272,7 +274,7 @@ fn refused() -> String {
         )
     };
     let head = "| annotation | what is said of it |\n| --- | --- |\n";
-    head.to_owned() + &pods.iter().map(row).collect::<String>()
+    head.to_owned() + &INVALID.iter().map(row).collect::<String>()
 }
 
 fn parsed<'a>(annotations: impl IntoIterator<Item = (&'a str, &'a str)>) -> Parsed {

@@ -5,9 +5,10 @@ use kees_common::downward;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(annotations) = downward::parse(bytes) else { return };
+    let annotations = downward::parse(bytes).annotations;
     let text = downward::write(annotations.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     let mut expected = annotations;
     expected.sort();
-    assert_eq!(downward::parse(text.as_bytes()).ok(), Some(expected));
+    let file = downward::parse(text.as_bytes());
+    assert_eq!((file.annotations, file.errors), (expected, vec![]));
 });

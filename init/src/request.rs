@@ -58,11 +58,24 @@ impl Request {
     /// # Errors
     /// [`RunError`] with every error; exit 65, or 64 if a setting is wrong.
     pub fn parse(settings: &InitSettings, annotations: &[u8]) -> Result<Self, RunError> {
-        let annotations = downward::parse(annotations).map_err(InitError::from)?;
-        let pairs = annotations
+        let file = downward::parse(annotations);
+        let pairs = file
+            .annotations
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_str()));
-        Self::new(settings, pairs)
+        let request = Self::new(settings, pairs);
+        if file.errors.is_empty() {
+            return request;
+        }
+        let mut errors: Vec<_> = file.errors.into_iter().map(InitError::from).collect();
+        errors.extend(
+            request
+                .err()
+                .map(RunError::into_errors)
+                .into_iter()
+                .flatten(),
+        );
+        Err(RunError::new(errors))
     }
 
     /// Parses annotations that are given as keys and values.

@@ -43,6 +43,10 @@ impl RunError {
         &self.errors
     }
 
+    pub(crate) fn into_errors(self) -> Vec<InitError> {
+        self.errors
+    }
+
     /// The exit status of the run.
     pub fn exit(&self) -> Exit {
         self.errors.first().map_or(Exit::Usage, InitError::exit)

@@ -36,7 +36,7 @@ pub(super) fn parse(
     // A kind in lower case is an error, but it says how to check the keys that are there.
     match kind.map(|kind| kind.to_ascii_uppercase()).as_deref() {
         Some(DYNAMIC) => dynamic(name, pairs, collect),
-        Some(REFERENCE) => reference(name, pairs, collect),
+        Some(REFERENCE) => Some(reference(name, pairs, collect)),
         _ => {
             secret_type(pairs, collect);
             None
@@ -90,7 +90,7 @@ fn reference(
     name: Option<&EntryName>,
     pairs: &mut UnusedPairs<'_>,
     collect: &mut Collector<'_>,
-) -> Option<Secret> {
+) -> Secret {
     let lookup = lookup(pairs, collect);
     let size = pairs.take(keys::SIZE);
     let secret_type = secret_type(pairs, collect);
@@ -102,11 +102,11 @@ fn reference(
         .filter(|(_, field)| *field != Field::Whole);
     let local_spec = secret_type
         .and_then(|secret_type| local_spec(secret_type, field, size.as_deref(), pairs, collect));
-    Some(Secret::Reference {
+    Secret::Reference {
         lookup,
         member,
         local_spec,
-    })
+    }
 }
 
 /// What local mode derives for a REFERENCE, as the original does where the type is given. Outside

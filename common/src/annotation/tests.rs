@@ -11,8 +11,8 @@ fn parse(key: &str, value: &str) -> Parsed {
     Parsed::from_annotations(&"d".parse().unwrap(), [(key, value)])
 }
 
-/// The one entry of a sound annotation.
-fn sound(key: &str, value: &str) -> Entry {
+/// The one entry of a valid annotation.
+fn valid(key: &str, value: &str) -> Entry {
     let mut parsed = parse(key, value);
     assert_eq!(parsed.errors, [], "{key}: {value}");
     parsed.entries.pop().unwrap()
@@ -88,7 +88,7 @@ fn a_dynamic_secret_is_a_spec_and_a_field(
     #[case] spec: Spec,
     #[case] field: Field,
 ) {
-    let entry = sound(
+    let entry = valid(
         &format!("secret.d/{name}"),
         &format!("kind=DYNAMIC,{value}"),
     );
@@ -111,7 +111,7 @@ fn a_dynamic_secret_is_a_spec_and_a_field(
 #[case("kind=DYN\\u0041MIC,type=PASS\\WORD,size=64")]
 #[case("# a comment,kind=DYNAMIC\ntype=PASSWORD\r\nsize=64")]
 fn the_rules_of_java_properties_hold_inside_a_value(#[case] value: &str) {
-    let canonical = sound("secret.d/a", value).annotation_value();
+    let canonical = valid("secret.d/a", value).annotation_value();
     assert_eq!(canonical, "kind=DYNAMIC,type=PASSWORD,size=64");
 }
 
@@ -142,12 +142,12 @@ fn the_rules_of_java_properties_hold_inside_a_value(#[case] value: &str) {
     Some(gpg(2048, "a<b>"))
 )]
 #[case("kind=REFERENCE,type=GPG,size=2048", Some((SecretType::Gpg, Field::Public)), None)]
-fn a_reference_needs_no_type_and_makes_use_of_one(
+fn a_reference_uses_a_type_and_needs_none(
     #[case] value: &str,
     #[case] member: Option<(SecretType, Field)>,
     #[case] local_spec: Option<Spec>,
 ) {
-    let entry = sound("secret.d/a_public", value);
+    let entry = valid("secret.d/a_public", value);
     let lookup = Lookup::default();
     assert_eq!(
         entry.source,
@@ -169,7 +169,7 @@ fn a_reference_whose_name_has_no_field_of_its_type_is_a_whole_value() {
             Some(Spec::Random { bits: 64 }),
         ),
     ] {
-        let entry = sound(&format!("secret.d/{name}"), value);
+        let entry = valid(&format!("secret.d/{name}"), value);
         let Source::Secret(Secret::Reference {
             member, local_spec, ..
         }) = entry.source
@@ -181,7 +181,7 @@ fn a_reference_whose_name_has_no_field_of_its_type_is_a_whole_value() {
 }
 
 #[test]
-fn a_value_that_is_only_read_has_a_place_in_its_store() {
+fn a_value_that_is_only_read_has_a_lookup() {
     let value = "storageKey=other/key,property=/a~1b,versionStage=AWSPREVIOUS,versionId=7,\
                  store=secretsmanager,localModeValue=dGV4dA==";
     let lookup = Lookup {
@@ -191,7 +191,7 @@ fn a_value_that_is_only_read_has_a_place_in_its_store() {
         version_id: Some("7".to_owned()),
     };
     for key in ["resource.d/a", "secret.d/a"] {
-        let entry = sound(key, &format!("kind=REFERENCE,{value}"));
+        let entry = valid(key, &format!("kind=REFERENCE,{value}"));
         let (Source::Resource(Resource { lookup: read })
         | Source::Secret(Secret::Reference { lookup: read, .. })) = entry.source
         else {
@@ -205,7 +205,7 @@ fn a_value_that_is_only_read_has_a_place_in_its_store() {
 
 #[test]
 fn a_resource_needs_nothing() {
-    let entry = sound("resource.d/db_url", "");
+    let entry = valid("resource.d/db_url", "");
     assert_eq!((entry.name.base(), entry.word()), ("db", "resource"));
     assert_eq!(
         warnings("resource.d/db_url", "kind=REFERENCE,type=RANDOM"),
@@ -223,7 +223,7 @@ fn a_lease_is_a_range(
     #[case] start: i32,
     #[case] end: i32,
 ) {
-    let entry = sound("lease.d/node_id", value);
+    let entry = valid("lease.d/node_id", value);
     let key_prefix = key_prefix.to_owned();
     assert_eq!(
         entry.source,
@@ -328,10 +328,13 @@ fn a_lease_is_a_range(
 )]
 #[case(
     "kind=REFERENCE,storageKey=a\\",
-    "a backslash stands before a comma or at the end; a value cannot hold a comma, and a \
+    "a backslash is before a comma or at the end; a value cannot contain a comma, and a \
      backslash is written '\\\\'"
 )]
-fn a_secret_at_fault_says_what_would_be_right(#[case] value: &str, #[case] message: &str) {
+fn an_invalid_secret_has_an_error_that_says_what_is_right(
+    #[case] value: &str,
+    #[case] message: &str,
+) {
     assert_eq!(error("secret.d/a_public", value), message);
 }
 
@@ -373,7 +376,7 @@ fn one_storage_key_cannot_hold_several_fields(#[case] name: &str, #[case] secret
 #[case("api-key.v1")]
 fn an_api_key_with_a_storage_key_is_one_value(#[case] name: &str) {
     let value = "kind=DYNAMIC,type=RANDOM,size=128,storageKey=x";
-    let entry = sound(&format!("secret.d/{name}"), value);
+    let entry = valid(&format!("secret.d/{name}"), value);
     assert_eq!(
         entry.source,
         Source::Secret(Secret::Dynamic {
@@ -387,7 +390,7 @@ fn an_api_key_with_a_storage_key_is_one_value(#[case] name: &str) {
 #[test]
 fn a_gpg_size_that_is_only_read_is_a_warning() {
     let value = "kind=DYNAMIC,type=GPG,size=1024,userId=a<b>";
-    sound("secret.d/a_public", value);
+    valid("secret.d/a_public", value);
     assert_eq!(
         warnings("secret.d/a_public", value),
         [
@@ -477,7 +480,7 @@ fn no_error_of_a_value_hides_another(
 )]
 fn a_key_has_an_encoding(#[case] key: &str, #[case] value: &str, #[case] label: Option<&str>) {
     let stored = SecretValue::new(vec![0; 48]);
-    let encoded = sound(key, value).encode(stored.clone());
+    let encoded = valid(key, value).encode(stored.clone());
     let expected = label.map_or(stored, |label| {
         let base64 = "A".repeat(64);
         let pem = format!("-----BEGIN {label} KEY-----\n{base64}\n-----END {label} KEY-----\n");
@@ -524,7 +527,7 @@ fn an_unknown_encoding_is_an_error() {
 fn a_password_has_rules(#[case] rules: &str, #[case] expected: Spec) {
     let kinds = [("DYNAMIC", "secret.d/a"), ("REFERENCE", "secret.d/a")];
     for (kind, key) in kinds {
-        let entry = sound(key, &format!("kind={kind},type=PASSWORD,size=64,{rules}"));
+        let entry = valid(key, &format!("kind={kind},type=PASSWORD,size=64,{rules}"));
         let Source::Secret(
             Secret::Dynamic { spec, .. }
             | Secret::Reference {
@@ -536,7 +539,7 @@ fn a_password_has_rules(#[case] rules: &str, #[case] expected: Spec) {
             panic!("{entry:?}");
         };
         assert_eq!(*spec, expected);
-        assert_eq!(sound(key, &entry.annotation_value()), entry);
+        assert_eq!(valid(key, &entry.annotation_value()), entry);
     }
 }
 
@@ -600,12 +603,15 @@ fn rules_that_no_password_can_follow_are_an_error(#[case] rules: &str, #[case] m
     "kind=INDEX,rangeStart=5,rangeEnd=4",
     "rangeEnd=4 is wrong; it must not be below rangeStart=5"
 )]
-fn a_lease_at_fault_says_what_would_be_right(#[case] value: &str, #[case] message: &str) {
+fn an_invalid_lease_has_an_error_that_says_what_is_right(
+    #[case] value: &str,
+    #[case] message: &str,
+) {
     assert_eq!(error("lease.d/a", value), message);
 }
 
 #[test]
-fn every_fault_of_every_annotation_is_found() {
+fn every_error_of_every_annotation_is_found() {
     let parsed = Parsed::from_annotations(
         &"d".parse().unwrap(),
         [
@@ -836,7 +842,7 @@ fn only_the_word_false_opts_out(#[case] value: &str) {
     "file-mode=0777 is wrong; use four octal digits such as 0400, 0440 or 0444: readable by the \
      owner, writable by no one else, executable by no one"
 )]
-fn an_option_at_fault_says_what_would_be_right(
+fn an_invalid_option_has_an_error_that_says_what_is_right(
     #[case] name: &str,
     #[case] value: &str,
     #[case] message: &str,
@@ -870,7 +876,7 @@ fn no_message_repeats_a_local_value() {
         let parsed = parse(key, "kind=REFERENCE,localModeValue=canary_,foo");
         assert!(!format!("{:?} {:?}", parsed.errors, parsed.warnings).contains("canary"));
     }
-    let entry = sound("resource.d/a", "localModeValue=Y2FuYXJ5");
+    let entry = valid("resource.d/a", "localModeValue=Y2FuYXJ5");
     let debug = format!("{entry:?}");
     assert!(
         !debug.contains("canary") && !debug.contains("Y2FuYXJ5"),
@@ -909,10 +915,10 @@ fn no_message_repeats_a_local_value() {
 #[case("resource.d/a", "")]
 #[case("lease.d/a", "kind=INDEX,storageKeyPrefix=a,rangeStart=0,rangeEnd=9")]
 fn a_canonical_value_prints_as_it_was_written(#[case] key: &str, #[case] value: &str) {
-    assert_eq!(sound(key, value).annotation_value(), value);
+    assert_eq!(valid(key, value).annotation_value(), value);
 }
 
-/// Texts, names and sizes of every kind an annotation may hold.
+/// Valid entries with texts, names and sizes of every kind.
 fn any_entry() -> impl Strategy<Value = Entry> {
     let name = "(api-key)?[a-z][a-z.-]{0,6}[a-z](_(public|private|password|consumer|provider))?";
     let text = prop_oneof![any::<String>(), "[a-z/ ,=:\\\\]{0,8}"];
@@ -978,7 +984,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
 }
 
 #[test]
-fn many_unknown_keys_are_told_in_few_words() {
+fn many_unknown_keys_have_few_warnings() {
     let value = "x,".repeat(1000);
     let parsed = Parsed::from_annotations(
         &Domain::default(),
@@ -1005,13 +1011,12 @@ proptest! {
     }
 
     #[test]
-    fn any_value_is_read_or_refused(
+    fn any_value_is_an_entry_or_has_errors(
         word in "secret|resource|lease|init",
         name in "[a-zA-Z0-9_.-]{0,70}|storage-prefix|order|file-mode|mount-path|containers|.*",
         value in r"((kind|type|size|userId|rangeStart|storageKey)[=: ]?|DYNAMIC|RSA|GPG|[,\\u0-9<>]|.){0,30}",
     ) {
         let parsed = parse(&format!("{word}.d/{name}"), &value);
-        // Something came of it, whatever it was.
         if word != "init" {
             prop_assert_eq!(parsed.entries.is_empty(), !parsed.errors.is_empty());
         }

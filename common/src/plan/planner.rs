@@ -291,10 +291,11 @@ impl Planner<'_> {
 
     /// Whether the store supports the keys that choose a member or a version.
     fn check_keys(&self, store: StoreName, lookup: &Lookup) -> Result<(), AnnotationErrorKind> {
+        type Supports = fn(StoreName) -> bool;
+
         if self.is_local_only() {
             return Ok(());
         }
-        type Supports = fn(StoreName) -> bool;
         let keys: [(_, _, Supports); 3] = [
             (keys::PROPERTY, &lookup.property, StoreName::has_members),
             (

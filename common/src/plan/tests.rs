@@ -53,7 +53,7 @@ const LEASE: &str = "kind=INDEX,rangeStart=0,rangeEnd=9";
 #[case("secret.d/ref", "kind=REFERENCE,storageKey=arn:x", "/dev/team/arn:x")]
 #[case("resource.d/db_url", "", "/dev/team/db")]
 #[case("resource.d/db_url", "storageKey=url", "/dev/team/url")]
-fn a_value_lies_where_the_original_puts_it(
+fn a_value_has_the_path_of_the_original(
     #[case] key: &str,
     #[case] value: &str,
     #[case] path: &str,
@@ -64,7 +64,7 @@ fn a_value_lies_where_the_original_puts_it(
 }
 
 #[test]
-fn the_halves_of_a_pair_are_one_generation() {
+fn the_keys_of_a_pair_are_one_generation() {
     let annotations = [
         ("secret.d/k_private", RSA),
         ("secret.d/k_public", RSA),
@@ -252,7 +252,7 @@ fn the_store_is_the_entrys_then_the_pods_then_the_operators() {
     );
 }
 
-/// API reference, `CreateSecret`: a name has 512 characters at most. moto takes more.
+/// API reference, `CreateSecret`: a name has 512 characters at most. moto accepts more.
 #[test]
 fn a_secret_has_a_name_of_512_characters_at_most() {
     let named = |length: usize| {
@@ -262,11 +262,8 @@ fn a_secret_has_a_name_of_512_characters_at_most() {
         errors(&settings, &[("secret.d/a", &annotation)])
     };
     assert_eq!(named(512), Vec::<String>::new());
-    let refused = named(513);
-    assert!(
-        refused[0].contains("does not accept the name"),
-        "{refused:?}"
-    );
+    let errors = named(513);
+    assert!(errors[0].contains("does not accept the name"), "{errors:?}");
 }
 
 #[rstest]
@@ -370,7 +367,7 @@ fn a_secret_has_a_name_of_512_characters_at_most() {
     "secret.d/api-key.v1: a RANDOM whose name begins with api-key has the fields _consumer and \
      _provider; name one of them at the end of the annotation's name"
 )]
-fn what_only_shows_beside_the_settings_is_a_fault(
+fn an_error_may_depend_on_the_settings_and_other_entries(
     #[case] annotations: &[(&str, &str)],
     #[case] message: &str,
 ) {
@@ -380,7 +377,7 @@ fn what_only_shows_beside_the_settings_is_a_fault(
     );
 }
 
-/// The settings and annotations with format `env`: the error, if there is one.
+/// The error with format `env`, if there is one.
 fn env_error(key: &str, value: &str, local_mode: &str) -> Option<String> {
     let settings = PlanSettings {
         layout: Layout::under(&MountPath::default(), Format::Env),
@@ -428,7 +425,7 @@ const GPG: &str = "kind=DYNAMIC,type=GPG,size=2048,userId=a<b>";
     "remote-then-local",
     "the localModeValue is not text"
 )]
-fn format_env_is_refused_for_a_value_that_may_not_be_text(
+fn format_env_is_an_error_for_a_value_that_may_not_be_text(
     #[case] key: &str,
     #[case] value: &str,
     #[case] local_mode: &str,
@@ -475,7 +472,7 @@ fn format_env_is_allowed_for_text(#[case] key: &str, #[case] value: &str, #[case
 #[case("secret.d/a", PASSWORD)]
 #[case("lease.d/a", LEASE)]
 #[case("resource.d/a", "localModeValue=YQ==,store=memory,property=p")]
-fn local_mode_takes_what_has_a_value_of_its_own(#[case] key: &str, #[case] value: &str) {
+fn local_mode_accepts_an_entry_with_a_local_value(#[case] key: &str, #[case] value: &str) {
     let annotations = [(key, value), ("init.d/local-mode", "true")];
     assert_eq!(
         errors(&settings(StoreName::DynamoDb), &annotations),
@@ -499,9 +496,9 @@ fn remote_then_local_may_find_in_the_store_what_has_no_local_value() {
 #[case("true", true)]
 #[case("remote-then-local", true)]
 #[case("false", false)]
-fn local_mode_is_refused_where_the_operator_does_not_allow_it(
+fn local_mode_is_an_error_if_the_operator_does_not_allow_it(
     #[case] value: &str,
-    #[case] refused: bool,
+    #[case] is_denied: bool,
 ) {
     let settings = PlanSettings {
         local_mode_allowed: false,
@@ -512,12 +509,12 @@ fn local_mode_is_refused_where_the_operator_does_not_allow_it(
                     ask the operator to allow it";
     assert_eq!(
         errors(&settings, &annotations),
-        &[expected][..usize::from(refused)]
+        &[expected][..usize::from(is_denied)]
     );
 }
 
 #[test]
-fn a_conflict_leaves_no_trace_in_the_faults_of_others() {
+fn an_entry_with_a_conflict_causes_no_errors_of_others() {
     let password = "kind=DYNAMIC,type=PASSWORD,size=128,storageKey=k_private";
     let annotations = [
         ("secret.d/a", password),
@@ -534,7 +531,7 @@ fn a_conflict_leaves_no_trace_in_the_faults_of_others() {
 }
 
 #[test]
-fn faults_of_the_grammar_and_of_the_plan_come_together_sorted() {
+fn errors_of_the_grammar_and_of_the_plan_are_sorted_together() {
     let annotations = [
         ("secret.d/c", "kind=REFERENCE,store=memory"),
         ("secret.d/b", "kind=nothing"),
