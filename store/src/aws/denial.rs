@@ -45,7 +45,7 @@ pub(super) fn kms_code(code: &str, message: &str, action: &str) -> (ErrorKind, S
 }
 
 /// What a reader, or a writer, needs of the key (Secrets Manager User Guide, "Permissions for the
-/// KMS key"; Systems Manager User Guide, "AWS KMS encryption for SecureString parameters").
+/// KMS key"; Systems Manager User Guide, "AWS KMS encryption for `SecureString` parameters").
 pub(super) fn kms_action(action: &str) -> String {
     let reads =
         action.contains(":Get") || action.contains(":BatchGet") || action.contains(":TransactGet");

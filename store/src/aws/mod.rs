@@ -194,3 +194,29 @@ impl Aws {
         aws_sdk_secretsmanager::Client::from_conf(config.build())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+
+    use super::*;
+
+    /// With an account id the SDK would use the endpoint `ACCOUNT.ddb.REGION.amazonaws.com`.
+    #[tokio::test]
+    async fn an_account_id_in_the_credentials_does_not_change_the_endpoint() {
+        let credentials = Credentials::builder()
+            .access_key_id("AKIDEXAMPLE")
+            .secret_access_key("example")
+            .account_id("123456789012")
+            .provider_name("test")
+            .build();
+        let settings = AwsSettings {
+            region: Some("eu-west-1".parse().unwrap()),
+            credentials: Some(credentials),
+            ..AwsSettings::default()
+        };
+        let aws = Aws::new(&settings).await;
+        let mode = aws.config.account_id_endpoint_mode();
+        assert_eq!(mode, Some(&AccountIdEndpointMode::Disabled));
+    }
+}

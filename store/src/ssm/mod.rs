@@ -1,4 +1,4 @@
-//! AWS Systems Manager Parameter Store: one SecureString for each generation, and any parameter that
+//! AWS Systems Manager Parameter Store: one `SecureString` for each generation, and any parameter that
 //! a pod refers to.
 //!
 //! A parameter holds text only. A generation with several fields is one JSON object, as in Secrets
@@ -40,7 +40,7 @@ const PARAMETER: Holder = Holder {
 /// Parameter Store in one Region and account.
 #[derive(Debug)]
 pub struct Ssm {
-    client: JsonClient,
+    client: Box<JsonClient>,
     region: String,
     kms_key: Option<String>,
 }
@@ -50,7 +50,7 @@ impl Ssm {
     /// `aws/ssm`.
     pub fn new(aws: &Aws, kms_key: Option<String>) -> Self {
         Self {
-            client: aws.json(SERVICE),
+            client: Box::new(aws.json(SERVICE)),
             region: aws.region().to_owned(),
             kms_key,
         }

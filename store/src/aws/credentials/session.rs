@@ -1,4 +1,4 @@
-//! The name of the STS session, by which CloudTrail tells pods apart.
+//! The name of the STS session, by which `CloudTrail` tells pods apart.
 
 use super::environment::Environment;
 use crate::aws::settings::AwsSettings;
