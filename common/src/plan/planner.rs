@@ -38,9 +38,6 @@ pub(super) fn plan(parsed: &Parsed, settings: &PlanSettings) -> (Plan, Vec<Annot
     (planner.plan, planner.errors)
 }
 
-/// A capability of stores.
-type Supports = fn(StoreName) -> bool;
-
 struct Planner<'a> {
     parsed: &'a Parsed,
     settings: &'a PlanSettings,
