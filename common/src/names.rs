@@ -126,7 +126,7 @@ pub mod env {
         LEASES_FILE_PATH = "LEASES_FILE_PATH", "/bsycorp-init";
         /// Seconds to pause before one more look at what is absent.
         RETRY_DELAY = "RETRY_DELAY", "";
-        /// The AWS Region. Without it and `AWS_DEFAULT_REGION` that of the profile; without any of them DynamoDB uses `ap-southeast-2`, with a warning, and the other stores in AWS are refused.
+        /// The AWS Region. If it is not set: `AWS_DEFAULT_REGION`, then the Region of the profile. If none is set, DynamoDB uses `ap-southeast-2` with a warning, and the other stores in AWS are an error.
         AWS_REGION = "AWS_REGION", "";
         /// The AWS Region, where `AWS_REGION` is not set.
         AWS_DEFAULT_REGION = "AWS_DEFAULT_REGION", "";
@@ -168,9 +168,9 @@ pub mod env {
         KMS_KEY_ID = "KMS_KEY_ID", "the account's own";
         /// The file for the cause of a failure.
         TERMINATION_LOG = "TERMINATION_LOG", "/dev/termination-log";
-        /// What standard error tells: `error`, `warn`, `info` (one line about a sound run), `debug` or `trace`. Never a value.
+        /// The lowest level of the lines on standard error: `error`, `warn`, `info` (one line about a run without errors), `debug` or `trace`. A value is never logged.
         LOG_LEVEL = "LOG_LEVEL", "info";
-        /// How standard error tells it: `text` or `json`.
+        /// The form of the lines on standard error: `text` or `json`.
         LOG_FORMAT = "LOG_FORMAT", "text";
     }
 }
