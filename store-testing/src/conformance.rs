@@ -5,8 +5,8 @@
 //! kees_store_testing::conformance_tests!(block_on, fixture());
 //! ```
 //!
-//! makes a `#[test]` of each case: `fixture()` is evaluated for each, and `block_on` runs its
-//! future. Cases use names of their own, so they may share a store and run side by side.
+//! expands to a `#[test]` for each case: `fixture()` is evaluated for each of them, and `block_on`
+//! runs its future. Each case uses its own names, so cases can share a store and run in parallel.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -53,15 +53,14 @@ macro_rules! conformance_tests {
     };
 }
 
-/// A backend to be tested.
+/// The backend under test.
 #[derive(Debug)]
 pub struct Fixture<S> {
-    /// Clients of the same data, at least one; several, where a store has them, make the races
-    /// real.
+    /// Clients of the same data, at least one. Several clients make the races real.
     pub clients: Vec<S>,
-    /// The most bytes that one value may have there.
+    /// The most bytes that one value can have in this store.
     pub largest: usize,
-    /// Whether each field has a name of its own, so that halves can lie there.
+    /// Whether each field has its own name, so that a generation can be incomplete.
     pub is_flat: bool,
 }
 
@@ -70,7 +69,7 @@ impl<S: ReadStore + CreateStore> Fixture<S> {
         self.clients.first().expect("a fixture has a client")
     }
 
-    /// One that did not write what the first one wrote, where there are several.
+    /// A client other than the first one, if there are several.
     fn other(&self) -> &S {
         self.clients.last().expect("a fixture has a client")
     }
@@ -81,7 +80,7 @@ fn budget() -> RetryBudget {
     RetryBudget::new(Duration::from_mins(1))
 }
 
-/// For what stays incomplete: it is waited for until the budget is over.
+/// For a generation that stays incomplete, which is waited for until the budget is spent.
 fn short_budget() -> RetryBudget {
     RetryBudget::new(Duration::from_secs(1))
 }
@@ -152,7 +151,7 @@ async fn read<S: ReadStore>(store: &S, locators: &[Locator]) -> Vec<Option<Secre
     found.into_iter().map(|found| found.unwrap()).collect()
 }
 
-/// Every field through `store`, in a batch and in a snapshot, is what was stored.
+/// Reads every field through `store`, in a batch and in a snapshot, and compares the values.
 async fn assert_stored<S: ReadStore>(store: &S, generation: &Generation, values: &Generated) {
     let locators = locators(generation);
     let stored: Vec<_> = values
@@ -177,7 +176,7 @@ fn gpg() -> Spec {
     }
 }
 
-/// What was never stored is told absent, alone and in a snapshot.
+/// A value that was never stored is absent, in a batch and in a snapshot.
 pub async fn an_absent_value_is_none<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     for spec in [RSA, PASSWORD] {
@@ -190,13 +189,13 @@ pub async fn an_absent_value_is_none<S: ReadStore + CreateStore>(fixture: &Fixtu
     }
 }
 
-/// Nothing asked, nothing answered.
+/// A read of nothing answers nothing.
 pub async fn an_empty_list_has_no_answers<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     assert!(fixture.store().read(&[]).await.is_empty());
     assert!(fixture.store().read_together(&[]).await.is_empty());
 }
 
-/// Every kind of generation, read by another client than the one that stored it.
+/// Every type of generation can be read by a client that did not store it.
 pub async fn a_created_generation_reads_back_equal<S: ReadStore + CreateStore>(
     fixture: &Fixture<S>,
 ) {
@@ -211,7 +210,7 @@ pub async fn a_created_generation_reads_back_equal<S: ReadStore + CreateStore>(
     }
 }
 
-/// A path without a field, as a REFERENCE or a resource names it.
+/// A value can be read by its path alone, as a REFERENCE or a resource does.
 pub async fn a_reference_reads_what_lies_at_its_path<S: ReadStore + CreateStore>(
     fixture: &Fixture<S>,
 ) {
@@ -229,7 +228,7 @@ pub async fn a_reference_reads_what_lies_at_its_path<S: ReadStore + CreateStore>
     assert_eq!(found, [values.get(Field::Whole).cloned()]);
 }
 
-/// Names that are nearly the same are other names.
+/// Names that differ in one letter, in case or in length are different names.
 pub async fn names_are_told_apart_to_the_letter<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     let first = at(store, unique("secret"), PASSWORD);
@@ -254,7 +253,7 @@ pub async fn names_are_told_apart_to_the_letter<S: ReadStore + CreateStore>(fixt
     assert_stored(store, &first, &generated_by("one", &PASSWORD)).await;
 }
 
-/// Bytes that are no text, where the values are bytes, and text that needs escaping somewhere.
+/// Values that are not text, and texts that need escapes in JSON, are stored unchanged.
 pub async fn any_bytes_and_any_text_come_back<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let bytes = SecretValue::new((0..=255).collect());
     let text = "\"{}\\/\u{0}\n\r\t'$`%ü\u{1F511}\u{FEFF} ";
@@ -293,7 +292,7 @@ pub async fn any_bytes_and_any_text_come_back<S: ReadStore + CreateStore>(fixtur
     }
 }
 
-/// As large as the fixture says that a value may be.
+/// A value of the largest size is stored unchanged.
 pub async fn the_largest_value_comes_back<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let generation = generation(fixture.store(), RANDOM);
     let bytes = (0..=250).cycle().take(fixture.largest).collect();
@@ -305,14 +304,14 @@ pub async fn the_largest_value_comes_back<S: ReadStore + CreateStore>(fixture: &
     assert_stored(fixture.other(), &generation, &values).await;
 }
 
-/// More than any batch takes, some of it there, some not, some asked for twice.
+/// A list that is longer than any batch, with existing, absent and repeated names.
 pub async fn a_long_list_is_answered_in_order<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     let folder = unique("list");
     let mut locators = Vec::new();
     let mut expected = Vec::new();
     for nth in 0..250 {
-        // Every fourth is the one of 50 places before.
+        // Every fourth name is that of 50 places before.
         let nth = if nth % 4 == 3 && nth >= 50 {
             nth - 50
         } else {
@@ -321,7 +320,7 @@ pub async fn a_long_list_is_answered_in_order<S: ReadStore + CreateStore>(fixtur
         let generation = at(store, format!("{folder}/{nth}").parse().unwrap(), PASSWORD);
         let values = generated_by(&nth.to_string(), &PASSWORD);
         if nth % 10 == 1 {
-            // The same again is the same write, or there already.
+            // A repeated name is stored already, with the same value.
             create(store, &generation, &values).await;
             expected.push(values.get(Field::Whole).cloned());
         } else {
@@ -333,7 +332,7 @@ pub async fn a_long_list_is_answered_in_order<S: ReadStore + CreateStore>(fixtur
     assert_eq!(read(fixture.other(), &locators).await, expected);
 }
 
-/// A second generation under the same names changes nothing.
+/// A second generation with the same names is not stored.
 pub async fn what_exists_is_not_overwritten<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     for spec in [RSA, gpg(), PASSWORD, RANDOM, API_KEY] {
         let generation = generation(fixture.store(), spec);
@@ -351,7 +350,7 @@ pub async fn what_exists_is_not_overwritten<S: ReadStore + CreateStore>(fixture:
     }
 }
 
-/// An answer was lost and the request is sent again: it is answered as the first one was.
+/// The answer was lost and the request is sent again: the second answer is that of the first one.
 pub async fn a_repeated_request_is_one_write<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     for spec in [RSA, PASSWORD, RANDOM] {
         let generation = generation(fixture.store(), spec);
@@ -389,7 +388,7 @@ pub async fn generations_of_one_request_are_all_written_or_none<S: ReadStore + C
     assert_stored(store, &second, &values(&second)).await;
 }
 
-/// Any one of a generation's names that exists keeps all of it from being written.
+/// If one of a generation's names exists, no field is written.
 pub async fn all_fields_are_written_or_none<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     for occupied in [Field::Public, Field::Private, Field::Password] {
@@ -400,12 +399,12 @@ pub async fn all_fields_are_written_or_none<S: ReadStore + CreateStore>(fixture:
             &generation.path
         };
         let before = at(store, name.clone(), PASSWORD);
-        let lying_there = generated_by("other", &PASSWORD);
-        create(store, &before, &lying_there).await;
+        let existing = generated_by("other", &PASSWORD);
+        create(store, &before, &existing).await;
 
         let values = generated_by("one", &generation.spec);
         assert_eq!(create(store, &generation, &values).await, Creation::Exists);
-        assert_stored(fixture.other(), &before, &lying_there).await;
+        assert_stored(fixture.other(), &before, &existing).await;
         let found = fixture.other().read(&locators(&generation)).await;
         let fields = generation.fields.iter().zip(locators(&generation));
         for (((field, _), locator), found) in fields.zip(found) {
@@ -415,7 +414,7 @@ pub async fn all_fields_are_written_or_none<S: ReadStore + CreateStore>(fixture:
                     "{field} is not there"
                 ),
                 Ok(Some(_)) => assert_eq!(&locator.path, name, "{field} was written"),
-                // One name for all of them, with something else in it.
+                // All fields share one name, which holds another value.
                 Err(error) => {
                     assert!(!fixture.is_flat, "{error}");
                     assert_eq!(error.kind, ErrorKind::Malformed);
@@ -427,7 +426,7 @@ pub async fn all_fields_are_written_or_none<S: ReadStore + CreateStore>(fixture:
 
 /// The original kees can leave one field of a pair: the generation is never completed, and never
 /// handed out to a pod that names both fields or the missing one. Where a generation has one name,
-/// the like of it is a secret without the members that are asked for.
+/// the same case is a secret without the members that are read.
 pub async fn an_incomplete_generation_is_refused<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let store = fixture.store();
     for (stored, missing) in [
@@ -440,8 +439,8 @@ pub async fn an_incomplete_generation_is_refused<S: ReadStore + CreateStore>(fix
         } else {
             at(store, generation.path.clone(), API_KEY)
         };
-        let lying_there = generated_by("original", &before.spec);
-        create(store, &before, &lying_there).await;
+        let existing = generated_by("original", &before.spec);
+        create(store, &before, &existing).await;
 
         for fields in [&[Field::Public, Field::Private][..], &[missing]] {
             let error = obtain_one(store, "one", &generation, fields, &mut short_budget())
@@ -453,13 +452,13 @@ pub async fn an_incomplete_generation_is_refused<S: ReadStore + CreateStore>(fix
                 assert_eq!(error.path.as_ref(), generation.path_of(missing));
             }
         }
-        assert_stored(fixture.other(), &before, &lying_there).await;
+        assert_stored(fixture.other(), &before, &existing).await;
         let found = store.read(&[generation.locator(missing)]).await.remove(0);
         assert!(!matches!(found, Ok(Some(_))), "the missing field was added");
     }
 }
 
-/// A pod that names one field creates all, and gets that one alone.
+/// A pod that names one field creates all fields and gets this one.
 pub async fn one_field_is_enough_to_create_all<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     let generation = generation(fixture.store(), RSA);
     let store = fixture.store();
@@ -476,7 +475,7 @@ pub async fn one_field_is_enough_to_create_all<S: ReadStore + CreateStore>(fixtu
     assert_stored(fixture.other(), &generation, &expected).await;
 }
 
-/// A writer that loses has what the winner stored, and so has every reader.
+/// Every writer that loses the race gets the values of the winner, and so does every reader.
 pub async fn of_many_writers_one_wins_and_all_agree<S: ReadStore + CreateStore>(
     fixture: &Fixture<S>,
 ) {

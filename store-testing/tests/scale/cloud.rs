@@ -24,16 +24,16 @@ use kees_store::{Backoff, aws::Aws};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// What every secret holds.
+/// The value of every secret.
 pub(super) const VALUE: &[u8] = b"0123456789abcdef";
 
 /// How long a call takes: a round trip within a Region.
 const CALL: Duration = Duration::from_millis(10);
 
-/// Partitions of a new on-demand table; each gives its share of the table's throughput.
+/// The partitions of a new on-demand table. Each has an equal share of the table's throughput.
 const PARTITIONS: u32 = 4;
 
-/// Calls, or units, a second.
+/// Calls or units per second.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quotas {
     get_secret_value: f64,
@@ -71,8 +71,7 @@ impl Quotas {
     }
 }
 
-/// How Secrets Manager is read. The client is the same; what the cloud answers to a batch makes the
-/// difference.
+/// How Secrets Manager is read. The client is always the same; the answers to batches differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Policy {
     /// A throttled batch says that it is throttled, and the client goes on one by one.
@@ -86,7 +85,7 @@ pub(super) enum Policy {
 /// Where a pod's credentials come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Identity {
-    /// They are there already.
+    /// The pod has them already.
     Given,
     /// STS `AssumeRoleWithWebIdentity`, one call for each pod.
     Sts,
@@ -94,7 +93,7 @@ pub(super) enum Identity {
     EksAuth,
 }
 
-/// A second's worth of calls at most, refilled all the time.
+/// A bucket that holds the calls of one second and is refilled continuously.
 #[derive(Debug)]
 struct Bucket {
     rate: f64,
@@ -104,7 +103,7 @@ struct Bucket {
 
 impl Bucket {
     fn new(rate: f64) -> Self {
-        // A bucket that holds less than one call would never give one.
+        // A bucket that holds less than one call would never allow one.
         Self {
             rate,
             tokens: rate.max(1.0),
@@ -171,7 +170,7 @@ impl Cloud {
         }
     }
 
-    /// Puts names there from the start.
+    /// Stores names before the pods start.
     pub(super) fn store<'n>(&self, names: impl IntoIterator<Item = &'n str>) {
         self.state()
             .names

@@ -1,10 +1,10 @@
-//! The plot of `docs/scale.md`: for each scenario, how many pods had waited at most how long.
+//! The plot of `docs/scale.md`: for each scenario, the share of pods by how long they waited.
 
 use std::{path::Path, time::Duration};
 
 use plotters::prelude::*;
 
-/// The longest wait that the plot shows, in seconds; the table has the rest.
+/// The shortest and longest waits that the plot shows, in seconds. The table has the others.
 const SHORTEST: f64 = 0.01;
 const LONGEST: f64 = 1000.0;
 
@@ -32,7 +32,7 @@ pub(super) fn waits<'a>(
         .unwrap();
     for (index, (name, waits)) in scenarios.enumerate() {
         let colour = Palette99::pick(index).to_rgba();
-        // A point for each percent is as fine as the picture.
+        // More points than one for each percent would not be visible.
         let points = (0..=100_u8).map(|percent| {
             let at = waits.len().saturating_sub(1) * usize::from(percent) / 100;
             let wait = waits.get(at).copied().unwrap_or_default().as_secs_f64();

@@ -36,7 +36,7 @@ use tokio::time::Instant;
 
 use cloud::{Cloud, Identity, Policy, Quotas};
 
-/// One way for many pods to start.
+/// One way in which many pods start.
 #[derive(Debug, Clone)]
 struct Scenario {
     name: &'static str,
@@ -46,10 +46,10 @@ struct Scenario {
     existing: bool,
     identity: Identity,
     pods: u32,
-    /// Pods of one workload share their secrets.
+    /// The pods of one workload share their secrets.
     pods_of_a_workload: u32,
     secrets_of_a_workload: usize,
-    /// Within which the pods start, evenly.
+    /// The time within which the pods start, evenly.
     ramp: Duration,
     quotas: Quotas,
 }
@@ -206,7 +206,7 @@ fn run(scenario: &Scenario) -> Waits {
     })
 }
 
-/// What init does with its stores. Whether everything was obtained.
+/// Does what init does with its stores. Returns whether every value was obtained.
 async fn start_pod<S: ReadStore + CreateStore>(store: &S, plan: &Plan) -> bool {
     let wanted: Vec<Wanted<'_>> = plan
         .items
@@ -234,7 +234,7 @@ async fn start_pod<S: ReadStore + CreateStore>(store: &S, plan: &Plan) -> bool {
     obtained.len() == plan.items.len() && obtained.iter().all(is_there)
 }
 
-/// Generates the same value for all.
+/// Generates the same value for every secret.
 struct Same;
 
 impl Generator for Same {
@@ -307,7 +307,7 @@ fn pods_that_start_together_do_not_stay_together() {
     );
 }
 
-/// The figures of `docs/scale.md`, where they are asked for.
+/// Writes the figures of `docs/scale.md`, if `KEES_SCALE_FOLDER` asks for them.
 #[test]
 fn the_figures_of_the_documentation_are_made() {
     let Some(folder) = std::env::var_os("KEES_SCALE_FOLDER") else {
