@@ -1,4 +1,4 @@
-//! How long generations, derivations and looks at stored values take.
+//! Measures generating, deriving and verifying values.
 
 #![expect(clippy::unwrap_used, reason = "a failure must not be measured")]
 
@@ -6,7 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use kees_common::Spec;
 use kees_generate::{generate, local, verify};
 
-/// What is measured, by name.
+/// The specs that are measured, by name.
 fn specs() -> Vec<(&'static str, Spec)> {
     let user_id = "Team A <team-a@example.com>".parse().unwrap();
     vec![

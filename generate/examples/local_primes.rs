@@ -1,12 +1,12 @@
-//! Makes `src/local/primes.bin`, the table from which local mode derives its RSA keys, or checks
-//! some primes of it, one in EVERY: each is the first that suits at or above its start.
+//! Writes `src/local/primes.bin`, the table of primes for local mode's RSA keys, or checks one in
+//! EVERY primes of it: each is the first suitable prime that is not below its start.
 //!
 //! ```text
 //! cargo run -p kees-generate --example local_primes -- make FILE
 //! cargo run -p kees-generate --example local_primes -- check FILE EVERY
 //! ```
 //!
-//! The whole table takes some ten minutes of one core; it is the same on every machine.
+//! The whole table takes about ten minutes of one core. It is the same on each machine.
 
 #![expect(
     clippy::print_stderr,
@@ -25,8 +25,8 @@ use start::{COUNT, SIZES, start};
 /// The public exponent of every RSA key of local mode; no prime may be 1 modulo it.
 const EXPONENT: u32 = 65_537;
 
-/// Odd numbers above a start that are sieved at once: 46 times the average distance from one prime
-/// of 2048 bits to the next, so that each search ends within it.
+/// How many odd numbers above a start are sieved at once: 46 times the average distance between two
+/// primes of 2048 bits, so that each search ends within them.
 const WINDOW: usize = 1 << 15;
 
 /// Divisors below this are sieved out.
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes, for each size, for each index: half the distance from the start to the prime, two bytes.
+/// Writes half the distance from the start to the prime, in two bytes, for each size and index.
 fn make(file: &str) -> io::Result<()> {
     let steps = steps(&places())?;
     fs::write(
@@ -133,7 +133,7 @@ fn small_primes() -> Vec<u32> {
     primes
 }
 
-/// Half the distance from the start to the first prime that suits.
+/// Half the distance from the start to the first suitable prime.
 fn search(bits: u16, index: u16, divisors: &[u32]) -> Option<u16> {
     let start = BigUint::from_bytes_be(&start(bits, index));
     let mut composite = vec![false; WINDOW];

@@ -1,5 +1,5 @@
-//! Makes one generation and prints how many bytes it is, for timing whole processes side by side
-//! with other generators.
+//! Generates one secret and prints its size in bytes, to compare the time of the whole process with
+//! that of other generators.
 //!
 //! ```text
 //! cargo run --profile dist-small -p kees-generate --example one -- RSA 4096
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let spec = match kind.as_str() {
         "RSA" => Spec::Rsa { bits },
         "GPG" => {
-            let user_id: UserId = "Nobody <nobody@example.com>"
+            let user_id: UserId = "Test <test@example.com>"
                 .parse()
                 .map_err(|_| "the user id is not one")?;
             Spec::Gpg { bits, user_id }

@@ -1,11 +1,9 @@
-//! RSA, GPG, passwords and random bytes: a spec in, all fields of one generation out.
+//! Generates keys, passwords and random bytes: all fields of one generation of a spec.
 //!
-//! [`generate`] draws from the operating system's source; [`local`] derives the same values from a
-//! name on every run, for laptops and tests, where nothing is secret. [`verify`] says whether
-//! values that a store returned belong together.
+//! [`generate`] uses the operating system's random source. [`local`] derives the values of local mode
+//! from names. [`verify`] checks whether values of a store are what their annotations say.
 //!
-//! RSA keys are made and used by AWS-LC. Sequoia gives a GPG key its form, and the `rsa` crate
-//! reads and writes DER; see `docs/adr/0004-aws-lc-makes-the-keys.md`. Memory that holds a private
+//! AWS-LC generates the keys. Sequoia encodes GPG keys, and the `rsa` crate reads and writes DER; see `docs/adr/0004-aws-lc-makes-the-keys.md`. Memory with a private
 //! number is overwritten after use, with the exception that the ADR names.
 
 mod curve_key;
@@ -22,14 +20,14 @@ pub use verify::verify;
 
 use kees_common::{Field, Generated, PasswordRules, Spec};
 
-use openpgp::Circumstances;
+use openpgp::KeyParameters;
 use rsa_key::RsaKey;
 use zeroize::Zeroizing;
 
-/// Characters of a GPG key's passphrase: 95 bits of entropy.
+/// The length of a GPG key's passphrase in characters: 95 bits of entropy.
 const PASSPHRASE_LENGTH: usize = 16;
 
-/// Makes one generation of `spec`.
+/// Generates all values of `spec`.
 ///
 /// # Errors
 /// [`GenerateError::Size`] for a size that is only read, and another [`GenerateError`] if the
@@ -47,7 +45,7 @@ pub fn generate(spec: &Spec) -> Result<Generated, GenerateError> {
             &RsaKey::generate(*bits)?,
             user_id,
             random::password(PASSPHRASE_LENGTH, &PasswordRules::default())?,
-            &Circumstances::fresh()?,
+            &KeyParameters::fresh()?,
         ),
         Spec::Password { bits } => password(*bits, &PasswordRules::default()),
         Spec::RuledPassword { bits, rules } => password(*bits, rules),
@@ -103,7 +101,7 @@ mod tests {
     #[case(Spec::Uuid)]
     #[case(Spec::Random { bits: 256 })]
     #[case(Spec::ApiKey { bits: 256 })]
-    fn a_generation_has_the_fields_of_its_spec_is_sound_and_differs_from_the_next(
+    fn a_generation_has_the_fields_of_its_spec_is_valid_and_differs_from_the_next(
         #[case] spec: Spec,
     ) {
         let (one, next) = (generate(&spec).unwrap(), generate(&spec).unwrap());
@@ -149,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_of_an_api_key_are_one_value() {
+    fn both_fields_of_an_api_key_have_one_value() {
         let generated = generate(&Spec::ApiKey { bits: 128 }).unwrap();
         assert_eq!(
             generated.get(Field::Consumer),

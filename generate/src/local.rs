@@ -1,9 +1,9 @@
-//! Local mode: the same values for a name on every run and machine. They are public by nature, and
-//! good for laptops and tests alone.
+//! Derives the values of local mode from names: the same in each run and on each machine. They are
+//! public, and only for development and tests.
 //!
-//! PASSWORD, RANDOM and passphrases are those of the original kees ([`kees_common::local`]). An RSA
-//! key is the product of two primes from a table that ships with the program, chosen by the name;
-//! see `docs/adr/0005-local-mode-primes.md`.
+//! PASSWORD, RANDOM and passphrases are those of the original kees ([`kees_common::local`]). The
+//! two primes of an RSA key are chosen by the name from a table in the program; see
+//! `docs/adr/0005-local-mode-primes.md`. All other values are made of hashes of the name.
 
 mod primes;
 mod start;
@@ -14,18 +14,18 @@ use rsa::{BigUint, RsaPrivateKey, pkcs8::EncodePrivateKey as _};
 use sequoia_openpgp::types::Timestamp;
 
 use crate::{
-    GenerateError, curve_key, key_pair, openpgp, openpgp::Circumstances, random, rsa_key::RsaKey,
+    GenerateError, curve_key, key_pair, openpgp, openpgp::KeyParameters, random, rsa_key::RsaKey,
     uuid,
 };
 
-/// When every key of local mode was made: the start of the year 2020.
+/// The creation time of every key of local mode: the beginning of 2020.
 const CREATED: u32 = 1_577_836_800;
 
 /// Derives a generation of `spec` for `name`, the entry's name without its field
 /// ([`kees_common::EntryName::base`]).
 ///
 /// # Errors
-/// [`GenerateError::Key`] where the cryptographic library fails; never because of spec or name.
+/// [`GenerateError::Key`] if the cryptographic library fails. Spec and name cause no errors.
 pub fn derive(spec: &Spec, name: &str) -> Result<Generated, GenerateError> {
     match spec {
         Spec::Rsa { bits } => key_pair(&rsa_key("RSA", *bits, name)?),
@@ -35,7 +35,7 @@ pub fn derive(spec: &Spec, name: &str) -> Result<Generated, GenerateError> {
             &rsa_key("GPG", created_bits(spec), name)?,
             user_id,
             local::passphrase(name),
-            &circumstances(name),
+            &key_parameters(name),
         ),
         Spec::Password { bits } => Ok(Generated::new(vec![(
             Field::Whole,
@@ -60,8 +60,8 @@ pub fn derive(spec: &Spec, name: &str) -> Result<Generated, GenerateError> {
     }
 }
 
-/// The size of `spec`, or for a size that is only read, the type's own. The original's local mode
-/// ignores the size of a key.
+/// The size of `spec`. For a size that is only read, it is a size of the type that is created: the
+/// original's local mode ignores the size of a key.
 fn created_bits(spec: &Spec) -> u16 {
     let secret_type = spec.secret_type();
     if secret_type.creates_size(spec.bits()) {
@@ -71,9 +71,9 @@ fn created_bits(spec: &Spec) -> u16 {
     }
 }
 
-/// The RSA key of `bits` for `name`: `what` keeps keys of different uses apart.
-fn rsa_key(what: &str, bits: u16, name: &str) -> Result<RsaKey, GenerateError> {
-    let (p, q) = primes::pair(bits / 2, u64::from_be_bytes(hash(what, name)))
+/// The RSA key of `bits` for `name`. Keys with another `purpose` are different.
+fn rsa_key(purpose: &str, bits: u16, name: &str) -> Result<RsaKey, GenerateError> {
+    let (p, q) = primes::pair(bits / 2, u64::from_be_bytes(hash(purpose, name)))
         .ok_or_else(|| failed(format!("there are no primes for {bits} bits")))?;
     let key = RsaPrivateKey::from_p_q(p, q, BigUint::from(65_537_u32)).map_err(failed)?;
     RsaKey::from_pkcs8(key.to_pkcs8_der().map_err(failed)?.as_bytes())
@@ -112,18 +112,18 @@ fn ruled_password(
     Ok(Generated::new(vec![(Field::Whole, password)]))
 }
 
-fn circumstances(name: &str) -> Circumstances {
-    Circumstances {
+fn key_parameters(name: &str) -> KeyParameters {
+    KeyParameters {
         created: Timestamp::from(CREATED),
         salt: hash("GPG salt", name),
         iv: hash("GPG vector", name),
     }
 }
 
-/// The first bytes of SHA-256 over the use and the name.
-fn hash<const N: usize>(what: &str, name: &str) -> [u8; N] {
+/// The first bytes of SHA-256 over the purpose and the name.
+fn hash<const N: usize>(purpose: &str, name: &str) -> [u8; N] {
     let mut hash = digest::Context::new(&digest::SHA256);
-    for part in ["kees local mode", what, name] {
+    for part in ["kees local mode", purpose, name] {
         hash.update(part.as_bytes());
         hash.update(&[0]);
     }
@@ -136,7 +136,10 @@ fn hash<const N: usize>(what: &str, name: &str) -> [u8; N] {
     first
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the form of an error in `map_err`"
+)]
 fn failed(reason: impl ToString) -> GenerateError {
     GenerateError::Key {
         key: "a key of local mode",

@@ -1,7 +1,8 @@
-//! An RSA key as an OpenPGP key: one primary key that certifies, signs and encrypts, one user id.
+//! Wraps an RSA key as an OpenPGP key with one user id and without subkeys. The key certifies, signs
+//! and encrypts.
 //!
-//! The packets are built one by one (RFC 4880) and signed by AWS-LC: sequoia's own builder would
-//! sign with the `rsa` crate and mix random bytes into what local mode must repeat.
+//! The packets are built one by one (RFC 4880) and signed by AWS-LC. Sequoia's own builder signs with
+//! the `rsa` crate, and adds random bytes, which local mode cannot repeat.
 
 use std::time::{Duration, SystemTime};
 
@@ -29,30 +30,30 @@ use zeroize::Zeroizing;
 
 use crate::{GenerateError, random, rsa_key::RsaKey};
 
-/// Bytes that a passphrase is hashed over: what Bouncy Castle takes by default. The passphrases
-/// here have 95 bits of entropy, so that stretching them further would only cost every reader time.
+/// How many bytes are hashed to derive a key from a passphrase: Bouncy Castle's default. The
+/// passphrases have 95 bits of entropy, so more bytes would only cost each reader time.
 const S2K_BYTES: u32 = 65_536;
 
-/// How far a new key is dated back, so that GnuPG on a machine whose clock is a little behind does
-/// not refuse it as made in the future.
+/// How far the creation time of a new key is in the past. GnuPG rejects a key from the future, and
+/// its machine's clock may be behind.
 const BACKDATED: Duration = Duration::from_mins(5);
 
-/// What differs from one key to the next beside its numbers.
-pub(crate) struct Circumstances {
-    /// When the key was made, in seconds since 1970.
+/// The parameters of a key besides its numbers and its user id.
+pub(crate) struct KeyParameters {
+    /// The creation time, in seconds since 1970.
     pub(crate) created: Timestamp,
-    /// Salt of the passphrase.
+    /// The salt of the passphrase.
     pub(crate) salt: [u8; 8],
-    /// Initialisation vector of the private half.
+    /// The initialisation vector of the private key.
     pub(crate) iv: [u8; 16],
 }
 
-impl Circumstances {
-    /// The present moment, and random bytes.
+impl KeyParameters {
+    /// The present time, and random bytes.
     pub(crate) fn fresh() -> Result<Self, GenerateError> {
         let created = (SystemTime::now() - BACKDATED)
             .try_into()
-            .map_err(|_| failed("the clock stands outside 1970 to 2106"))?;
+            .map_err(|_| failed("the clock is outside 1970 to 2106"))?;
         let mut fresh = Self {
             created,
             salt: [0; 8],
@@ -64,17 +65,17 @@ impl Circumstances {
     }
 }
 
-/// Both halves of the key, ASCII-armored, and its passphrase, which protects the private half
+/// The public and the private key, ASCII-armored, and the passphrase that protects the private key
 /// (AES-256, iterated and salted SHA-256, SHA-1 checksum).
 pub(crate) fn wrap(
     rsa: &RsaKey,
     user_id: &UserId,
     passphrase: SecretValue,
-    circumstances: &Circumstances,
+    parameters: &KeyParameters,
 ) -> Result<Generated, GenerateError> {
-    let key = rsa.with_numbers(|numbers| secret_key(numbers, &passphrase, circumstances))?;
+    let key = rsa.with_numbers(|numbers| secret_key(numbers, &passphrase, parameters))?;
     let user_id = packet::UserID::from(user_id.as_str());
-    let signature = self_signature(rsa, &key, &user_id, circumstances.created)?;
+    let signature = self_signature(rsa, &key, &user_id, parameters.created)?;
 
     let public = packet::Key::from(key.clone().take_secret().0).into();
     let rest = [Packet::from(user_id), Packet::from(signature)];
@@ -96,15 +97,15 @@ pub(crate) fn wrap(
 fn secret_key(
     numbers: &RsaPrivateKey<'_>,
     passphrase: &SecretValue,
-    circumstances: &Circumstances,
+    parameters: &KeyParameters,
 ) -> Result<Key4<SecretParts, PrimaryRole>, GenerateError> {
     let public = mpi::PublicKey::RSA {
         e: numbers.public_exponent.as_bytes().to_vec().into(),
         n: numbers.modulus.as_bytes().to_vec().into(),
     };
-    let protected = protect(&secret_numbers(numbers)?, passphrase, circumstances)?;
+    let protected = protect(&secret_numbers(numbers)?, passphrase, parameters)?;
     Key4::with_secret(
-        SystemTime::from(circumstances.created),
+        SystemTime::from(parameters.created),
         PublicKeyAlgorithm::RSAEncryptSign,
         public,
         protected.into(),
@@ -112,12 +113,12 @@ fn secret_key(
     .map_err(failed)
 }
 
-/// The private numbers as OpenPGP orders them: `u` is the inverse of `p` modulo `q`, where PKCS#1
-/// has that of the second prime modulo the first, so the primes change places.
+/// The private numbers in OpenPGP's order. OpenPGP has the inverse of `p` modulo `q`, PKCS#1 that of
+/// the second prime modulo the first, so the primes are exchanged.
 fn secret_numbers(numbers: &RsaPrivateKey<'_>) -> Result<Zeroizing<Vec<u8>>, GenerateError> {
-    // Equally long, since both have their highest bit set.
+    // The texts have the same length, because both primes have their highest bit set.
     if numbers.prime1.as_bytes() <= numbers.prime2.as_bytes() {
-        return Err(failed("the first prime must be the greater one"));
+        return Err(failed("the first prime is not the greater one"));
     }
     let secret = mpi::SecretKeyMaterial::RSA {
         d: numbers.private_exponent.as_bytes().into(),
@@ -125,8 +126,8 @@ fn secret_numbers(numbers: &RsaPrivateKey<'_>) -> Result<Zeroizing<Vec<u8>>, Gen
         q: numbers.prime1.as_bytes().into(),
         u: numbers.coefficient.as_bytes().into(),
     };
-    // Sized once: growing would leave unwiped copies behind. Four numbers, the longest of them
-    // no longer than the modulus, two bytes of length each, and a checksum of 20 bytes.
+    // The buffer has its final size from the start, because growing leaves copies behind: four
+    // numbers of at most the modulus's length, two bytes of length each, and a checksum of 20 bytes.
     let mut bytes = Zeroizing::new(Vec::with_capacity(
         4 * numbers.modulus.as_bytes().len() + 28,
     ));
@@ -136,15 +137,15 @@ fn secret_numbers(numbers: &RsaPrivateKey<'_>) -> Result<Zeroizing<Vec<u8>>, Gen
     Ok(bytes)
 }
 
-/// Encrypts the private numbers with the passphrase, AES-256 in CFB mode behind its vector.
+/// Encrypts the private numbers with the passphrase, by AES-256 in CFB mode.
 fn protect(
     secret: &[u8],
     passphrase: &SecretValue,
-    circumstances: &Circumstances,
+    parameters: &KeyParameters,
 ) -> Result<Encrypted, GenerateError> {
     let s2k = S2K::Iterated {
         hash: HashAlgorithm::SHA256,
-        salt: circumstances.salt,
+        salt: parameters.salt,
         hash_bytes: S2K_BYTES,
     };
     let key = s2k
@@ -154,11 +155,11 @@ fn protect(
     let mut ciphertext = Zeroizing::new(secret.to_vec());
     EncryptingKey::cfb128(key)
         .and_then(|key| {
-            let iv = EncryptionContext::Iv128((&circumstances.iv).into());
+            let iv = EncryptionContext::Iv128((&parameters.iv).into());
             key.less_safe_encrypt(&mut ciphertext, iv)
         })
         .map_err(failed)?;
-    let body = [&circumstances.iv[..], &ciphertext]
+    let body = [&parameters.iv[..], &ciphertext]
         .concat()
         .into_boxed_slice();
     let checksum = Some(mpi::SecretKeyChecksum::SHA1);
@@ -170,7 +171,7 @@ fn protect(
     ))
 }
 
-/// The key's certification of its user id (RFC 4880, 5.2.3), which says what the key is for.
+/// The key's certification of its user id (RFC 4880, 5.2.3), with the purposes of the key.
 fn self_signature(
     rsa: &RsaKey,
     key: &Key4<SecretParts, PrimaryRole>,
@@ -186,7 +187,7 @@ fn self_signature(
             area(
                 [(SubpacketValue::SignatureCreationTime(created), true)]
                     .into_iter()
-                    .chain(promises())
+                    .chain(properties())
                     .chain([(SubpacketValue::IssuerFingerprint(key.fingerprint()), false)]),
             )?,
             area([(issuer, false)])?,
@@ -194,7 +195,7 @@ fn self_signature(
             mpi::Signature::RSA { s: value.into() },
         ))
     };
-    // What is hashed is the signature packet without the prefix and the value.
+    // The hash is over the signature packet without prefix and value.
     let unsigned = Signature::from(signature([0; 2], Vec::new())?);
     let mut hash = HashAlgorithm::SHA256
         .context()
@@ -211,8 +212,9 @@ fn self_signature(
     signature(prefix, rsa.sign_sha256(&digest)?)
 }
 
-/// What the key is for, and what its owner's software can read. No expiry: it never ends.
-fn promises() -> [(SubpacketValue, bool); 4] {
+/// The purposes of the key, and the algorithms that its owner's software supports. The key does not
+/// expire.
+fn properties() -> [(SubpacketValue, bool); 4] {
     let flags = KeyFlags::empty()
         .set_certification()
         .set_signing()
@@ -257,7 +259,10 @@ fn armored(kind: armor::Kind, key: &Packet, rest: &[Packet]) -> Result<SecretVal
     writer.finalize().map(SecretValue::new).map_err(failed)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the form of an error in `map_err`"
+)]
 fn failed(reason: impl ToString) -> GenerateError {
     GenerateError::Key {
         key: "a GPG key",

@@ -1,4 +1,4 @@
-//! GPG keys in the hands of the real `gpg` (Debian's package `gnupg`).
+//! GPG keys, used by the real `gpg` (Debian's package `gnupg`).
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
@@ -24,7 +24,7 @@ fn spec(bits: u16) -> Spec {
     }
 }
 
-/// A `GNUPGHOME` of its own; its agent is stopped with it.
+/// A separate `GNUPGHOME`. Dropping it stops its agent.
 struct Home(TempDir);
 
 impl Home {
@@ -33,7 +33,7 @@ impl Home {
             .prefix("gpg")
             .tempdir_in("/tmp")
             .unwrap();
-        // Otherwise each agent measures for a second how long it may stretch a passphrase.
+        // Without this, each agent measures for a second how many times to hash a passphrase.
         fs::write(home.path().join("gpg-agent.conf"), "s2k-count 65536\n").unwrap();
         Self(home)
     }
@@ -42,7 +42,7 @@ impl Home {
         self.0.path()
     }
 
-    /// Runs gpg with `input` and says what it wrote to standard output; an error is its words.
+    /// Runs gpg with `input`, and returns its standard output, or its standard error if it fails.
     fn gpg(&self, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {
         let mut child = Command::new("gpg")
             .env("GNUPGHOME", self.path())
@@ -70,7 +70,7 @@ impl Home {
         }
     }
 
-    /// As [`Self::gpg`], with the passphrase.
+    /// Like [`Self::gpg`], with the passphrase.
     fn gpg_as_owner(
         &self,
         passphrase: &str,
@@ -142,8 +142,8 @@ fn gnupg_imports_signs_and_decrypts(#[case] key: Generated, #[case] bits: u16) {
     assert_is_one_primary_key(std::str::from_utf8(&listed).unwrap(), bits);
 }
 
-/// One key, no subkey, one user id, no expiry; it may certify, sign and encrypt. Fields of GnuPG's
-/// doc/DETAILS.
+/// One key without subkeys and expiry, with one user id. It certifies, signs and encrypts. GnuPG's
+/// doc/DETAILS explains the fields.
 fn assert_is_one_primary_key(listed: &str, bits: u16) {
     let records: Vec<Vec<&str>> = listed
         .lines()
@@ -167,7 +167,7 @@ fn assert_is_one_primary_key(listed: &str, bits: u16) {
 fn without_the_passphrase_gnupg_reads_nothing() {
     let key = local::derive(&spec(2048), "a").unwrap();
     let owner = Home::new();
-    // GnuPG takes the key as it is, and asks for the passphrase when it is used.
+    // GnuPG imports the key without the passphrase, and asks for it when the key is used.
     owner
         .gpg(&["--import"], text(&key, Field::Private).as_bytes())
         .unwrap();
@@ -181,7 +181,7 @@ fn without_the_passphrase_gnupg_reads_nothing() {
 }
 
 #[test]
-fn the_private_half_is_protected_as_promised() {
+fn the_private_key_is_protected_as_documented() {
     let key = generate(&spec(2048)).unwrap();
     let packets = Home::new()
         .gpg(&["--list-packets"], text(&key, Field::Private).as_bytes())

@@ -1,8 +1,8 @@
-//! The table of primes that local mode's RSA keys are made of.
+//! The table of primes for local mode's RSA keys.
 //!
-//! A prime is not stored itself: its search began at a number that [`start`] derives from size
-//! and index, and the table holds how many odd numbers further the prime is, two bytes each. The
-//! program `examples/local_primes.rs` makes the table and checks it.
+//! The search for a prime begins at a number that [`start`] derives from size and index. The table
+//! contains, in two bytes, the number of odd numbers between that number and the prime. The program
+//! `examples/local_primes.rs` writes the table and checks it.
 
 use rsa::BigUint;
 
@@ -11,12 +11,12 @@ use super::start::{COUNT, SIZES, start};
 /// For each of [`SIZES`], for each index below [`COUNT`]: a big-endian number of steps of two.
 static STEPS: &[u8] = include_bytes!("primes.bin");
 
-/// Two different primes of `bits`, the greater one first, chosen by `seed`; none where the table
-/// has no primes of that size.
+/// Two different primes of `bits`, chosen by `seed`, the greater one first; `None` if the table has no
+/// primes of that size.
 pub(super) fn pair(bits: u16, seed: u64) -> Option<(BigUint, BigUint)> {
     let first = u16::try_from(seed % u64::from(COUNT)).ok()?;
     let second = u16::try_from(seed / u64::from(COUNT) % u64::from(COUNT - 1)).ok()?;
-    // Skips the first: they must differ.
+    // The two must differ, so the first is skipped.
     let second = if second < first { second } else { second + 1 };
     let (one, other) = (prime(bits, first)?, prime(bits, second)?);
     Some(if one > other {
@@ -52,7 +52,7 @@ mod tests {
     #[case(1536)]
     #[case(2048)]
     fn numbers_of_the_table_are_primes_with_the_two_highest_bits_set(#[case] bits: u16) {
-        // A few spread over the table; `local_primes check` looks at all of them.
+        // Some of the table; `local_primes check` checks all of them.
         for index in (0..COUNT).step_by(usize::from(COUNT / 4) - 1) {
             let prime = prime(bits, index).unwrap();
             assert!(
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_as_many_numbers_as_it_should_and_no_two_alike() {
+    fn the_table_is_complete_and_no_two_numbers_are_equal() {
         assert_eq!(STEPS.len(), SIZES.len() * usize::from(COUNT) * 2);
         let all: HashSet<_> = SIZES
             .into_iter()
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_is_two_different_primes_whatever_the_seed() {
+    fn a_pair_is_two_different_primes_for_every_seed() {
         for seed in (0..u64::from(COUNT))
             .map(|i| i * u64::from(COUNT) + i)
             .chain([u64::MAX])

@@ -1,14 +1,15 @@
-//! Where the search for each prime of the table began: shared with the program that made the table.
+//! The number at which the search for each prime of the table begins. The program that writes the
+//! table uses this file too.
 
 use aws_lc_rs::digest;
 
-/// How many primes of each size the table names.
+/// How many primes of each size the table has.
 pub(crate) const COUNT: u16 = 1024;
 
-/// The sizes of the primes in bits, in the order of the table: halves of 2048, 3072 and 4096.
+/// The sizes of the primes in bits, in the order of the table: for keys of 2048, 3072 and 4096 bits.
 pub(crate) const SIZES: [u16; 3] = [1024, 1536, 2048];
 
-/// The odd number, big-endian, above or at which prime `index` of `bits` is the first that suits.
+/// An odd number, big-endian. Prime `index` of `bits` is the first suitable prime that is not below it.
 ///
 /// It is SHA-256 in counter mode over the size and the index, with the two highest bits set, so
 /// that the product of two such primes has exactly twice their bits.

@@ -1,4 +1,4 @@
-//! The same bytes on every run and machine: hashes of them, which must never change.
+//! The values of local mode never change. Large ones are compared by their hashes.
 
 use std::{collections::HashSet, fmt::Write as _};
 
@@ -141,7 +141,7 @@ fn different_names_give_different_keys() {
 #[case(Spec::Password { bits: 8 })]
 #[case(Spec::Random { bits: 8192 })]
 #[case(Spec::ApiKey { bits: 12 })]
-fn what_is_derived_has_the_fields_of_its_spec_and_is_sound(#[case] spec: Spec) {
+fn a_derived_generation_has_the_fields_of_its_spec_and_is_valid(#[case] spec: Spec) {
     let derived = derive(&spec, "a").unwrap();
     let values: Vec<_> = derived.iter().collect();
     let fields: Vec<_> = values.iter().map(|(field, _)| *field).collect();

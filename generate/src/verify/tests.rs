@@ -1,4 +1,4 @@
-//! What passes, what does not, and which field is said to be at fault.
+//! Values that pass, values that do not, and the field that the error names.
 
 use std::sync::LazyLock;
 
@@ -38,7 +38,7 @@ fn check(secret_type: SecretType, values: &[(Field, &[u8])]) -> Result<(), Strin
     checked.map_err(|e| format!("{}: {}", e.field, e.message))
 }
 
-/// The values of `generated` for those fields, whole.
+/// The values of `generated` for those fields.
 fn take(generated: &Generated, fields: &[Field]) -> Vec<(Field, Vec<u8>)> {
     fields
         .iter()
@@ -60,7 +60,7 @@ fn check_owned(secret_type: SecretType, values: &[(Field, Vec<u8>)]) -> Result<(
 #[case(&[Field::Public, Field::Private])]
 #[case(&[Field::Private, Field::Public])]
 #[case(&[])]
-fn whatever_the_pod_names_of_a_key_pair_passes(#[case] fields: &[Field]) {
+fn any_fields_of_a_key_pair_pass(#[case] fields: &[Field]) {
     assert_eq!(
         check_owned(SecretType::Rsa, &take(&rsa_pair("a"), fields)),
         Ok(())
@@ -92,7 +92,7 @@ fn a_gpg_key_with_its_passphrase_passes(#[case] fields: &[Field]) {
 #[case(SecretType::Password, Field::Whole)]
 #[case(SecretType::Random, Field::Whole)]
 #[case(SecretType::Random, Field::Consumer)]
-fn an_empty_value_is_refused(#[case] secret_type: SecretType, #[case] field: Field) {
+fn an_empty_value_is_an_error(#[case] secret_type: SecretType, #[case] field: Field) {
     assert_eq!(
         check(secret_type, &[(field, b"")]),
         Err(format!("{field}: the value is empty"))
@@ -127,7 +127,7 @@ fn a_uuid_has_its_form(#[case] value: &[u8], #[case] error: Option<&str>) {
 #[case(SecretType::Gpg, Field::Password, "expected a passphrase")]
 #[case(SecretType::Random, Field::Whole, "expected random bytes")]
 #[case(SecretType::Random, Field::Consumer, "expected random bytes")]
-fn a_key_under_the_name_of_what_is_none_is_refused(
+fn a_key_as_the_value_of_another_type_is_an_error(
     #[case] secret_type: SecretType,
     #[case] field: Field,
     #[case] expected: &str,
@@ -139,8 +139,8 @@ fn a_key_under_the_name_of_what_is_none_is_refused(
         (&gpg, Field::Public, "an armored GPG public key"),
         (&gpg, Field::Private, "an armored GPG private key"),
     ];
-    for (generated, half, found) in keys {
-        let value = generated.get(half).unwrap().expose();
+    for (generated, key_field, found) in keys {
+        let value = generated.get(key_field).unwrap().expose();
         let error = check(secret_type, &[(field, value)]).unwrap_err();
         let start = format!("{field}: {expected}, found {found}");
         assert!(error.starts_with(&start), "{error}");
@@ -166,8 +166,8 @@ fn a_password_is_text(
 }
 
 #[test]
-fn a_key_of_another_algorithm_is_told_by_what_it_is() {
-    // What `openssl ecparam -name prime256v1 -genkey` makes, in DER.
+fn an_error_names_the_algorithm_of_the_key() {
+    // Keys of `openssl ecparam -name prime256v1 -genkey`, in DER.
     let public = &include_bytes!("../../tests/fixtures/ec-public.der")[..];
     let private = &include_bytes!("../../tests/fixtures/ec-private.der")[..];
     for (field, value, found) in [
@@ -255,7 +255,7 @@ fn the_size_of_a_key_is_read_off(
 }
 
 #[test]
-fn both_ends_of_an_api_key_must_be_alike() {
+fn both_fields_of_an_api_key_must_be_equal() {
     let (consumer, provider) = (Field::Consumer, Field::Provider);
     assert_eq!(
         check(SecretType::Random, &[(consumer, b"a"), (provider, b"a")]),
@@ -278,7 +278,7 @@ fn both_ends_of_an_api_key_must_be_alike() {
     Field::Public,
     "private: expected an RSA private key (DER PKCS#8), found an RSA public key (DER SubjectPublicKeyInfo)"
 )]
-fn half_an_rsa_key_under_the_other_name_is_refused(
+fn one_rsa_key_under_the_name_of_the_other_is_an_error(
     #[case] name: Field,
     #[case] holds: Field,
     #[case] message: &str,
@@ -301,7 +301,7 @@ fn half_an_rsa_key_under_the_other_name_is_refused(
     Field::Public,
     "private: expected an armored GPG private key, found an armored GPG public key"
 )]
-fn half_a_gpg_key_under_the_other_name_is_refused(
+fn one_gpg_key_under_the_name_of_the_other_is_an_error(
     #[case] name: Field,
     #[case] holds: Field,
     #[case] message: &str,
@@ -314,7 +314,7 @@ fn half_a_gpg_key_under_the_other_name_is_refused(
 }
 
 #[test]
-fn a_gpg_private_key_in_the_armor_of_a_public_one_is_refused() {
+fn a_gpg_private_key_in_the_armor_of_a_public_one_is_an_error() {
     let private = gpg_key("a").get(Field::Private).unwrap().clone();
     let disguised = private.expose_text().unwrap().replace("PRIVATE", "PUBLIC");
     assert_eq!(
@@ -335,7 +335,7 @@ fn a_gpg_private_key_in_the_armor_of_a_public_one_is_refused() {
     b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n",
     "found a broken one"
 )]
-fn what_is_no_key_is_refused(
+fn a_value_that_is_not_a_key_is_an_error(
     #[case] secret_type: SecretType,
     #[case] value: &[u8],
     #[case] message: &str,
@@ -348,7 +348,7 @@ fn what_is_no_key_is_refused(
 }
 
 #[test]
-fn an_rsa_public_key_of_another_pair_is_refused() {
+fn an_rsa_public_key_of_another_pair_is_an_error() {
     let mut values = take(&rsa_pair("a"), &[Field::Public]);
     values.extend(take(&rsa_pair("b"), &[Field::Private]));
     assert_eq!(
@@ -358,7 +358,7 @@ fn an_rsa_public_key_of_another_pair_is_refused() {
 }
 
 #[test]
-fn a_gpg_public_key_of_another_key_is_refused() {
+fn a_gpg_public_key_of_another_key_is_an_error() {
     let mut values = take(&gpg_key("a"), &[Field::Public]);
     values.extend(take(&gpg_key("b"), &[Field::Private]));
     let error = check_owned(SecretType::Gpg, &values).unwrap_err();
@@ -370,7 +370,7 @@ fn a_gpg_public_key_of_another_key_is_refused() {
 }
 
 #[test]
-fn a_passphrase_that_does_not_open_the_private_key_is_refused() {
+fn a_passphrase_that_does_not_open_the_private_key_is_an_error() {
     let mut values = take(&gpg_key("a"), &[Field::Private]);
     values.extend(take(&gpg_key("b"), &[Field::Password]));
     assert_eq!(
@@ -380,7 +380,7 @@ fn a_passphrase_that_does_not_open_the_private_key_is_refused() {
 }
 
 #[test]
-fn a_private_key_that_is_not_protected_is_refused_beside_a_passphrase() {
+fn a_private_key_without_protection_and_a_passphrase_are_an_error() {
     use sequoia_openpgp::{
         Cert, crypto::Password, parse::Parse as _, serialize::SerializeInto as _,
     };
@@ -413,7 +413,7 @@ fn a_private_key_that_is_not_protected_is_refused_beside_a_passphrase() {
 }
 
 #[test]
-fn a_private_key_that_asks_for_terabytes_of_memory_is_refused() {
+fn a_private_key_that_needs_terabytes_of_memory_is_an_error() {
     use sequoia_openpgp::{
         Cert, Packet,
         packet::key::Encrypted,
@@ -450,7 +450,7 @@ fn a_private_key_that_asks_for_terabytes_of_memory_is_refused() {
 #[rstest]
 #[case(SecretType::Rsa, &rsa_pair("a"))]
 #[case(SecretType::Gpg, &gpg_key("a"))]
-fn a_value_that_was_cut_off_is_refused(
+fn a_value_that_was_cut_off_is_an_error(
     #[case] secret_type: SecretType,
     #[case] generated: &Generated,
 ) {
@@ -463,7 +463,7 @@ fn a_value_that_was_cut_off_is_refused(
     }
 }
 
-/// Keys that Java and Bouncy Castle made, as the original kees stores them.
+/// Keys of Java and Bouncy Castle, as the original kees stores them.
 mod of_the_original {
     use super::*;
 
