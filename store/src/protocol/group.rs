@@ -114,7 +114,10 @@ pub struct Group<V> {
     members: Vec<Member<V>>,
     requests: Vec<Request>,
     next_request: RequestId,
+    /// Whether the run cannot succeed any more. Then nothing is generated.
     has_failed: bool,
+    /// Whether it failed before its deadline. Then nothing is waited for.
+    has_failed_early: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -150,6 +153,7 @@ impl<V: Clone + PartialEq> Group<V> {
             requests: Vec::new(),
             next_request: 0,
             has_failed: false,
+            has_failed_early: false,
         };
         let reads = (0..group.members.len()).map(|index| (index, Effect::Read));
         let effects = group.together(reads.collect());
@@ -161,8 +165,13 @@ impl<V: Clone + PartialEq> Group<V> {
     pub fn on(&mut self, events: Vec<GroupEvent<V>>) -> Vec<GroupEffect<V>> {
         let mut effects = Vec::new();
         for event in events {
+            let is_time_over = matches!(event, GroupEvent::TimeIsOver(_));
             for (index, event) in self.events_of_members(event) {
-                effects.extend(self.tell(index, event).map(|effect| (index, effect)));
+                let effect = self.tell(index, event);
+                if let Some(Effect::End(end)) = &effect {
+                    self.note_end(index, end, is_time_over);
+                }
+                effects.extend(effect.map(|effect| (index, effect)));
             }
         }
         self.together(effects)
@@ -241,7 +250,7 @@ impl<V: Clone + PartialEq> Group<V> {
                 Effect::Generate => self.members[index].is_held = true,
                 Effect::Write { is_alone } => writes.push((index, is_alone)),
                 Effect::Pause(pause) => self.add_pause(&mut all, pause, index),
-                Effect::End(end) => self.add_end(&mut all, index, end),
+                Effect::End(end) => all.push(GroupEffect::End(index, end)),
             }
         }
         self.generate_or_stop(&mut all);
@@ -281,18 +290,22 @@ impl<V: Clone + PartialEq> Group<V> {
         all.push(GroupEffect::Pause(pause, vec![index]));
     }
 
-    fn add_end(&mut self, all: &mut Vec<GroupEffect<V>>, index: usize, end: End<V>) {
-        let when_absent = self.members[index].machine.when_absent();
-        self.has_failed |= end.is_failure(when_absent);
-        all.push(GroupEffect::End(index, end));
+    fn note_end(&mut self, index: usize, end: &End<V>, is_time_over: bool) {
+        let is_failure = end.is_failure(self.members[index].machine.when_absent());
+        // The deadline is one for all. Only an incomplete generation has an earlier one.
+        let is_deadline = is_time_over && !matches!(end, End::Incomplete(_));
+        self.has_failed |= is_failure;
+        self.has_failed_early |= is_failure && !is_deadline;
     }
 
     /// Generates what is absent, once everything has been looked at. Where an entry has failed by
-    /// then, the run cannot succeed, so nothing is created or waited for on its account.
+    /// then, the run cannot succeed, so nothing is created or waited for on its account. What still
+    /// waits at the deadline of another entry is close to its own, and reports its own error.
     fn generate_or_stop(&mut self, all: &mut Vec<GroupEffect<V>>) {
         if self.has_failed {
+            let is_early = self.has_failed_early;
             for (index, member) in self.members.iter_mut().enumerate() {
-                let waits = member.machine.waits_for_other_writer();
+                let waits = is_early && member.machine.waits_for_other_writer();
                 if (member.is_held || waits)
                     && let Effect::End(end) = member.machine.stop()
                 {

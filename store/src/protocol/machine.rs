@@ -171,9 +171,14 @@ impl<V: Clone + PartialEq> Machine<V> {
             if reading.purpose == Purpose::Wait && reading.seen == Seen::Absent)
     }
 
-    /// Ends with [`End::Stopped`], because another entry failed.
+    /// Ends because another entry failed: with [`End::Stopped`] or, where creating was denied, with
+    /// that error of its own.
     pub fn stop(&mut self) -> Effect<V> {
-        self.end(End::Stopped)
+        self.end(if self.is_denied {
+            End::CreationDenied
+        } else {
+            End::Stopped
+        })
     }
 
     fn on_read(&mut self, mut reading: Reading, found: Vec<Option<V>>) -> Effect<V> {

@@ -87,6 +87,20 @@ impl CreateStore for Partly {
     }
 }
 
+/// A value that another writer stores.
+fn reference(path: &str) -> Wanted<'static> {
+    let locator = Locator {
+        path: path.parse().unwrap(),
+        ..pair().locator(Field::Whole)
+    };
+    Wanted {
+        store: StoreName::Memory,
+        fields: vec![(Field::Whole, locator)],
+        generation: None,
+        when_absent: WhenAbsent::Wait,
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn entries_that_failed_are_read_again_without_the_others() {
     let paths = ["/dev/a", "/dev/b", "/dev/c"];
@@ -94,18 +108,7 @@ async fn entries_that_failed_are_read_again_without_the_others() {
         .iter()
         .fold(Scripted::new(), |store, path| store.put(path, path));
     let store = Partly(store, Mutex::new(2));
-    let wanted = paths.map(|path| Wanted {
-        store: StoreName::Memory,
-        fields: vec![(
-            Field::Whole,
-            Locator {
-                path: path.parse().unwrap(),
-                ..pair().locator(Field::Whole)
-            },
-        )],
-        generation: None,
-        when_absent: WhenAbsent::Wait,
-    });
+    let wanted = paths.map(reference);
     let obtained = obtain_all(&store, "we", &wanted, &(), &mut minute()).await;
     for (obtained, path) in obtained.iter().zip(paths) {
         let Obtained::Found(values) = obtained else {
@@ -114,6 +117,16 @@ async fn entries_that_failed_are_read_again_without_the_others() {
         assert_eq!(texts(values), [path]);
     }
     assert_eq!(store.0.log(), ["read 3", "read 1", "read 1"]);
+}
+
+/// `/dev/b` is read at other moments than the others, so their pauses end at different times.
+#[tokio::test(start_paused = true)]
+async fn everything_that_stays_absent_until_the_deadline_is_reported() {
+    let store = Partly(Scripted::new(), Mutex::new(2));
+    let wanted = ["/dev/a", "/dev/b", "/dev/c"].map(reference);
+    let obtained = obtain_all(&store, "we", &wanted, &(), &mut minute()).await;
+    let is_absent = |obtained: &Obtained<_>| matches!(obtained, Obtained::Absent(None));
+    assert!(obtained.iter().all(is_absent), "{obtained:?}");
 }
 
 #[tokio::test(start_paused = true)]

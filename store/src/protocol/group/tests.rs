@@ -178,3 +178,58 @@ fn after_a_failed_condition_what_remains_absent_is_written_one_by_one() {
         assert!(effects.contains(&expected), "{effects:?}");
     }
 }
+
+/// A group of these members: the first is not allowed to create its generation.
+fn denied(rules: &[MemberRules]) -> Group<u8> {
+    let (mut group, _) = Group::start(rules.iter().copied());
+    let all: Vec<usize> = (0..rules.len()).collect();
+    group.on(absent(&all));
+    group.on(generated(&[0]));
+    let denied = WriteAnswer::Failed(WriteError::Denied);
+    let effects = group.on(vec![GroupEvent::Wrote(0, denied)]);
+    assert_eq!(effects, [GroupEffect::Pause(Pause::Absent, vec![0])]);
+    group
+}
+
+#[test]
+fn a_denied_write_is_reported_beside_an_entry_that_failed() {
+    let mut group = denied(&[RULES, WAIT]);
+    let effects = group.on(vec![
+        GroupEvent::PauseEnded(vec![1]),
+        GroupEvent::ReadFailed {
+            member: 1,
+            is_transient: false,
+        },
+    ]);
+    for expected in [
+        GroupEffect::End(1, End::ReadFailed),
+        GroupEffect::End(0, End::CreationDenied),
+    ] {
+        assert!(effects.contains(&expected), "{effects:?}");
+    }
+    assert!(group.has_ended());
+}
+
+#[test]
+fn the_deadline_of_one_entry_stops_no_other_that_waits() {
+    let mut group = denied(&[RULES, WAIT, WAIT]);
+    for (member, end) in [(1, End::Absent), (0, End::CreationDenied), (2, End::Absent)] {
+        let effects = group.on(vec![GroupEvent::TimeIsOver(vec![member])]);
+        assert_eq!(effects, [GroupEffect::End(member, end)]);
+    }
+}
+
+#[test]
+fn a_generation_that_stays_incomplete_stops_what_waits() {
+    let (mut group, _) = Group::start([RULES, WAIT]);
+    let incomplete = || GroupEvent::Read(0, vec![Some(1), None]);
+    group.on([vec![incomplete()], absent(&[1])].concat());
+    let effects = group.on(vec![incomplete()]);
+    assert_eq!(effects, [GroupEffect::Pause(Pause::Incomplete, vec![0])]);
+    let effects = group.on(vec![GroupEvent::TimeIsOver(vec![0])]);
+    let expected = [
+        GroupEffect::End(0, End::Incomplete(vec![1])),
+        GroupEffect::End(1, End::Stopped),
+    ];
+    assert_eq!(effects, expected);
+}
