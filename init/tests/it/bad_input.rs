@@ -220,7 +220,7 @@ fn a_gpg_key_without_one_of_its_fields_is_an_error(
 #[case(
     SecretsManager, &["tls"],
     json!({"SecretString": "{\"public\": \"canary!\", \"private\": \"canary!\"}"}),
-    "has a member 'public' that is not standard base64"
+    "has a member 'public' that is not canonical base64"
 )]
 fn a_value_that_is_not_base64_is_an_error(
     #[case] store: StoreName,

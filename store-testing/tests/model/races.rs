@@ -9,7 +9,7 @@ use stateright::{Checker, Model};
 use crate::{
     mutations::Mutation,
     race::{Race, Store, WRITERS},
-    state::{ORIGINAL, State},
+    state::{FIELDS, ORIGINAL, Request, State},
     writer::{Call, Writer},
 };
 
@@ -110,6 +110,18 @@ fn with_faults_from_environment(race: Race) -> Race {
     "a pair and a password in one transaction, beside the original's creator",
     Race { named: [BOTH, PUBLIC, NOBODY], has_original: true, kills: 0, ..TWO }
 )]
+#[case::a_pair_is_deleted_beside_the_original(
+    "a pair that is deleted at any time, beside the original's creator",
+    Race { has_original: true, deletions: 1, kills: 0, named: [BOTH, PUBLIC, NOBODY], ..PAIR }
+)]
+#[case::one_of_two_generations_is_deleted(
+    "a pair and a password in one transaction, one is deleted at any time",
+    Race { deletions: 1, kills: 0, ..TWO }
+)]
+#[case::a_secret_is_deleted_where_reads_lag_behind(
+    "Secrets Manager, deleted at any time",
+    Race { store: Store::SecretsManager, deletions: 1, kills: 0, named: [BOTH, PUBLIC, NOBODY], ..PAIR }
+)]
 #[case::reads_lag_behind(
     "Secrets Manager",
     Race { store: Store::SecretsManager, named: [BOTH, PUBLIC, PRIVATE], ..PAIR }
@@ -194,6 +206,41 @@ type Reached = fn(&State) -> bool;
 #[case::one_of_two_generations_written_alone_after_a_failed_condition(
     Race { has_original: true, ..TWO },
     |state: &State| state.requests.iter().any(|request| request.generations == [1])
+)]
+#[case::two_of_three_fields_stored_by_the_original(
+    Race { fields: [3, 0], named: [ALL, NOBODY, NOBODY], has_original: true, ..PAIR },
+    |state: &State| {
+        let waits = |writer: &Writer| writer.calls.contains(&Call::Incomplete(0));
+        let stored = [Some(ORIGINAL), Some(ORIGINAL), None];
+        state.stored[0] == stored && state.writers.iter().any(waits)
+    }
+)]
+#[case::a_pair_created_again_after_its_deletion(
+    Race { deletions: 1, ..PAIR },
+    |state: &State| state.history.epochs[0] == 1 && state.stored[0][..2].iter().all(Option::is_some)
+)]
+#[case::a_copy_of_a_request_on_its_way_after_its_token_expired(
+    Race { faults: 2, ..PAIR },
+    |state: &State| {
+        let is_stored = |request: &Request| state.stored[0][0] == Some(request.sender.value());
+        state.tokens.is_empty() && state.requests.iter().any(is_stored)
+    }
+)]
+#[case::a_request_on_its_way_again_after_its_values_were_deleted(
+    Race { deletions: 1, ..PAIR },
+    |state: &State| {
+        let was_carried_out = |request: &Request| {
+            state.tokens.contains(&(request.sender, request.number))
+        };
+        state.stored[0] == [None; FIELDS] && state.requests.iter().any(was_carried_out)
+    }
+)]
+#[case::a_read_of_a_secret_before_every_replica_shows_it(
+    Race { store: Store::SecretsManager, ..PAIR },
+    |state: &State| {
+        let reads = |call: &Call| matches!(call, Call::Read(_));
+        !state.is_replicated[0] && state.writers.iter().any(|of| of.calls.iter().any(reads))
+    }
 )]
 #[case::every_writer_ended_after_a_kill_and_a_fault(PAIR, |state: &State| {
     state.kills_left == 0 && state.faults_left == 0 && state.writers.iter().all(Writer::has_ended)

@@ -22,9 +22,9 @@ pub(super) enum MemberError {
     NoElement(String, usize),
     #[error("has a member '{0}' that is not a JSON string")]
     NotText(String),
-    #[error("holds a text that is not standard base64")]
+    #[error("holds a text that is not canonical base64")]
     TextNotBase64,
-    #[error("has a member '{0}' that is not standard base64")]
+    #[error("has a member '{0}' that is not canonical base64")]
     NotBase64(String),
 }
 

@@ -54,11 +54,13 @@ impl Content {
         let name = member.field.as_str();
         let raw = members.get(name).ok_or_else(|| missing(name, &members))?;
         let text = parse_string(raw).ok_or_else(|| MemberError::NotText(name.to_owned()))?;
-        if member.is_base64() {
-            SecretValue::from_base64(&text).map_err(|_| MemberError::NotBase64(name.to_owned()))
-        } else {
-            Ok(into_value(text))
+        if !member.is_base64() {
+            return Ok(into_value(text));
         }
+        // A text that is not canonical would be another one when it is encoded again.
+        Some(SecretValue::from_stored_text(text))
+            .filter(|value| !value.is_verbatim())
+            .ok_or_else(|| MemberError::NotBase64(name.to_owned()))
     }
 
     fn property(&self, property: &str) -> Result<SecretValue, MemberError> {

@@ -168,7 +168,12 @@ fn a_property_that_is_not_there_is_told_with_those_that_are(
 #[case(
     text(r#"{"public": "canary!"}"#),
     member(Field::Public, SecretType::Rsa),
-    "the secret /dev/key has a member 'public' that is not standard base64"
+    "the secret /dev/key has a member 'public' that is not canonical base64"
+)]
+#[case::without_padding(
+    text(r#"{"public": "canary"}"#),
+    member(Field::Public, SecretType::Rsa),
+    "the secret /dev/key has a member 'public' that is not canonical base64"
 )]
 #[case(
     text(r#"{"public": ["canary"]}"#),
