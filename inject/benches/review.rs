@@ -1,7 +1,7 @@
-//! From a review's bytes to the reply's bytes, without the network.
+//! From the bytes of a review to the bytes of the response, without the network.
 //!
-//! The third figure is what the second costs when the pod is taken as a typed one instead: read
-//! whole, cloned, changed, and the patch found by comparing both (`docs/adr/0006`).
+//! For comparison, the typed way for the small review: the pod is decoded as a whole, cloned and
+//! changed, and the patch is the difference (`docs/adr/0006`).
 
 use std::hint::black_box;
 
@@ -24,7 +24,7 @@ fn settings() -> InjectSettings {
     settings
 }
 
-/// A review of 200 KB: 100 containers, 500 annotations of ours.
+/// A review of 200 KB: 100 containers, 500 entries.
 fn large() -> String {
     let annotations: serde_json::Map<_, _> = (0..500)
         .map(|n| {
@@ -64,12 +64,12 @@ fn reviews(criterion: &mut Criterion) {
         ("3.4 KB, six entries", SMALL),
         ("200 KB, 500 entries", &large),
     ] {
-        let reply = review(body.as_bytes(), &settings);
+        let response = review(body.as_bytes(), &settings);
         assert_eq!(
-            reply.outcome,
+            response.outcome,
             Outcome::Patched,
             "{}",
-            String::from_utf8_lossy(&reply.json)
+            String::from_utf8_lossy(&response.json)
         );
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(name, |bencher| {
@@ -79,7 +79,7 @@ fn reviews(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The typed way, with the change itself left to a JSON patch that is ready.
+/// The typed way. The change itself is prepared, so its time is not included.
 fn typed(criterion: &mut Criterion) {
     let review: Value = serde_json::from_str(SMALL).unwrap_or_default();
     let body = review["request"]["object"].to_string();
@@ -95,7 +95,7 @@ fn typed(criterion: &mut Criterion) {
     });
 }
 
-/// The pod of a review after it was injected.
+/// The injected pod of a review.
 fn patched(review: &Value) -> Value {
     let object = &review["request"]["object"];
     let text = object.to_string();

@@ -221,9 +221,9 @@ fn init_container(spec: &PodSpec, options: &PodOptions) -> Container {
             true,
         ),
     ];
-    if let Some(bearer) = spec.containers.iter().find(|c| c.env.is_some()) {
-        env.extend(bearer.env.clone().unwrap());
-        let token = bearer
+    if let Some(container) = spec.containers.iter().find(|c| c.env.is_some()) {
+        env.extend(container.env.clone().unwrap());
+        let token = container
             .volume_mounts
             .iter()
             .flatten()
