@@ -146,18 +146,15 @@ fn operations<'a>(
     mut injection: Injection<'a>,
     findings: &mut Findings,
 ) -> Option<Operations> {
-    let operations = match injection.injected {
-        None => write::write(pod, &injection),
-        Some(index) => match Existing::read(pod, index) {
-            Ok(existing) => {
-                existing.keep_additions(pod, &mut injection);
-                existing.reconcile(pod, &injection)
-            }
-            Err(_) => {
-                findings.error(Place::field("spec"), PodErrorKind::ExistingUnreadable);
-                return None;
-            }
-        },
+    let operations = if let Some(index) = injection.injected {
+        let Ok(existing) = Existing::read(pod, index) else {
+            findings.error(Place::field("spec"), PodErrorKind::ExistingUnreadable);
+            return None;
+        };
+        existing.keep_additions(pod, &mut injection);
+        existing.reconcile(pod, &injection)
+    } else {
+        write::write(pod, &injection)
     };
     Operations::new(&operations)
         .map_err(|error| {

@@ -52,7 +52,7 @@ pub(crate) struct InitContainer<'a> {
 
 impl InitContainer<'_> {
     /// Whether both are equal. The order of variables and of mounts does not count.
-    pub(crate) fn is_equal(mut self, mut other: Self) -> bool {
+    pub(crate) fn equals(mut self, mut other: Self) -> bool {
         self.sort();
         other.sort();
         self == other

@@ -156,7 +156,7 @@ fn is_volume(json: &str, wanted: &Volume<'_>) -> bool {
 /// Whether the JSON is that of a container that this program writes, and equal to `wanted`.
 fn is_container(json: &str, wanted: &InitContainer<'_>) -> bool {
     serde_json::from_str::<InitContainer<'_>>(json)
-        .is_ok_and(|existing| existing.is_equal(wanted.clone()))
+        .is_ok_and(|existing| existing.equals(wanted.clone()))
 }
 
 /// What others may have added to the init container. The ids are in the pod's view.

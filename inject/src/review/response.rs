@@ -195,6 +195,7 @@ impl<'a> AdmissionResponse<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of Kubernetes")]
 struct Status {
     status: &'static str,
     message: String,
