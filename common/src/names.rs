@@ -6,7 +6,7 @@
 pub struct Documented {
     /// The name: a variable, a key of a value, or an annotation without its domain.
     pub name: &'static str,
-    /// The default; empty if there is none.
+    /// The default, or an empty text if the name has no default.
     pub default: &'static str,
     /// The meaning, in Markdown.
     pub meaning: &'static str,
@@ -34,7 +34,7 @@ pub mod keys {
         KIND = "kind", "";
         /// One of the [types](#secrets). Needed for `DYNAMIC`. With a `REFERENCE` in Secrets Manager, a type with fields and a field read that member of a secret that a `DYNAMIC` entry created.
         TYPE = "type", "";
-        /// The size in bits, one of those of the [type](#secrets). Needed for `DYNAMIC`. An eighth of it, rounded down, is the number of characters of a PASSWORD or bytes of a RANDOM.
+        /// The size in bits, one of those of the [type](#secrets). Needed for `DYNAMIC`, except for ED25519 and UUID, which have no size. A PASSWORD has one character, and a RANDOM one byte, for each 8 bits, rounded down.
         SIZE = "size", "";
         /// The path below the prefix, instead of the name. Not for a `DYNAMIC` secret of a type with fields. In Secrets Manager a `REFERENCE` or resource may give an ARN.
         STORAGE_KEY = "storageKey", "the name";
@@ -46,8 +46,8 @@ pub mod keys {
         USER_ID = "userId", "";
         /// The characters of a PASSWORD: `base62` (0-9, A-Z, a-z), `ascii` (every visible ASCII character) or `hex` (0-9, a-f).
         ALPHABET = "alphabet", "`base62`";
-        /// Classes of which a PASSWORD has at least one character: `lower`, `upper`, `digit`, `symbol`, or several of them such as `lower+digit`. All passwords with these classes are equally likely.
-        CLASSES = "classes", "";
+        /// The classes of characters that a PASSWORD must contain at least once: `lower`, `upper`, `digit`, `symbol`, or several of them such as `lower+digit`. All passwords with these classes are equally likely.
+        CLASSES = "classes", "no required class";
         /// The store of this entry, one of those that the operator allows.
         STORE = "store", "`init.DOMAIN/store`, else the operator's";
         /// One member of a JSON object in Secrets Manager or Parameter Store: its name, or a JSON Pointer when it begins with `/`. A string comes without its quotes, anything else as its JSON text.
@@ -60,7 +60,7 @@ pub mod keys {
         STORAGE_KEY_PREFIX = "storageKeyPrefix", "the name without its field";
         /// The first number of a lease.
         RANGE_START = "rangeStart", "";
-        /// The last number of a lease, itself included.
+        /// The last number of a lease, included in the range.
         RANGE_END = "rangeEnd", "";
     }
 }
@@ -120,23 +120,23 @@ pub mod env {
         RESOURCES_FILE = "RESOURCES_FILE", "/bsycorp-init/resources.properties";
         /// Where the leases are written.
         LEASES_FILE = "LEASES_FILE", "/bsycorp-init/leases.properties";
-        /// The folder for one file a resource.
+        /// The folder for the files of the resources, one file for each.
         RESOURCES_FILE_PATH = "RESOURCES_FILE_PATH", "/bsycorp-init";
-        /// The folder for one file a lease.
+        /// The folder for the files of the leases, one file for each.
         LEASES_FILE_PATH = "LEASES_FILE_PATH", "/bsycorp-init";
-        /// Seconds to pause before one more look at what is absent.
+        /// Seconds to wait before an absent value is read once more.
         RETRY_DELAY = "RETRY_DELAY", "";
         /// The AWS Region. If it is not set: `AWS_DEFAULT_REGION`, then the Region of the profile. If none is set, DynamoDB uses `ap-southeast-2` with a warning, and the other stores in AWS are an error.
         AWS_REGION = "AWS_REGION", "";
-        /// The AWS Region, where `AWS_REGION` is not set.
+        /// The AWS Region if `AWS_REGION` is not set.
         AWS_DEFAULT_REGION = "AWS_DEFAULT_REGION", "";
-        /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own.
+        /// The endpoint of DynamoDB, Secrets Manager and Parameter Store, if it is not the Region's own.
         AWS_ENDPOINT = "AWS_ENDPOINT", "";
         /// The endpoint of STS.
         AWS_STS_ENDPOINT = "AWS_STS_ENDPOINT", "";
         /// A PEM file with root certificates, instead of those that come with the program.
         AWS_CA_BUNDLE = "AWS_CA_BUNDLE", "";
-        /// As `AWS_CA_BUNDLE`, which wins where both are set.
+        /// The same as `AWS_CA_BUNDLE`, which wins if both are set.
         SSL_CERT_FILE = "SSL_CERT_FILE", "";
         /// The pod's own AWS identity (IRSA), with `AWS_ROLE_ARN`.
         AWS_WEB_IDENTITY_TOKEN_FILE = "AWS_WEB_IDENTITY_TOKEN_FILE", "";
@@ -150,7 +150,7 @@ pub mod env {
         STORE = "STORE", "dynamodb";
         /// The stores that annotations may choose, by comma; `STORE` has to be one of them.
         STORES = "STORES", "`STORE` alone";
-        /// What happens to an absent `DYNAMIC` secret: `init` creates it, `creator` waits for it, `never` fails at once.
+        /// What happens if a `DYNAMIC` secret is absent: `init` creates it, `creator` waits for it, `never` ends with an error.
         CREATE = "CREATE", "init";
         /// Seconds that waiting for the stores may take in all.
         TIMEOUT = "TIMEOUT", "60";
@@ -160,13 +160,13 @@ pub mod env {
         FILE_MODE = "FILE_MODE", "0444";
         /// The prefix of every storage path; wins over the annotation.
         STORAGE_PREFIX = "STORAGE_PREFIX", "";
-        /// `allow` or `deny`: whether the pod's `local-mode` is obeyed.
+        /// `allow` or `deny`: whether the pod may use `local-mode`.
         LOCAL_MODE = "LOCAL_MODE", "allow";
         /// The SQLite file of the store `embedded`.
         EMBEDDED_FILE = "EMBEDDED_FILE", "";
-        /// The KMS key for what is created in Secrets Manager.
-        KMS_KEY_ID = "KMS_KEY_ID", "the account's own";
-        /// The file for the cause of a failure.
+        /// The KMS key that encrypts what is created in Secrets Manager and Parameter Store.
+        KMS_KEY_ID = "KMS_KEY_ID", "the AWS managed key";
+        /// The file for the errors of a run, which Kubernetes shows in the status of the pod.
         TERMINATION_LOG = "TERMINATION_LOG", "/dev/termination-log";
         /// The lowest level of the lines on standard error: `error`, `warn`, `info` (one line about a run without errors), `debug` or `trace`. A value is never logged.
         LOG_LEVEL = "LOG_LEVEL", "info";

@@ -1,4 +1,4 @@
-//! The operator's policy file.
+//! Parses a text as the operator's policy file.
 #![no_main]
 
 use kees_inject::Policy;

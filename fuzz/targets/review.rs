@@ -1,4 +1,4 @@
-//! The body of a review, as anybody who reaches the port may send it.
+//! Reviews any body, because every client that reaches the port can send one.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -10,6 +10,6 @@ static SETTINGS: LazyLock<InjectSettings> =
     LazyLock::new(|| InjectSettings::new("registry.example.com/kees-init:0.1.0"));
 
 fuzz_target!(|body: &[u8]| {
-    let reply = review(body, &SETTINGS);
-    assert!(reply.json.starts_with(b"{"), "a reply is always a review");
+    let response = review(body, &SETTINGS);
+    assert!(response.json.starts_with(b"{"), "the response is always a review");
 });

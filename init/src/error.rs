@@ -18,12 +18,12 @@ pub enum InitError {
     #[error(transparent)]
     Usage(#[from] UsageError),
     /// A variable is missing, or does not fit another.
-    #[error("{variable} {problem}")]
+    #[error("{variable} {error}")]
     Setting {
         /// The variable.
         variable: &'static str,
         /// What is wrong and what would be right.
-        problem: String,
+        error: String,
     },
     /// The annotations file cannot be read.
     #[error("the annotations file {path} cannot be read; mount the pod's annotations there")]
@@ -92,10 +92,11 @@ impl InitError {
         }
     }
 
-    /// The error with its sources, in one line: a store or the system may send line breaks.
+    /// The error with its sources, in one line. Line breaks are replaced, because a store or the
+    /// system may send some.
     pub fn line(&self) -> String {
         let mut line = error_chain::describe(self);
-        // Last, so that a line that is cut still has the reason.
+        // The paths come last, so that a line that is cut still has the reason.
         if let Self::Entries { entries, .. } = self
             && entries.len() > 1
         {
@@ -145,7 +146,7 @@ fn places(entries: &[FailedEntry]) -> String {
 /// Why an entry has no value.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
-    /// The store answered neither with a value nor that there is none.
+    /// The store did not tell whether there is a value: its answer was an error.
     #[error("{}", store_message(.0))]
     Store(StoreError),
     /// The stored value is not what the annotation says.

@@ -17,7 +17,7 @@ use crate::{
     write::{OutputFile, is_file_name},
 };
 
-/// One of the three lists: the variable that names it, its file, and the entries in it.
+/// One of the three lists: its variable, its file, and its entries.
 type List<'a> = (&'static str, &'a PathBuf, fn(&Source) -> bool);
 
 fn lists(layout: &Layout) -> [List<'_>; 3] {
@@ -37,7 +37,7 @@ pub(crate) fn check(layout: &Layout) -> Vec<InitError> {
     let lists = lists(layout);
     for (index, (variable, path, _)) in lists.iter().enumerate() {
         let same = lists.iter().take(index).find(|(_, other, _)| other == path);
-        let problem = if !path.file_name().is_some_and(is_file_name) {
+        let error = if !path.file_name().is_some_and(is_file_name) {
             format!(
                 "is '{}', which cannot be the name of a file",
                 path.display()
@@ -47,7 +47,7 @@ pub(crate) fn check(layout: &Layout) -> Vec<InitError> {
         } else {
             continue;
         };
-        errors.push(InitError::Setting { variable, problem });
+        errors.push(InitError::Setting { variable, error });
     }
     errors
 }
@@ -120,7 +120,7 @@ fn list(
         output::render(format, &named)
     };
     render(rows).map_err(|first| {
-        // Rendering stops at the first error. Rendered one by one, each value reports its own.
+        // Rendering stops at the first error. Render each value alone to report all errors.
         let single = |row: &(&Entry, &SecretValue)| {
             let source = render(std::slice::from_ref(row)).err()?;
             Some(InitError::Output {
@@ -137,7 +137,7 @@ fn list(
     })
 }
 
-/// An error of two entries together, reported for the one that it names.
+/// An error between two entries, reported for the entry that it names.
 fn of_list(rows: &[(&Entry, &SecretValue)], source: RenderError) -> InitError {
     let name = source.name();
     let entry = rows.iter().find(|(entry, _)| entry.name.as_str() == name);

@@ -27,14 +27,14 @@ impl Generator {
 impl protocol::Generator for Generator {
     type Error = GenerateError;
 
-    /// Passwords and random bytes at once; a key on a thread of its own, so that the stores are
-    /// served meanwhile.
+    /// Generates passwords and random bytes directly, and a key on a thread of its own, so that calls
+    /// of the stores go on meanwhile.
     async fn generate(&self, generation: &Generation) -> Result<Generated, GenerateError> {
         let spec = &generation.spec;
         if spec.rsa_bits().is_none() {
             return kees_generate::generate(spec);
         }
-        // The semaphore is never closed, so there is a core at some time.
+        // The semaphore is never closed, so this always gets a permit in the end.
         let _core = self.cores.acquire().await;
         let owned = spec.clone();
         let generated = tokio::task::spawn_blocking(move || {

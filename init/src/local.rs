@@ -6,7 +6,7 @@ use kees_common::{Entry, Field, Generated, Secret, SecretValue, Source, Spec, lo
 
 use crate::{error::InitError, request::Request};
 
-/// Whether `entry` has a local value, its own or one derived from its name.
+/// Whether `entry` has a local value: its `localModeValue` or one derived from its name.
 pub(crate) fn has_value(entry: &Entry) -> bool {
     let is_derived = match &entry.source {
         Source::Secret(Secret::Dynamic { .. }) | Source::Lease(_) => true,

@@ -50,8 +50,8 @@ pub(crate) fn forbid_core_dumps() -> rustix::io::Result<()> {
     )
 }
 
-/// Runs `work` to its end, or until SIGTERM or SIGINT arrives. Then the work is dropped at an await;
-/// there is none while files are written.
+/// Runs `work` to its end, or until SIGTERM or SIGINT arrives. A signal drops `work` at an await.
+/// Files are written without an await, so a signal does not interrupt writing.
 pub(crate) fn until_stopped<T>(work: impl Future<Output = T>) -> io::Result<Result<T, Stopped>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {

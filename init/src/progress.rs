@@ -3,7 +3,7 @@
 use kees_common::Spec;
 use kees_store::StoreError;
 
-/// Is told how far a run is. Every method does nothing unless it is implemented.
+/// Receives the progress of a run. The default of every method does nothing.
 ///
 /// Entries are named by their annotations. The order of calls is `generating`, then `generated` for
 /// each; the other methods are called at any time, also between those.
@@ -13,14 +13,13 @@ pub trait Progress: Sync {
         let _ = count;
     }
 
-    /// One of them has been generated, or has failed to be; it is stored next.
+    /// One of these generations has been generated and is stored next, or generating it has failed.
     fn generated(&self, spec: &Spec) {
         let _ = spec;
     }
 
     /// These entries are absent, and another writer has to store them. Called before each pause
-    /// between two reads, so several times while a run waits. Entries of different stores come in
-    /// calls of their own.
+    /// between two reads, so several times while a run waits. There is one call for each store.
     fn waiting(&self, annotations: &[&str]) {
         let _ = annotations;
     }

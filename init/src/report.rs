@@ -48,7 +48,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The word for tables.
+    /// The name of the origin in tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",

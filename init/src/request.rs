@@ -1,5 +1,5 @@
-//! The request of a pod: every annotation parsed, every path joined, and every file named, before a
-//! store is asked for anything. All errors are found at once.
+//! The request of a pod. Every annotation is parsed, and every path and file name is known, before
+//! the first call of a store. All errors are reported together.
 
 use std::{collections::BTreeSet, fmt, fs, time::Duration};
 
@@ -172,9 +172,9 @@ impl Request {
         needed
             .into_iter()
             .filter(|(_, is_missing, _)| *is_missing)
-            .map(|(variable, _, problem)| InitError::Setting {
+            .map(|(variable, _, error)| InitError::Setting {
                 variable,
-                problem: problem.to_owned(),
+                error: error.to_owned(),
             })
             .collect()
     }
@@ -258,7 +258,7 @@ fn overridden(options: &Options, settings: &InitSettings) -> Vec<Warning> {
         .collect()
 }
 
-/// The operator's value, if it overrides a different one of the pod.
+/// The operator's value, if the pod asks for a different one.
 fn winner<T: PartialEq + fmt::Display>(operator: Option<&T>, pod: Option<&T>) -> Option<String> {
     match (operator, pod) {
         (Some(operator), Some(pod)) if operator != pod => Some(operator.to_string()),

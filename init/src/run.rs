@@ -23,8 +23,8 @@ use crate::{
 
 /// Gets every value that `request` names, and writes all files or none.
 ///
-/// Dropping the future before it is done leaves no file: writing is one step at the end, which awaits
-/// only the locks of the folders, before it writes.
+/// Dropping the future before it is done leaves no file. The files are written in one step at the
+/// end, and the only await of this step, for the locks of the folders, comes before the first write.
 ///
 /// # Errors
 /// [`RunError`] with every error. What was created stays created, so that another run finds it.
@@ -59,7 +59,7 @@ async fn values(
 ) -> Result<Vec<Valued>, RunError> {
     let mut derivation = Derivation::default();
     if request.local_mode == LocalMode::On {
-        return all_or_causes(request.entries.iter().map(|entry| {
+        return all_or_errors(request.entries.iter().map(|entry| {
             let value = derivation.value(entry, request)?;
             value
                 .map(|value| (value, Origin::Local))
@@ -71,7 +71,7 @@ async fn values(
     finish(request, slots)
 }
 
-/// `TIMEOUT`; a `RETRY_DELAY` that is longer still gets its one more read.
+/// `TIMEOUT`. A longer `RETRY_DELAY` extends it, so that the absent value is read once more.
 fn whole_budget(timeout: Duration, retry_delay: Option<Duration>) -> Duration {
     match retry_delay {
         Some(delay) if delay >= timeout => delay + timeout,
@@ -154,7 +154,7 @@ impl Filling<'_, '_> {
                     self.slots.fail(*at, EntryError::Generate(error));
                 }
             }
-            // With CREATE=never every absent value is named at once.
+            // With CREATE=never, the run reports every absent value without waiting.
             Obtained::Stopped if self.request.create == CreatePolicy::Never => {
                 for (at, _) in &want.items {
                     self.set_absent(*at, None);
@@ -169,12 +169,12 @@ impl Filling<'_, '_> {
             let of_field = |(of, _): &&(Field, SecretValue)| of == field;
             if let Some((_, value)) = values.iter().find(of_field) {
                 let value = value.clone();
-                self.slots.set(*at, Slot::Had { value, origin });
+                self.slots.set(*at, Slot::Found { value, origin });
             }
         }
     }
 
-    /// `remote-then-local` takes the local value where the store has answered that there is none.
+    /// `remote-then-local` uses the local value of each entry whose value is absent in the store.
     fn set_absent(&mut self, at: usize, denied: Option<&StoreError>) {
         let Some(item) = self.request.plan.items.get(at) else {
             return;
@@ -185,7 +185,7 @@ impl Filling<'_, '_> {
             match self.derivation.value(entry, self.request) {
                 Ok(Some(value)) => {
                     let origin = Origin::Local;
-                    return self.slots.set(at, Slot::Had { value, origin });
+                    return self.slots.set(at, Slot::Found { value, origin });
                 }
                 Ok(None) => {}
                 Err(error) => return self.errors.push(error),
@@ -213,7 +213,8 @@ fn absent(request: &Request, item: &Item, waited: Duration) -> EntryError {
         (None, LocalMode::RemoteThenLocal, _) => {
             "store a value there, correct the path, or add localModeValue="
         }
-        // Another Region's secrets are absent as well; a table's absence is told apart.
+        // In the wrong Region every secret is absent. DynamoDB instead reports that its table is
+        // missing.
         (None, ..) if item.store.region() == RegionUse::Required => {
             "store a value there, or correct the path (the prefix and storageKey=) or AWS_REGION"
         }
@@ -241,11 +242,11 @@ fn finish(request: &Request, slots: Slots<'_>) -> Result<Vec<Valued>, RunError> 
         };
         match slot {
             // A local value is encoded where it is derived.
-            Slot::Had {
+            Slot::Found {
                 value,
                 origin: Origin::Local,
             } => values.push((value, Origin::Local)),
-            Slot::Had { value, origin } => values.push((entry.encode(value), origin)),
+            Slot::Found { value, origin } => values.push((entry.encode(value), origin)),
             // Not waited for, because something else failed.
             Slot::Open => {}
             Slot::Failed(error) => {
@@ -278,7 +279,7 @@ fn rows(request: &Request, values: &[Valued]) -> Vec<Row> {
         .collect()
 }
 
-/// The store of a value, and what it is called there.
+/// The store of a value, and its path in the store.
 fn place(item: &Item) -> (StoreName, StoragePath) {
     (item.store, item.locator.name_in(item.store).clone())
 }
@@ -289,8 +290,8 @@ fn no_value(entry: &Entry) -> InitError {
         .into()
 }
 
-/// Every value, or every cause.
-fn all_or_causes(
+/// Every value, or every error.
+fn all_or_errors(
     results: impl Iterator<Item = Result<Valued, InitError>>,
 ) -> Result<Vec<Valued>, RunError> {
     let mut causes = Vec::new();

@@ -31,7 +31,8 @@ use kees_settings::{
 
 use crate::usage::UsageError;
 
-/// How long a run waits for the stores in all. Zero is invalid: no store answers in no time.
+/// How long a run waits for the stores in all. Zero is invalid, because no store can answer in zero
+/// seconds.
 pub type Timeout = Seconds<1, DAY>;
 
 /// A pause between two reads.
@@ -215,8 +216,8 @@ pub enum CreatePolicy {
 }
 
 impl InitSettings {
-    /// Parses `arguments` (the first is the program's name) and, for each flag that they do not have,
-    /// the environment of this process.
+    /// Parses `arguments` (the first is the program's name). A flag that is absent gets the value of
+    /// its variable in the environment of this process.
     ///
     /// # Errors
     /// [`UsageError`]; also for `--help` and `--version`, which only ask for a text.

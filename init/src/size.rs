@@ -1,6 +1,6 @@
-//! Warnings about stored values that are not of the size or type that their annotations ask for.
+//! Warns about stored values whose size or type differs from that of their annotations.
 //!
-//! Like the original, kees hands out what is stored, and it never replaces a stored value.
+//! Like the original, kees uses the stored value, and it never replaces a stored value.
 
 use kees_common::{Generation, SecretType, SecretValue, Spec};
 

@@ -17,7 +17,7 @@ pub(crate) enum Slot {
     /// Absent or unknown, and not waited for, because another value failed.
     Open,
     /// There is a value.
-    Had {
+    Found {
         /// The value.
         value: SecretValue,
         /// Where it comes from.

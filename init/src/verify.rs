@@ -21,8 +21,8 @@ struct Group<'a> {
     values: Vec<(usize, Field, &'a SecretValue)>,
 }
 
-/// Fails every value that was read and is not what its annotation says. Values that this run has
-/// created are not checked.
+/// Turns each value that was read, and is not what its annotation says, into an error. Values that
+/// this run has created are not checked.
 ///
 /// A REFERENCE is checked only if it names a member of a secret that a DYNAMIC entry created. Like
 /// the original, kees accepts any other value for a REFERENCE.
@@ -30,7 +30,7 @@ pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
     let mut errors = Vec::new();
     let mut groups: Vec<Group<'_>> = Vec::new();
     for (at, item, slot) in slots.iter() {
-        let Slot::Had {
+        let Slot::Found {
             value,
             origin: Origin::Found,
         } = slot
@@ -61,8 +61,8 @@ pub(crate) fn verify(request: &Request, slots: &mut Slots<'_>) {
 }
 
 impl Group<'_> {
-    /// The error in the values, with the index of the item that it is about. Warns of a difference
-    /// that is not an error.
+    /// The error in the values, with the index of its item. Logs a warning for a difference that is not
+    /// an error.
     fn verify(&self, request: &Request) -> Option<(usize, VerifyError)> {
         let values: Vec<_> = self
             .values
@@ -89,7 +89,7 @@ impl Group<'_> {
 }
 
 /// The generation of a value, its type, and the field of the value. A REFERENCE with an encoding is
-/// a key of its own.
+/// a key without a generation.
 fn typed<'a>(
     request: &'a Request,
     item: &'a Item,

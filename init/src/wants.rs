@@ -1,5 +1,5 @@
-//! What a run wants of its stores: each generation and each other value once, whatever the number
-//! of annotations that name it.
+//! What a run asks its stores for: each generation and each other value once, even if several
+//! annotations name it.
 
 use std::cmp::Reverse;
 
@@ -11,17 +11,17 @@ use kees_store::{
 
 use crate::{Progress, Request, local, settings::CreatePolicy};
 
-/// One thing wanted, and the items that want it.
+/// One generation or value that is asked for, and the items that need it.
 pub(crate) struct Want<'a> {
     pub(crate) wanted: Wanted<'a>,
-    /// Each item by its index in [`Plan::items`], with the field that it wants.
+    /// The index of each item in [`Plan::items`], with the field that it needs.
     pub(crate) items: Vec<(usize, Field)>,
-    /// The index of its generation, where it has one.
+    /// The index of its generation, if it belongs to one.
     generation: Option<usize>,
 }
 
-/// What `request` wants, keys that take long to generate first, so that no core is idle while
-/// another generates the last big key.
+/// What `request` asks for. Keys that take long to generate come first, so that no core is idle while
+/// another core generates the last big key.
 pub(crate) fn wants(request: &Request) -> Vec<Want<'_>> {
     let mut wants: Vec<Want<'_>> = Vec::new();
     for (at, item) in request.plan.items.iter().enumerate() {
@@ -84,7 +84,7 @@ fn when_absent(request: &Request, item: &Item) -> WhenAbsent {
     }
 }
 
-/// Tells a run's [`Progress`] the annotations of what the protocol reports.
+/// Translates what the protocol reports into annotations, and passes it to the [`Progress`] of a run.
 pub(crate) struct Annotations<'a> {
     pub(crate) request: &'a Request,
     pub(crate) wants: &'a [Want<'a>],

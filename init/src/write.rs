@@ -31,11 +31,11 @@ use tokio::time::Instant;
 /// Replaces `files`, and removes from `folders` and from the folders of `files` the files of an
 /// earlier run that `files` does not name.
 ///
-/// A missing folder is created, unless it would lie directly below the root: then a volume is
-/// missing. A run that is killed leaves at most temporary files, which the next run removes.
+/// A missing folder is created. If it would lie directly below the root, it is an error instead,
+/// because a volume is missing. A run that is killed leaves at most temporary files, which the next run removes.
 ///
-/// Another run that writes to one of the folders is waited for, `timeout` at most. This is the only
-/// await: when the future is dropped there, nothing has been written.
+/// If another run writes to one of the folders, this waits for it, at most for `timeout`. This is the
+/// only await: if the future is dropped there, nothing has been written.
 ///
 /// # Errors
 /// [`WriteError`]. Nothing was changed, except with [`WriteError::Partial`].
@@ -111,7 +111,7 @@ fn replace(open: &[Folder], targets: &Targets<'_>, mode: FileMode) -> Result<(),
 }
 
 /// Renames the staged files of all folders. If one cannot be renamed, those that were are removed:
-/// a new file beside an old one of the same generation would be worse than none.
+/// a new file beside an old one of the same generation would be worse than no file.
 fn put_in_place(changes: &[Change<'_>]) -> Result<(), WriteError> {
     for change in changes {
         if let Err(error) = change.put_in_place() {

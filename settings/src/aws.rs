@@ -16,7 +16,7 @@ pub struct AwsFlags {
     /// The AWS Region.
     #[arg(long, env = AWS_REGION, value_name = "REGION", help = REGION_HELP)]
     pub aws_region: Option<Region>,
-    /// The endpoint of DynamoDB and Secrets Manager, where it is not the Region's own
+    /// The endpoint of DynamoDB, Secrets Manager and Parameter Store, if it is not the Region's own
     #[arg(long, env = AWS_ENDPOINT, value_name = "URL")]
     pub aws_endpoint: Option<Endpoint>,
 }

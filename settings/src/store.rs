@@ -18,7 +18,8 @@ pub struct StoreFlags {
     /// Names the DynamoDB table, ENV_LABEL-kube-secret. Needed with dynamodb
     #[arg(long, env = ENV_LABEL, value_name = "LABEL")]
     pub env_label: Option<String>,
-    /// The KMS key for what is created in Secrets Manager [default: the account's own]
+    /// The KMS key that encrypts what is created in Secrets Manager and Parameter Store
+    /// [default: the AWS managed key]
     #[arg(long, env = KMS_KEY_ID, value_name = "KEY")]
     pub kms_key_id: Option<String>,
 }

@@ -7,10 +7,10 @@ use rstest::rstest;
 use super::*;
 use crate::error::{EntryError, FailedEntry};
 
-fn setting(problem: &str) -> InitError {
+fn setting(error: &str) -> InitError {
     InitError::Setting {
         variable: "ENV_LABEL",
-        problem: problem.to_owned(),
+        error: error.to_owned(),
     }
 }
 

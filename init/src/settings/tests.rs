@@ -32,7 +32,7 @@ fn every_documented_variable_has_a_flag_with_the_documented_default() {
         if let [default] = argument.get_default_values() {
             assert_eq!(documented, default.to_str().unwrap(), "{}", variable.name);
         } else if !documented.is_empty() {
-            // What only holds after the annotations had their say stands in the help.
+            // A default that depends on the annotations is in the text of the help.
             let help = argument.get_help().unwrap().to_string();
             let last = documented.split([' ', '`']).next_back().unwrap();
             assert!(

@@ -226,13 +226,13 @@ fn a_value_that_is_not_base64_is_an_error(
     #[case] store: StoreName,
     #[case] names: &[&str],
     #[case] content: Value,
-    #[case] problem: &str,
+    #[case] error: &str,
 ) {
     let world = World::new(store, &TLS);
     for name in names {
         world.cloud.put(&format!("/{name}"), content.clone());
     }
-    world.fails("tls_public", &[problem]);
+    world.fails("tls_public", &[error]);
     assert!(!world.pod.read("termination-log").contains("canary"));
 }
 
@@ -252,14 +252,14 @@ fn a_value_that_is_not_base64_is_an_error(
 fn an_rsa_pair_that_does_not_belong_together_is_an_error(
     #[case] public: (usize, Field),
     #[case] private: (usize, Field),
-    #[case] problem: &str,
+    #[case] error: &str,
     #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
 ) {
     let world = World::new(store, &TLS);
     let (public, private) = (rsa(public.0, public.1), rsa(private.0, private.1));
     world.store_fields("tls", &[(Field::Public, public), (Field::Private, private)]);
     let remedy = "kees changes no stored value: repair or remove it";
-    world.fails("tls_public", &[problem, remedy]);
+    world.fails("tls_public", &[error, remedy]);
 }
 
 #[rstest]
@@ -330,7 +330,7 @@ fn a_value_of_another_size_or_type_is_accepted_with_a_warning(
 fn a_gpg_key_of_two_generations_is_an_error(
     #[case] (public, private, password): (usize, usize, usize),
     #[case] entry: &str,
-    #[case] problem: &str,
+    #[case] error: &str,
     #[values(Embedded, DynamoDb, SecretsManager)] store: StoreName,
 ) {
     let world = World::new(store, &MAIL);
@@ -341,7 +341,7 @@ fn a_gpg_key_of_two_generations_is_an_error(
         of(password, Field::Password),
     ];
     world.store_fields("mail", &parts);
-    world.fails(entry, &[problem]);
+    world.fails(entry, &[error]);
 }
 
 #[rstest]

@@ -1,4 +1,4 @@
-//! Credentials that cannot be had for a while, and the name of the STS session.
+//! Credentials that are not available for a while, and the name of the STS session.
 
 use std::{
     fs,
@@ -21,8 +21,8 @@ fn pod() -> Container {
     Container::new(&[("secret/token", "kind=DYNAMIC,type=PASSWORD,size=128")])
 }
 
-/// A source of credentials that gives `responses` in turn and then `credentials`, and the requests
-/// that it had.
+/// A source of credentials that sends `responses` in turn and then `credentials`, and the requests
+/// that it received.
 fn source(responses: Vec<Instead>, credentials: String) -> (Cloud, Arc<Mutex<Vec<String>>>) {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&requests);
