@@ -1,8 +1,9 @@
 //! One SQLite file, for local use, tests and the README's first command.
 //!
-//! Several processes can use it at the same time. Each call is one transaction; a process that finds
-//! the file locked waits in SQLite's busy handler. The journal is a rollback journal, not a
-//! write-ahead log: it leaves no other file behind, and it works on every file system that has locks.
+//! Several processes can use it at the same time. Each call is one transaction; a process that
+//! finds the file locked waits in SQLite's busy handler. The journal is a rollback journal, not a
+//! write-ahead log: it leaves no other file behind, and it works on every file system that has
+//! locks.
 
 use std::{
     fs::OpenOptions,
@@ -152,7 +153,7 @@ impl File {
             .open(&self.path);
         match created {
             Ok(_) => Ok(()),
-            // It may still be readable; SQLite finds out.
+            // The file may still be readable. SQLite reports an error if not.
             Err(_) if self.path.exists() => Ok(()),
             Err(error) => Err(self.cannot_create(&error)),
         }
@@ -181,7 +182,7 @@ impl File {
         read().map_err(|error| self.explain(&error, "read"))
     }
 
-    /// The value of a row. SQLite allows any type in it.
+    /// The value of a row, which can have any type in SQLite.
     fn value(&self, path: &StoragePath, stored: ValueRef<'_>) -> Result<SecretValue, StoreError> {
         match stored {
             ValueRef::Blob(bytes) => Ok(SecretValue::new(bytes.to_vec())),
@@ -226,7 +227,7 @@ impl File {
             Some(ErrorCode::SystemIoFailure) => {
                 self.error(ErrorKind::Setup, &message, "check the file's disk")
             }
-            // Not a database, a corrupt one, one with other tables.
+            // The file is not a database, is corrupt, or has other tables.
             _ => self.error(
                 ErrorKind::Setup,
                 &message,

@@ -1,8 +1,8 @@
-//! What a store can answer instead of a value.
+//! The errors of a store.
 
 use kees_common::{StoragePath, StoreName};
 
-/// The kinds of error that ask different things of a user.
+/// The kinds of error. They differ in what a user has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -10,48 +10,48 @@ pub enum ErrorKind {
     Denied {
         /// The action that is missing, `dynamodb:GetItem`.
         action: String,
-        /// The resource as IAM names it, as far as it is known.
+        /// The resource as IAM names it, if it is known.
         resource: String,
     },
     /// There is no AWS identity, or it cannot be used: no credentials, an expired or missing web
     /// identity token. Counts as denied. Not tried again.
     Credentials,
-    /// AWS does not accept the pod's token now, which may pass: it could not fetch the cluster's
-    /// keys. Counts as denied. Tried again.
+    /// AWS does not accept the pod's token now, because it could not fetch the cluster's keys. This
+    /// may be temporary. Counts as denied. Tried again.
     TokenNotAccepted,
     /// The store asks to slow down. Tried again.
     Throttled,
     /// There is no connection, or it broke. Tried again.
     Unreachable,
-    /// There was no answer in time. Tried again.
+    /// There was no response in time. Tried again.
     TimedOut,
     /// The store failed (5xx). Tried again.
     Server,
     /// The secret is being deleted, and its name is blocked until then (Secrets Manager).
     ScheduledForDeletion {
-        /// The date, where the role may see it.
+        /// The date, if the role is allowed to see it.
         date: Option<String>,
     },
-    /// The secret exists and has no value, or no version of the kind that was asked for.
+    /// The secret exists, but it has no value, or not the version that is asked for.
     NoValue,
     /// A setting of this program that the store needs is missing or wrong.
     Setting,
     /// The table, file or key that the store works with is missing or set up wrongly.
     Setup,
-    /// The stored value is not what it should be: half a generation, of a wrong type, without the
-    /// member that was asked for.
+    /// The stored value is not what it should be: an incomplete generation, a wrong type, or
+    /// without the member that is asked for.
     Malformed,
-    /// Something was written and cannot be read: it was deleted since, or a store without
-    /// consistent reads did not show it in time.
+    /// Something was written, but cannot be read: it has been deleted, or a store without
+    /// consistent reads did not return it in time.
     Absent,
     /// Anything else, with the store's own code and text.
     Other,
 }
 
-/// An answer of a store that is neither a value nor "absent".
+/// An error of a store. An absent value is not an error.
 ///
-/// It has no source: the errors of an SDK may hold a request with a value in it, so what a user
-/// needs of them is copied into `code` and `message`.
+/// It has no source: the errors of an SDK may contain a request with a value. So the parts that a
+/// user needs are copied into `code` and `message`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {
@@ -59,11 +59,11 @@ pub struct StoreError {
     pub kind: ErrorKind,
     /// The store.
     pub store: StoreName,
-    /// The path that the error is about, where it is about one.
+    /// The path, if the error is about a single path.
     pub path: Option<StoragePath>,
     /// The store's own error code, `AccessDeniedException`.
     pub code: Option<String>,
-    /// What happened, in the store's words where it has any. Never a value.
+    /// What happened: the store's message, if it sent one. Never a value.
     pub message: String,
     /// What to do about it.
     pub remedy: String,

@@ -34,7 +34,7 @@ use std::future::Future;
 
 use kees_common::{Generated, Generation, Locator, SecretValue, StoragePath, StoreName};
 
-/// The answer to one read: a value, `None` where there is none, or an error.
+/// The result of one read: a value, `None` if the value is absent, or an error.
 pub type Found = Result<Option<SecretValue>, StoreError>;
 
 /// Reads values.
@@ -42,30 +42,30 @@ pub trait ReadStore {
     /// The name of this store.
     fn name(&self) -> StoreName;
 
-    /// Whether a read sees every write that was answered before it. Where it does not (Secrets
-    /// Manager), an absence after a lost race may pass, and the value is read again.
+    /// Whether a read sees every write that was answered before it. If not (Secrets
+    /// Manager), a value may still look absent after another writer was first, and is read again.
     fn is_consistent(&self) -> bool;
 
-    /// The values at `locators`: one answer for each, in their order. Each is read once, in as few
-    /// calls as the store allows, and nothing is tried again. Consistent where the store has
+    /// The values at `locators`: one result for each, in their order. Each is read once, in as few
+    /// calls as the store allows, without retries. The read is consistent if the store has
     /// consistent reads.
     fn read(&self, locators: &[Locator]) -> impl Future<Output = Vec<Found>> + Send;
 
-    /// The values at `locators` in one snapshot, for a generation of which [`ReadStore::read`] found
-    /// only a part. A store whose `read` is atomic for one generation may call that.
+    /// The values at `locators` in one snapshot, for a generation of which [`ReadStore::read`]
+    /// found only a part. A store whose `read` is atomic for one generation can call `read`.
     fn read_together(&self, locators: &[Locator]) -> impl Future<Output = Vec<Found>> + Send;
 }
 
 /// Creates generations.
 pub trait CreateStore {
-    /// The most that one write holds.
+    /// The limits of one write.
     fn write_limits(&self) -> WriteLimits {
         WriteLimits::ONE_GENERATION
     }
 
     /// Stores all values of all generations of `request` in one atomic write, on the condition that
     /// none of their names exists. The same request may be sent again: with the same token it is
-    /// not another write. Nothing is tried again here.
+    /// not another write. This method does not retry.
     fn create(
         &self,
         request: &CreateRequest<'_>,
@@ -78,11 +78,11 @@ pub trait CreateStore {
 pub struct CreateRequest<'a> {
     /// What is stored.
     pub generations: &'a [NewGeneration<'a>],
-    /// Tells a repeated request from another writer's.
+    /// Distinguishes a repeated request from a request of another writer.
     pub token: &'a IdempotencyToken,
 }
 
-/// A generation that has been generated and not been stored yet.
+/// A generation that is generated, but not stored yet.
 #[derive(Debug, Clone, Copy)]
 pub struct NewGeneration<'a> {
     /// Its store and paths.
@@ -98,7 +98,7 @@ impl CreateRequest<'_> {
     /// transaction.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] where a field has no value, because the write would be incomplete.
+    /// [`ErrorKind::Malformed`] if a field has no value, because the write would be incomplete.
     pub fn items(&self) -> Result<Vec<(&StoragePath, &SecretValue)>, StoreError> {
         let mut items = Vec::new();
         for new in self.generations {
@@ -110,7 +110,7 @@ impl CreateRequest<'_> {
     /// The generation, for a store that writes one at a time.
     ///
     /// # Errors
-    /// [`ErrorKind::Other`] where the caller ignored [`CreateStore::write_limits`].
+    /// [`ErrorKind::Other`] if the caller ignored [`CreateStore::write_limits`].
     pub fn only_generation(&self) -> Result<&NewGeneration<'_>, StoreError> {
         if let [new] = self.generations {
             return Ok(new);
@@ -136,7 +136,7 @@ impl NewGeneration<'_> {
     /// The path and value of each field.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] where a field has no value.
+    /// [`ErrorKind::Malformed`] if a field has no value.
     pub fn items(&self) -> Result<Vec<(&StoragePath, &SecretValue)>, StoreError> {
         self.generation
             .fields
@@ -154,7 +154,7 @@ impl NewGeneration<'_> {
     }
 }
 
-/// How a create ended.
+/// The result of a create request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creation {
     /// This write, or an earlier one with the same token, was carried out.

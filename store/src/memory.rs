@@ -33,7 +33,7 @@ impl Memory {
     }
 
     fn values(&self) -> MutexGuard<'_, HashMap<StoragePath, SecretValue>> {
-        // No change is left half done by a panic, so a poisoned lock holds sound values.
+        // A panic cannot interrupt a change, so the values behind a poisoned lock are complete.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,9 @@
-//! Creating a secret exactly once, however many writers start together and whenever one of them is
-//! killed: every reader gets the same complete generation.
+//! Creates a secret exactly once. Every reader gets the same complete generation, even if many
+//! writers start at the same time, and some of them are killed.
 //!
-//! [`machine`] decides what one writer does about one generation, and [`group`] which of these steps
-//! go into one call of a store. Both are free of I/O, so that the model checker executes the same
-//! code as the program. [`obtain`] is the driver that the program uses: it executes the steps
+//! [`machine`] decides the steps of one writer for one generation. [`group`] decides which of these
+//! steps go into one call of a store. Both are free of I/O, so that the model checker executes the
+//! same code as the program. [`obtain`] is the driver that the program uses: it executes the steps
 //! against stores, within a retry budget.
 
 mod call;

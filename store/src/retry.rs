@@ -4,8 +4,8 @@ use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
-/// How much longer a run waits for its stores: `TIMEOUT` at the beginning. It is spent only in
-/// [`RetryBudget::wait`], so that time in which keys are generated does not count.
+/// The time that a run may still wait for its stores: `TIMEOUT` at the beginning. Only
+/// [`RetryBudget::wait`] uses it up, so the time in which keys are generated does not count.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RetryBudget {
     left: Duration,
@@ -35,9 +35,9 @@ impl RetryBudget {
     }
 }
 
-/// The pauses between attempts: exponential backoff with full jitter. Each pause is drawn from a window
-/// that starts at zero and is twice as long as the one before, so that pods that are throttled
-/// together do not try again together.
+/// The pauses between attempts: exponential backoff with full jitter. Each pause is drawn from a
+/// window that starts at zero and is twice as long as the one before, so that pods that are
+/// throttled together do not try again together.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     longest: Duration,

@@ -102,8 +102,8 @@ impl CreateStore for Store {
 pub struct StoreSettings {
     /// `ENV_LABEL`, the beginning of the name of DynamoDB's table.
     pub env_label: Option<String>,
-    /// `KMS_KEY_ID`, for what is created in Secrets Manager and Parameter Store. `None`: their
-    /// own keys.
+    /// `KMS_KEY_ID`, for what is created in Secrets Manager and Parameter Store. `None`: the AWS
+    /// managed keys.
     pub kms_key_id: Option<String>,
     /// `EMBEDDED_FILE`, for the embedded store.
     pub embedded_file: Option<PathBuf>,
@@ -120,7 +120,7 @@ impl Stores {
     /// Opens each of `names`. No store is called yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Setting`] where a setting that a store needs is missing or wrong, or the program
+    /// [`ErrorKind::Setting`] if a setting that a store needs is missing or wrong, or the program
     /// is built without that store.
     pub async fn open(
         names: impl IntoIterator<Item = StoreName>,

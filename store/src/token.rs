@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// One for each write request: 128 random bits in hexadecimal. DynamoDB's `ClientRequestToken` has up
-/// to 36 characters, that of Secrets Manager 32 to 64.
+/// One for each write request: 128 random bits in hexadecimal. DynamoDB's `ClientRequestToken` has
+/// up to 36 characters, that of Secrets Manager 32 to 64.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyToken(String);
 
@@ -11,7 +11,7 @@ impl IdempotencyToken {
     /// A token that no other request has.
     ///
     /// # Errors
-    /// [`RandomnessError`] if the operating system gives no random bits.
+    /// [`RandomnessError`] if the operating system's random source fails.
     pub fn random() -> Result<Self, RandomnessError> {
         let mut bits = [0; 16];
         aws_lc_rs::rand::fill(&mut bits).map_err(|_| RandomnessError)?;

@@ -1,13 +1,13 @@
-//! What AWS's own error codes mean, and what to do about each.
+//! The meaning of AWS's error codes, and what to do about each.
 
 use super::{denial, error::AwsError, throttling::throttled};
 use crate::ErrorKind;
 
-/// An error answer of AWS.
+/// An error response of AWS.
 pub(super) struct Answer<'a> {
     pub(super) code: Option<&'a str>,
     pub(super) message: Option<&'a str>,
-    /// The HTTP status, where the answer has one of its own.
+    /// The HTTP status, if the error has one of its own.
     pub(super) status: Option<u16>,
 }
 
@@ -127,9 +127,9 @@ fn clock() -> (ErrorKind, String) {
     )
 }
 
-/// Whether a refused signature is about the clock: "Signature expired: … is now earlier than …" and
-/// "Signature not yet current: … is still later than …" (IAM User Guide, troubleshooting signed
-/// requests).
+/// Whether a signature was rejected because of the clock: "Signature expired: … is now earlier than
+/// …" and "Signature not yet current: … is still later than …" (IAM User Guide, troubleshooting
+/// signed requests).
 fn is_about_time(message: &str) -> bool {
     [
         "Signature expired",
@@ -148,7 +148,7 @@ fn region() -> (ErrorKind, String) {
     )
 }
 
-/// Whether a signature is refused because it is for another Region than the endpoint's: "Credential
+/// Whether a signature was rejected because its Region is not that of the endpoint: "Credential
 /// should be scoped to a valid Region, not …" (IAM User Guide, troubleshooting signed requests).
 fn is_about_region(message: &str) -> bool {
     let message = message.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! A call to AWS, as errors name it.
+//! Describes a call to AWS for error messages.
 
 use std::borrow::Cow;
 
@@ -13,6 +13,6 @@ pub struct Call<'a> {
     pub action: &'static str,
     /// The resource as IAM names it.
     pub resource: Cow<'a, str>,
-    /// The path, where the call is about one.
+    /// The path, if the call is about a single path.
     pub path: Option<&'a StoragePath>,
 }

@@ -1,7 +1,7 @@
-//! From an error of the SDK to ours: one kind, and one thing to do.
+//! Translates an error of the SDK into a [`StoreError`] with a kind and a remedy.
 //!
-//! Only code, message and status of an answer are used, never the SDK's own `Debug` output, which may
-//! hold a request or an answer with a value in it.
+//! Only the code, message and status of a response are used. The `Debug` output of the SDK's errors
+//! is not used, because it may contain a request or response with a value.
 
 use std::error::Error;
 
@@ -20,9 +20,9 @@ use super::{
 };
 use crate::{ErrorKind, StoreError};
 
-/// The error that `call` ended in. Codes with a meaning of their own to one operation
-/// (`ResourceNotFoundException`, `TransactionCanceledException`) are [`ErrorKind::Other`] here; the
-/// backend looks at them first.
+/// The error of `call`. Codes whose meaning depends on the operation (`ResourceNotFoundException`,
+/// `TransactionCanceledException`) are [`ErrorKind::Other`] here. The backend handles them before it
+/// calls this.
 pub fn classify<E>(error: &SdkError<E, HttpResponse>, call: &Call<'_>) -> StoreError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -30,7 +30,7 @@ where
     explain(error, call.action, &call.resource).of_call(call)
 }
 
-/// An error that AWS told inside an answer (an item of a batch) rather than as the answer.
+/// An error of one item in the response to a batch.
 #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
 pub(crate) fn classify_code(code: &str, message: &str, call: &Call<'_>) -> StoreError {
     let answer = Answer {
@@ -41,7 +41,7 @@ pub(crate) fn classify_code(code: &str, message: &str, call: &Call<'_>) -> Store
     answer.explain(call.action, &call.resource).of_call(call)
 }
 
-/// As [`classify`], for calls that belong to no store.
+/// Like [`classify`], for calls that belong to no store.
 pub(super) fn explain<E>(
     error: &SdkError<E, HttpResponse>,
     action: &str,
@@ -54,7 +54,7 @@ where
         return error.clone();
     }
     match error {
-        // The status says success, and the body cannot be parsed.
+        // The status is a success, but the body cannot be parsed.
         SdkError::ServiceError(answer) if answer.raw().status().is_success() => {
             broken_off(answer.raw())
         }
@@ -74,7 +74,7 @@ where
     }
 }
 
-/// The error of credentials that were asked for outside a call of the SDK.
+/// The error if credentials are requested outside a call of the SDK.
 #[cfg(feature = "ssm")]
 pub(super) fn explain_credentials(
     error: &aws_credential_types::provider::error::CredentialsError,
@@ -147,7 +147,7 @@ fn untrusted(error: &rustls::Error) -> AwsError {
     AwsError::new(kind, format!("TLS: {error}"), remedy)
 }
 
-/// Nothing of the SDK's error is repeated.
+/// The message contains no part of the SDK's error.
 fn unbuilt() -> AwsError {
     AwsError::new(
         ErrorKind::Setup,

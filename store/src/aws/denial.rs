@@ -3,8 +3,8 @@
 use super::throttling::throttled;
 use crate::ErrorKind;
 
-/// A denial of a call of `action` on `resource`, and what to do. IAM's own message names both more
-/// exactly, where it names them.
+/// A denial of a call of `action` on `resource`, and what to do. If IAM's message names the action
+/// and the resource, these are used, because they are more exact.
 pub(super) fn denied(message: &str, action: &str, resource: &str) -> (ErrorKind, String) {
     let named_action = after(message, "is not authorized to perform: ");
     let named_resource =
@@ -44,8 +44,9 @@ pub(super) fn kms_code(code: &str, message: &str, action: &str) -> (ErrorKind, S
     }
 }
 
-/// What a reader, or a writer, needs of the key (Secrets Manager User Guide, "Permissions for the
-/// KMS key"; Systems Manager User Guide, "AWS KMS encryption for `SecureString` parameters").
+/// The permissions for the key that a reader or a writer needs (Secrets Manager User Guide,
+/// "Permissions for the KMS key"; Systems Manager User Guide, "AWS KMS encryption for
+/// `SecureString` parameters").
 pub(super) fn kms_action(action: &str) -> String {
     let reads =
         action.contains(":Get") || action.contains(":BatchGet") || action.contains(":TransactGet");

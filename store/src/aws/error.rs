@@ -1,5 +1,5 @@
-//! An error of an AWS call that is not yet about a store, and how it is found again below the SDK's
-//! own errors.
+//! An error of an AWS call before the store is known. The SDK wraps it in its own errors, and this
+//! module finds it in them.
 
 use std::error::Error;
 
@@ -9,13 +9,13 @@ use kees_common::error_chain::{join, sources};
 use super::call::Call;
 use crate::{ErrorKind, StoreError};
 
-/// An error that is fully explained where it happens (no credentials, a wrong CA bundle). The SDK
-/// wraps it; [`AwsError::within`] finds it again.
+/// An error with its complete explanation (no credentials, a wrong CA bundle). The SDK wraps it,
+/// and [`AwsError::within`] finds it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct AwsError {
     pub(super) kind: ErrorKind,
-    /// AWS's own code.
+    /// The error code of AWS.
     pub(super) code: Option<String>,
     pub(super) message: String,
     pub(super) remedy: String,
@@ -41,7 +41,7 @@ impl AwsError {
         sources(error).find_map(|error| error.downcast_ref())
     }
 
-    /// The same error, as that of `call`.
+    /// This error as the error of `call`.
     pub(super) fn of_call(self, call: &Call<'_>) -> StoreError {
         StoreError {
             kind: self.kind,
@@ -54,16 +54,16 @@ impl AwsError {
     }
 }
 
-/// The message for a request that could not be built. The SDK's own message may hold the whole
-/// request, with the value that was to be written.
+/// The message for a request that could not be built. The SDK's own message may contain the
+/// whole request with the value.
 pub(super) const UNBUILT: &str = "the request could not be built";
 
-/// Whether the SDK failed before the request came to the transport.
+/// Whether the SDK failed before it sent the request.
 pub(super) fn is_unsent(error: &ConnectorError) -> bool {
     !error.is_io() && !error.is_timeout()
 }
 
-/// `error` and its sources in one line. What is below a request that could not be built is left out.
+/// `error` and its sources in one line. The sources of a request that could not be built are left out.
 pub(super) fn describe(error: &(dyn Error + 'static)) -> String {
     let mut is_below_unsent = false;
     let messages = sources(error).map_while(|error| {

@@ -1,8 +1,8 @@
-//! What the AWS backends share: from settings to clients, and from the SDK's errors to ours.
+//! What the AWS backends share: creating the clients, and translating the SDK's errors.
 //!
-//! Nothing here uses the network, a certificate or a token before the first call, so a wrong CA
-//! bundle, missing credentials and an unreachable endpoint are all errors of that call, told apart
-//! by [`classify()`].
+//! Nothing here uses the network, a certificate or a token before the first call. So a wrong CA
+//! bundle, missing credentials and an unreachable endpoint are all errors of that call, and
+//! [`classify()`] distinguishes them.
 
 mod answer;
 mod call;
@@ -47,9 +47,9 @@ use transport::Transport;
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an answer may take to begin once the request is sent.
+/// How long the store may take to begin its response after the request is sent.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one call may take in all, including to find the credentials.
+/// How long one call may take in all, including the time to find the credentials.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The clients of one run, with the same credentials and one pool of connections. Cheap to clone.
@@ -57,13 +57,13 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Aws {
     config: SdkConfig,
     endpoint: Option<Endpoint>,
-    /// Why no setting names a Region; `None` where one does.
+    /// Why no setting names a Region, or `None` if a setting does.
     no_region: Option<RegionError>,
 }
 
 impl Aws {
-    /// Reads the SDK's own settings (environment and profile files) beside `settings`. The SDK's
-    /// retries are off: the protocol above the backends has its own, within the run's deadline.
+    /// Reads the SDK's own settings (environment and profile files) in addition to `settings`. The
+    /// SDK's retries are off, because the protocol retries within the deadline of the run.
     pub async fn new(settings: &AwsSettings) -> Self {
         let transport = Transport::shared(settings);
         let (region, no_region) = match &settings.region {
@@ -84,7 +84,7 @@ impl Aws {
             .http_client(transport)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::disabled())
-            // The credentials have their own, shorter timeout, with an error of its own.
+            // The credentials have a shorter timeout, and another error.
             .identity_cache(IdentityCache::lazy().load_timeout(ATTEMPT_TIMEOUT).build())
             .no_credentials()
             .load()
@@ -95,8 +95,8 @@ impl Aws {
                 &config, settings,
             )),
         };
-        // An account id in the credentials would turn DynamoDB's endpoint into one of that account,
-        // which VPC endpoints, proxies and their allow lists do not know.
+        // With an account id in the credentials, the SDK would use an endpoint of that account for
+        // DynamoDB. VPC endpoints and the allow lists of proxies do not know this endpoint.
         let mode = config.account_id_endpoint_mode().cloned();
         let config = config
             .into_builder()
@@ -113,8 +113,8 @@ impl Aws {
     /// Whether `store` may be used in the Region of these clients.
     ///
     /// # Errors
-    /// [`ErrorKind::Setting`] where a setting names a wrong Region, or no setting names one and the
-    /// store needs that.
+    /// [`ErrorKind::Setting`] if a setting names an invalid Region, or if no setting names a Region
+    /// and the store needs one.
     pub fn check_region(&self, store: StoreName) -> Result<(), StoreError> {
         let Some(error) = &self.no_region else {
             return Ok(());
@@ -159,7 +159,7 @@ impl Aws {
         aws_sdk_sts::Client::from_conf(config.build())
     }
 
-    /// A client of a service that speaks AWS JSON.
+    /// A client of a service with the protocol AWS JSON.
     #[cfg(feature = "ssm")]
     pub(crate) fn json(&self, service: json::Service) -> json::JsonClient {
         let own = std::env::var(service.endpoint_variable);

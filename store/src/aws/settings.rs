@@ -5,7 +5,7 @@ use std::{env, fmt, path::PathBuf};
 use aws_credential_types::Credentials;
 use kees_common::{Endpoint, Region, names::env as names};
 
-/// Who calls AWS: what to do about a missing identity depends on it.
+/// Who calls AWS. The remedy for a missing identity depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Caller {
     /// A pod: its identity is its ServiceAccount's.
@@ -15,9 +15,9 @@ pub enum Caller {
     Person,
 }
 
-/// Where AWS is and how it is reached.
+/// The Region, the endpoints, and how the program connects to them.
 ///
-/// The SDK reads its own variables beside these (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ROLE_ARN`,
+/// The SDK also reads its own variables (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ROLE_ARN`,
 /// `AWS_PROFILE` …), as the AWS SDKs and Tools Reference Guide documents them.
 #[derive(Clone)]
 pub struct AwsSettings {
@@ -31,14 +31,14 @@ pub struct AwsSettings {
     pub sts_endpoint: Option<Endpoint>,
     /// `AWS_CA_BUNDLE`: a PEM file with the root certificates to trust.
     pub ca_bundle: Option<PathBuf>,
-    /// `SSL_CERT_FILE`: the same, where there is no `AWS_CA_BUNDLE`.
+    /// `SSL_CERT_FILE`: the same, if `AWS_CA_BUNDLE` is not set.
     pub ssl_cert_file: Option<PathBuf>,
     /// `HTTP_PROXY`: the proxy for `http://` endpoints.
     pub http_proxy: Option<String>,
     /// `HTTPS_PROXY`: the proxy for `https://` endpoints.
     pub https_proxy: Option<String>,
-    /// `NO_PROXY`: hosts, by comma, that are reached directly. Link-local addresses always are:
-    /// they are the node's own services.
+    /// `NO_PROXY`: hosts, by comma, that are reached without a proxy. Link-local addresses are always
+    /// reached without one, because they are services of the node.
     pub no_proxy: Option<String>,
     /// `POD_NAMESPACE`, for the name of the STS session.
     pub pod_namespace: Option<String>,
@@ -52,8 +52,8 @@ pub struct AwsSettings {
 
 impl AwsSettings {
     /// The proxies and root certificates that the process's environment names, and the defaults for
-    /// all else. An empty variable counts as absent, and the proxies are known by their lower-case
-    /// names as well.
+    /// all else. An empty variable counts as absent, and the variables of the proxies may also have
+    /// names in lower case.
     pub fn from_env() -> Self {
         Self::from_lookup(|name| env::var(name).ok())
     }
@@ -84,7 +84,7 @@ impl Default for AwsSettings {
     }
 }
 
-/// The proxies are left out: their URLs may hold a password.
+/// The proxies are left out, because their URLs may contain a password.
 impl fmt::Debug for AwsSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AwsSettings")

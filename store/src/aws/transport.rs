@@ -1,9 +1,9 @@
-//! The HTTP client under every AWS call, STS's included: one pool of connections, made when the
-//! first request needs it.
+//! The HTTP client of all AWS calls, including those of STS: one pool of connections, created for
+//! the first request.
 //!
-//! What a request needs is read from its URL. `http://` costs no certificate, and link-local
-//! addresses (the EKS Pod Identity agent, the metadata service) are never reached through a proxy,
-//! which would be handed the pod's token.
+//! The URL of a request decides how it is sent. For `http://` no certificates are loaded. Requests
+//! to link-local addresses (the EKS Pod Identity agent, the metadata service) never use a proxy,
+//! because the proxy would see the pod's token.
 
 use std::{
     collections::HashMap,
@@ -56,7 +56,7 @@ struct Inner {
 struct Route {
     scheme: Scheme,
     proxied: bool,
-    /// `None`: no TLS on the way.
+    /// `None` if neither the proxy nor the host uses TLS.
     roots: Option<Roots>,
 }
 
@@ -89,7 +89,7 @@ impl Transport {
     }
 }
 
-/// The proxies are left out: their URLs may hold a password.
+/// The proxies are left out, because their URLs may contain a password.
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport").finish_non_exhaustive()
@@ -113,7 +113,7 @@ impl HttpClient for Transport {
     }
 }
 
-/// Sends each request through the connector that its URL asks for.
+/// Sends each request through the connector that its URL needs.
 #[derive(Debug)]
 struct ByUrl {
     transport: Transport,
@@ -211,7 +211,7 @@ impl Inner {
         let Some(url) = self.proxy(route.scheme).filter(|_| route.proxied) else {
             return Ok(ProxyConfig::disabled());
         };
-        // A proxy that is given without a scheme speaks plain HTTP, as everywhere.
+        // A proxy without a scheme uses plain HTTP, as in other programs.
         let url = if url.contains("://") {
             url.to_owned()
         } else {
@@ -229,7 +229,7 @@ impl Inner {
     }
 }
 
-/// A failure with the host that it happened with, which the HTTP client leaves out.
+/// An error with the name of the host, which the HTTP client leaves out.
 #[derive(Debug, thiserror::Error)]
 #[error("talking to {host} failed")]
 struct At {
@@ -237,8 +237,8 @@ struct At {
     source: BoxError,
 }
 
-/// Every failure on the way is one of time or of input and output, so that an unclassified one
-/// ([`is_unsent`](super::error::is_unsent)) never came here.
+/// Makes every error of the connection a timeout or an I/O error. So an error without a class
+/// ([`is_unsent`](super::error::is_unsent)) was returned before the request was sent.
 fn with_host(host: String, error: ConnectorError) -> ConnectorError {
     if error.is_user() {
         return error;
@@ -253,7 +253,7 @@ fn with_host(host: String, error: ConnectorError) -> ConnectorError {
     }
 }
 
-/// Host and port, without the user that a URL may hold.
+/// Host and port, without the user that a URL may contain.
 fn host_of(url: &str) -> String {
     let uri: Option<Uri> = url.parse().ok();
     let authority = uri
@@ -263,11 +263,12 @@ fn host_of(url: &str) -> String {
     authority.rsplit('@').next().unwrap_or_default().to_owned()
 }
 
-/// Whether `host` is an address that only the node itself answers at.
+/// Whether `host` is an address of a service on the node itself.
 fn is_link_local(host: &str) -> bool {
     match host.trim_start_matches('[').trim_end_matches(']').parse() {
         Ok(IpAddr::V4(v4)) => v4.is_link_local() || v4.is_loopback(),
-        // The metadata service and the EKS Pod Identity agent live at fd00:ec2::.
+        // The addresses of the metadata service and the EKS Pod Identity agent begin with
+        // fd00:ec2::.
         Ok(IpAddr::V6(v6)) => {
             v6.is_unicast_link_local() || v6.is_loopback() || v6.segments()[..2] == [0xfd00, 0xec2]
         }

@@ -1,8 +1,8 @@
-//! Which certificate authorities a TLS connection to AWS trusts.
+//! The certificate authorities that TLS connections to AWS trust.
 //!
-//! The SDK parses its trust store again for every connector, three milliseconds for a system's
-//! bundle, and panics at what it cannot parse. So it gets few roots, and only those that rustls has
-//! parsed here first.
+//! The SDK parses its trust store again for every connector, which takes three milliseconds for the
+//! bundle of a system, and it panics at a root that it cannot parse. So it gets few roots, and only
+//! those that rustls has parsed here before.
 
 use std::{
     fmt::Write as _,
@@ -33,11 +33,11 @@ const AMAZON_ROOTS: [&str; 5] = [
 /// Where the roots for an endpoint come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Roots {
-    /// Those of Amazon Trust Services, for AWS's own endpoints.
+    /// The roots of Amazon Trust Services, for the endpoints of AWS.
     Amazon,
-    /// All that Mozilla trusts, for the endpoints of others and of the Regions in China.
+    /// All roots that Mozilla trusts, for other endpoints and for the Regions in China.
     Public,
-    /// A file of the operator's, instead of either.
+    /// A file of the operator, instead of the others.
     File {
         /// The variable that named it.
         variable: &'static str,
@@ -47,7 +47,7 @@ pub(super) enum Roots {
 }
 
 impl Roots {
-    /// The operator's own roots. `AWS_CA_BUNDLE` wins, as it does with AWS's own tools.
+    /// The operator's roots. `AWS_CA_BUNDLE` wins, as in the tools of AWS.
     pub(super) fn of_operator(settings: &AwsSettings) -> Option<Self> {
         let bundle = settings
             .ca_bundle
@@ -63,7 +63,7 @@ impl Roots {
         })
     }
 
-    /// The roots for `host`, where the operator names none.
+    /// The roots for `host` if the operator names no file.
     pub(super) fn of_host(host: &str) -> Self {
         const AMAZON: [&str; 3] = [".amazonaws.com", ".amazonaws.eu", ".api.aws"];
         if AMAZON.iter().any(|domain| host.ends_with(domain)) {
@@ -73,7 +73,7 @@ impl Roots {
         }
     }
 
-    /// The roots in the form that the SDK takes; each can be parsed.
+    /// The roots in the form that the SDK needs. Each of them can be parsed.
     pub(super) fn load(&self) -> Result<TlsContext, AwsError> {
         let certificates = match self {
             Self::Amazon => amazon(),
@@ -126,7 +126,7 @@ fn from_file(variable: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>
     if all == 0 {
         return Err(wrong("no certificate in it".to_owned()));
     }
-    // Bundles of whole systems hold old roots that no verifier of today takes: those are left out.
+    // Bundles of systems contain old roots that current verifiers reject. They are left out.
     let usable: Vec<_> = certificates
         .into_iter()
         .filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok())

@@ -33,8 +33,8 @@ impl DynamoDb {
         match error.code.as_deref() {
             Some("ResourceNotFoundException") => self.no_table(error),
             Some("ValidationException") if is_about_keys(&error.message) => self.other_table(error),
-            // The answers to a request that is sent again while the first is under way, and to a
-            // write at the same time as another Region's (API reference, `TransactWriteItems`).
+            // The errors of a request that is sent again before the first has ended, and of a write
+            // at the same time as a write in another Region (API reference, `TransactWriteItems`).
             Some(
                 "TransactionInProgressException"
                 | "TransactionConflictException"
@@ -44,15 +44,15 @@ impl DynamoDb {
         }
     }
 
-    /// What the error of a write means: another writer was first, or an error.
+    /// The result of a write that failed: another writer was first, or an error.
     pub(super) fn write_error(
         &self,
         error: &SdkError<TransactWriteItemsError, HttpResponse>,
         request: &CreateRequest<'_>,
     ) -> Result<Creation, StoreError> {
         let whole = self.call_error(error, PUT, request.path());
-        // The token was used for a write of other values, so something may be stored by now. It is
-        // read like a lost race.
+        // The token was used for a write of other values, so something may be stored by now. The
+        // caller reads it, as if another writer had been first.
         if whole.code.as_deref() == Some("IdempotentParameterMismatchException") {
             return Ok(Creation::Exists);
         }
@@ -91,8 +91,8 @@ impl DynamoDb {
     }
 
     /// The error of a canceled transaction, which has a reason for each of its items, in their
-    /// order. A reason that trying again cannot help comes before one that it may. The codes are
-    /// those of the API reference, `TransactWriteItems`, "Cancellation reason codes".
+    /// order. A reason for which a retry is useless comes before one for which it may help. The
+    /// codes are those of the API reference, `TransactWriteItems`, "Cancellation reason codes".
     fn canceled(
         &self,
         whole: StoreError,
@@ -111,7 +111,7 @@ impl DynamoDb {
                 _ => error,
             })
         });
-        // `min_by_key` keeps the first of equals.
+        // `min_by_key` returns the first of equal elements.
         errors.min_by_key(StoreError::is_transient).unwrap_or(whole)
     }
 

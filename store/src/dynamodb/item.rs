@@ -13,7 +13,7 @@ pub(super) const NAME: &str = "secretName";
 /// The attribute with the value.
 const VALUE: &str = "secretValue";
 
-/// The most that an item takes, names of its attributes included (DynamoDB developer guide,
+/// The largest size of an item, including the names of its attributes (DynamoDB developer guide,
 /// "Quotas": 400 KB).
 const LARGEST: usize = 400 * 1024;
 
@@ -37,7 +37,7 @@ pub(super) fn is_named(item: &Item, path: &StoragePath) -> bool {
 /// The item that holds `value` at `path`.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] where it is larger than an item may be.
+/// [`ErrorKind::Malformed`] if it is larger than an item can be.
 pub(super) fn of(path: &StoragePath, value: &SecretValue) -> Result<Item, StoreError> {
     let size = NAME.len() + path.as_str().len() + VALUE.len() + value.len().div_ceil(3) * 4;
     if size > LARGEST {
@@ -56,12 +56,12 @@ pub(super) fn of(path: &StoragePath, value: &SecretValue) -> Result<Item, StoreE
     Ok(item)
 }
 
-/// The value that the item at `path` holds: decoded, or a text that is not base64 as it is.
+/// The value in the item at `path`: decoded from base64, or the text itself if it is not base64.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] where it is not text.
+/// [`ErrorKind::Malformed`] if it is not text.
 pub(super) fn value(path: &StoragePath, mut item: Item) -> Result<SecretValue, StoreError> {
-    let problem = match item.remove(VALUE) {
+    let error = match item.remove(VALUE) {
         Some(AttributeValue::S(text)) => {
             return Ok(SecretValue::from_stored_text(Zeroizing::new(text)));
         }
@@ -70,7 +70,7 @@ pub(super) fn value(path: &StoragePath, mut item: Item) -> Result<SecretValue, S
     };
     Err(malformed(
         path,
-        format!("{VALUE} of {path} {problem}"),
+        format!("{VALUE} of {path} {error}"),
         "store the base64 of the value in it as a string (S)",
     ))
 }
@@ -128,7 +128,7 @@ mod tests {
     #[case::missing(None, "is missing")]
     fn what_kees_did_not_store_is_malformed_and_not_shown(
         #[case] stored: Option<AttributeValue>,
-        #[case] problem: &str,
+        #[case] expected: &str,
     ) {
         let mut item = key(&path());
         item.extend(stored.map(|stored| (VALUE.to_owned(), stored)));
@@ -140,7 +140,7 @@ mod tests {
         assert!(
             error
                 .message
-                .contains(&format!("secretValue of /dev/db {problem}")),
+                .contains(&format!("secretValue of /dev/db {expected}")),
             "{error}"
         );
         assert!(!format!("{error:?}").contains("canary"));

@@ -22,15 +22,15 @@ use crate::{
 };
 use item::{Item, NAME};
 
-/// The most keys that one `BatchGetItem` or `TransactGetItems` takes (DynamoDB API reference).
+/// The most keys in one `BatchGetItem` or `TransactGetItems` (DynamoDB API reference).
 const BATCH: usize = 100;
-/// The most that one `TransactWriteItems` takes (DynamoDB API reference): 100 actions, 4 MB.
+/// The limits of one `TransactWriteItems` (DynamoDB API reference): 100 actions, 4 MB.
 const WRITE: WriteLimits = WriteLimits {
     values: 100,
     bytes: 4 * 1024 * 1024,
     ..WriteLimits::UNLIMITED
 };
-/// The most calls under way at once where items are read one by one.
+/// The most calls at the same time if items are read one by one.
 const SIDE_BY_SIDE: usize = 16;
 
 const GET: &str = "dynamodb:GetItem";
@@ -122,7 +122,7 @@ fn distinct(locators: &[Locator]) -> Vec<&StoragePath> {
 
 type ByPath<'a> = HashMap<&'a StoragePath, Found>;
 
-/// An answer for each locator, in order.
+/// The result for each locator, in order.
 fn answers(locators: &[Locator], found: &ByPath<'_>) -> Vec<Found> {
     let nothing = Ok(None);
     locators
@@ -138,9 +138,9 @@ fn all<'a>(paths: &[&'a StoragePath], error: &StoreError) -> ByPath<'a> {
 }
 
 impl DynamoDb {
-    /// Reads at most [`BATCH`] different paths. Keys that the table leaves unprocessed are asked for
-    /// again as long as they get fewer (an answer holds at most 16 MB); a table that processes none
-    /// is throttling.
+    /// Reads at most [`BATCH`] different paths. Keys that the table leaves unprocessed (a
+    /// response has at most 16 MB) are read again, as long as each response processes some. If a
+    /// response processes none, the table is throttling.
     async fn read_batch<'a>(&self, paths: &[&'a StoragePath]) -> ByPath<'a> {
         if let [path] = paths {
             return HashMap::from([(*path, self.get(path).await)]);
@@ -170,7 +170,7 @@ impl DynamoDb {
         found
     }
 
-    /// One `BatchGetItem`: what it found, and the paths that it left unprocessed.
+    /// Calls `BatchGetItem` once. Returns what it found, and the paths that it left unprocessed.
     async fn batch_get<'a>(
         &self,
         paths: &[&'a StoragePath],
@@ -215,7 +215,7 @@ impl DynamoDb {
         Ok((processed, unprocessed))
     }
 
-    /// One `GetItem` for each, so that each denial is named.
+    /// Calls `GetItem` for each path, so that each denial is reported with its path.
     async fn get_each<'a>(&self, paths: &[&'a StoragePath]) -> ByPath<'a> {
         let gets: Vec<_> = paths
             .iter()
@@ -242,8 +242,8 @@ impl DynamoDb {
         }
     }
 
-    /// Reads at most [`BATCH`] different paths in one snapshot. `BatchGetItem` reads each item at a
-    /// moment of its own, so beside a transaction it sees half a generation.
+    /// Reads at most [`BATCH`] different paths in one snapshot. `BatchGetItem` reads the items at
+    /// different moments, so it can see a part of a generation while a transaction writes it.
     async fn read_snapshot<'a>(&self, paths: &[&'a StoragePath]) -> ByPath<'a> {
         if let [path] = paths {
             return HashMap::from([(*path, self.get(path).await)]);

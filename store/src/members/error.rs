@@ -1,11 +1,11 @@
-//! Why a stored value does not have the member that was asked for.
+//! The error if a stored value does not have the member that is asked for.
 
 use kees_common::Locator;
 
 use super::holder::Holder;
 use crate::{ErrorKind, StoreError};
 
-/// Why there is no such member. It names members, and never what they hold.
+/// Why there is no such member. The message contains names of members, but no values.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum MemberError {
     #[error("holds binary data, and not text with JSON")]

@@ -1,8 +1,8 @@
-//! The store that holds a value, for messages.
+//! The store that contains a value, for messages.
 
 use kees_common::StoreName;
 
-/// The store that holds a value, and what it calls it.
+/// The store that contains a value, and its word for a stored value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Holder {
     pub(crate) store: StoreName,

@@ -1,4 +1,4 @@
-//! What stores with members hold under one name: the one value, or a JSON object of several.
+//! The content of one name in a store with members: one value, or a JSON object of several values.
 
 mod error;
 mod holder;
@@ -15,7 +15,7 @@ pub(crate) use self::holder::Holder;
 pub(crate) use self::write::{Payload, invalid, without_values};
 use crate::Found;
 
-/// What a store holds under one name.
+/// The content of one name in a store.
 #[derive(Clone)]
 pub(crate) enum Content {
     Text(Zeroizing<String>),
@@ -27,8 +27,8 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// The value at `locator`. A member that is missing is an error and not an absence, since all
-    /// members are written together.
+    /// The value at `locator`. A missing member is an error and not an absent value, because
+    /// all members are written together.
     pub(crate) fn value_at(&self, locator: &Locator, holder: Holder) -> Found {
         let value = match (&locator.member, &locator.property) {
             (Some(member), _) => self.member(member),
@@ -57,7 +57,7 @@ impl Content {
         if !member.is_base64() {
             return Ok(into_value(text));
         }
-        // A text that is not canonical would be another one when it is encoded again.
+        // A text that is not canonical would change if it were encoded again.
         Some(SecretValue::from_stored_text(text))
             .filter(|value| !value.is_verbatim())
             .ok_or_else(|| MemberError::NotBase64(name.to_owned()))
@@ -91,14 +91,14 @@ impl Content {
 type Object<'a> = BTreeMap<String, &'a RawValue>;
 
 fn parse_object(text: &str) -> Result<Object<'_>, MemberError> {
-    // The parser's own error is dropped: it could quote the value.
+    // The parser's error is dropped, because it could contain the value.
     serde_json::from_str(text).map_err(|_| MemberError::NotObject)
 }
 
 /// The text of a JSON string; `None` for other JSON.
 fn parse_string(raw: &RawValue) -> Option<Zeroizing<String>> {
     let json = raw.get();
-    // Without escapes it is copied once, to where it is wiped.
+    // Text without escapes is copied only once, into memory that is overwritten later.
     match serde_json::from_str::<&str>(json) {
         Ok(text) => Some(Zeroizing::new(text.to_owned())),
         Err(_) => serde_json::from_str::<String>(json)

@@ -1,4 +1,4 @@
-//! A generation in the form in which a store with members holds it.
+//! Encodes a generation for a store with members.
 
 use std::mem;
 
@@ -17,12 +17,12 @@ pub(crate) enum Payload {
 }
 
 impl Payload {
-    /// A value of a type that is text is its text, another value its bytes. A generation with several
-    /// fields is a JSON object.
+    /// A value of a type that is text is its text, another value its bytes. A generation with
+    /// several fields is a JSON object.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`] where a value is missing or is not text; the write would not be
-    /// whole.
+    /// [`ErrorKind::Malformed`] if a value is missing or is not text, because the write would
+    /// be incomplete.
     pub(crate) fn new(new: &NewGeneration<'_>, holder: Holder) -> Result<Self, StoreError> {
         let Generation { path, spec, .. } = new.generation;
         if spec.fields() != [Field::Whole] {
@@ -46,13 +46,13 @@ impl Payload {
     }
 }
 
-/// The fields as a JSON object, field name to text: GPG's armor and passphrase as they are, all else
-/// in base64, as DynamoDB holds them. The members are in the order of the type's fields, so that a
-/// request that is sent again is the same to the byte.
+/// The fields as a JSON object, field name to text: GPG's armor and passphrase as they are, and
+/// other values in base64, as in DynamoDB. The members are in the order of the type's fields, so
+/// that a request that is sent again is the same to the byte.
 fn object(new: &NewGeneration<'_>, holder: Holder) -> Result<Zeroizing<String>, StoreError> {
     let Generation { path, spec, .. } = new.generation;
-    // JSON makes at most six bytes of one. Sized once: a buffer that grows leaves copies behind that
-    // are not wiped.
+    // JSON encodes one byte in at most six. The buffer has its final size from the start, because
+    // growing leaves copies behind.
     let size: usize = new
         .values
         .iter()
@@ -69,7 +69,7 @@ fn object(new: &NewGeneration<'_>, holder: Holder) -> Result<Zeroizing<String>, 
         } else {
             serde_json::to_writer(&mut *json, value.to_base64().as_str())
         };
-        // The reason is left out: it could quote the value.
+        // The reason is left out, because it could contain the value.
         written.map_err(|_| not_text(path, holder))?;
     }
     json.push(b'}');
@@ -89,7 +89,7 @@ fn value<'a>(
     })
 }
 
-/// The message of an error answer, without a value that it repeats from the request.
+/// The message of an error response. A value that it repeats from the request is removed.
 pub(crate) fn without_values(message: String, new: &NewGeneration<'_>) -> String {
     let repeats = |text: &str| !text.is_empty() && message.contains(text);
     let is_told = new

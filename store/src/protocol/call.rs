@@ -17,7 +17,7 @@ use crate::{
     ReadStore as _, StoreError,
 };
 
-/// Something to be done and waited for.
+/// Work of the driver that takes time.
 pub(super) enum Call<'a, S: StoreSet, G> {
     Read {
         store: &'a S::Store,
@@ -37,8 +37,8 @@ pub(super) enum Call<'a, S: StoreSet, G> {
     },
 }
 
-/// A write request. It keeps its place among those under way until it is known how it ended, so
-/// that a store that throttles is not asked for everything at once.
+/// A write request. It keeps its permit until its result is known, also during pauses, so that a
+/// store that throttles does not get all requests at once.
 pub(super) struct Write<'a, S: StoreSet> {
     pub(super) store: &'a S::Store,
     pub(super) request: RequestId,
@@ -49,7 +49,7 @@ pub(super) struct Write<'a, S: StoreSet> {
     pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
-/// How a call ended.
+/// The result of a call.
 pub(super) enum Done<E> {
     Read {
         members: Vec<usize>,
@@ -101,7 +101,7 @@ pub(super) async fn execute<S: StoreSet, G: Generator>(call: Call<'_, S, G>) -> 
 impl<S: StoreSet> Write<'_, S> {
     async fn send<E>(mut self) -> Done<E> {
         if self.place.is_none() {
-            // The semaphore is never closed, so there is a place at some time.
+            // The semaphore is never closed, so this always gets a permit in the end.
             self.place = Arc::clone(&self.places).acquire_owned().await.ok();
         }
         let generations: Vec<NewGeneration<'_>> = self

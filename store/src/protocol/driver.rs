@@ -23,14 +23,14 @@ use crate::{
     WriteLimits,
 };
 
-/// How many writes are under way, or wait to be tried again, at the same time.
+/// The most writes that are sent, or wait to be tried again, at the same time.
 const WRITES: usize = 16;
 
 /// Reads everything that is wanted, creates what is absent and may be created, and waits for the
-/// rest. One answer for each, in their order.
+/// rest. Returns one result for each, in their order.
 ///
-/// `budget` is spent while stores are waited for. While something is generated the clock stands
-/// still, so that a key that takes long to generate can still be stored.
+/// Waiting for stores uses up `budget`. The time in which keys are generated does not count, so
+/// that a key that takes long to generate can still be stored.
 pub async fn obtain<S, G>(
     wanted: &[Wanted<'_>],
     run: &Run<'_, S, G>,
@@ -60,7 +60,8 @@ where
             return driver.finish();
         }
         driver.places.retain(|request, _| group.is_open(*request));
-        // All that is ready by now is told at once, so that it can go into one call of a store.
+        // The group gets all events that are ready together, so that their effects can go into one
+        // call of a store.
         let mut done = (&mut under_way).ready_chunks(wanted.len());
         let done = if driver.generating > 0 {
             done.next().await
@@ -75,17 +76,17 @@ where
     }
 }
 
-/// What a driver does about an effect.
+/// What a driver does for an effect.
 enum Begun<'a, S: StoreSet, G> {
-    /// These calls have to be made.
+    /// Execute these calls.
     Calls(Vec<Call<'a, S, G>>),
-    /// Nothing can be done, for example because there is no time for a pause and a read after it.
+    /// The effect cannot be executed, for example because there is no time for a pause and a read.
     Event(GroupEvent<SecretValue>),
     /// A member has ended.
     Ended,
 }
 
-/// What the machines leave to their driver: values, errors, tokens, and the lengths of pauses.
+/// What the driver keeps for the machines: values, errors, tokens, and the lengths of pauses.
 struct Driver<'a, S, G: Generator> {
     wanted: &'a [Wanted<'a>],
     run: &'a Run<'a, S, G>,
@@ -97,7 +98,7 @@ struct Driver<'a, S, G: Generator> {
     /// The members of each request.
     requests: HashMap<RequestId, (Vec<usize>, IdempotencyToken)>,
     writing: Arc<Semaphore>,
-    /// The places that requests keep while they wait to be tried again.
+    /// The permits of requests that wait to be tried again.
     places: HashMap<RequestId, OwnedSemaphorePermit>,
     pauses: Pauses,
     /// The stores of which an error was reported.
@@ -148,7 +149,7 @@ impl<'a, S: StoreSet, G: Generator> Driver<'a, S, G> {
             .collect()
     }
 
-    /// What every member came to.
+    /// The result of every member.
     fn finish(self) -> Vec<Obtained<G::Error>> {
         self.obtained
             .into_iter()
@@ -314,7 +315,7 @@ impl<'a, S: StoreSet, G: Generator> Driver<'a, S, G> {
         match generated {
             Ok(generated) => {
                 let wanted = &self.wanted[member];
-                // A write without one of its values is refused before it is sent.
+                // A write that lacks one of its values is not sent.
                 let value = |(field, _): &(Field, _)| generated.get(*field).cloned();
                 let values = wanted.fields.iter().filter_map(value).collect();
                 let size = wanted
@@ -414,7 +415,7 @@ impl<'a, S: StoreSet, G: Generator> Driver<'a, S, G> {
     }
 }
 
-/// The room that a generation takes in a write: its names and its values in base64, with some bytes
+/// The size of a generation in a write: its names and its values in base64, with some bytes
 /// for the names of attributes.
 fn size_of(generation: &Generation, generated: &Generated) -> Size {
     const ATTRIBUTES: usize = 64;

@@ -4,7 +4,7 @@ use kees_common::{Field, Generation, StoragePath, StoreName};
 
 use crate::{ErrorKind, StoreError};
 
-/// The time was over before the store answered once.
+/// The deadline passed before the store sent any response.
 pub(super) fn no_answer(store: StoreName, path: Option<&StoragePath>) -> StoreError {
     StoreError {
         kind: ErrorKind::TimedOut,
@@ -18,7 +18,7 @@ pub(super) fn no_answer(store: StoreName, path: Option<&StoragePath>) -> StoreEr
     }
 }
 
-/// Some fields of a generation stayed missing while another field is stored.
+/// Some fields of a generation are stored, and the others stayed missing.
 pub(super) fn incomplete(generation: &Generation, missing: &[Field]) -> StoreError {
     let path_of = |field: &Field| generation.path_of(*field).unwrap_or(&generation.path);
     let paths: Vec<&str> = missing
@@ -45,7 +45,7 @@ pub(super) fn incomplete(generation: &Generation, missing: &[Field]) -> StoreErr
     }
 }
 
-/// A generation was stored, and the store does not show it.
+/// A generation was stored, but the store does not return it.
 pub(super) fn vanished(
     generation: &Generation,
     is_consistent: bool,
@@ -78,7 +78,7 @@ pub(super) fn vanished(
     }
 }
 
-/// A write needs an idempotency token, and the operating system gave no random bits for one.
+/// A write needs an idempotency token, but the operating system's random source failed.
 pub(super) fn no_token(generation: &Generation) -> StoreError {
     StoreError {
         kind: ErrorKind::Other,

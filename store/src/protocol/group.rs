@@ -1,23 +1,23 @@
-//! All generations and references of one run: which of their effects go into one call.
+//! Combines the effects of all generations and references of one run into calls.
 //!
-//! A [`Group`] is a set of [`Machine`]s, and like them it has no I/O, clock or randomness. It reads
-//! in as few calls as there can be, writes generations that are ready at the same moment in one
-//! request, and creates nothing while it is known that the run cannot succeed.
+//! A [`Group`] is a set of [`Machine`]s, and like them it has no I/O, clock or randomness. It uses
+//! as few calls as possible for reads, writes generations that are ready at the same moment in one
+//! request, and creates nothing once the run cannot succeed.
 
 use super::machine::{Effect, End, Event, Machine, Pause, Rules, WriteError};
 
-/// What one machine of a group is about, beside its [`Rules`].
+/// The properties of one machine of a group: its [`Rules`], and what the group needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MemberRules {
-    /// The machine's own.
+    /// The rules of the machine.
     pub rules: Rules,
-    /// The store, as an index. One call asks one store.
+    /// The index of the store. A call is for one store.
     pub store: usize,
-    /// The most that one write of this store holds.
+    /// The limits of one write of this store.
     pub limits: WriteLimits,
 }
 
-/// The most that one atomic write holds.
+/// The limits of one atomic write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WriteLimits {
     /// Values of all its generations together.
@@ -43,7 +43,7 @@ impl WriteLimits {
     };
 }
 
-/// How much room a generation takes in a write.
+/// The size of a generation in a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Size {
     /// Its values.
@@ -58,7 +58,7 @@ pub type RequestId = usize;
 /// What happened to members of a group, by their indexes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupEvent<V> {
-    /// A read was answered for one member: its values, or `None` where each is absent.
+    /// A read of one member succeeded: its values, or `None` if all are absent.
     Read(usize, Vec<Option<V>>),
     /// A read failed for one member.
     ReadFailed {
@@ -71,7 +71,7 @@ pub enum GroupEvent<V> {
     Generated(usize, Vec<V>, Size),
     /// A member cannot be generated.
     GenerationFailed(usize),
-    /// A request was answered, or got no answer.
+    /// A request ended.
     Wrote(RequestId, WriteAnswer),
     /// A pause of these members is over.
     PauseEnded(Vec<usize>),
@@ -79,14 +79,14 @@ pub enum GroupEvent<V> {
     TimeIsOver(Vec<usize>),
 }
 
-/// How a write request ended.
+/// The result of a write request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WriteAnswer {
     /// It was carried out.
     Created,
     /// Nothing was written, because a name exists.
     Exists,
-    /// It failed, or its answer was lost.
+    /// It failed, or there was no response.
     Failed(WriteError),
 }
 
@@ -116,7 +116,7 @@ pub struct Group<V> {
     next_request: RequestId,
     /// Whether the run cannot succeed any more. Then nothing is generated.
     has_failed: bool,
-    /// Whether it failed before its deadline. Then nothing is waited for.
+    /// Whether it failed before its deadline. Then the run does not wait for anything.
     has_failed_early: bool,
 }
 
@@ -126,11 +126,11 @@ struct Member<V> {
     store: usize,
     limits: WriteLimits,
     size: Size,
-    /// Whether it is absent and is not generated before every member has been looked at.
+    /// Whether it is absent, and must not be generated before every member has been read.
     is_held: bool,
 }
 
-/// A write that has been sent and not been answered, or whose answer was lost.
+/// A write that was sent and has no response yet, or whose response was lost.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Request {
     id: RequestId,
@@ -255,7 +255,7 @@ impl<V: Clone + PartialEq> Group<V> {
         }
         self.generate_or_stop(&mut all);
         all.extend(self.write(&writes));
-        // A request of which a member has ended is never repeated as it was.
+        // If a member of a request has ended, the request is never repeated in the same form.
         let members = &self.members;
         let is_open = |member: &usize| !members[*member].machine.has_ended();
         self.requests
@@ -298,9 +298,10 @@ impl<V: Clone + PartialEq> Group<V> {
         self.has_failed_early |= is_failure && !is_deadline;
     }
 
-    /// Generates what is absent, once everything has been looked at. Where an entry has failed by
-    /// then, the run cannot succeed, so nothing is created or waited for on its account. What still
-    /// waits at the deadline of another entry is close to its own, and reports its own error.
+    /// Generates what is absent, after every member has been read. If an entry has failed by then,
+    /// the run cannot succeed, so it creates nothing and waits for nothing. An entry that still
+    /// waits at the deadline of another entry is close to its own deadline, and reports its own
+    /// error.
     fn generate_or_stop(&mut self, all: &mut Vec<GroupEffect<V>>) {
         if self.has_failed {
             let is_early = self.has_failed_early;
@@ -324,7 +325,8 @@ impl<V: Clone + PartialEq> Group<V> {
     }
 
     /// Puts writes into requests. A request whose members all write again is repeated as it was,
-    /// because its token stands for these members; what else is ready shares new requests.
+    /// because its token belongs to these members. All other members that are ready share new
+    /// requests.
     fn write(&mut self, writes: &[(usize, bool)]) -> Vec<GroupEffect<V>> {
         let mut effects = Vec::new();
         let mut ready: Vec<(usize, bool)> = writes.to_vec();
@@ -343,7 +345,7 @@ impl<V: Clone + PartialEq> Group<V> {
             let id = self.next_request;
             self.next_request += 1;
             effects.push(GroupEffect::Write(id, members.clone()));
-            // Of a request that is not repeated, some members have been found or write alone.
+            // If a request is not repeated, some of its members were found, or are written alone.
             self.requests
                 .retain(|request| !request.members.iter().any(|m| members.contains(m)));
             self.requests.push(Request {

@@ -9,7 +9,7 @@ use crate::Backoff;
 /// a pair with one call after the other.
 const INCOMPLETE: Duration = Duration::from_secs(10);
 
-/// A read that begins with less time than this would only be cut off.
+/// The least time for a read. With less time it could not end before the deadline.
 const LAST_READ: Duration = Duration::from_millis(200);
 
 /// The pauses of the members of a group.
@@ -31,13 +31,12 @@ impl Pauses {
         }
     }
 
-    /// A read of this member succeeded, so the next failure is a first one.
+    /// A read of this member succeeded, so the next error starts again with the shortest pause.
     pub(super) fn read_succeeded(&mut self, member: usize) {
         self.backoffs.remove(&(member, Pause::RetryRead));
     }
 
-    /// The length of the next pause of these members. `None` where no time would be left for
-    /// anything after it.
+    /// The length of the next pause of these members. `None` if no time would be left after it.
     pub(super) fn next(
         &mut self,
         pause: Pause,
@@ -48,7 +47,7 @@ impl Pauses {
         let backoff = self.backoff(pause, members);
         match (pause, members) {
             (Pause::Absent, _) => {
-                // Without a delay of the operator's the reads end close to the deadline.
+                // If the operator sets no delay, the last read is close to the deadline.
                 let length = self.retry_delay.unwrap_or(backoff.min(left / 2));
                 (left >= LAST_READ && length < left).then_some(length)
             }
@@ -58,7 +57,7 @@ impl Pauses {
                 if until.is_zero() {
                     (left >= LAST_READ).then_some(backoff.min(left / 2))
                 } else {
-                    // The last read is made when the time is over.
+                    // The last read is at the deadline.
                     (!remaining.is_zero()).then_some(backoff.min(remaining))
                 }
             }

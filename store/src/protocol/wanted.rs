@@ -1,4 +1,4 @@
-//! What a run wants of its stores, what it gets, and what it is given to get it.
+//! The input and the results of the protocol: the values that a run needs, and their outcomes.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use kees_common::{Field, Generated, Generation, Locator, SecretValue, StoreName}
 use super::machine::WhenAbsent;
 use crate::{CreateStore, ReadStore, StoreError};
 
-/// The values of the fields that were asked for, in their order.
+/// The values of the fields that are asked for, in their order.
 pub type Values = Vec<(Field, SecretValue)>;
 
-/// What a run wants: fields of one generation, or one value that somebody else stores.
+/// Something that a run needs: fields of one generation, or one value that the run only reads.
 #[derive(Debug, Clone)]
 pub struct Wanted<'a> {
     /// Where it is stored.
     pub store: StoreName,
-    /// Each field that is asked for, once, and where it lies. A REFERENCE or resource has one,
+    /// Each field that is asked for, once, and its location. A REFERENCE or resource has one,
     /// [`Field::Whole`].
     pub fields: Vec<(Field, Locator)>,
-    /// The generation, for what this program creates.
+    /// The generation, if this program creates it.
     pub generation: Option<&'a Generation>,
     /// What to do when all fields are absent.
     pub when_absent: WhenAbsent,
 }
 
-/// What became of something wanted; `E` is the generator's error.
+/// The outcome for one [`Wanted`]. `E` is the error of the generator.
 #[derive(Debug)]
 pub enum Obtained<E> {
     /// It was stored, or another writer stored it meanwhile.
     Found(Values),
     /// This run created it.
     Created(Values),
-    /// It is absent, and this run does not create it; with the store's denial where creating was
-    /// tried.
+    /// It is absent, and this run does not create it. Contains the store's denial if the run tried
+    /// to create it.
     Absent(Option<StoreError>),
     /// Some of its fields cannot be read, each for its own reason.
     NotRead(Vec<(Field, StoreError)>),
@@ -40,16 +40,16 @@ pub enum Obtained<E> {
     Failed(StoreError),
     /// It cannot be generated.
     NotGenerated(E),
-    /// It was absent when it was last read, and was not waited for because something else failed.
+    /// It was absent at the last read. The run did not wait for it, because something else failed.
     Stopped,
 }
 
-/// The stores that a run may ask.
+/// The stores that a run uses.
 pub trait StoreSet {
-    /// What each of them is.
+    /// The type of the stores.
     type Store: ReadStore + CreateStore;
 
-    /// The store of that name; `None` where the run does not use it.
+    /// The store of that name, or `None` if the run does not use it.
     fn get(&self, name: StoreName) -> Option<&Self::Store>;
 }
 
@@ -58,15 +58,15 @@ pub trait Generator {
     /// Why a generation cannot be generated.
     type Error;
 
-    /// All fields of `generation`. Generations are asked for all at once; how many of them are
-    /// generated side by side is the generator's decision.
+    /// All fields of `generation`. All generations are requested at once. The generator decides
+    /// how many of them it generates at the same time.
     fn generate(
         &self,
         generation: &Generation,
     ) -> impl Future<Output = Result<Generated, Self::Error>> + Send;
 }
 
-/// Is told what a run waits for. Every method does nothing unless it is implemented.
+/// Receives the progress of a run. The default of every method does nothing.
 ///
 /// `wanted` is an index into the slice that [`obtain`] was given.
 pub trait Observer: Sync {
@@ -86,8 +86,8 @@ pub trait Observer: Sync {
         let _ = wanted;
     }
 
-    /// Some fields of this one are missing while others are stored, so another writer may be storing
-    /// it. Called before each pause between two reads.
+    /// Some fields of this one are missing while others are stored, so another writer may be
+    /// storing it. Called before each pause between two reads.
     fn incomplete(&self, wanted: usize) {
         let _ = wanted;
     }
@@ -98,8 +98,8 @@ pub trait Observer: Sync {
     }
 
     /// A call of a store failed and will be tried again. Called at the first such error of each
-    /// store, within the time of one call, so that a store that cannot be reached can be logged long
-    /// before the deadline.
+    /// store, within the time of one call, so that a store that cannot be reached can be logged
+    /// long before the deadline.
     fn store_unavailable(&self, error: &StoreError) {
         let _ = error;
     }
@@ -108,16 +108,16 @@ pub trait Observer: Sync {
 /// Reports nothing.
 impl Observer for () {}
 
-/// What a run needs beside what it wants.
+/// What the protocol needs to obtain values.
 pub struct Run<'a, S, G> {
-    /// The stores that it asks.
+    /// The stores.
     pub stores: &'a S,
     /// Generates what is absent.
     pub generator: &'a G,
-    /// Is told what the run waits for.
+    /// Receives the progress of the run.
     pub observer: &'a dyn Observer,
     /// The pod's namespace, for a store's own tags.
     pub namespace: Option<&'a str>,
-    /// The pause between two reads of an absent value; exponential backoff where there is none.
+    /// The pause between two reads of an absent value. `None`: exponential backoff.
     pub retry_delay: Option<Duration>,
 }

@@ -1,4 +1,5 @@
-//! Creating: one `CreateSecret` for each generation, which is atomic and, by its token, repeatable.
+//! Creates secrets: one `CreateSecret` for each generation. The call is atomic, and its token makes
+//! it repeatable.
 
 use std::mem;
 
@@ -11,11 +12,11 @@ use crate::{
     members::{Payload, invalid, without_values},
 };
 
-/// The most bytes that a secret holds (API reference, `CreateSecret`: "65536 bytes").
+/// The most bytes of a secret (API reference, `CreateSecret`: "65536 bytes").
 const LARGEST: usize = 65_536;
 
 const CREATE: &str = "secretsmanager:CreateSecret";
-/// The permission that is needed beside [`CREATE`], because tags are given.
+/// The permission that is needed in addition to [`CREATE`], because the secret gets tags.
 const TAG: &str = "secretsmanager:TagResource";
 
 impl SecretsManager {

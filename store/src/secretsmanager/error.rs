@@ -1,5 +1,5 @@
-//! Errors that Secrets Manager tells by the words of a message: a secret that is being deleted, and
-//! one without a value.
+//! Errors that only the message of Secrets Manager distinguishes: a secret that is being deleted,
+//! and a secret without a value.
 
 use aws_smithy_types::date_time::Format;
 use kees_common::StoragePath;
@@ -7,7 +7,7 @@ use kees_common::StoragePath;
 use super::{SECRET, SecretsManager, version::Version};
 use crate::{ErrorKind, StoreError};
 
-/// The code for a secret, a version or a value that is not there.
+/// The error code for an absent secret, version or value.
 pub(super) const NOT_FOUND: &str = "ResourceNotFoundException";
 
 /// Whether an error says that the secret is being deleted. `GetSecretValue` says "marked for
@@ -24,14 +24,14 @@ pub(super) fn is_being_deleted(code: &str, message: &str) -> bool {
         .any(|words| message.contains(words))
 }
 
-/// Whether a [`NOT_FOUND`] says that the secret is there and has no such version: "Secrets Manager
-/// can't find the specified secret value for staging label: AWSCURRENT". Of an absent secret it says
-/// "can't find the specified secret.".
+/// Whether a [`NOT_FOUND`] says that the secret exists, but has no such version: "Secrets Manager
+/// can't find the specified secret value for staging label: AWSCURRENT". For an absent secret the
+/// message is "can't find the specified secret.".
 fn has_no_value(message: &str) -> bool {
     message.contains("can't find the specified secret value")
 }
 
-/// What a [`NOT_FOUND`] for `version` means: nothing is there, or a secret without such a version.
+/// What a [`NOT_FOUND`] for `version` means: the secret is absent, or it has no such version.
 pub(super) fn not_found(version: &Version, message: &str) -> Result<(), StoreError> {
     if !has_no_value(message) {
         return Ok(());
@@ -63,7 +63,7 @@ pub(super) fn not_found(version: &Version, message: &str) -> Result<(), StoreErr
 }
 
 impl SecretsManager {
-    /// The error, with the date where the role may see it.
+    /// The error, with the date if the role is allowed to see it.
     pub(super) async fn being_deleted(&self, secret: &StoragePath, code: &str) -> StoreError {
         let date = self.deletion_date(secret).await;
         let when = date

@@ -4,9 +4,9 @@
 //! reads it as a whole. Secrets Manager has no consistent read: a secret that was just created may
 //! still look absent.
 //!
-//! Values are wiped where this crate holds them. It cannot wipe the SDK's own buffers (the HTTP body,
-//! the output of its parser) and the scratch space in which `serde_json` unescapes a member;
-//! `kees-init` therefore runs on an allocator that wipes what is freed.
+//! This crate overwrites its own copies of values. It cannot overwrite the SDK's buffers (the HTTP
+//! body, the output of its parser) and the buffer in which `serde_json` unescapes a member.
+//! Therefore the allocator of `kees-init` overwrites all memory that is freed.
 
 mod create;
 mod error;
@@ -29,13 +29,13 @@ use crate::{
     members::Holder,
 };
 
-/// The value at `locator` in a secret that holds `text`, for the fuzzer.
+/// The value at `locator` in a secret with the content `text`, for the fuzzer.
 #[cfg(fuzzing)]
 pub fn fuzz_value(text: &str, locator: &Locator) -> Found {
     Content::Text(text.to_owned().into()).value_at(locator, SECRET)
 }
 
-/// What this store holds.
+/// The word for a stored value in messages.
 const SECRET: Holder = Holder {
     store: StoreName::SecretsManager,
     noun: "secret",
@@ -47,13 +47,13 @@ pub struct SecretsManager {
     client: Client,
     region: String,
     kms_key: Option<String>,
-    /// Whether a batch was denied; then no other is asked for.
+    /// Whether a batch was denied. Then no other batch is sent.
     batch_denied: AtomicBool,
 }
 
 impl SecretsManager {
-    /// `kms_key` (an id, ARN or alias) encrypts what is created here; `None`: the account's
-    /// `aws/secretsmanager`.
+    /// `kms_key` (an id, ARN or alias) encrypts what is created. `None`: the AWS managed
+    /// key `aws/secretsmanager`.
     pub fn new(aws: &Aws, kms_key: Option<String>) -> Self {
         Self {
             client: aws.secrets_manager(),
@@ -104,7 +104,7 @@ impl ReadStore for SecretsManager {
 }
 
 impl CreateStore for SecretsManager {
-    /// One secret is one call, so a request has one generation.
+    /// Each secret needs a call of its own, so a request has one generation.
     async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
         let new = request.only_generation()?;
         self.create_secret(new, request.token).await

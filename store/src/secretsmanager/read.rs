@@ -1,8 +1,8 @@
-//! Reading: each secret once, in as few calls as possible.
+//! Reads each secret once, in as few calls as possible.
 //!
-//! Current versions are read by twenty with `BatchGetSecretValue`. Its quota is a hundredth of
-//! `GetSecretValue`'s (100 and 10,000 a second), and a role may lack its permission, so where it is
-//! throttled or denied, the secrets are read one by one, several at a time.
+//! `BatchGetSecretValue` reads twenty current versions in one call. Its quota is a hundredth of that of
+//! `GetSecretValue` (100 and 10,000 calls a second), and a role may lack its permission. If it is
+//! throttled or denied, each secret is read with a call of its own, several at the same time.
 
 use std::{borrow::Cow, collections::HashMap, mem, sync::atomic::Ordering};
 
@@ -27,21 +27,21 @@ use crate::{
     members::Content,
 };
 
-/// The most that one `BatchGetSecretValue` takes (API reference, `SecretIdList`).
+/// The most secrets in one `BatchGetSecretValue` (API reference, `SecretIdList`).
 const BATCH: usize = 20;
-/// The most calls under way at once.
+/// The most calls at the same time.
 const SIDE_BY_SIDE: usize = 16;
 
 const GET: &str = "secretsmanager:GetSecretValue";
 const BATCH_GET: &str = "secretsmanager:BatchGetSecretValue";
 
-/// What a version of a secret holds; `None` where there is no such secret.
+/// The content of a version of a secret, or `None` if there is no such secret.
 type Fetched = Result<Option<Content>, StoreError>;
 
 /// The outcome of one batch.
 struct Batch {
     done: Vec<(Version, Fetched)>,
-    /// The versions without an answer.
+    /// The versions without a result.
     rest: Vec<Version>,
 }
 
@@ -126,8 +126,9 @@ impl SecretsManager {
         batch
     }
 
-    /// After an error of the batch as such its secrets are read one by one, so that an error of one
-    /// of them is told of that one. After an error of the connection or the service they are not.
+    /// After an error of the whole batch, each secret is read with a call of its own, so that the
+    /// error of one secret is reported for that secret only. After an error of the connection or
+    /// the service they are not.
     fn without_batch(&self, mut batch: Batch, error: &SdkError<BatchGetSecretValueError>) -> Batch {
         let resource = Cow::Borrowed("*");
         let call = Call {
@@ -202,7 +203,7 @@ impl SecretsManager {
     }
 }
 
-/// What an answer carries; `None` where it carries nothing.
+/// The content of a response, or `None` if it has none.
 fn content(text: Option<String>, binary: Option<Blob>) -> Option<Content> {
     match (text, binary) {
         (Some(text), _) => Some(Content::Text(Zeroizing::new(text))),
@@ -211,7 +212,7 @@ fn content(text: Option<String>, binary: Option<Blob>) -> Option<Content> {
     }
 }
 
-/// Whether an answer with `arn` and `name` is about the secret `id`, which is a name, an ARN, or an
+/// Whether a response with `arn` and `name` is for the secret `id`, which is a name, an ARN, or an
 /// ARN without the six random characters at its end.
 fn is_of(id: &StoragePath, arn: Option<&str>, name: Option<&str>) -> bool {
     if !id.is_arn() {

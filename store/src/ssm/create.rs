@@ -1,4 +1,4 @@
-//! Creating: one `PutParameter` for each generation, which fails where the name exists.
+//! Creates parameters: one `PutParameter` for each generation, which fails if the name exists.
 
 use kees_common::SecretValue;
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,12 @@ use crate::{
     members::{Payload, invalid, without_values},
 };
 
-/// The most bytes that a standard parameter holds (Systems Manager User Guide, "Managing parameter
-/// tiers"). An advanced one holds 8 KB and is charged for, so it is not created unasked.
+/// The most bytes of a standard parameter (Systems Manager User Guide, "Managing parameter
+/// tiers"). An advanced parameter has up to 8 KB, but costs money, so kees does not create one.
 const LARGEST: usize = 4096;
 
 const PUT: &str = "ssm:PutParameter";
-/// The permission that is needed beside [`PUT`], because tags are given.
+/// The permission that is needed in addition to [`PUT`], because the parameter gets tags.
 const TAG: &str = "ssm:AddTagsToResource";
 
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ struct Tag<'a> {
     value: &'a str,
 }
 
-/// Nothing of the answer is needed.
+/// The response has nothing that is needed.
 #[derive(Deserialize)]
 struct Put {}
 
@@ -81,9 +81,9 @@ impl Ssm {
         }
     }
 
-    /// Who created the parameter that exists: this write, whose answer was lost, if it holds this
-    /// value. Random values are not equal by chance. A read that fails is no answer to that; the
-    /// protocol then reads the parameter and reports the error.
+    /// Finds out who created the existing parameter. If it has the value of this write, this write
+    /// created it, and the response was lost: random values are not equal by chance. If this read
+    /// fails, the protocol reads the parameter again and reports the error.
     async fn who_created(&self, new: &NewGeneration<'_>, text: &Zeroizing<String>) -> Creation {
         match self.stored_text(&new.generation.path).await {
             Ok(Some(stored)) if stored == *text => Creation::Created,

@@ -1,9 +1,10 @@
-//! AWS Systems Manager Parameter Store: one `SecureString` for each generation, and any parameter that
-//! a pod refers to.
+//! AWS Systems Manager Parameter Store: one `SecureString` for each generation, and any parameter
+//! that a pod refers to.
 //!
 //! A parameter holds text only. A generation with several fields is one JSON object, as in Secrets
-//! Manager, and a RANDOM is the base64 of its bytes. There is no client token, so a parameter that
-//! exists after a write is read and compared: the same value is this write's own, sent again.
+//! Manager, and a RANDOM is the base64 of its bytes. There is no client token, so if the parameter
+//! of a write already exists, its value is compared: if it is the same, this write created it and
+//! was sent again.
 
 mod create;
 mod read;
@@ -31,7 +32,7 @@ const SERVICE: Service = Service {
     endpoint_variable: "AWS_ENDPOINT_URL_SSM",
 };
 
-/// What this store holds.
+/// The word for a stored value in messages.
 const PARAMETER: Holder = Holder {
     store: StoreName::Ssm,
     noun: "parameter",
@@ -46,8 +47,8 @@ pub struct Ssm {
 }
 
 impl Ssm {
-    /// `kms_key` (an id, ARN or alias) encrypts what is created here; `None`: the account's
-    /// `aws/ssm`.
+    /// `kms_key` (an id, ARN or alias) encrypts what is created. `None`: the AWS managed
+    /// key `aws/ssm`.
     pub fn new(aws: &Aws, kms_key: Option<String>) -> Self {
         Self {
             client: Box::new(aws.json(SERVICE)),
@@ -57,7 +58,7 @@ impl Ssm {
     }
 
     fn call<'a>(&self, action: &'static str, parameter: &'a StoragePath) -> Call<'a> {
-        // A policy names a parameter without the slash that its name begins with.
+        // The ARN of a parameter does not contain the slash at the beginning of its name.
         let name = parameter.as_str().trim_start_matches('/');
         let resource = partition::arn("ssm", &self.region, &format!("parameter/{name}"));
         Call {
@@ -90,7 +91,7 @@ impl ReadStore for Ssm {
 }
 
 impl CreateStore for Ssm {
-    /// One parameter is one call, so a request has one generation.
+    /// Each parameter needs a call of its own, so a request has one generation.
     async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
         self.create_parameter(request.only_generation()?).await
     }

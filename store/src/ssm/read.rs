@@ -1,4 +1,4 @@
-//! Reading: each parameter once, by ten with `GetParameters`.
+//! Reads each parameter once, ten in one call of `GetParameters`.
 
 use std::collections::HashMap;
 
@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 use super::{PARAMETER, Ssm};
 use crate::{ErrorKind, Found, StoreError, members::Content};
 
-/// The most names that one `GetParameters` takes (API reference, `Names`).
+/// The most names in one `GetParameters` (API reference, `Names`).
 const BATCH: usize = 10;
-/// The most calls under way at once.
+/// The most calls at the same time.
 const SIDE_BY_SIDE: usize = 8;
 
 const GET: &str = "ssm:GetParameters";
@@ -70,7 +70,7 @@ impl Ssm {
                 versions.push(version);
             }
         }
-        // One request names a parameter once, whatever the versions.
+        // A request can name a parameter only once, even with different versions.
         let (current, others): (Vec<_>, Vec<_>) = versions
             .into_iter()
             .partition(|version| version.name == version.path.as_str());
@@ -93,8 +93,8 @@ impl Ssm {
         self.get(&version).await
     }
 
-    /// At most [`BATCH`] versions. Where the batch is denied they are read one by one, so that each
-    /// denial is named.
+    /// At most [`BATCH`] versions. If the batch is denied, each is read with a call of its own, so
+    /// that each denial is reported with its name.
     async fn batch(&self, versions: &[Version]) -> Vec<(Version, Fetched)> {
         match self.get_parameters(versions).await {
             Ok(mut values) => versions

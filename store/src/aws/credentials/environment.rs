@@ -1,4 +1,4 @@
-//! What the environment variables say of the credentials, and the error where none were found.
+//! The environment variables for credentials, and the error if no credentials are found.
 
 use std::{env, path::PathBuf};
 
@@ -21,10 +21,10 @@ pub(super) const KEY: &str = "AWS_ACCESS_KEY_ID";
 pub(super) const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const ROLE: &str = "AWS_ROLE_ARN";
 
-/// How a person gets credentials.
+/// What a person does to get credentials.
 const OWN: &str = "log in (aws sso login), name a profile of ~/.aws/config that has credentials (AWS_PROFILE), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
 
-/// What the environment variables say of the credentials.
+/// The environment variables for credentials.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Environment {
     pub(super) caller: Caller,
@@ -48,7 +48,7 @@ pub(super) struct Environment {
 pub(super) enum Key {
     #[default]
     Absent,
-    /// The first variable is set, the second is not.
+    /// The first variable is set, and the second is not.
     Half(&'static str, &'static str),
     Whole,
 }
@@ -76,8 +76,9 @@ impl Environment {
         }
     }
 
-    /// Why the chain ended in `error`. `passed_over` is why the profile gave nothing, `agent_status`
-    /// the last answer of the EKS Pod Identity agent.
+    /// Explains the `error` of the chain. `passed_over` is the reason why the profile has no
+    /// credentials, and `agent_status` is the status of the last response of the EKS Pod Identity
+    /// agent.
     pub(super) fn explain(
         &self,
         error: &CredentialsError,
@@ -99,7 +100,7 @@ impl Environment {
         }
     }
 
-    /// No source gave credentials.
+    /// No source has credentials.
     fn missing(&self, passed_over: Option<&str>) -> AwsError {
         let profile = self.profile.as_ref().map(|profile| {
             let reason = passed_over.unwrap_or("it gives no credentials");
@@ -137,7 +138,7 @@ impl Environment {
         )
     }
 
-    /// A source was set up and gave an error.
+    /// A configured source returned an error.
     pub(super) fn failed(&self, error: &CredentialsError) -> AwsError {
         let message = format!("no AWS credentials: {}", describe(error));
         let remedy = match self.caller {

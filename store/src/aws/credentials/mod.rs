@@ -1,11 +1,11 @@
-//! The AWS credentials of a pod, or of a person on their own machine: where they come from, and why
-//! there are none.
+//! Finds the AWS credentials of a pod, or of a person on their own machine, and explains why there
+//! are none.
 //!
 //! The order is the SDK's own: environment, profile, web identity (IRSA), container credentials
-//! (EKS Pod Identity), the node's metadata service. Web identity is asked for here rather than by
-//! the SDK, so that STS can have an endpoint of its own and each of its errors is told apart. The
-//! metadata service has one second, not the SDK's many, so that a pod without any credentials fails
-//! soon.
+//! (EKS Pod Identity), the node's metadata service. This module calls STS for web identity itself,
+//! so that the endpoint of STS can be set and each error of STS has its own message. The timeout of
+//! the metadata service is one second, much less than in the SDK, so that a pod without any
+//! credentials fails soon.
 
 mod environment;
 mod error;
@@ -49,7 +49,7 @@ pub(super) struct CallerCredentials {
 }
 
 impl CallerCredentials {
-    /// The credentials that this process's environment gives.
+    /// The source of credentials for the environment of this process.
     pub(super) fn of_this_process(config: &SdkConfig, settings: &AwsSettings) -> Self {
         let environment = Environment::of_this_process(settings.caller);
         Self::new(environment, config, settings)
@@ -118,7 +118,7 @@ impl ProvideCredentials for CallerCredentials {
     }
 }
 
-/// What the sources share: Region, HTTP client, timeouts.
+/// What all sources use: the Region, the HTTP client and the timeouts.
 fn provider_config(config: &SdkConfig) -> ProviderConfig {
     let mut providers = ProviderConfig::default().with_region(config.region().cloned());
     if let Some(client) = config.http_client() {

@@ -1,7 +1,7 @@
 //! EKS Pod Identity: an agent on the node hands out the pod's credentials.
 //!
-//! The SDK's provider asks it, and keeps of an error answer no more than a text. Whether the agent
-//! was throttled or failed decides whether it is asked again, so the HTTP status is noted on the way.
+//! The SDK's provider calls the agent, but its errors contain only a text. The HTTP status decides
+//! whether the call is tried again, so the HTTP client of this module records it.
 
 use std::sync::{
     Arc,
@@ -25,7 +25,7 @@ use crate::{
     aws::error::{AwsError, describe},
 };
 
-/// The SDK's provider, and the status of its last answer.
+/// The SDK's provider, and the status of the last response.
 pub(super) fn provider(
     providers: &ProviderConfig,
     client: Option<SharedHttpClient>,
@@ -44,18 +44,18 @@ pub(super) fn provider(
     (provider, status)
 }
 
-/// The HTTP status of the agent's last answer.
+/// The HTTP status of the agent's last response.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LastStatus(Arc<AtomicU16>);
 
 impl LastStatus {
-    /// `None` before the first answer.
+    /// `None` before the first response.
     pub(super) fn get(&self) -> Option<u16> {
         Some(self.0.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
 }
 
-/// An HTTP client that notes the status of each answer.
+/// An HTTP client that records the status of each response.
 #[derive(Debug)]
 struct Noting {
     client: SharedHttpClient,
@@ -94,7 +94,7 @@ impl HttpConnector for NotingConnector {
     }
 }
 
-/// Why the agent gave no credentials; `status` is that of its last answer.
+/// The error if the agent sent no credentials. `status` is that of its last response.
 pub(super) fn explain(error: &CredentialsError, status: Option<u16>) -> AwsError {
     let message = format!("no credentials from EKS Pod Identity: {}", describe(error));
     if let Some(kind) = unreached(error) {

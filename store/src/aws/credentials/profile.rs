@@ -1,4 +1,4 @@
-//! The profile of `~/.aws/config` and `~/.aws/credentials`, and why it gave no credentials.
+//! The profile of `~/.aws/config` and `~/.aws/credentials`, and why it has no credentials.
 
 use std::{
     error::Error as _,
@@ -11,8 +11,8 @@ use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError
 use super::environment::Environment;
 use crate::aws::error::describe;
 
-/// The SDK's profile provider. The chain passes over a profile that gives nothing and forgets the
-/// reason, so it is noted here.
+/// The SDK's profile provider. The chain skips a profile without credentials and drops the reason,
+/// so this records the reason.
 #[derive(Debug)]
 pub(super) struct Profile {
     pub(super) provider: ProfileFileCredentialsProvider,
@@ -41,7 +41,7 @@ impl ProvideCredentials for Profile {
     }
 }
 
-/// Why the profile gave nothing: `None` before it was asked, and where it gave no reason.
+/// Why the profile has no credentials. `None` before it is read, and if no reason is known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PassedOver(Arc<Mutex<Option<String>>>);
 

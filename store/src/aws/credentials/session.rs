@@ -1,15 +1,16 @@
-//! The name of the STS session, by which `CloudTrail` tells pods apart.
+//! The name of the STS session, which identifies the pod in `CloudTrail`.
 
 use super::environment::Environment;
 use crate::aws::settings::AwsSettings;
 
-/// The name of a session whose pod is not known.
+/// The name of the session if the pod is not known.
 const UNKNOWN_POD: &str = "kees";
-/// The shortest and the longest name that STS takes (STS API Reference, `AssumeRoleWithWebIdentity`,
+/// The shortest and the longest name that STS accepts (STS API Reference,
+/// `AssumeRoleWithWebIdentity`,
 /// `RoleSessionName`).
 const LENGTHS: std::ops::RangeInclusive<usize> = 2..=64;
 
-/// `AWS_ROLE_SESSION_NAME` where it is set, else `NAMESPACE.POD` as far as STS takes it, else `kees`.
+/// `AWS_ROLE_SESSION_NAME` if it is set, else the part of `NAMESPACE.POD` that STS accepts, else `kees`.
 pub(super) fn name(environment: &Environment, settings: &AwsSettings) -> String {
     if let Some(name) = &environment.session {
         return name.clone();

@@ -38,7 +38,7 @@ pub(super) struct WebIdentity {
 }
 
 impl WebIdentity {
-    /// `endpoint` is that of STS, instead of the Region's own; `session` is the name of the session.
+    /// `endpoint` replaces the Region's endpoint of STS. `session` is the name of the session.
     pub(super) fn new(
         config: &SdkConfig,
         endpoint: Option<&Endpoint>,
@@ -74,8 +74,8 @@ impl WebIdentity {
         to_credentials(answer)
     }
 
-    /// What an error of STS means for this pod. `InvalidIdentityToken` and `IDPCommunicationError`
-    /// may pass: STS gives them too while it cannot fetch the cluster's keys.
+    /// Explains an error of STS. `InvalidIdentityToken` and `IDPCommunicationError` may be
+    /// temporary: STS also returns them while it cannot fetch the cluster's keys.
     fn explain(&self, error: &SdkError<AssumeRoleWithWebIdentityError, HttpResponse>) -> AwsError {
         let (role, file) = (&self.role, self.token_file.display());
         let general = explain(error, ASSUME, role);
@@ -209,7 +209,7 @@ mod tests {
         )
     }
 
-    /// An error answer of STS (STS API Reference, "Common errors").
+    /// An error response of STS (STS API Reference, "Common errors").
     fn sts_error(status: u16, code: &str, message: &str) -> Answer {
         Answer::Http(
             status,
