@@ -189,7 +189,7 @@ pub async fn an_absent_value_is_none<S: ReadStore + CreateStore>(fixture: &Fixtu
     }
 }
 
-/// A read of nothing answers nothing.
+/// A read without locators returns no results.
 pub async fn an_empty_list_has_no_answers<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     assert!(fixture.store().read(&[]).await.is_empty());
     assert!(fixture.store().read_together(&[]).await.is_empty());
@@ -350,7 +350,7 @@ pub async fn what_exists_is_not_overwritten<S: ReadStore + CreateStore>(fixture:
     }
 }
 
-/// The answer was lost and the request is sent again: the second answer is that of the first one.
+/// The response was lost, and the request is sent again. The second response is equal to the first.
 pub async fn a_repeated_request_is_one_write<S: ReadStore + CreateStore>(fixture: &Fixture<S>) {
     for spec in [RSA, PASSWORD, RANDOM] {
         let generation = generation(fixture.store(), spec);
@@ -366,7 +366,7 @@ pub async fn a_repeated_request_is_one_write<S: ReadStore + CreateStore>(fixture
     }
 }
 
-/// Generations of one request are all written, or none of them where a name of one exists.
+/// All generations of one request are written, or none of them if a name of one of them exists.
 pub async fn generations_of_one_request_are_all_written_or_none<S: ReadStore + CreateStore>(
     fixture: &Fixture<S>,
 ) {
@@ -414,7 +414,7 @@ pub async fn all_fields_are_written_or_none<S: ReadStore + CreateStore>(fixture:
                     "{field} is not there"
                 ),
                 Ok(Some(_)) => assert_eq!(&locator.path, name, "{field} was written"),
-                // All fields share one name, which holds another value.
+                // All fields share one name, which has another value.
                 Err(error) => {
                     assert!(!fixture.is_flat, "{error}");
                     assert_eq!(error.kind, ErrorKind::Malformed);

@@ -48,7 +48,7 @@ pub fn generated_by(writer: &str, spec: &Spec) -> Generated {
     )
 }
 
-/// These fields of a generation, as a run wants them.
+/// The [`Wanted`] for these fields of a generation.
 pub fn wanted<'a>(
     generation: &'a Generation,
     fields: &[Field],
@@ -62,7 +62,7 @@ pub fn wanted<'a>(
     }
 }
 
-/// A set of one store, whatever name is asked for.
+/// A set of one store, which it returns for every name.
 #[derive(Debug)]
 pub struct One<'a, S>(pub &'a S);
 

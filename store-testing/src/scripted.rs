@@ -1,4 +1,4 @@
-//! A store whose calls go as a test says, call by call.
+//! A store for tests that decide the result of each call.
 
 use std::{
     collections::VecDeque,
@@ -16,13 +16,13 @@ use crate::generated_by;
 /// What a call meets before, or instead of, the store behind it.
 #[derive(Debug, Clone)]
 pub enum Play {
-    /// Nothing: the store answers.
+    /// The call succeeds.
     Answer,
     /// The call fails, and the store does not learn of it.
     Fail(ErrorKind),
-    /// The store carries the call out, and its answer is lost.
+    /// The store executes the call, but its response is lost.
     LoseAnswer,
-    /// The store does not answer at all.
+    /// The store sends no response.
     Silence,
     /// A writer called `other` stores its own values of every generation of the request just
     /// before.
@@ -33,13 +33,13 @@ pub enum Play {
     SeeNot(Field),
     /// Nothing is seen: a replica that lags behind.
     SeeNothing,
-    /// Everything is deleted, and the call answers as if it were not.
+    /// Everything is deleted, and the response is the same as before.
     DeletedSince,
     /// The name exists, as far as this call is told.
     Exists,
 }
 
-/// A store in memory that fails as a test says. Once the script is over, it answers.
+/// A store in memory with a script of errors. After the script has ended, every call succeeds.
 #[derive(Debug)]
 pub struct Scripted {
     /// What is stored.
@@ -67,12 +67,12 @@ impl Default for Scripted {
 }
 
 impl Scripted {
-    /// An empty store that answers.
+    /// An empty store without a script.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One whose reads may lag behind its writes.
+    /// A store whose reads may lag behind its writes.
     pub fn lagging() -> Self {
         Self {
             is_consistent: false,
@@ -137,7 +137,7 @@ impl Scripted {
 
     async fn play_read(&self, play: Play, locators: &[Locator]) -> Vec<Found> {
         match play {
-            Play::Fail(kind) => locators.iter().map(|_| Err(failure(&kind))).collect(),
+            Play::Fail(kind) => locators.iter().map(|_| Err(error_of(&kind))).collect(),
             Play::LoseAnswer | Play::Silence => std::future::pending().await,
             Play::SeeNothing => locators.iter().map(|_| Ok(None)).collect(),
             Play::SeeNot(field) => locators
@@ -201,11 +201,11 @@ impl CreateStore for Scripted {
         let call = format!("create {}", request.items()?.len());
         let play = self.next(&self.creates, call);
         match play {
-            Play::Fail(kind) => return Err(failure(&kind)),
+            Play::Fail(kind) => return Err(error_of(&kind)),
             Play::Silence => std::future::pending().await,
             Play::LoseAnswer => {
                 self.memory.create(request).await?;
-                return Err(failure(&ErrorKind::Unreachable));
+                return Err(error_of(&ErrorKind::Unreachable));
             }
             Play::OtherWriterFirst => self.store_others(request.generations).await,
             Play::OtherWriterFirstForOne => self.store_others(&request.generations[..1]).await,
@@ -218,7 +218,7 @@ impl CreateStore for Scripted {
 }
 
 /// The error of [`Play::Fail`].
-pub fn failure(kind: &ErrorKind) -> StoreError {
+pub fn error_of(kind: &ErrorKind) -> StoreError {
     StoreError {
         kind: kind.clone(),
         store: StoreName::Memory,

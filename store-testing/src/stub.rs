@@ -25,12 +25,12 @@ pub struct Asked {
     pub body: Value,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub enum Answer {
     /// A status and a body, JSON or not.
     Http(u16, String),
-    /// No answer at all.
+    /// No response.
     Failure(ConnectorError),
 }
 
@@ -41,7 +41,7 @@ impl Answer {
     }
 
     /// An error in the JSON protocol of DynamoDB and Secrets Manager.
-    pub fn refusal(status: u16, code: &str, message: &str) -> Self {
+    pub fn error_response(status: u16, code: &str, message: &str) -> Self {
         Self::Http(
             status,
             serde_json::json!({"__type": code, "message": message}).to_string(),
@@ -51,7 +51,7 @@ impl Answer {
 
 type Answers = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
 
-/// A service that answers as a test says, and remembers every request.
+/// A service whose responses a test decides. It records every request.
 #[derive(Clone)]
 pub struct Stub {
     answers: Answers,
@@ -65,7 +65,7 @@ impl std::fmt::Debug for Stub {
 }
 
 impl Stub {
-    /// A service that answers each request with what `answers` returns.
+    /// A service that responds to each request with what `answers` returns.
     pub fn new(answers: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         Self {
             answers: Arc::new(answers),

@@ -1,4 +1,4 @@
-//! What a run has shown so far, and what must never be shown.
+//! What has happened in a run so far, and what must never happen.
 
 use kees_store::protocol::machine::End;
 

@@ -8,7 +8,7 @@ pub(crate) enum Mutation {
     NoCondition,
     /// Writes the fields of a generation one by one and ignores a conflict, as the original does.
     FieldsApart,
-    /// Refuses a generation of which a batch showed some fields, without a second look.
+    /// Reports an error if a batch returned only some fields of a generation, without a second read.
     NoSecondLook,
     /// Keeps its own values after losing the race.
     OwnKept,

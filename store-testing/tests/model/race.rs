@@ -28,7 +28,7 @@ pub(crate) enum Store {
 pub(crate) struct Race {
     pub(crate) store: Store,
     pub(crate) mutation: Option<Mutation>,
-    /// How many fields each generation has; 0 where there is none.
+    /// How many fields each generation has; 0 if there is no such generation.
     pub(crate) fields: [usize; GENERATIONS],
     /// The fields of the first generation that each writer names, and so may read. A writer without
     /// any does not take part.
@@ -122,7 +122,7 @@ pub(crate) enum Action {
     ReadField(CallAt, (usize, usize)),
     /// A read of whole generations is answered.
     ReadWhole(CallAt),
-    /// A replica that lags behind answers that there is nothing.
+    /// A replica that lags behind responds that the value is absent.
     ReadStale(CallAt),
     /// A read fails.
     FailRead(CallAt),
@@ -130,9 +130,9 @@ pub(crate) enum Action {
     EndPause(CallAt),
     /// An incomplete generation is not waited for any more.
     EndTime(CallAt),
-    /// A request is carried out and its answer arrives, if its sender still waits for it.
+    /// A request is executed, and its response arrives if its sender still waits for it.
     Deliver(usize),
-    /// A request is carried out and its answer is lost.
+    /// A request is executed, but its response is lost.
     DeliverWithoutAnswer(usize),
     /// A request is carried out, and a copy of it stays on its way.
     DeliverTwice(usize),
@@ -282,7 +282,7 @@ impl Model for Race {
                 !state.history.disagreed
             }),
             Property::always(
-                "nobody ends with fields of two generations",
+                "no writer ends with fields of two generations",
                 |_, state: &State| !state.history.mixed,
             ),
             Property::always("nothing is overwritten", |_, state: &State| {

@@ -17,7 +17,7 @@ const PUBLIC: &[usize] = &[0];
 const PRIVATE: &[usize] = &[1];
 const BOTH: &[usize] = &[0, 1];
 const ALL: &[usize] = &[0, 1, 2];
-const NOBODY: &[usize] = &[];
+const NO_FIELD: &[usize] = &[];
 
 /// Three writers of one pair, and one kill and one fault in a run.
 const PAIR: Race = Race {
@@ -36,7 +36,7 @@ const PAIR: Race = Race {
 /// Two writers of a pair and a password.
 const TWO: Race = Race {
     fields: [2, 1],
-    named: [BOTH, BOTH, NOBODY],
+    named: [BOTH, BOTH, NO_FIELD],
     ..PAIR
 };
 
@@ -87,15 +87,15 @@ fn with_faults_from_environment(race: Race) -> Race {
 )]
 #[case::the_original_stores_a_pair_meanwhile(
     "a pair, beside the original's creator",
-    Race { has_original: true, named: [BOTH, PUBLIC, NOBODY], ..PAIR }
+    Race { has_original: true, named: [BOTH, PUBLIC, NO_FIELD], ..PAIR }
 )]
 #[case::the_original_is_waited_for(
     "a pair, beside the original's creator, one writer waits for it",
-    Race { has_original: true, when_absent: [Wait, Create, Create], named: [BOTH, BOTH, NOBODY], ..PAIR }
+    Race { has_original: true, when_absent: [Wait, Create, Create], named: [BOTH, BOTH, NO_FIELD], ..PAIR }
 )]
 #[case::a_pair_is_deleted(
     "a pair that is deleted at any time",
-    Race { deletions: 1, kills: 0, named: [BOTH, BOTH, NOBODY], ..PAIR }
+    Race { deletions: 1, kills: 0, named: [BOTH, BOTH, NO_FIELD], ..PAIR }
 )]
 #[case::a_password_is_deleted_twice(
     "a password that is deleted twice at any time",
@@ -108,11 +108,11 @@ fn with_faults_from_environment(race: Race) -> Race {
 #[case::two_generations("a pair and a password in one transaction", TWO)]
 #[case::two_generations_beside_the_original(
     "a pair and a password in one transaction, beside the original's creator",
-    Race { named: [BOTH, PUBLIC, NOBODY], has_original: true, kills: 0, ..TWO }
+    Race { named: [BOTH, PUBLIC, NO_FIELD], has_original: true, kills: 0, ..TWO }
 )]
 #[case::a_pair_is_deleted_beside_the_original(
     "a pair that is deleted at any time, beside the original's creator",
-    Race { has_original: true, deletions: 1, kills: 0, named: [BOTH, PUBLIC, NOBODY], ..PAIR }
+    Race { has_original: true, deletions: 1, kills: 0, named: [BOTH, PUBLIC, NO_FIELD], ..PAIR }
 )]
 #[case::one_of_two_generations_is_deleted(
     "a pair and a password in one transaction, one is deleted at any time",
@@ -120,7 +120,7 @@ fn with_faults_from_environment(race: Race) -> Race {
 )]
 #[case::a_secret_is_deleted_where_reads_lag_behind(
     "Secrets Manager, deleted at any time",
-    Race { store: Store::SecretsManager, deletions: 1, kills: 0, named: [BOTH, PUBLIC, NOBODY], ..PAIR }
+    Race { store: Store::SecretsManager, deletions: 1, kills: 0, named: [BOTH, PUBLIC, NO_FIELD], ..PAIR }
 )]
 #[case::reads_lag_behind(
     "Secrets Manager",
@@ -143,7 +143,7 @@ const AGREE: &str = "all who succeed agree";
 #[case::with_the_fields_one_by_one(
     Mutation::FieldsApart,
     0,
-    "nobody ends with fields of two generations"
+    "no writer ends with fields of two generations"
 )]
 #[case::with_the_fields_one_by_one(
     Mutation::FieldsApart,
@@ -173,8 +173,8 @@ fn a_broken_protocol_is_found(
         deletions: faults,
         ..PAIR
     };
-    let sound = explore("sound", race.clone());
-    sound.assert_no_discovery(property);
+    let correct = explore("correct", race.clone());
+    correct.assert_no_discovery(property);
     let broken = explore(
         "broken",
         Race {
@@ -208,7 +208,7 @@ type Reached = fn(&State) -> bool;
     |state: &State| state.requests.iter().any(|request| request.generations == [1])
 )]
 #[case::two_of_three_fields_stored_by_the_original(
-    Race { fields: [3, 0], named: [ALL, NOBODY, NOBODY], has_original: true, ..PAIR },
+    Race { fields: [3, 0], named: [ALL, NO_FIELD, NO_FIELD], has_original: true, ..PAIR },
     |state: &State| {
         let waits = |writer: &Writer| writer.calls.contains(&Call::Incomplete(0));
         let stored = [Some(ORIGINAL), Some(ORIGINAL), None];

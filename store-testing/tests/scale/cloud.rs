@@ -267,7 +267,7 @@ impl Answer {
         }
     }
 
-    fn refusal(code: &str) -> Self {
+    fn error_response(code: &str) -> Self {
         Self {
             status: 400,
             body: json!({"__type": code, "message": code}),
@@ -278,7 +278,7 @@ impl Answer {
     fn throttled() -> Self {
         Self {
             throttled: true,
-            ..Self::refusal("ThrottlingException")
+            ..Self::error_response("ThrottlingException")
         }
     }
 }
@@ -303,7 +303,7 @@ fn held() -> &'static str {
 impl State {
     fn batch_get_secret_value(&mut self, body: &Value, policy: Policy) -> Answer {
         match policy {
-            Policy::SingleOnly => return Answer::refusal("AccessDeniedException"),
+            Policy::SingleOnly => return Answer::error_response("AccessDeniedException"),
             _ if self.batch_get_secret_value.take(1.0) => {}
             Policy::BatchThenSingle => return Answer::throttled(),
             Policy::BatchOnly => {
@@ -333,7 +333,7 @@ impl State {
         } else if self.names.contains(name) {
             Answer::ok(json!({"ARN": "arn", "Name": name, "SecretString": held()}))
         } else {
-            Answer::refusal("ResourceNotFoundException")
+            Answer::error_response("ResourceNotFoundException")
         }
     }
 
@@ -343,7 +343,7 @@ impl State {
         } else if self.names.insert(text(body, "/Name").to_owned()) {
             Answer::ok(json!({"ARN": "arn", "Name": text(body, "/Name"), "VersionId": "1"}))
         } else {
-            Answer::refusal("ResourceExistsException")
+            Answer::error_response("ResourceExistsException")
         }
     }
 
@@ -372,7 +372,7 @@ impl State {
         if unprocessed.len() == keys.len() {
             return Answer {
                 throttled: true,
-                ..Answer::refusal("ProvisionedThroughputExceededException")
+                ..Answer::error_response("ProvisionedThroughputExceededException")
             };
         }
         let unprocessed = match unprocessed.as_slice() {
@@ -433,7 +433,7 @@ impl State {
                     json!({"Code": if exists { "ConditionalCheckFailed" } else { "None" }})
                 })
                 .collect();
-            let mut answer = Answer::refusal("TransactionCanceledException");
+            let mut answer = Answer::error_response("TransactionCanceledException");
             answer.body["CancellationReasons"] = Value::Array(reasons);
             return answer;
         }

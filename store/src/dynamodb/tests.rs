@@ -56,7 +56,7 @@ fn is_there(found: Vec<Found>) -> Vec<bool> {
         .collect()
 }
 
-fn refusal(code: &str, message: &str) -> Answer {
+fn error_response(code: &str, message: &str) -> Answer {
     let status = if code == "InternalServerError" {
         500
     } else {
@@ -68,7 +68,7 @@ fn refusal(code: &str, message: &str) -> Answer {
         }
         code => format!("com.amazonaws.dynamodb.v20120810#{code}"),
     };
-    Answer::refusal(status, &code, message)
+    Answer::error_response(status, &code, message)
 }
 
 /// What IAM says (IAM User Guide, "Troubleshoot access denied error messages").
@@ -78,7 +78,7 @@ fn denied(action: &str) -> Answer {
          {action} on resource: arn:aws:dynamodb:eu-west-1:123456789012:table/{TABLE} because no \
          identity-based policy allows the {action} action"
     );
-    refusal("AccessDeniedException", &message)
+    error_response("AccessDeniedException", &message)
 }
 
 /// A transaction that was canceled for `reasons`, one for each of its items.
@@ -287,7 +287,7 @@ async fn where_a_batch_is_denied_each_denial_is_named() {
 #[case::write("dynamodb:PutItem")]
 #[tokio::test]
 async fn a_denial_without_words_names_what_is_missing(#[case] action: &str) {
-    let stub = Stub::new(|_| refusal("AccessDeniedException", ""));
+    let stub = Stub::new(|_| error_response("AccessDeniedException", ""));
     let error = match action {
         "dynamodb:GetItem" => store(&stub)
             .read(&[at("/dev/a")])
@@ -350,7 +350,7 @@ async fn refusals_are_told_apart_however_the_call(
     #[case] message: &'static str,
     #[case] kind: ErrorKind,
 ) {
-    let stub = Stub::new(move |_| refusal(code, message));
+    let stub = Stub::new(move |_| error_response(code, message));
     let store = store(&stub);
     let paths = ["/dev/a", "/dev/b"];
     let mut errors: Vec<_> = [
@@ -384,7 +384,8 @@ async fn refusals_are_told_apart_however_the_call(
 
 #[tokio::test]
 async fn a_missing_table_is_named_with_its_region_and_what_to_do() {
-    let stub = Stub::new(|_| refusal("ResourceNotFoundException", "Requested resource not found"));
+    let stub =
+        Stub::new(|_| error_response("ResourceNotFoundException", "Requested resource not found"));
     let error = store(&stub)
         .read(&[at("/dev/a")])
         .await
@@ -501,7 +502,7 @@ async fn a_write_that_is_under_way_already_is_tried_again(
     #[case] code: &'static str,
     #[case] message: &'static str,
 ) {
-    let stub = Stub::new(|_| refusal(code, message));
+    let stub = Stub::new(|_| error_response(code, message));
     assert!(create(&stub).await.unwrap_err().is_transient());
 }
 
@@ -509,7 +510,7 @@ async fn a_write_that_is_under_way_already_is_tried_again(
 async fn no_error_shows_a_value() {
     for answer in [
         || canceled(&[("ValidationError", "x"), ("None", "")]),
-        || refusal("ValidationException", "x"),
+        || error_response("ValidationException", "x"),
         || {
             Answer::Http(
                 200,

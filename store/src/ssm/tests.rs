@@ -95,7 +95,7 @@ async fn a_generation_is_one_secure_string_that_replaces_nothing(
 #[tokio::test]
 async fn a_parameter_that_exists_is_compared(#[case] stored: &'static str, #[case] end: Creation) {
     let stub = Stub::new(move |asked| match asked.operation.as_str() {
-        "PutParameter" => Answer::refusal(400, "ParameterAlreadyExists", "it exists"),
+        "PutParameter" => Answer::error_response(400, "ParameterAlreadyExists", "it exists"),
         _ => Answer::ok(&json!({"Parameters": [parameter("/dev/k", stored)]})),
     });
     let created = create(&stub, Spec::Password { bits: 64 }, b"hunter22").await;
@@ -165,7 +165,7 @@ async fn each_error_has_its_kind(
     #[case] message: &'static str,
     #[case] kind: ErrorKind,
 ) {
-    let stub = Stub::new(move |_| Answer::refusal(400, code, message));
+    let stub = Stub::new(move |_| Answer::error_response(400, code, message));
     let error = create(&stub, Spec::Password { bits: 64 }, b"hunter22").await;
     let error = error.unwrap_err();
     assert_eq!((error.kind, error.code.as_deref()), (kind, Some(code)));
@@ -173,7 +173,7 @@ async fn each_error_has_its_kind(
 
 #[tokio::test]
 async fn a_denial_names_the_parameter_as_a_policy_does() {
-    let stub = Stub::new(|_| Answer::refusal(400, "AccessDeniedException", "denied"));
+    let stub = Stub::new(|_| Answer::error_response(400, "AccessDeniedException", "denied"));
     let error = create(&stub, Spec::Password { bits: 64 }, b"hunter22").await;
     assert_eq!(
         error.unwrap_err().remedy,

@@ -84,7 +84,7 @@ async fn a_token_that_was_used_otherwise_is_looked_at_like_a_lost_race() {
         "GetItem" => Answer::ok(&json!({"Item": {
             "secretName": {"S": "/dev/password-0"}, "secretValue": {"S": "b3RoZXI="},
         }})),
-        _ => Answer::refusal(
+        _ => Answer::error_response(
             400,
             "com.amazonaws.dynamodb.v20120810#IdempotentParameterMismatchException",
             "The ClientRequestToken was used with other parameters",

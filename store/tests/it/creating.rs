@@ -6,7 +6,7 @@ use kees_common::{Field, Generation, SecretValue, Spec, StoreName};
 use kees_store::{ErrorKind, RetryBudget, StoreError, protocol::Values};
 use kees_store_testing::{
     generation_at, obtain_one,
-    scripted::{Play, Scripted, failure},
+    scripted::{Play, Scripted, error_of},
 };
 use rstest::rstest;
 use tokio::time::Instant;
@@ -189,7 +189,7 @@ async fn a_store_that_keeps_failing_has_its_own_error_after_the_deadline() {
     let store = Scripted::new().creates(vec![Play::Fail(ErrorKind::Throttled); 1000]);
     assert_eq!(
         obtain(&store, &BOTH).await.unwrap_err(),
-        failure(&ErrorKind::Throttled)
+        error_of(&ErrorKind::Throttled)
     );
     assert!((NEARLY..=MINUTE).contains(&begun.elapsed()));
     let attempts = store.log().len();

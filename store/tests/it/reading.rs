@@ -9,7 +9,7 @@ use kees_store::{
 };
 use kees_store_testing::{
     obtain_all,
-    scripted::{Play, Scripted, failure},
+    scripted::{Play, Scripted, error_of},
     wanted,
 };
 use rstest::rstest;
@@ -70,7 +70,7 @@ impl ReadStore for Partly {
         for (at, found) in locators.iter().zip(&mut found) {
             if *left > 0 && at.path.as_str() == "/dev/b" {
                 *left -= 1;
-                *found = Err(failure(&ErrorKind::Throttled));
+                *found = Err(error_of(&ErrorKind::Throttled));
             }
         }
         found

@@ -17,7 +17,7 @@ use kees_store::{
 };
 use kees_store_testing::{
     One, generated_by, generation_at, obtain_all,
-    scripted::{Play, Scripted, failure},
+    scripted::{Play, Scripted, error_of},
     wanted,
 };
 use tokio::time::{Instant, sleep};
@@ -56,7 +56,7 @@ impl CreateStore for Throttling {
         self.most.fetch_max(under_way, Ordering::Relaxed);
         sleep(Duration::from_millis(10)).await;
         self.under_way.fetch_sub(1, Ordering::Relaxed);
-        Err(failure(&ErrorKind::Throttled))
+        Err(error_of(&ErrorKind::Throttled))
     }
 }
 

@@ -28,8 +28,8 @@ async fn error(answer: impl Fn() -> Answer + Send + Sync + 'static) -> StoreErro
     classify(&error, &call)
 }
 
-async fn refusal(status: u16, code: &'static str, message: &'static str) -> StoreError {
-    error(move || Answer::refusal(status, code, message)).await
+async fn error_response(status: u16, code: &'static str, message: &'static str) -> StoreError {
+    error(move || Answer::error_response(status, code, message)).await
 }
 
 fn denied(action: &str, resource: &str) -> ErrorKind {
@@ -130,7 +130,7 @@ async fn each_code_has_its_kind_its_own_words_and_a_remedy(
     #[case] kind: ErrorKind,
     #[case] remedy: &str,
 ) {
-    let error = refusal(400, code, message).await;
+    let error = error_response(400, code, message).await;
     assert_eq!(error.kind, kind);
     assert_eq!(error.code.as_deref(), Some(code));
     assert_eq!(error.message, message);
@@ -167,7 +167,7 @@ async fn a_denial_names_action_and_resource(
     #[case] kind: ErrorKind,
     #[case] remedy: &str,
 ) {
-    let error = refusal(400, "AccessDeniedException", message).await;
+    let error = error_response(400, "AccessDeniedException", message).await;
     assert_eq!((error.kind, error.remedy.as_str()), (kind, remedy));
 }
 
@@ -228,8 +228,8 @@ async fn a_connection_that_is_not_made_is_told_apart_from_one_that_takes_too_lon
 #[tokio::test]
 async fn a_certificate_that_is_not_trusted_is_told_through_what_wraps_it() {
     let failure = || {
-        let refusal = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        let inner = std::io::Error::other(refusal);
+        let error_response = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let inner = std::io::Error::other(error_response);
         Answer::Failure(ConnectorError::io(Box::new(std::io::Error::other(inner))))
     };
     let error = error(failure).await;

@@ -149,7 +149,7 @@ async fn what_is_created_is_read_again_value_by_value() {
 async fn a_name_that_exists_is_a_lost_race() {
     let stub = Stub::new(|_| {
         let message = "The operation failed because the secret /dev/k already exists.";
-        Answer::refusal(400, "ResourceExistsException", message)
+        Answer::error_response(400, "ResourceExistsException", message)
     });
     assert_eq!(create(&stub, PASSWORD).await.unwrap(), Creation::Exists);
 }
@@ -160,7 +160,7 @@ async fn a_name_that_exists_is_a_lost_race() {
 async fn a_name_that_is_being_deleted_is_no_lost_race() {
     let stub = Stub::new(|asked| match asked.operation.as_str() {
         "DescribeSecret" => Answer::ok(&json!({"DeletedDate": 1_767_225_600.0})),
-        _ => Answer::refusal(
+        _ => Answer::error_response(
             400,
             "InvalidRequestException",
             "You can't create this secret because a secret with this name is already scheduled for deletion.",
@@ -176,7 +176,7 @@ async fn a_name_that_is_being_deleted_is_no_lost_race() {
 #[tokio::test]
 async fn a_denied_create_names_the_permission_for_its_tags_too() {
     let message = denied!("secretsmanager:CreateSecret", " on resource: /dev/k");
-    let stub = Stub::new(move |_| Answer::refusal(400, "AccessDeniedException", message));
+    let stub = Stub::new(move |_| Answer::error_response(400, "AccessDeniedException", message));
     let error = create(&stub, PASSWORD).await.unwrap_err();
     assert_eq!(
         error.remedy,
@@ -187,7 +187,7 @@ async fn a_denied_create_names_the_permission_for_its_tags_too() {
 #[tokio::test]
 async fn a_denied_tag_is_named_as_such() {
     let message = denied!("secretsmanager:TagResource", " on resource: /dev/k");
-    let stub = Stub::new(move |_| Answer::refusal(400, "AccessDeniedException", message));
+    let stub = Stub::new(move |_| Answer::error_response(400, "AccessDeniedException", message));
     let error = create(&stub, PASSWORD).await.unwrap_err();
     let ErrorKind::Denied { action, .. } = error.kind else {
         panic!("{error}")
@@ -225,13 +225,13 @@ async fn the_key_of_the_operator_encrypts_what_is_created() {
     assert_eq!(stub.asked()[0].body["KmsKeyId"], "alias/kees");
 }
 
-/// AWS may repeat what it was sent in the message of a refusal.
+/// AWS may repeat what it was sent in the message of an error.
 #[tokio::test]
 async fn a_refusal_that_repeats_the_value_is_told_without_it() {
     let stub = Stub::new(|asked| {
         let value = asked.body["SecretString"].as_str().unwrap();
         let message = format!("Value '{value}' at 'secretString' failed to satisfy constraint");
-        Answer::refusal(400, "ValidationException", &message)
+        Answer::error_response(400, "ValidationException", &message)
     });
     let canary = Generated::new(vec![(
         Field::Whole,

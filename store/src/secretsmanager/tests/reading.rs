@@ -52,7 +52,7 @@ async fn a_secret_without_a_value_is_not_absent(#[case] paths: &[&str]) {
                 "Message": NO_VALUE,
             }],
         })),
-        _ => Answer::refusal(400, "ResourceNotFoundException", NO_VALUE),
+        _ => Answer::error_response(400, "ResourceNotFoundException", NO_VALUE),
     });
     let error = read(&stub, paths).await.remove(0).unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoValue);
@@ -79,7 +79,7 @@ async fn a_version_that_a_secret_does_not_have_is_named(
     #[case] id: Option<&str>,
     #[case] message: &str,
 ) {
-    let stub = Stub::new(|_| Answer::refusal(400, "ResourceNotFoundException", NO_VALUE));
+    let stub = Stub::new(|_| Answer::error_response(400, "ResourceNotFoundException", NO_VALUE));
     let locator = Locator {
         version_stage: stage.map(str::to_owned),
         version_id: id.map(str::to_owned),
@@ -150,12 +150,12 @@ async fn an_arn_is_found_again_in_a_batch(#[case] end: &str) {
 #[tokio::test]
 async fn a_denied_batch_is_read_one_by_one_and_not_asked_for_again() {
     let stub = Stub::new(|asked| match asked.operation.as_str() {
-        "BatchGetSecretValue" => Answer::refusal(
+        "BatchGetSecretValue" => Answer::error_response(
             400,
             "AccessDeniedException",
             denied!("secretsmanager:BatchGetSecretValue", ""),
         ),
-        _ if asked.body["SecretId"] == "/dev/a" => Answer::refusal(
+        _ if asked.body["SecretId"] == "/dev/a" => Answer::error_response(
             400,
             "AccessDeniedException",
             denied!("secretsmanager:GetSecretValue", " on resource: /dev/a"),
@@ -188,7 +188,9 @@ async fn a_denied_batch_is_read_one_by_one_and_not_asked_for_again() {
 #[tokio::test]
 async fn a_throttled_batch_is_read_one_by_one() {
     let stub = Stub::new(|asked| match asked.operation.as_str() {
-        "BatchGetSecretValue" => Answer::refusal(400, "ThrottlingException", "Rate exceeded"),
+        "BatchGetSecretValue" => {
+            Answer::error_response(400, "ThrottlingException", "Rate exceeded")
+        }
         _ => Answer::ok(&text("any", "x")),
     });
     let found = read(&stub, &["/dev/a", "/dev/b"]).await;
@@ -197,7 +199,8 @@ async fn a_throttled_batch_is_read_one_by_one() {
 
 #[tokio::test]
 async fn a_batch_that_the_service_fails_is_an_error_of_each_secret() {
-    let stub = Stub::new(|_| Answer::refusal(500, "InternalServiceError", "An error occurred"));
+    let stub =
+        Stub::new(|_| Answer::error_response(500, "InternalServiceError", "An error occurred"));
     let found = read(&stub, &["/dev/a", "/dev/b"]).await;
     let errors: Vec<_> = found
         .iter()
@@ -231,7 +234,7 @@ async fn a_stage_and_a_version_are_asked_for_beside_the_batch() {
         }
         _ if asked.body["VersionStage"] == "AWSPREVIOUS" => Answer::ok(&text("/dev/a", "before")),
         _ if asked.body["VersionId"] == "v1" => Answer::ok(&text("/dev/a", "first")),
-        _ => Answer::refusal(400, "InvalidParameterException", "unexpected"),
+        _ => Answer::error_response(400, "InvalidParameterException", "unexpected"),
     });
     let stage = Some("AWSPREVIOUS".to_owned());
     let locators = [
@@ -264,8 +267,8 @@ async fn a_secret_that_is_being_deleted_is_told_with_its_date_where_that_may_be_
         "DescribeSecret" if allowed => {
             Answer::ok(&json!({"Name": "/dev/a", "DeletedDate": 1_767_225_600.0}))
         }
-        "DescribeSecret" => Answer::refusal(400, "AccessDeniedException", "not authorized"),
-        _ => Answer::refusal(
+        "DescribeSecret" => Answer::error_response(400, "AccessDeniedException", "not authorized"),
+        _ => Answer::error_response(
             400,
             "InvalidRequestException",
             "You can't perform this operation on the secret because it was marked for deletion.",
@@ -306,7 +309,7 @@ async fn what_keeps_a_value_back_is_told_apart(
     #[case] kind: ErrorKind,
     #[case] remedy: &str,
 ) {
-    let stub = Stub::new(move |_| Answer::refusal(400, code, message));
+    let stub = Stub::new(move |_| Answer::error_response(400, code, message));
     let error = read(&stub, &["/dev/a"]).await.remove(0).unwrap_err();
     assert_eq!((error.kind, error.code.as_deref()), (kind, Some(code)));
     assert_eq!(error.message, message);
