@@ -235,10 +235,16 @@ fn absent(request: &Request, item: &Item, waited: Duration) -> EntryError {
 /// The value of every slot, or every error.
 fn finish(request: &Request, slots: Slots<'_>) -> Result<Vec<Valued>, RunError> {
     let mut errors = Vec::new();
+    let mut open = Vec::new();
     let mut values = Vec::new();
     for (item, slot) in request.plan.items.iter().zip(slots.into_inner()) {
         let Some(entry) = request.entries.get(item.entry) else {
             continue;
+        };
+        let place = || FailedEntry {
+            annotation: entry.annotation.clone(),
+            store: item.store,
+            path: place(item).1,
         };
         match slot {
             // A local value is encoded where it is derived.
@@ -248,19 +254,25 @@ fn finish(request: &Request, slots: Slots<'_>) -> Result<Vec<Valued>, RunError> 
             } => values.push((value, Origin::Local)),
             Slot::Found { value, origin } => values.push((entry.encode(value), origin)),
             // Not waited for, because something else failed.
-            Slot::Open => {}
-            Slot::Failed(error) => {
-                let failed = FailedEntry {
-                    annotation: entry.annotation.clone(),
-                    store: item.store,
-                    path: place(item).1,
-                };
-                errors.push(InitError::entry(failed, error));
-            }
+            Slot::Open => open.push(place()),
+            Slot::Failed(error) => errors.push(InitError::entry(place(), error)),
         }
+    }
+    // Values are matched with entries by their position, so a run without an error has no open slot.
+    if errors.is_empty() {
+        errors.extend(open.into_iter().map(unanswered));
     }
     RunError::check(errors)?;
     Ok(values)
+}
+
+/// The run ended without an answer for this entry and without an error.
+fn unanswered(entry: FailedEntry) -> InitError {
+    let error = EntryError::Absent {
+        waited: Duration::ZERO,
+        remedy: "this run ended without an answer for it; run it again".to_owned(),
+    };
+    InitError::entry(entry, error)
 }
 
 fn rows(request: &Request, values: &[Valued]) -> Vec<Row> {
