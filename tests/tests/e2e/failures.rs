@@ -21,6 +21,7 @@ fn a_pod_whose_store_denies_names_the_missing_permission() -> anyhow::Result<()>
         PASSWORD,
         &[
             ("STORE", "secretsmanager"),
+            ("AWS_REGION", "eu-central-1"),
             ("STORAGE_PREFIX", "/test/denied"),
             ("AWS_ENDPOINT", &store.endpoint()),
             ("AWS_ACCESS_KEY_ID", "tests"),
