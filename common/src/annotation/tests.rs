@@ -1,3 +1,5 @@
+//! Tests of the grammar of annotations: what is accepted, what is an error, and what is a warning.
+
 use proptest::prelude::*;
 use rstest::rstest;
 

@@ -1,3 +1,5 @@
+//! Tests of plans: paths, stores and generations of the entries of a pod.
+
 use rstest::rstest;
 
 use super::*;

@@ -57,7 +57,7 @@ mod tests {
             let prime = prime(bits, index).unwrap();
             assert!(
                 probably_prime(&prime, 4),
-                "prime {index} of {bits} bits is none"
+                "number {index} of {bits} bits is not a prime"
             );
             assert_eq!(prime.bits(), usize::from(bits));
             assert_eq!(prime.to_bytes_be()[0] >> 6, 3);

@@ -1,3 +1,5 @@
+//! Tests of the messages and exit statuses of a run that failed.
+
 use std::{io, path::PathBuf, time::Duration};
 
 use kees_common::StoreName;

@@ -1,3 +1,5 @@
+//! Tests of the flags and variables of the init container.
+
 use kees_common::{StoreName, names};
 use rstest::rstest;
 

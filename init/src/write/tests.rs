@@ -1,3 +1,5 @@
+//! Tests of writing all files or none.
+
 use std::{
     collections::BTreeMap,
     ffi::OsStr,

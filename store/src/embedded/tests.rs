@@ -1,3 +1,5 @@
+//! Tests of the embedded store and its file.
+
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, thread};
 
 use kees_common::{Field, Generated, Generation, Spec};

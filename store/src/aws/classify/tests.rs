@@ -1,3 +1,5 @@
+//! Tests of how errors of AWS are told apart.
+
 use aws_smithy_runtime_api::box_error::BoxError;
 use kees_common::{StoragePath, StoreName};
 use rstest::rstest;

@@ -1,3 +1,5 @@
+//! Tests of the sources of credentials.
+
 use aws_smithy_runtime_api::box_error::BoxError;
 use rstest::rstest;
 

@@ -1,3 +1,5 @@
+//! Tests of proxies, timeouts and connections.
+
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
@@ -145,7 +147,7 @@ impl Server {
 
     /// The first line of the request, once all are sent; nothing where none came here.
     fn line(self) -> String {
-        // Ends the waiting of a server that nobody asked.
+        // Ends the waiting of a server that got no request.
         drop(TcpStream::connect(self.address));
         self.served.join().unwrap()
     }

@@ -1,3 +1,5 @@
+//! Tests of the certificates that a connection trusts.
+
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
