@@ -9,7 +9,13 @@ use kees_settings::{
     AwsFlags, DAY, DomainFlags, InitEnvFlags, LogFlags, Seconds, StoreFlags, Variable,
 };
 
-use crate::{CertificateFiles, Config, Limits, policy::PolicyFile};
+use crate::{
+    CertificateFiles, CertificateSource, Config, Lifetimes, Limits, OwnCertificates, TlsSettings,
+    TlsVersion, WebhookError, certificates::service_dns_name, policy::PolicyFile,
+};
+
+/// Where a pod with a ServiceAccount token finds its namespace.
+const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 /// kees's mutating admission webhook: gives annotated pods the init container that fetches or
 /// creates their secrets.
@@ -21,6 +27,10 @@ use crate::{CertificateFiles, Config, Limits, policy::PolicyFile};
 pub struct Args {
     #[command(flatten, next_help_heading = "Server")]
     server: ServerArgs,
+    #[command(flatten, next_help_heading = "TLS")]
+    tls: TlsArgs,
+    #[command(flatten, next_help_heading = "The webhook's own certificates")]
+    own: OwnArgs,
     #[command(flatten, next_help_heading = "Init container")]
     inject: InjectArgs,
     #[command(flatten, next_help_heading = "Stores of the init container")]
@@ -37,17 +47,11 @@ struct ServerArgs {
     /// Where /healthz, /readyz and /metrics are served, without TLS.
     #[arg(long, env, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     admin_listen: SocketAddr,
-    /// The certificate chain, PEM, leaf first. Read again when it changes.
-    #[arg(long, env, value_name = "FILE")]
-    tls_cert: PathBuf,
-    /// The certificate's private key, PEM. Read again when it changes.
-    #[arg(long, env, value_name = "FILE")]
-    tls_key: PathBuf,
     /// The policy file. Read again when it changes. Without it a pod may name any prefix, and local
     /// mode is denied.
     #[arg(long, env, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Seconds between two checks of the certificate, the key and the policy file for changes.
+    /// Seconds between two checks of the files for changes.
     #[arg(long, env, default_value = "10", value_name = "SECONDS")]
     reload_interval: Seconds<100, DAY>,
     /// Connections served at the same time; a further one gets the place of one that is idle.
@@ -63,6 +67,50 @@ struct ServerArgs {
     /// Seconds after the drain delay that requests in flight have to finish.
     #[arg(long, env, default_value = "10", value_name = "SECONDS")]
     drain_timeout: Seconds<0, DAY>,
+}
+
+#[derive(Debug, clap::Args)]
+struct TlsArgs {
+    /// The certificate chain, PEM, leaf first. Read again when it changes. Without it, the webhook keeps
+    /// a CA and a certificate of its own.
+    #[arg(long, env, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, PEM. Read again when it changes.
+    #[arg(long, env, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The oldest version of TLS that is spoken.
+    #[arg(long, env, value_enum, default_value_t, value_name = "VERSION")]
+    tls_min_version: TlsVersion,
+    /// Speak HTTP/2 too. The API server calls a Service over HTTP/1.1.
+    #[arg(long, env)]
+    http2: bool,
+    /// CAs, PEM. A client without a certificate of one of them is turned away in the handshake. Read
+    /// again when it changes.
+    #[arg(long, env, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct OwnArgs {
+    /// The Secret that holds the CA and the serving certificate.
+    #[arg(long, env, default_value = "kees-webhook-tls", value_name = "NAME")]
+    tls_secret: String,
+    /// The Service by which the API server calls the webhook.
+    #[arg(long, env, default_value = "kees-webhook", value_name = "NAME")]
+    service_name: String,
+    /// The namespace of the Secret and the Service [default: POD_NAMESPACE, else that of the pod's
+    /// ServiceAccount]
+    #[arg(long, env, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The MutatingWebhookConfiguration whose caBundle is kept.
+    #[arg(long, env, default_value = "kees", value_name = "NAME")]
+    webhook_configuration: String,
+    /// Seconds that a serving certificate is valid. It is renewed when two thirds have passed.
+    #[arg(long, env, default_value = "7776000", value_name = "SECONDS")]
+    certificate_lifetime: Seconds<10_000, { 3650 * DAY }>,
+    /// Seconds that a CA is valid. The next one is created when two thirds have passed.
+    #[arg(long, env, default_value = "31536000", value_name = "SECONDS")]
+    ca_lifetime: Seconds<10_000, { 3650 * DAY }>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -160,9 +208,14 @@ impl Args {
 
     /// The server's configuration. [`Server::bind`](crate::Server::bind) reads the files and checks
     /// everything together.
-    pub fn into_config(self) -> Config {
+    ///
+    /// # Errors
+    /// Flags contradict each other, or one is needed and absent.
+    pub fn into_config(self) -> Result<Config, WebhookError> {
         let Self {
             server,
+            tls,
+            own,
             inject,
             store,
             process: _,
@@ -170,8 +223,6 @@ impl Args {
         let ServerArgs {
             listen,
             admin_listen,
-            tls_cert,
-            tls_key,
             policy,
             reload_interval,
             max_connections,
@@ -186,19 +237,77 @@ impl Args {
             drain_timeout: drain_timeout.get(),
             ..Limits::default()
         };
-        Config {
+        let (certificate, tls) = certificate(tls, own)?;
+        Ok(Config {
             listen,
             admin_listen,
-            certificate: CertificateFiles {
-                cert: tls_cert,
-                key: tls_key,
-            },
+            certificate,
+            tls,
             policy: policy.map(PolicyFile::new),
             reload_interval: reload_interval.get(),
             limits,
             settings: settings(inject, store),
-        }
+        })
     }
+}
+
+/// Files if they are given, else the webhook's own certificates.
+fn certificate(
+    tls: TlsArgs,
+    own: OwnArgs,
+) -> Result<(CertificateSource, TlsSettings), WebhookError> {
+    let TlsArgs {
+        tls_cert,
+        tls_key,
+        tls_min_version,
+        http2,
+        client_ca,
+    } = tls;
+    let OwnArgs {
+        tls_secret,
+        service_name,
+        namespace,
+        webhook_configuration,
+        certificate_lifetime,
+        ca_lifetime,
+    } = own;
+    let namespace = namespace.or_else(namespace_of_pod);
+    let certificate = if let (Some(cert), Some(key)) = (tls_cert, tls_key) {
+        CertificateSource::Files(CertificateFiles {
+            cert,
+            key,
+            dns_name: namespace.map(|namespace| service_dns_name(&service_name, &namespace)),
+        })
+    } else {
+        let lifetimes = Lifetimes {
+            certificate: certificate_lifetime.get(),
+            ca: ca_lifetime.get(),
+        };
+        if lifetimes.ca < lifetimes.certificate {
+            return Err(WebhookError::Lifetimes);
+        }
+        CertificateSource::Own(OwnCertificates {
+            namespace: namespace.ok_or(WebhookError::NoNamespace)?,
+            secret: tls_secret,
+            service: service_name,
+            webhook_configuration,
+            lifetimes,
+            client: None,
+        })
+    };
+    let tls = TlsSettings {
+        http2,
+        min_version: tls_min_version,
+        client_ca,
+    };
+    Ok((certificate, tls))
+}
+
+/// The namespace of the pod in which this process runs, if it is known.
+fn namespace_of_pod() -> Option<String> {
+    let variable = std::env::var(env::POD_NAMESPACE).ok();
+    let namespace = variable.or_else(|| std::fs::read_to_string(NAMESPACE_FILE).ok())?;
+    Some(namespace.trim().to_owned()).filter(|namespace| !namespace.is_empty())
 }
 
 fn settings(inject: InjectArgs, store: StoreArgs) -> InjectSettings {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use kees_inject::InjectSettings;
 
-use crate::{CertificateFiles, PolicyFile};
+use crate::{CertificateFiles, OwnCertificates, PolicyFile, TlsSettings};
 
 /// The configuration of a [`Server`](crate::Server).
 #[derive(Debug)]
@@ -13,8 +13,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address for `/healthz`, `/readyz` and `/metrics`. Port 0 takes a free port.
     pub admin_listen: SocketAddr,
-    /// The certificate and its key.
-    pub certificate: CertificateFiles,
+    /// Where the certificate and its key come from.
+    pub certificate: CertificateSource,
+    /// Versions and protocols of TLS, and the CAs of clients.
+    pub tls: TlsSettings,
     /// The policy file. It replaces the policy in `settings`.
     pub policy: Option<PolicyFile>,
     /// How often the files are read again.
@@ -23,6 +25,15 @@ pub struct Config {
     pub limits: Limits,
     /// What is injected into pods.
     pub settings: InjectSettings,
+}
+
+/// Where the certificate and its key come from.
+#[derive(Debug)]
+pub enum CertificateSource {
+    /// Files that somebody else renews.
+    Files(CertificateFiles),
+    /// The webhook's own CA, kept in a Secret.
+    Own(OwnCertificates),
 }
 
 /// Limits and timeouts of a [`Server`](crate::Server).

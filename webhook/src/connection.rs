@@ -25,6 +25,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     Limits,
+    handshake::{HandshakeError, RejectionWarning},
     metrics::ConnectionMetrics,
     slots::{Activity, Slot, ValidRequest},
 };
@@ -49,6 +50,7 @@ pub(crate) struct Shared<H> {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
     pub(crate) metrics: ConnectionMetrics,
+    pub(crate) rejections: RejectionWarning,
 }
 
 /// What happens on a connection before HTTP begins.
@@ -87,15 +89,16 @@ impl Handshake for Plain {
 /// TLS with the certificate that is current when the connection opens. The client chooses the
 /// protocol by ALPN.
 #[derive(Debug)]
-pub(crate) struct Tls(pub(crate) watch::Receiver<Arc<ServerConfig>>);
+pub(crate) struct Tls(pub(crate) watch::Receiver<Option<Arc<ServerConfig>>>);
 
 impl Handshake for Tls {
     type Stream = TlsStream<TcpStream>;
 
     async fn perform(&self, stream: TcpStream) -> io::Result<(Self::Stream, Protocol)> {
         stream.set_nodelay(true)?;
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.0.borrow()));
-        let stream = acceptor.accept(stream).await?;
+        // `HandshakeError` knows this kind of error.
+        let config = self.0.borrow().clone().ok_or(io::ErrorKind::NotConnected)?;
+        let stream = TlsAcceptor::from(config).accept(stream).await?;
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => Protocol::Http2,
             _ => Protocol::Http1,
@@ -124,8 +127,10 @@ pub(crate) async fn serve<H: Handshake>(
             serve_http(&shared, &http, stream, &slot.activity, deadline, draining).await;
         }
         Err(error) => {
-            shared.metrics.handshake_failures.inc();
-            tracing::debug!(%error, "TLS handshake failed");
+            let reason = HandshakeError::of(&error);
+            shared.metrics.handshake_failed(reason);
+            shared.rejections.note(reason);
+            tracing::debug!(reason = reason.as_str(), %error, "TLS handshake failed");
         }
     }
 }

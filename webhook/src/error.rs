@@ -59,6 +59,25 @@ pub enum WebhookError {
         /// The end of the validity.
         not_after: String,
     },
+    /// The file with the CAs of clients has a certificate that is no CA.
+    #[error("{} contains an invalid CA certificate", path.display())]
+    ClientCa {
+        /// The file.
+        path: PathBuf,
+        /// The error of the TLS library.
+        source: rustls::Error,
+    },
+    /// The namespace of the webhook is unknown, and it is needed for the webhook's own certificates.
+    #[error(
+        "the namespace is not known; set --namespace, or give a certificate with --tls-cert and \
+         --tls-key"
+    )]
+    NoNamespace,
+    /// A serving certificate would outlive its CA.
+    #[error(
+        "--ca-lifetime is shorter than --certificate-lifetime; a CA must live at least as long"
+    )]
+    Lifetimes,
     /// The key does not belong to the certificate, or its algorithm is not supported.
     #[error("the key in {} does not belong to the certificate in {}", key.display(), cert.display())]
     Pair {

@@ -2,54 +2,102 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, AtomicI64, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// The state behind `/readyz`. The server, the certificate reload and the admin port share it.
+/// The state behind `/readyz`. The server, the certificates and the admin port share it.
 #[derive(Debug)]
-pub struct Health {
-    draining: AtomicBool,
-    certificate_expires: AtomicI64,
+pub struct Health(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    draining: bool,
+    expiry: Expiry,
+    /// Why the API server does not accept the certificate.
+    not_trusted: Option<String>,
+}
+
+/// When certificates expire, in seconds since 1970.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Expiry {
+    /// The certificate that is served. `None` if there is none yet.
+    pub certificate: Option<i64>,
+    /// The webhook's own CA. `None` if the certificate comes from files.
+    pub ca: Option<i64>,
 }
 
 /// Why this process should get no requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotReady {
     /// It is about to stop.
     Draining,
+    /// It has no certificate yet.
+    NoCertificate,
     /// Clients reject its certificate.
     CertificateExpired,
+    /// The API server does not accept the certificate, for this reason.
+    NotTrusted(String),
 }
 
 impl Health {
-    /// A ready process whose certificate expires at `certificate_expires` (seconds since 1970).
-    pub fn new(certificate_expires: i64) -> Self {
-        Self {
-            draining: AtomicBool::new(false),
-            certificate_expires: AtomicI64::new(certificate_expires),
-        }
+    /// A process without a certificate.
+    pub fn new() -> Self {
+        Self(Mutex::default())
     }
 
     /// Makes the process not ready from now on, because it is about to stop.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.state().draining = true;
     }
 
-    /// Replaces the expiry of the certificate.
-    pub fn certificate_replaced(&self, expires: i64) {
-        self.certificate_expires.store(expires, Ordering::Relaxed);
+    /// Replaces the expiry of the certificate, and of the webhook's own CA.
+    pub fn certificate_replaced(&self, certificate: i64, ca: Option<i64>) {
+        self.state().expiry = Expiry {
+            certificate: Some(certificate),
+            ca,
+        };
+    }
+
+    /// The API server accepts the certificate.
+    pub fn certificate_trusted(&self) {
+        self.state().not_trusted = None;
+    }
+
+    /// The API server does not accept the certificate, or there is none, for this reason.
+    pub fn certificate_not_trusted(&self, reason: String) {
+        self.state().not_trusted = Some(reason);
+    }
+
+    /// When the certificates in use expire.
+    pub fn expiry(&self) -> Expiry {
+        self.state().expiry
     }
 
     /// Why the process is not ready, or `None` if it is ready.
     pub fn not_ready(&self) -> Option<NotReady> {
-        if self.draining.load(Ordering::Relaxed) {
-            Some(NotReady::Draining)
-        } else if self.certificate_expires.load(Ordering::Relaxed) < now() {
-            Some(NotReady::CertificateExpired)
-        } else {
-            None
+        let state = self.state();
+        if state.draining {
+            return Some(NotReady::Draining);
         }
+        if let Some(reason) = &state.not_trusted {
+            return Some(NotReady::NotTrusted(reason.clone()));
+        }
+        match state.expiry.certificate {
+            None => Some(NotReady::NoCertificate),
+            Some(expires) if expires < now() => Some(NotReady::CertificateExpired),
+            Some(_) => None,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -57,7 +105,9 @@ impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Draining => "draining",
+            Self::NoCertificate => "there is no certificate yet",
             Self::CertificateExpired => "the certificate has expired",
+            Self::NotTrusted(reason) => reason,
         })
     }
 }
@@ -75,8 +125,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_ready_until_it_drains() {
-        let health = Health::new(now() + 60);
+    fn is_ready_from_the_first_certificate_until_it_drains() {
+        let health = Health::new();
+        assert_eq!(health.not_ready(), Some(NotReady::NoCertificate));
+        health.certificate_replaced(now() + 60, None);
         assert_eq!(health.not_ready(), None);
         health.drain();
         assert_eq!(health.not_ready(), Some(NotReady::Draining));
@@ -84,9 +136,23 @@ mod tests {
 
     #[test]
     fn an_expired_certificate_is_not_ready_until_it_is_replaced() {
-        let health = Health::new(now() - 1);
+        let health = Health::new();
+        health.certificate_replaced(now() - 1, None);
         assert_eq!(health.not_ready(), Some(NotReady::CertificateExpired));
-        health.certificate_replaced(now() + 60);
+        health.certificate_replaced(now() + 60, None);
+        assert_eq!(health.not_ready(), None);
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_not_ready_until_it_is() {
+        let health = Health::new();
+        health.certificate_replaced(now() + 60, Some(now() + 600));
+        health.certificate_not_trusted("the caBundle is empty".to_owned());
+        assert_eq!(
+            health.not_ready().unwrap().to_string(),
+            "the caBundle is empty"
+        );
+        health.certificate_trusted();
         assert_eq!(health.not_ready(), None);
     }
 }

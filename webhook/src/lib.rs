@@ -3,21 +3,27 @@
 //!
 //! ```text
 //! args ──> config ────────────────────────┐
-//! files ──> reload ──> tls, policy        v
+//! files ──> reload ──> policy             │
+//! certificate files, certificates ──> served ──> tls
+//!                                         v
 //! socket ──> listener ──> connection ──> mutate ──> kees_inject::review
 //!                 │                        │
 //!                 └───────> admin <── metrics, health
 //! ```
 //!
-//! The server does not read the pod itself, and it does not call Kubernetes. It logs only the uid
-//! and the namespace of a request, the outcome, the number of errors, and the time.
+//! The server does not read the pod itself. It calls Kubernetes only to keep its own certificates. It
+//! logs only the uid and the namespace of a request, the outcome, the number of errors, and the time.
 
 pub mod admin;
 pub mod args;
 mod body;
+mod certificate_files;
+mod certificates;
+mod client_ca;
 mod config;
 mod connection;
 mod error;
+mod handshake;
 pub mod health;
 mod listener;
 pub mod logging;
@@ -25,6 +31,7 @@ pub mod metrics;
 pub mod mutate;
 mod policy;
 mod reload;
+mod served;
 mod server;
 mod signals;
 mod slots;
@@ -32,9 +39,11 @@ mod tls;
 
 pub use args::Args;
 pub use body::BODY_LIMIT;
-pub use config::{Config, Limits};
+pub use certificate_files::CertificateFiles;
+pub use certificates::{Lifetimes, OwnCertificates};
+pub use config::{CertificateSource, Config, Limits};
 pub use error::WebhookError;
 pub use policy::PolicyFile;
 pub use server::Server;
 pub use signals::{Stop, stop_signal};
-pub use tls::CertificateFiles;
+pub use tls::{TlsSettings, TlsVersion};

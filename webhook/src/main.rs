@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, process: Process) -> anyhow::Result<()> {
-    let config = args.into_config();
+    let config = args.into_config()?;
     let mut runtime = if process.workers == 1 {
         tokio::runtime::Builder::new_current_thread()
     } else {
@@ -47,8 +47,7 @@ fn run(args: Args, process: Process) -> anyhow::Result<()> {
         .context("cannot start the runtime")?
         .block_on(async {
             let stop = stop_signal().context("cannot handle signals")?;
-            Server::bind(config).await?.run(stop).await;
-            Ok(())
+            Ok(Server::bind(config).await?.run(stop).await?)
         })
 }
 

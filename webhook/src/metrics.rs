@@ -15,6 +15,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use crate::handshake::HandshakeError;
+
 /// All metrics of the process. A clone is cheap and shares the values.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -39,7 +41,16 @@ pub(crate) struct ConnectionMetrics {
     /// Idle connections that were closed for a new one.
     pub(crate) evicted: Counter,
     /// TLS handshakes that failed.
-    pub(crate) handshake_failures: Counter,
+    handshake_errors: Family<HandshakeLabels, Counter>,
+}
+
+impl ConnectionMetrics {
+    /// Counts a TLS handshake that failed.
+    pub(crate) fn handshake_failed(&self, error: HandshakeError) {
+        self.handshake_errors
+            .get_or_create(&HandshakeLabels { reason: error })
+            .inc();
+    }
 }
 
 /// What is loaded from files and loaded again when they change.
@@ -49,6 +60,8 @@ pub enum Watched {
     Certificate,
     /// The policy file.
     Policy,
+    /// The CAs of clients.
+    ClientCa,
 }
 
 impl Metrics {
@@ -168,10 +181,18 @@ fn register_connections(registry: &mut Registry) -> ConnectionMetrics {
         metrics.evicted.clone(),
     );
     registry.register(
-        "tls_handshake_failures",
-        "TLS handshakes that failed or took too long",
-        metrics.handshake_failures.clone(),
+        "tls_handshake_errors",
+        "TLS handshakes that failed, by reason",
+        metrics.handshake_errors.clone(),
     );
+    // An alert on the first error needs the zero before it.
+    for reason in HandshakeError::ALL {
+        drop(
+            metrics
+                .handshake_errors
+                .get_or_create(&HandshakeLabels { reason }),
+        );
+    }
     metrics
 }
 
@@ -226,11 +247,23 @@ impl Watched {
         match self {
             Self::Certificate => "certificate",
             Self::Policy => "policy",
+            Self::ClientCa => "client_ca",
         }
     }
 }
 
 impl EncodeLabelValue for Watched {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.as_str().encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HandshakeLabels {
+    reason: HandshakeError,
+}
+
+impl EncodeLabelValue for HandshakeError {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
         self.as_str().encode(encoder)
     }

@@ -3,18 +3,23 @@
 use std::{future, net::SocketAddr, sync::Arc, time::Duration};
 
 use kees_inject::InjectSettings;
-use rustls::ServerConfig;
+use rustls::RootCertStore;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 
 use crate::{
-    CertificateFiles, Config, Limits, PolicyFile, Stop, WebhookError, admin,
+    CertificateFiles, CertificateSource, Config, Limits, OwnCertificates, PolicyFile, Stop,
+    WebhookError, admin,
+    certificate_files::Certificate,
+    certificates,
+    client_ca::ClientCa,
     connection::{Plain, Shared, Tls},
+    handshake::RejectionWarning,
     health::Health,
     listener,
     metrics::Metrics,
     mutate,
     reload::Reload,
-    tls::Certificate,
+    served::Served,
 };
 
 /// The most connections to the admin port: it has clients for two probes and a few scrapers.
@@ -26,8 +31,16 @@ pub struct Server {
     listener: TcpListener,
     admin: TcpListener,
     config: Config,
-    certificate: (Reload<CertificateFiles>, Certificate),
+    certificate: LoadedCertificate,
+    client_ca: Option<(Reload<ClientCa>, RootCertStore)>,
     policy: Option<Reload<PolicyFile>>,
+}
+
+/// Where the certificate comes from, and the files' content.
+#[derive(Debug)]
+enum LoadedCertificate {
+    Files(Reload<CertificateFiles>, Certificate),
+    Own(OwnCertificates),
 }
 
 impl Server {
@@ -42,7 +55,15 @@ impl Server {
             None => None,
         };
         check(&config.settings)?;
-        let certificate = Reload::first(config.certificate.clone())?;
+        let certificate = match &config.certificate {
+            CertificateSource::Files(files) => {
+                let (reload, certificate) = Reload::first(files.clone())?;
+                LoadedCertificate::Files(reload, certificate)
+            }
+            CertificateSource::Own(own) => LoadedCertificate::Own(own.clone()),
+        };
+        let client_ca = config.tls.client_ca.clone().map(ClientCa);
+        let client_ca = client_ca.map(Reload::first).transpose()?;
         let listener = listen(config.listen).await?;
         let admin = listen(config.admin_listen).await?;
         Ok(Self {
@@ -50,6 +71,7 @@ impl Server {
             admin,
             config,
             certificate,
+            client_ca,
             policy,
         })
     }
@@ -65,20 +87,29 @@ impl Server {
     }
 
     /// Serves until `stop` resolves, then drains.
-    pub async fn run(self, stop: impl Future<Output = Stop>) {
+    ///
+    /// # Errors
+    /// The TLS library rejects its configuration.
+    pub async fn run(self, stop: impl Future<Output = Stop>) -> Result<(), WebhookError> {
         let Self {
             listener,
             admin,
             config,
-            certificate: (certificate_reload, certificate),
+            certificate,
+            client_ca,
             policy,
         } = self;
         log_start(&listener, &admin, policy.is_some());
 
         let metrics = Metrics::new();
-        metrics.certificate_expiry.set(certificate.expires);
-        let health = Arc::new(Health::new(certificate.expires));
-        let (tls_sender, tls) = watch::channel(certificate.config);
+        let health = Arc::new(Health::new());
+        let (client_ca, client_roots) = client_ca.unzip();
+        let served = Arc::new(Served::new(
+            config.tls,
+            client_roots,
+            Arc::clone(&health),
+            metrics.clone(),
+        ));
         let (settings_sender, settings) = watch::channel(Arc::new(config.settings));
 
         // Dropping the set at the end of this function ends its tasks.
@@ -89,13 +120,29 @@ impl Server {
             Arc::clone(&health),
             config.limits.clone(),
         ));
-        tasks.spawn(watch_certificate(
-            certificate_reload,
-            config.reload_interval,
-            metrics.clone(),
-            Arc::clone(&health),
-            tls_sender,
-        ));
+        match certificate {
+            LoadedCertificate::Files(reload, Certificate { pair, expires }) => {
+                served.replace(pair, expires, None)?;
+                tasks.spawn(watch_certificate(
+                    reload,
+                    config.reload_interval,
+                    metrics.clone(),
+                    Arc::clone(&served),
+                ));
+            }
+            LoadedCertificate::Own(own) => {
+                let served = Arc::clone(&served);
+                tasks.spawn(certificates::keep(own, served, metrics.clone()));
+            }
+        }
+        if let Some(client_ca) = client_ca {
+            tasks.spawn(watch_client_ca(
+                client_ca,
+                config.reload_interval,
+                metrics.clone(),
+                Arc::clone(&served),
+            ));
+        }
         if let Some(policy) = policy {
             tasks.spawn(watch_policy(
                 policy,
@@ -106,10 +153,11 @@ impl Server {
         }
 
         let shared = Shared {
-            handshake: Tls(tls),
+            handshake: Tls(served.subscribe()),
             router: mutate::router(settings, metrics.clone(), config.limits.body_timeout),
             limits: config.limits.clone(),
             metrics: metrics.connections,
+            rejections: RejectionWarning::default(),
         };
         let stopped = drain_after(stop, &health, config.limits.drain_delay);
         if listener::serve(listener, shared, stopped).await {
@@ -117,6 +165,7 @@ impl Server {
         } else {
             tracing::warn!("ended with open requests");
         }
+        Ok(())
     }
 }
 
@@ -167,6 +216,7 @@ async fn serve_admin(listener: TcpListener, metrics: Metrics, health: Arc<Health
     let shared = Shared {
         handshake: Plain,
         metrics: metrics.admin_connections(),
+        rejections: RejectionWarning::default(),
         router: admin::router(metrics, health),
         limits: Limits {
             max_connections: ADMIN_CONNECTIONS,
@@ -177,19 +227,31 @@ async fn serve_admin(listener: TcpListener, metrics: Metrics, health: Arc<Health
 }
 
 async fn watch_certificate(
-    certificates: Reload<CertificateFiles>,
+    files: Reload<CertificateFiles>,
     period: Duration,
     metrics: Metrics,
-    health: Arc<Health>,
-    tls: watch::Sender<Arc<ServerConfig>>,
+    served: Arc<Served>,
 ) {
-    let expiry = metrics.certificate_expiry.clone();
-    let publish = |certificate: Certificate| {
-        expiry.set(certificate.expires);
-        health.certificate_replaced(certificate.expires);
-        tls.send_replace(certificate.config);
+    let publish = |Certificate { pair, expires }| {
+        if let Err(error) = served.replace(pair, expires, None) {
+            tracing::error!("a certificate cannot be served: {error}");
+        }
     };
-    certificates.watch(period, metrics, publish).await;
+    files.watch(period, metrics, publish).await;
+}
+
+async fn watch_client_ca(
+    file: Reload<ClientCa>,
+    period: Duration,
+    metrics: Metrics,
+    served: Arc<Served>,
+) {
+    let publish = |roots| {
+        if let Err(error) = served.replace_client_roots(roots) {
+            tracing::error!("the CAs of clients cannot be used: {error}");
+        }
+    };
+    file.watch(period, metrics, publish).await;
 }
 
 async fn watch_policy(

@@ -1,199 +1,135 @@
-//! The TLS certificate: two PEM files are loaded into a configuration for new connections.
+//! The TLS configuration for new connections: versions, protocols, certificate, and clients' CAs.
 
 use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
 };
 
+use clap::ValueEnum;
 use rustls::{
-    ServerConfig,
-    crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::NoServerSessionStorage,
+    RootCertStore, ServerConfig, SupportedProtocolVersion,
+    crypto::aws_lc_rs,
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
+    version::{TLS12, TLS13},
 };
-use x509_parser::prelude::{FromDer, X509Certificate};
+use tokio::sync::watch;
 
-use crate::{
-    WebhookError, health,
-    metrics::Watched,
-    reload::{Contents, Source},
-};
+use crate::WebhookError;
 
-/// The paths of the certificate and its key.
-#[derive(Debug, Clone)]
-pub struct CertificateFiles {
-    /// The certificate chain in PEM, leaf first.
-    pub cert: PathBuf,
-    /// The private key of the leaf in PEM.
-    pub key: PathBuf,
+/// What clients must speak and show.
+#[derive(Debug, Clone, Default)]
+pub struct TlsSettings {
+    /// Whether clients may speak HTTP/2.
+    pub http2: bool,
+    /// The oldest version of TLS.
+    pub min_version: TlsVersion,
+    /// The CAs of clients, PEM. If given, a client needs a certificate of one of them.
+    pub client_ca: Option<PathBuf>,
 }
 
-/// A certificate that was loaded.
-#[derive(Debug, Clone)]
-pub(crate) struct Certificate {
-    /// The configuration for new connections.
-    pub(crate) config: Arc<ServerConfig>,
-    /// The end of the leaf's validity, in seconds since 1970.
-    pub(crate) expires: i64,
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum TlsVersion {
+    /// TLS 1.2
+    #[default]
+    #[value(name = "1.2")]
+    Tls12,
+    /// TLS 1.3
+    #[value(name = "1.3")]
+    Tls13,
 }
 
-impl Source for CertificateFiles {
-    type Loaded = Certificate;
-
-    const WATCHED: Watched = Watched::Certificate;
-
-    fn paths(&self) -> Vec<&Path> {
-        vec![&self.cert, &self.key]
-    }
-
-    fn load(&self, contents: &Contents) -> Result<Certificate, WebhookError> {
-        let (cert, key) = (&contents[0], &contents[1]);
-        let chain = self.chain(cert)?;
-        let expires = self.check_dates(&chain[0])?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|source| WebhookError::Pem {
-            path: self.key.clone(),
-            expected: "private key",
-            source,
-        })?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let pair =
-            CertifiedKey::from_der(chain, key, &provider).map_err(|source| WebhookError::Pair {
-                cert: self.cert.clone(),
-                key: self.key.clone(),
-                source,
-            })?;
-        Ok(Certificate {
-            config: Arc::new(server_config(pair, provider)?),
-            expires,
-        })
-    }
-}
-
-impl CertificateFiles {
-    /// The certificates in `pem`, at least one.
-    fn chain(&self, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, WebhookError> {
-        let failed = |source| WebhookError::Pem {
-            path: self.cert.clone(),
-            expected: "certificate",
-            source,
-        };
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<_, _>>()
-            .map_err(failed)?;
-        if chain.is_empty() {
-            return Err(failed(rustls::pki_types::pem::Error::NoItemsFound));
+impl TlsVersion {
+    fn and_newer(self) -> &'static [&'static SupportedProtocolVersion] {
+        static VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
+        match self {
+            Self::Tls12 => &VERSIONS,
+            Self::Tls13 => &VERSIONS[1..],
         }
-        Ok(chain)
-    }
-
-    /// Checks that the leaf is valid now. Returns the end of its validity in seconds since 1970.
-    fn check_dates(&self, leaf: &CertificateDer<'_>) -> Result<i64, WebhookError> {
-        let (_, leaf) =
-            X509Certificate::from_der(leaf).map_err(|source| WebhookError::Certificate {
-                path: self.cert.clone(),
-                source,
-            })?;
-        let validity = leaf.validity();
-        let (from, to) = (
-            validity.not_before.timestamp(),
-            validity.not_after.timestamp(),
-        );
-        if (from..=to).contains(&health::now()) {
-            return Ok(to);
-        }
-        Err(WebhookError::NotValidNow {
-            path: self.cert.clone(),
-            not_before: validity.not_before.to_string(),
-            not_after: validity.not_after.to_string(),
-        })
     }
 }
 
-/// TLS 1.2 and 1.3; HTTP/2 is preferred to HTTP/1.1. Each certificate gets a new configuration with
-/// its own ticket keys, so that no session is resumed after its certificate was replaced.
+/// The TLS configuration for new connections. There is none while there is no certificate.
+#[derive(Debug)]
+pub(crate) struct ServerTls {
+    settings: TlsSettings,
+    parts: Mutex<Parts>,
+    current: watch::Sender<Option<Arc<ServerConfig>>>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    pair: Option<Arc<CertifiedKey>>,
+    client_roots: Option<Arc<RootCertStore>>,
+}
+
+impl ServerTls {
+    pub(crate) fn new(settings: TlsSettings, client_roots: Option<RootCertStore>) -> Self {
+        Self {
+            settings,
+            parts: Mutex::new(Parts {
+                pair: None,
+                client_roots: client_roots.map(Arc::new),
+            }),
+            current: watch::Sender::new(None),
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<Arc<ServerConfig>>> {
+        self.current.subscribe()
+    }
+
+    /// Serves this certificate from now on.
+    pub(crate) fn replace(&self, pair: CertifiedKey) -> Result<(), WebhookError> {
+        self.change(|parts| parts.pair = Some(Arc::new(pair)))
+    }
+
+    /// Accepts the certificates of these CAs from clients from now on.
+    pub(crate) fn replace_client_roots(&self, roots: RootCertStore) -> Result<(), WebhookError> {
+        self.change(|parts| parts.client_roots = Some(Arc::new(roots)))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Parts)) -> Result<(), WebhookError> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut parts);
+        if let Some(pair) = &parts.pair {
+            let roots = parts.client_roots.clone();
+            let config = server_config(&self.settings, Arc::clone(pair), roots)?;
+            self.current.send_replace(Some(Arc::new(config)));
+        }
+        Ok(())
+    }
+}
+
+/// Each certificate gets a new configuration with its own ticket keys, so that no session is resumed
+/// after its certificate, or the CA of its client, was replaced.
 fn server_config(
-    pair: CertifiedKey,
-    provider: Arc<CryptoProvider>,
-) -> Result<ServerConfig, rustls::Error> {
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    settings: &TlsSettings,
+    pair: Arc<CertifiedKey>,
+    client_roots: Option<Arc<RootCertStore>>,
+) -> Result<ServerConfig, WebhookError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(settings.min_version.and_newer())?;
+    let builder = match client_roots {
+        None => builder.with_no_client_auth(),
+        Some(roots) => builder.with_client_cert_verifier(
+            WebPkiClientVerifier::builder_with_provider(roots, provider)
+                .build()
+                .map_err(|error| rustls::Error::General(error.to_string()))?,
+        ),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+    // The API server speaks HTTP/1.1 to a Service. Without HTTP/2, a client that offers nothing else is
+    // turned away in the handshake.
+    config.alpn_protocols = if settings.http2 {
+        vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+    } else {
+        vec![b"http/1.1".to_vec()]
+    };
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 1;
     Ok(config)
-}
-
-#[cfg(test)]
-mod tests {
-    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-    use zeroize::Zeroizing;
-
-    use super::*;
-
-    struct Pem {
-        cert: String,
-        key: String,
-    }
-
-    fn pem(years: std::ops::Range<i32>) -> Pem {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["kees".to_owned()]).unwrap();
-        params.not_before = date_time_ymd(years.start, 1, 1);
-        params.not_after = date_time_ymd(years.end, 1, 1);
-        Pem {
-            cert: params.self_signed(&key).unwrap().pem(),
-            key: key.serialize_pem(),
-        }
-    }
-
-    fn load(cert: &str, key: &str) -> Result<Certificate, WebhookError> {
-        let files = CertificateFiles {
-            cert: "tls.crt".into(),
-            key: "tls.key".into(),
-        };
-        files.load(&vec![
-            Zeroizing::new(cert.as_bytes().to_vec()),
-            Zeroizing::new(key.as_bytes().to_vec()),
-        ])
-    }
-
-    #[test]
-    fn a_matching_pair_is_loaded_with_its_expiry() {
-        let pem = pem(2020..2120);
-        // 2120-01-01T00:00:00Z
-        assert_eq!(load(&pem.cert, &pem.key).unwrap().expires, 4_733_510_400);
-    }
-
-    #[test]
-    fn a_key_of_another_certificate_is_rejected() {
-        let error = load(&pem(2020..2120).cert, &pem(2020..2120).key).unwrap_err();
-        insta::assert_snapshot!(error, @"the key in tls.key does not belong to the certificate in tls.crt");
-    }
-
-    #[test]
-    fn an_expired_certificate_is_rejected() {
-        let pem = pem(2000..2001);
-        let error = load(&pem.cert, &pem.key).unwrap_err();
-        insta::assert_snapshot!(error, @"the certificate in tls.crt is valid from Jan  1 00:00:00 2000 +00:00 to Jan  1 00:00:00 2001 +00:00, which is not now; renew it, or set the clock");
-    }
-
-    #[test]
-    fn a_certificate_that_is_not_valid_yet_is_rejected() {
-        let pem = pem(2110..2120);
-        assert!(matches!(
-            load(&pem.cert, &pem.key),
-            Err(WebhookError::NotValidNow { .. })
-        ));
-    }
-
-    #[test]
-    fn the_error_names_an_empty_file() {
-        let pem = pem(2020..2120);
-        insta::assert_snapshot!(load("", &pem.key).unwrap_err(), @"tls.crt contains no certificate in PEM");
-        insta::assert_snapshot!(load(&pem.cert, "").unwrap_err(), @"tls.key contains no private key in PEM");
-    }
 }

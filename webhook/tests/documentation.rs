@@ -82,8 +82,12 @@ fn row(flag: &Arg) -> String {
         _ => panic!("{name} has several defaults"),
     };
     let meaning = flag.get_help().unwrap();
-    let value = flag.get_value_names().unwrap()[0].as_str();
-    format!("| `--{name} {value}` | `{variable}` | {default} | {meaning} |\n")
+    let value = if flag.get_action().takes_values() {
+        format!(" {}", flag.get_value_names().unwrap()[0])
+    } else {
+        String::new()
+    };
+    format!("| `--{name}{value}` | `{variable}` | {default} | {meaning} |\n")
 }
 
 fn metrics() -> String {

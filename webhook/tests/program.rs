@@ -217,7 +217,9 @@ async fn a_server_without_a_policy_warns_once() {
 
 /// Each case also has empty variables, as a template without values leaves them. They are no errors.
 #[rstest]
-#[case::no_flags(&[], 64, "--tls-cert <FILE>")]
+#[case::no_flags(&[], 64, "--init-image <REFERENCE>")]
+#[case::client_ca(&["--client-ca", "tls.key"], 64, "tls.key contains no certificate in PEM")]
+#[case::tls_version(&["--tls-min-version", "1.1"], 64, "invalid value '1.1'")]
 #[case::unknown_flag(&["--nonsense"], 64, "unexpected argument '--nonsense'")]
 #[case::no_label(&["--env-label", ""], 64, "the store dynamodb needs --env-label")]
 #[case::store(&["--store", "vault"], 64, "'vault' is not a store")]
@@ -265,6 +267,22 @@ fn errors_at_start_are_printed(#[case] flags: &[&str], #[case] status: i32, #[ca
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(stderr.contains(message), "{stderr}");
     assert_eq!(exited.code(), Some(status), "{stderr}");
+}
+
+#[rstest]
+#[case::no_namespace(&[], "the namespace is not known; set --namespace")]
+#[case::a_certificate_without_its_key(&["--tls-cert", "tls.crt"], "--tls-key <FILE>")]
+#[case::lifetimes(
+    &["--namespace", "kees-system", "--ca-lifetime", "60", "--certificate-lifetime", "61"],
+    "--ca-lifetime is shorter than --certificate-lifetime"
+)]
+fn errors_of_its_own_certificates_are_printed(#[case] flags: &[&str], #[case] message: &str) {
+    let mut command = program();
+    command.args(["--init-image", "kees-init:0.1.0", "--env-label", "dev"]);
+    let Output { status, stderr, .. } = command.args(flags).output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(stderr.contains(message), "{stderr}");
+    assert_eq!(status.code(), Some(64), "{stderr}");
 }
 
 #[test]

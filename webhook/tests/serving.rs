@@ -142,7 +142,11 @@ async fn a_handshake_that_never_ends_is_aborted_and_counted() {
         .unwrap();
     assert!(matches!(read, Ok(0) | Err(_)));
     eventually("it is counted", || async {
-        let failures = metric(server.admin, "kees_webhook_tls_handshake_failures_total").await;
+        let failures = metric(
+            server.admin,
+            "kees_webhook_tls_handshake_errors_total{reason=\"timeout\"}",
+        )
+        .await;
         (failures > 0.5).then_some(())
     })
     .await;

@@ -23,7 +23,10 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kees_inject::InjectSettings;
-use kees_webhook::{CertificateFiles, Config, Limits, PolicyFile, Server, Stop};
+use kees_webhook::{
+    CertificateFiles, CertificateSource, Config, Limits, PolicyFile, Server, Stop, TlsSettings,
+    WebhookError,
+};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName},
@@ -76,6 +79,7 @@ impl Certificates {
         CertificateFiles {
             cert: self.path().join("tls.crt"),
             key: self.path().join("tls.key"),
+            dns_name: None,
         }
     }
 
@@ -277,7 +281,7 @@ pub struct Running {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     stop: Option<oneshot::Sender<Stop>>,
-    task: Task<()>,
+    task: Task<Result<(), WebhookError>>,
 }
 
 impl Running {
@@ -304,7 +308,11 @@ impl Running {
         let config = Config {
             listen: free,
             admin_listen: free,
-            certificate: certificates.files(),
+            certificate: CertificateSource::Files(certificates.files()),
+            tls: TlsSettings {
+                http2: true,
+                ..TlsSettings::default()
+            },
             policy: policy.map(PolicyFile::new),
             reload_interval: Duration::from_millis(10),
             limits,
@@ -328,6 +336,7 @@ impl Running {
         tokio::time::timeout(CONDITION_TIMEOUT, self.task)
             .await
             .unwrap()
+            .unwrap()
             .unwrap();
     }
 }
@@ -342,7 +351,7 @@ pub struct Program {
 
 impl Program {
     pub fn start(certificates: &Certificates, flags: &[&str]) -> Self {
-        let CertificateFiles { cert, key } = certificates.files();
+        let CertificateFiles { cert, key, .. } = certificates.files();
         let mut child = program()
             .arg("--tls-cert")
             .arg(cert)
@@ -350,7 +359,7 @@ impl Program {
             .arg(key)
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
             .args(["--init-image", "kees-init:0.1.0", "--env-label", "dev"])
-            .args(["--log-format", "json"])
+            .args(["--log-format", "json", "--http2"])
             .args(flags)
             .stderr(Stdio::piped())
             .spawn()
