@@ -1,0 +1,131 @@
+//! Tests of the pod's options, `init.DOMAIN/*`.
+
+use rstest::rstest;
+
+use super::*;
+use crate::{FileMode, LocalMode, Order, StoreName, output::Format};
+
+#[test]
+fn options_are_read() {
+    let options = [
+        ("init.d/inject", "false"),
+        ("init.d/storage-prefix", "/dev/team-a"),
+        ("init.d/local-mode", " remote-then-local"),
+        ("init.d/mount-path", "/secrets/"),
+        ("init.d/containers", "app, sidecar"),
+        ("init.d/order", "after=istio-init"),
+        ("init.d/file-mode", "0440"),
+        ("init.d/store", "secretsmanager"),
+        ("init.d/format", "json"),
+        ("init.d/injected", "0.1.0"),
+    ];
+    let parsed = Parsed::from_annotations(&"d".parse().unwrap(), options);
+    assert_eq!(
+        (&parsed.errors[..], &parsed.warnings[..]),
+        (&[][..], &[][..])
+    );
+    let Options {
+        opted_out,
+        storage_prefix,
+        local_mode,
+        mount_path,
+        containers,
+        order,
+        file_mode,
+        store,
+        format,
+    } = parsed.options;
+    assert!(opted_out);
+    assert_eq!(storage_prefix.unwrap().as_str(), "/dev/team-a");
+    assert_eq!(local_mode, LocalMode::RemoteThenLocal);
+    assert_eq!(mount_path.unwrap().as_str(), "/secrets");
+    assert_eq!(
+        containers.unwrap().iter().collect::<Vec<_>>(),
+        ["app", "sidecar"]
+    );
+    assert_eq!(order, Order::After("istio-init".to_owned()));
+    assert_eq!(file_mode, Some(FileMode::GROUP));
+    assert_eq!(store, Some(StoreName::SecretsManager));
+    assert_eq!(format, Some(Format::Json));
+}
+
+#[rstest]
+#[case("true", LocalMode::On)]
+#[case("remote-then-local", LocalMode::RemoteThenLocal)]
+#[case("false", LocalMode::Off)]
+#[case("TRUE", LocalMode::Off)]
+#[case("", LocalMode::Off)]
+fn local_mode_is_two_words_and_anything_else_is_the_store(
+    #[case] value: &str,
+    #[case] mode: LocalMode,
+) {
+    assert_eq!(parse("init.d/local-mode", value).options.local_mode, mode);
+}
+
+#[rstest]
+#[case("true")]
+#[case("False")]
+#[case(" false")]
+fn only_the_word_false_opts_out(#[case] value: &str) {
+    assert!(!parse("init.d/inject", value).options.opted_out);
+}
+
+#[rstest]
+#[case(
+    "storage-prefix",
+    "/a/../b",
+    "/a/../b: the path has a '.' or '..' segment; write the path itself"
+)]
+#[case("storage-prefix", "/a\nb", "/a\\nb: the path has a control character")]
+#[case(
+    "storage-prefix",
+    "/a ",
+    "/a : the path begins or ends in a blank; remove the blank: the original kees reads it as part \
+     of the path, which would then name another value"
+)]
+#[case(
+    "storage-prefix",
+    "/\u{e9}",
+    "/\u{e9}: the path has a character that is not ASCII; use ASCII only: the original kees reads such \
+     a character differently, so the path would name another value there"
+)]
+#[case(
+    "store",
+    "s3",
+    "'s3' is not a store; use dynamodb, secretsmanager, ssm or embedded"
+)]
+#[case(
+    "format",
+    "yaml",
+    "format=yaml is wrong; use properties, env, json or files"
+)]
+#[case(
+    "mount-path",
+    "secrets",
+    "mount-path=secrets is wrong; use an absolute path such as /bsycorp-init, without '.', '..', \
+     ':' or empty segments"
+)]
+#[case(
+    "containers",
+    "app,,b",
+    "containers=app,,b is wrong; use the names of containers of this pod, separated by commas"
+)]
+#[case(
+    "order",
+    "before",
+    "order=before is wrong; use first, last, before=NAME or after=NAME with the name of an init \
+     container"
+)]
+#[case(
+    "file-mode",
+    "0777",
+    "file-mode=0777 is wrong; use four octal digits such as 0400, 0440 or 0444: readable by the \
+     owner, writable by no one else, executable by no one"
+)]
+fn an_invalid_option_has_an_error_that_says_what_is_right(
+    #[case] name: &str,
+    #[case] value: &str,
+    #[case] message: &str,
+) {
+    assert_eq!(error(&format!("init.d/{name}"), value), message);
+}
