@@ -1,7 +1,7 @@
 //! The value of an annotation: `k=v` pairs separated by commas. Each is read as a line of a Java
 //! properties file, because the original does so.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 /// One `k=v` of a value. Both parts are borrowed unless they contain an escape.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,13 +10,19 @@ pub(crate) struct Pair<'a> {
     pub(crate) value: Result<PairValue<'a>, ParsePairsError>,
 }
 
-/// The value of a pair.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The value of a pair. Its `Debug` leaves out the text, which may be a `localModeValue`.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub(crate) struct PairValue<'a> {
     pub(crate) text: Cow<'a, str>,
     /// Whether blanks at the end, which were not escaped, are left out of `text`. For the original
     /// they are part of the value.
     pub(crate) is_trimmed: bool,
+}
+
+impl fmt::Debug for PairValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PairValue").finish_non_exhaustive()
+    }
 }
 
 /// The pairs of `value`, in order.
