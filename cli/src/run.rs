@@ -5,10 +5,10 @@
 //! ```
 
 mod container;
-mod failures;
 mod folder;
 mod prepare;
 mod progress;
+mod run_errors;
 mod summary;
 mod table;
 
@@ -22,9 +22,9 @@ use kees_store::{
 use tokio::runtime::Runtime;
 
 use self::{
-    failures::Failures,
     prepare::{EMBEDDED_FILE, Preparation, Prepared},
     progress::Bar,
+    run_errors::RunErrors,
     summary::{Completed, Summary},
 };
 use crate::{
@@ -78,11 +78,11 @@ fn run_into(args: &RunArgs, summary: &mut Summary) {
     if let Err(error) = folder::create(&args.out, &args.out) {
         return summary.errors.push(error.into());
     }
-    let mut failures = Failures::default();
+    let mut errors = RunErrors::default();
     for one in prepared {
-        run_one(args, &runtime, one, summary, &mut failures);
+        run_one(args, &runtime, one, summary, &mut errors);
     }
-    summary.errors.extend(failures.into_errors());
+    summary.errors.extend(errors.into_errors());
 }
 
 /// Admits and parses every workload. Errors, warnings and skipped workloads go into `summary`.
@@ -139,7 +139,7 @@ fn run_one(
     runtime: &Runtime,
     prepared: Prepared,
     summary: &mut Summary,
-    failures: &mut Failures,
+    errors: &mut RunErrors,
 ) {
     let Prepared {
         location,
@@ -170,7 +170,7 @@ fn run_one(
             format: settings.output.format,
             report,
         }),
-        Err(error) => failures.add(&location, &error),
+        Err(error) => errors.add(&location, &error),
     }
 }
 

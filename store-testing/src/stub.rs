@@ -30,8 +30,8 @@ pub struct Asked {
 pub enum Answer {
     /// A status and a body, JSON or not.
     Http(u16, String),
-    /// No response.
-    Failure(ConnectorError),
+    /// The connection fails instead.
+    NoResponse(ConnectorError),
 }
 
 impl Answer {
@@ -116,7 +116,7 @@ impl HttpConnector for Stub {
                 StatusCode::try_from(status).unwrap(),
                 SdkBody::from(body),
             )),
-            Answer::Failure(error) => Err(error),
+            Answer::NoResponse(error) => Err(error),
         })
     }
 }

@@ -4,10 +4,10 @@
 mod admission;
 mod downward;
 mod examples;
-mod failures;
 mod files;
 mod install;
 mod keys;
+mod no_secrets;
 mod overlay;
 mod pods;
 mod replicas;

@@ -211,14 +211,14 @@ fn io(text: &str) -> BoxError {
 
 #[tokio::test]
 async fn a_connection_that_is_not_made_is_told_apart_from_one_that_takes_too_long() {
-    let refused = error(|| Answer::Failure(ConnectorError::io(io("connection refused")))).await;
+    let refused = error(|| Answer::NoResponse(ConnectorError::io(io("connection refused")))).await;
     assert_eq!(refused.kind, ErrorKind::Unreachable);
     assert!(
         refused.message.contains("connection refused"),
         "{}",
         refused.message
     );
-    let late = error(|| Answer::Failure(ConnectorError::timeout(io("late")))).await;
+    let late = error(|| Answer::NoResponse(ConnectorError::timeout(io("late")))).await;
     assert_eq!(late.kind, ErrorKind::TimedOut);
     assert!(
         late.message.contains("dynamodb:GetItem"),
@@ -232,7 +232,7 @@ async fn a_certificate_that_is_not_trusted_is_told_through_what_wraps_it() {
     let failure = || {
         let error_response = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let inner = std::io::Error::other(error_response);
-        Answer::Failure(ConnectorError::io(Box::new(std::io::Error::other(inner))))
+        Answer::NoResponse(ConnectorError::io(Box::new(std::io::Error::other(inner))))
     };
     let error = error(failure).await;
     assert_eq!(error.kind, ErrorKind::Setup);

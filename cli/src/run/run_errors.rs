@@ -11,11 +11,11 @@ use crate::{
 
 /// The errors of failed runs, in the order of the runs.
 #[derive(Debug, Default)]
-pub(crate) struct Failures(Vec<Failure>);
+pub(crate) struct RunErrors(Vec<SharedError>);
 
 /// One error, of one workload or of several.
 #[derive(Debug)]
-struct Failure {
+struct SharedError {
     /// The store and its message, which are the same for several workloads; `None` if the error is
     /// not about a store as a whole.
     reason: Option<(StoreName, String)>,
@@ -25,7 +25,7 @@ struct Failure {
     concerns: Vec<Concern>,
 }
 
-impl Failures {
+impl RunErrors {
     /// Adds the errors of the workload at `location`.
     pub(crate) fn add(&mut self, location: &Location, error: &RunError) {
         for error in error.errors() {
@@ -48,7 +48,7 @@ impl Failures {
             let mut known = self.0.iter_mut();
             match known.find(|known| reason.is_some() && known.reason == reason) {
                 Some(known) => known.concerns.push(concern),
-                None => self.0.push(Failure {
+                None => self.0.push(SharedError {
                     reason,
                     exit: error.exit(),
                     line: error.line(),
@@ -60,13 +60,13 @@ impl Failures {
 
     /// One error for each reason.
     pub(crate) fn into_errors(self) -> impl Iterator<Item = CliError> {
-        self.0.into_iter().map(|failure| {
-            let Failure {
+        self.0.into_iter().map(|shared| {
+            let SharedError {
                 reason,
                 exit,
                 line,
                 concerns,
-            } = failure;
+            } = shared;
             match (concerns.as_slice(), reason) {
                 ([_, _, ..], Some((store, reason))) => CliErrorKind::Shared {
                     store,
