@@ -33,7 +33,7 @@ cluster: ## a shell with a cluster, which stops when the shell ends
 fmt:
 	cargo fmt --all
 
-lint: ## formatting, clippy, the links of the documents, and cycles of imports
+lint: ## formatting, clippy, the links of the documents, cycles of imports, and stores named outside their crates
 	. tests/paths && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
 	tests/links
 	tests/imports
