@@ -3,6 +3,7 @@
 use kees_common::{Domain, Parsed, Word, misspelled_prefix, names::init};
 
 use crate::{
+    audit::EntryList,
     error::{Place, PodError, PodErrorKind},
     findings::{Findings, PodWarning},
     names,
@@ -59,6 +60,16 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::NotPodCreation,
+        Self::NotAnnotated,
+        Self::OptedOut,
+        Self::Mirror,
+        Self::Windows,
+        Self::WiredByHand,
+    ];
+
     /// The reason in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -75,21 +86,35 @@ impl SkipReason {
 /// Decides about the creation of `pod` in `namespace`. The namespace of a pod without a controller
 /// may be in the request only.
 pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &InjectSettings) -> Decision {
+    decide_and_list(pod, namespace, settings).0
+}
+
+/// [`decide`], and the list of the pod's entries for the audit log.
+pub(crate) fn decide_and_list(
+    pod: &PodView<'_>,
+    namespace: &str,
+    settings: &InjectSettings,
+) -> (Decision, EntryList) {
     let mut findings = Findings::default();
     let outcome = check(pod, namespace, settings, &mut findings);
     if settings.policy.strict {
         findings.deny_warnings();
     }
-    let Findings { errors, warnings } = findings;
+    let Findings {
+        errors,
+        warnings,
+        entries,
+    } = findings;
     let warnings = warnings.iter().map(ToString::to_string).collect();
-    match outcome {
+    let decision = match outcome {
         Some(Outcome::Skip(reason)) if errors.is_empty() => Decision::Skip { reason, warnings },
         Some(Outcome::Patch(operations)) if errors.is_empty() => Decision::Patch {
             operations,
             warnings,
         },
         _ => Decision::Deny { errors, warnings },
-    }
+    };
+    (decision, entries)
 }
 
 enum Outcome {

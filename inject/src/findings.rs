@@ -5,13 +5,18 @@ use std::fmt;
 
 use kees_common::Warning;
 
-use crate::error::{Place, PodError, PodErrorKind};
+use crate::{
+    audit::EntryList,
+    error::{Place, PodError, PodErrorKind},
+};
 
 /// The errors and warnings of a pod.
 #[derive(Default)]
 pub(crate) struct Findings {
     pub(crate) errors: Vec<PodError>,
     pub(crate) warnings: Vec<PodWarning>,
+    /// What the pod asks for, for the audit log.
+    pub(crate) entries: EntryList,
 }
 
 impl Findings {

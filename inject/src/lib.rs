@@ -26,8 +26,10 @@
 //! # Ok::<(), kees_inject::ParsePodError>(())
 //! ```
 
+mod audit;
 mod decide;
 mod decode;
+mod denial;
 mod error;
 mod findings;
 mod names;
@@ -37,7 +39,9 @@ mod policy;
 mod review;
 mod settings;
 
+pub use audit::Audit;
 pub use decide::{Decision, SkipReason, decide};
+pub use denial::DenialReason;
 pub use error::{Place, PodError, PodErrorKind};
 pub use patch::operations::Operations;
 pub use pod::{

@@ -1,6 +1,7 @@
 //! The parts of a pod that the decision reads, and the rules of Kubernetes about them.
 
 pub(crate) mod container;
+pub(crate) mod owner;
 pub(crate) mod path;
 pub(crate) mod qos;
 pub(crate) mod quantity;

@@ -12,7 +12,8 @@ use self::{
     response::{API_VERSION, ReviewResponse},
 };
 use crate::{
-    decide::{Decision, SkipReason, decide},
+    audit::Audit,
+    decide::{Decision, SkipReason, decide_and_list},
     decode::{error::DecodeError, object::Object},
     pod::view::{ParsePodError, PodView, Source},
     settings::InjectSettings,
@@ -100,17 +101,29 @@ fn decision<'p, O>(
     pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, ParsePodError>,
 ) -> Result<ReviewResponse, String> {
     let namespace = request.namespace.as_deref().filter(|name| !name.is_empty());
+    let audit = Audit::of_request(request.user(), request.dry_run.unwrap_or(false));
     if !request.is_pod_creation() {
         let decision = Decision::Skip {
             reason: SkipReason::NotPodCreation,
             warnings: Vec::new(),
         };
         let namespace = namespace.unwrap_or_default();
-        return Ok(ReviewResponse::new(&request.uid, namespace, &decision));
+        return Ok(ReviewResponse::new(
+            &request.uid,
+            namespace,
+            &decision,
+            audit,
+        ));
     }
     let object = request.object.as_ref().ok_or("the request has no object")?;
     let pod = pod(object).map_err(|error| error.to_string())?;
     let namespace = namespace.or(pod.namespace()).unwrap_or("default");
-    let decision = decide(pod, namespace, settings);
-    Ok(ReviewResponse::new(&request.uid, namespace, &decision))
+    let (decision, entries) = decide_and_list(pod, namespace, settings);
+    let audit = audit.with_pod(pod, entries);
+    Ok(ReviewResponse::new(
+        &request.uid,
+        namespace,
+        &decision,
+        audit,
+    ))
 }

@@ -15,8 +15,10 @@ mod kubectl;
 mod moto;
 mod namespace;
 mod paths;
+pub mod prometheus;
 pub mod proxy;
 mod server;
+mod webhook;
 
 pub use authority::{Authority, Issued};
 pub use cluster::Cluster;
@@ -27,6 +29,7 @@ pub use kubectl::{Kubectl, KubectlError};
 pub use moto::Moto;
 pub use namespace::Namespace;
 pub use paths::kees_init;
+pub use webhook::Webhook;
 
 use std::{
     path::{Path, PathBuf},

@@ -19,8 +19,8 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub fn router(metrics: Metrics, health: Arc<Health>) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz).with_state(health))
-        .route("/metrics", get(scrape).with_state(metrics))
+        .route("/readyz", get(readyz).with_state(Arc::clone(&health)))
+        .route("/metrics", get(scrape).with_state((metrics, health)))
         .fallback(not_found)
 }
 
@@ -36,7 +36,8 @@ async fn readyz(State(health): State<Arc<Health>>) -> Response {
     (Extension(ValidRequest), response).into_response()
 }
 
-async fn scrape(State(metrics): State<Metrics>) -> Response {
+async fn scrape(State((metrics, health)): State<(Metrics, Arc<Health>)>) -> Response {
+    metrics.ready(health.not_ready().is_none());
     let response = match metrics.render() {
         Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),

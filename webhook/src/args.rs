@@ -174,6 +174,16 @@ struct ProcessArgs {
     /// Threads that serve requests. One thread answers about ten thousand reviews a second.
     #[arg(long, env, default_value = "1", value_name = "NUMBER")]
     workers: NonZeroUsize,
+    /// Log one line for each decision: who creates which pod, the names and paths of its secrets, and
+    /// the outcome; never a value. It does not depend on --log-level.
+    #[arg(
+        long,
+        env,
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        value_name = "BOOLEAN"
+    )]
+    audit_log: bool,
     #[command(flatten)]
     log: LogFlags,
 }
@@ -183,6 +193,8 @@ struct ProcessArgs {
 pub struct Process {
     /// Threads that serve requests, at least one.
     pub workers: usize,
+    /// Whether each decision is logged.
+    pub audit_log: bool,
     /// What is logged, and how.
     pub log: LogFlags,
 }
@@ -199,9 +211,14 @@ impl Args {
 
     /// The settings that the process needs before the server is created.
     pub fn process(&self) -> Process {
-        let ProcessArgs { workers, log } = &self.process;
+        let ProcessArgs {
+            workers,
+            audit_log,
+            log,
+        } = &self.process;
         Process {
             workers: workers.get(),
+            audit_log: *audit_log,
             log: *log,
         }
     }

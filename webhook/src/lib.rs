@@ -11,11 +11,12 @@
 //!                 └───────> admin <── metrics, health
 //! ```
 //!
-//! The server does not read the pod itself. It calls Kubernetes only to keep its own certificates. It
-//! logs only the uid and the namespace of a request, the outcome, the number of errors, and the time.
+//! The server does not read the pod itself. It calls Kubernetes only to keep its own certificates. What
+//! it logs of a request is in `audit`.
 
 pub mod admin;
 pub mod args;
+mod audit;
 mod body;
 mod certificate_files;
 mod certificates;

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         }
     };
     let process = args.process();
-    logging::start(process.log);
+    logging::start(process.log, process.audit_log);
     match run(args, process) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,21 +1,27 @@
-//! The metrics for Prometheus. Every label has a closed set of values.
+//! The metrics for Prometheus. Every series exists from the start, with the value zero. The
+//! reference `docs/metrics.md` is generated from what [`Metrics::render`] returns at that time.
+
+mod labels;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use kees_inject::{Outcome, ReviewResponse};
+use kees_inject::ReviewResponse;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-        info::Info,
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
-use crate::handshake::HandshakeError;
+pub(crate) use self::labels::ReloadResult;
+pub use self::labels::Watched;
+use self::labels::{FileLabels, HandshakeLabels, PolicyLabels, ReloadLabels, RequestLabels};
+use crate::{handshake::HandshakeError, health::now};
+
+/// Seconds. A review of a common pod takes about 10 µs, a large one about 1 ms, and a body that
+/// arrives slowly up to the body timeout. An API server waits `timeoutSeconds`.
+const BUCKETS: [f64; 18] = [
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+];
 
 /// All metrics of the process. A clone is cheap and shares the values.
 #[derive(Debug, Clone)]
@@ -29,6 +35,9 @@ pub struct Metrics {
     /// The end of the certificate's validity, in seconds since 1970.
     pub(crate) certificate_expiry: Gauge,
     reloads: Family<ReloadLabels, Counter>,
+    loaded: Family<FileLabels, Gauge>,
+    policy: Family<PolicyLabels, Gauge>,
+    ready: Gauge,
     resident_memory: Gauge,
     registry: Arc<Registry>,
 }
@@ -40,28 +49,15 @@ pub(crate) struct ConnectionMetrics {
     pub(crate) open: Gauge,
     /// Idle connections that were closed for a new one.
     pub(crate) evicted: Counter,
-    /// TLS handshakes that failed.
     handshake_errors: Family<HandshakeLabels, Counter>,
 }
 
 impl ConnectionMetrics {
     /// Counts a TLS handshake that failed.
-    pub(crate) fn handshake_failed(&self, error: HandshakeError) {
-        self.handshake_errors
-            .get_or_create(&HandshakeLabels { reason: error })
-            .inc();
+    pub(crate) fn handshake_failed(&self, reason: HandshakeError) {
+        let labels = HandshakeLabels { reason };
+        self.handshake_errors.get_or_create(&labels).inc();
     }
-}
-
-/// What is loaded from files and loaded again when they change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Watched {
-    /// The certificate and its key.
-    Certificate,
-    /// The policy file.
-    Policy,
-    /// The CAs of clients.
-    ClientCa,
 }
 
 impl Metrics {
@@ -74,8 +70,7 @@ impl Metrics {
             "Responses to reviews, by outcome",
             requests.clone(),
         );
-        // 10 µs to 160 ms. A review of a common pod takes about 10 µs, a large one about 1 ms.
-        let duration = Histogram::new(exponential_buckets(1e-5, 2.0, 15));
+        let duration = Histogram::new(BUCKETS);
         registry.register_with_unit(
             "request_duration",
             "Time from the headers of a request to its response",
@@ -89,39 +84,22 @@ impl Metrics {
             in_flight.clone(),
         );
         let connections = register_connections(&mut registry);
-        let certificate_expiry = Gauge::default();
-        registry.register_with_unit(
-            "certificate_expiry_timestamp",
-            "End of the validity of the certificate in use, since 1970",
-            Unit::Seconds,
-            certificate_expiry.clone(),
-        );
-        let reloads = Family::default();
-        registry.register(
-            "reloads",
-            "Attempts to load changed files, by result",
-            reloads.clone(),
-        );
-        let resident_memory = Gauge::default();
-        registry.register_with_unit(
-            "resident_memory",
-            "Resident memory of the process",
-            Unit::Bytes,
-            resident_memory.clone(),
-        );
-        registry.register(
-            "build",
-            "The version of the program",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
+        let files = register_files(&mut registry);
+        let process = register_process(&mut registry);
+        for labels in RequestLabels::all() {
+            drop(requests.get_or_create(&labels));
+        }
         Self {
             requests,
             duration,
             in_flight,
             connections,
-            certificate_expiry,
-            reloads,
-            resident_memory,
+            certificate_expiry: files.certificate_expiry,
+            reloads: files.reloads,
+            loaded: files.loaded,
+            policy: files.policy,
+            ready: process.ready,
+            resident_memory: process.resident_memory,
             registry: Arc::new(registry),
         }
     }
@@ -129,8 +107,9 @@ impl Metrics {
     /// Counts a response to a review.
     pub(crate) fn answered(&self, response: &ReviewResponse, took: Duration) {
         let labels = RequestLabels {
-            outcome: OutcomeLabel(response.outcome),
-            reason: ReasonLabel(response.outcome),
+            outcome: response.outcome.as_str(),
+            reason: response.reason,
+            dry_run: response.audit.dry_run,
         };
         self.requests.get_or_create(&labels).inc();
         self.duration.observe(took.as_secs_f64());
@@ -141,6 +120,21 @@ impl Metrics {
         self.reloads
             .get_or_create(&ReloadLabels { file, result })
             .inc();
+        if result == ReloadResult::Success {
+            self.loaded_now(file);
+        }
+    }
+
+    /// Notes that the contents of `file` are in use from now on.
+    pub(crate) fn loaded_now(&self, file: Watched) {
+        self.loaded.get_or_create(&FileLabels { file }).set(now());
+    }
+
+    /// Notes the policy that is in use: the beginning of the SHA-256 of its file.
+    pub(crate) fn policy_replaced(&self, sha256: &str) {
+        self.policy.clear();
+        let sha256 = sha256.to_owned();
+        self.policy.get_or_create(&PolicyLabels { sha256 }).set(1);
     }
 
     /// The metrics of the connections to the admin port. Only evictions are exported.
@@ -151,13 +145,18 @@ impl Metrics {
         }
     }
 
+    /// Notes whether `/readyz` answers 200.
+    pub(crate) fn ready(&self, ready: bool) {
+        self.ready.set(i64::from(ready));
+    }
+
     /// The metrics in the text format of `OpenMetrics` 1.0.
     pub fn render(&self) -> Result<String, fmt::Error> {
         if let Some(bytes) = resident_memory() {
             self.resident_memory.set(bytes);
         }
-        let mut out = String::with_capacity(4096);
-        text::encode(&mut out, &self.registry)?;
+        let mut out = String::with_capacity(8192);
+        prometheus_client::encoding::text::encode(&mut out, &self.registry)?;
         Ok(out)
     }
 }
@@ -182,18 +181,102 @@ fn register_connections(registry: &mut Registry) -> ConnectionMetrics {
     );
     registry.register(
         "tls_handshake_errors",
-        "TLS handshakes that failed, by reason",
+        "TLS handshakes that failed, by reason. unknown_ca, bad_certificate and certificate_expired: the \
+         client does not trust the certificate",
         metrics.handshake_errors.clone(),
     );
-    // An alert on the first error needs the zero before it.
     for reason in HandshakeError::ALL {
-        drop(
-            metrics
-                .handshake_errors
-                .get_or_create(&HandshakeLabels { reason }),
-        );
+        let labels = HandshakeLabels { reason };
+        drop(metrics.handshake_errors.get_or_create(&labels));
     }
     metrics
+}
+
+/// The metrics of the certificate and of the policy.
+struct FileMetrics {
+    certificate_expiry: Gauge,
+    reloads: Family<ReloadLabels, Counter>,
+    loaded: Family<FileLabels, Gauge>,
+    policy: Family<PolicyLabels, Gauge>,
+}
+
+fn register_files(registry: &mut Registry) -> FileMetrics {
+    let certificate_expiry = Gauge::default();
+    registry.register_with_unit(
+        "certificate_expiry_timestamp",
+        "End of the validity of the certificate in use, since 1970",
+        Unit::Seconds,
+        certificate_expiry.clone(),
+    );
+    let reloads = Family::<ReloadLabels, Counter>::default();
+    registry.register(
+        "reloads",
+        "Attempts to load changed files, by result. An error is counted again at each interval while \
+         it lasts",
+        reloads.clone(),
+    );
+    let loaded = Family::<FileLabels, Gauge>::default();
+    registry.register_with_unit(
+        "loaded_timestamp",
+        "When the content in use was loaded, since 1970; 0 without a file",
+        Unit::Seconds,
+        loaded.clone(),
+    );
+    for file in Watched::ALL {
+        for result in ReloadResult::ALL {
+            drop(reloads.get_or_create(&ReloadLabels { file, result }));
+        }
+        drop(loaded.get_or_create(&FileLabels { file }));
+    }
+    let policy = Family::default();
+    registry.register(
+        "policy_info",
+        "The policy in use: always 1, with the first 16 digits of the SHA-256 of the policy file. \
+         Replicas with different values have different policies",
+        policy.clone(),
+    );
+    let metrics = FileMetrics {
+        certificate_expiry,
+        reloads,
+        loaded,
+        policy,
+    };
+    let no_file = PolicyLabels {
+        sha256: String::new(),
+    };
+    metrics.policy.get_or_create(&no_file).set(1);
+    metrics
+}
+
+/// The metrics of the process itself.
+struct ProcessMetrics {
+    ready: Gauge,
+    resident_memory: Gauge,
+}
+
+fn register_process(registry: &mut Registry) -> ProcessMetrics {
+    let ready = Gauge::default();
+    registry.register(
+        "ready",
+        "Whether /readyz answers 200: 1 or 0",
+        ready.clone(),
+    );
+    let resident_memory = Gauge::default();
+    registry.register_with_unit(
+        "resident_memory",
+        "Resident memory of the process",
+        Unit::Bytes,
+        resident_memory.clone(),
+    );
+    registry.register(
+        "build",
+        "The version of the program",
+        Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+    );
+    ProcessMetrics {
+        ready,
+        resident_memory,
+    }
 }
 
 /// The resident memory in bytes, from `/proc/self/status`; see proc(5).
@@ -204,86 +287,4 @@ fn resident_memory() -> Option<i64> {
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    outcome: OutcomeLabel,
-    reason: ReasonLabel,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct OutcomeLabel(Outcome);
-
-impl EncodeLabelValue for OutcomeLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        self.0.as_str().encode(encoder)
-    }
-}
-
-/// Why a pod was skipped; empty for the other outcomes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct ReasonLabel(Outcome);
-
-impl EncodeLabelValue for ReasonLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        match self.0 {
-            Outcome::Skipped(reason) => reason.as_str(),
-            _ => "",
-        }
-        .encode(encoder)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReloadLabels {
-    file: Watched,
-    result: ReloadResult,
-}
-
-impl Watched {
-    /// The name in labels and log lines.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Certificate => "certificate",
-            Self::Policy => "policy",
-            Self::ClientCa => "client_ca",
-        }
-    }
-}
-
-impl EncodeLabelValue for Watched {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        self.as_str().encode(encoder)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct HandshakeLabels {
-    reason: HandshakeError,
-}
-
-impl EncodeLabelValue for HandshakeError {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        self.as_str().encode(encoder)
-    }
-}
-
-/// What became of changed files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum ReloadResult {
-    /// They are in use.
-    Success,
-    /// They are invalid, and the previous ones stay in use.
-    Error,
-}
-
-impl EncodeLabelValue for ReloadResult {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        match self {
-            Self::Success => "success",
-            Self::Error => "error",
-        }
-        .encode(encoder)
-    }
 }

@@ -13,7 +13,7 @@ use kees_inject::{InjectSettings, Outcome, ReviewResponse, review};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::{sync::watch, time::Instant};
 
-use crate::{body::BodyReader, metrics::Metrics, slots::ValidRequest};
+use crate::{audit, body::BodyReader, metrics::Metrics, slots::ValidRequest};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -76,7 +76,7 @@ impl Reviewer {
         };
         let took = started.elapsed();
         self.metrics.answered(&response, took);
-        log(&response, took);
+        audit::log(&response, took);
         response
     }
 }
@@ -93,64 +93,6 @@ fn is_json(headers: &HeaderMap) -> bool {
             .trim_ascii()
             .eq_ignore_ascii_case(b"application/json")
     })
-}
-
-/// The most bytes of a uid or a namespace that are logged. Names in Kubernetes have at most 63.
-const LOGGED_LIMIT: usize = 64;
-
-/// Logs everything that is ever logged of a request. Both log formats escape control characters.
-fn log(response: &ReviewResponse, took: Duration) {
-    let ReviewResponse {
-        json: _,
-        outcome,
-        errors,
-        warnings,
-        namespace,
-        uid,
-    } = response;
-    let (uid, namespace) = (cut(uid.as_deref()), cut(namespace.as_deref()));
-    let outcome_name = outcome.as_str();
-    let micros = took.as_micros();
-    match outcome {
-        Outcome::Denied | Outcome::Malformed => {
-            tracing::info!(
-                uid,
-                namespace,
-                outcome = outcome_name,
-                errors,
-                warnings,
-                micros,
-                "review"
-            );
-        }
-        Outcome::Skipped(reason) => {
-            let reason = reason.as_str();
-            tracing::debug!(
-                uid,
-                namespace,
-                outcome = outcome_name,
-                reason,
-                warnings,
-                micros,
-                "review"
-            );
-        }
-        Outcome::Patched | Outcome::Unchanged => {
-            tracing::debug!(
-                uid,
-                namespace,
-                outcome = outcome_name,
-                warnings,
-                micros,
-                "review"
-            );
-        }
-    }
-}
-
-fn cut(text: Option<&str>) -> Option<&str> {
-    let text = text?;
-    text.get(..text.floor_char_boundary(LOGGED_LIMIT))
 }
 
 /// Counts an open request until this is dropped.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     WebhookError,
     health::Health,
-    metrics::Metrics,
+    metrics::{Metrics, Watched},
     tls::{ServerTls, TlsSettings},
 };
 
@@ -50,6 +50,7 @@ impl Served {
     ) -> Result<(), WebhookError> {
         self.tls.replace(pair)?;
         self.metrics.certificate_expiry.set(expires);
+        self.metrics.loaded_now(Watched::Certificate);
         self.health.certificate_replaced(expires, ca_expires);
         Ok(())
     }

@@ -16,8 +16,9 @@ use crate::{
     handshake::RejectionWarning,
     health::Health,
     listener,
-    metrics::Metrics,
+    metrics::{Metrics, Watched},
     mutate,
+    policy::LoadedPolicy,
     reload::Reload,
     served::Served,
 };
@@ -33,7 +34,8 @@ pub struct Server {
     config: Config,
     certificate: LoadedCertificate,
     client_ca: Option<(Reload<ClientCa>, RootCertStore)>,
-    policy: Option<Reload<PolicyFile>>,
+    /// The policy file, and the beginning of its SHA-256.
+    policy: Option<(Reload<PolicyFile>, String)>,
 }
 
 /// Where the certificate comes from, and the files' content.
@@ -48,9 +50,9 @@ impl Server {
     pub async fn bind(mut config: Config) -> Result<Self, WebhookError> {
         let policy = match config.policy.take() {
             Some(file) => {
-                let (reload, policy) = Reload::first(file)?;
-                config.settings.policy = policy;
-                Some(reload)
+                let (reload, loaded) = Reload::first(file)?;
+                config.settings.policy = loaded.policy;
+                Some((reload, loaded.sha256))
             }
             None => None,
         };
@@ -143,7 +145,9 @@ impl Server {
                 Arc::clone(&served),
             ));
         }
-        if let Some(policy) = policy {
+        if let Some((policy, sha256)) = policy {
+            metrics.loaded_now(Watched::Policy);
+            metrics.policy_replaced(&sha256);
             tasks.spawn(watch_policy(
                 policy,
                 config.reload_interval,
@@ -260,7 +264,9 @@ async fn watch_policy(
     metrics: Metrics,
     settings: watch::Sender<Arc<InjectSettings>>,
 ) {
-    let publish = |policy| {
+    let of_policy = metrics.clone();
+    let publish = |LoadedPolicy { policy, sha256 }| {
+        of_policy.policy_replaced(&sha256);
         settings.send_modify(|settings| {
             *settings = Arc::new(InjectSettings {
                 policy,

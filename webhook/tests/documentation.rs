@@ -1,31 +1,40 @@
-//! `docs/webhook.md` lists every flag and every metric.
+//! `docs/webhook.md` lists every flag, and `docs/metrics.md` every metric with its labels.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test fails by panicking"
 )]
 
-use std::{fmt::Write, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    fs,
+};
 
 use clap::{Arg, CommandFactory};
 use kees_webhook::{Args, metrics::Metrics};
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/webhook.md");
+#[test]
+fn the_page_lists_every_flag() {
+    compare("webhook.md", "flags", &flags());
+}
 
 #[test]
-fn the_page_lists_every_flag_and_every_metric() {
-    let written = fs::read_to_string(PAGE).unwrap();
-    let rendered = replaced(
-        &replaced(&written, "flags", &flags()),
-        "metrics",
-        &metrics(),
-    );
+fn the_page_lists_every_metric_with_its_labels() {
+    compare("metrics.md", "metrics", &metrics());
+}
+
+/// Asserts that the part `name` of a page is `content`, or writes it.
+fn compare(page: &str, name: &str, content: &str) {
+    let path = format!("{}/../docs/{page}", env!("CARGO_MANIFEST_DIR"));
+    let written = fs::read_to_string(&path).unwrap();
+    let rendered = replaced(&written, name, content);
     if std::env::var_os("KEES_BLESS").is_some() {
-        fs::write(PAGE, &rendered).unwrap();
+        fs::write(&path, &rendered).unwrap();
     } else {
         assert!(
             written == rendered,
-            "docs/webhook.md differs from the code; run KEES_BLESS=1 cargo test -p kees-webhook \
+            "docs/{page} differs from the code; run KEES_BLESS=1 cargo test -p kees-webhook \
              --test documentation, and review the difference\n{rendered}"
         );
     }
@@ -92,7 +101,8 @@ fn row(flag: &Arg) -> String {
 
 fn metrics() -> String {
     let text = Metrics::new().render().unwrap();
-    let mut expected = "\n| metric | type | meaning |\n| --- | --- | --- |\n".to_owned();
+    let mut expected =
+        "\n| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n".to_owned();
     for line in text.lines() {
         let Some((name, meaning)) = line
             .strip_prefix("# HELP ")
@@ -109,9 +119,42 @@ fn metrics() -> String {
             "info" => "_info",
             _ => "",
         };
+        let name = format!("{name}{suffix}");
+        let labels = labels(&text, &name);
         let meaning = meaning.trim_end_matches('.');
-        writeln!(expected, "| `{name}{suffix}` | {kind} | {meaning} |").unwrap();
+        writeln!(expected, "| `{name}` | {kind} | {labels} | {meaning} |").unwrap();
     }
     expected.push('\n');
     expected
+}
+
+/// The labels of a metric with all their values, from its series.
+fn labels(text: &str, name: &str) -> String {
+    let mut labels = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for line in text.lines() {
+        let series = line
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('{'));
+        let pairs = series.and_then(|series| series.split_once('}'));
+        for pair in pairs.into_iter().flat_map(|(pairs, _)| pairs.split(',')) {
+            let (label, value) = pair.split_once('=').unwrap();
+            labels
+                .entry(label)
+                .or_default()
+                .insert(value.trim_matches('"'));
+        }
+    }
+    let labels: Vec<_> = labels
+        .iter()
+        .map(|(label, values)| {
+            let values = values.iter().filter(|value| !value.is_empty());
+            let values: Vec<_> = values.map(|value| format!("`{value}`")).collect();
+            match *label {
+                // Its values are not part of the reference.
+                "version" | "rule" | "sha256" => format!("`{label}`"),
+                _ => format!("`{label}`: {}", values.join(", ")),
+            }
+        })
+        .collect();
+    labels.join("<br>")
 }

@@ -410,6 +410,7 @@ async fn requests_are_counted_by_outcome() {
     for body in [
         valid_review(),
         valid_review(),
+        dry_run(),
         invalid_review(),
         b"{".to_vec(),
     ] {
@@ -417,10 +418,11 @@ async fn requests_are_counted_by_outcome() {
     }
     let text = metrics.render().unwrap();
     for line in [
-        "kees_webhook_requests_total{outcome=\"patched\",reason=\"\"} 2",
-        "kees_webhook_requests_total{outcome=\"denied\",reason=\"\"} 1",
-        "kees_webhook_requests_total{outcome=\"malformed\",reason=\"\"} 1",
-        "kees_webhook_request_duration_seconds_count 4",
+        "kees_webhook_requests_total{outcome=\"patched\",reason=\"\",dry_run=\"false\"} 2",
+        "kees_webhook_requests_total{outcome=\"patched\",reason=\"\",dry_run=\"true\"} 1",
+        "kees_webhook_requests_total{outcome=\"denied\",reason=\"annotation\",dry_run=\"false\"} 1",
+        "kees_webhook_requests_total{outcome=\"malformed\",reason=\"\",dry_run=\"false\"} 1",
+        "kees_webhook_request_duration_seconds_count 5",
         "kees_webhook_requests_in_flight 0",
     ] {
         assert!(
@@ -428,6 +430,24 @@ async fn requests_are_counted_by_outcome() {
             "{line} is not in\n{text}"
         );
     }
+}
+
+/// A review of a valid pod that is not created.
+fn dry_run() -> Vec<u8> {
+    let mut review: Value = serde_json::from_slice(&valid_review()).unwrap();
+    review["request"]["dryRun"] = true.into();
+    review.to_string().into_bytes()
+}
+
+#[tokio::test]
+async fn a_scrape_says_whether_the_process_is_ready() {
+    let health = ready();
+    let router = admin::router(Metrics::new(), Arc::clone(&health));
+    let (_, text) = admin_response(&router, Method::GET, "/metrics").await;
+    assert!(text.contains("\nkees_webhook_ready 1\n"), "{text}");
+    health.drain();
+    let (_, text) = admin_response(&router, Method::GET, "/metrics").await;
+    assert!(text.contains("\nkees_webhook_ready 0\n"), "{text}");
 }
 
 #[rstest]

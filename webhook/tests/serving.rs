@@ -41,7 +41,7 @@ async fn one_connection_serves_several_reviews(#[values(Http::One, Http::Two)] h
         assert_eq!(status, StatusCode::OK);
         assert_eq!(review["response"]["allowed"], true);
     }
-    let counted = "kees_webhook_requests_total{outcome=\"patched\",reason=\"\"}";
+    let counted = "kees_webhook_requests_total{outcome=\"patched\",reason=\"\",dry_run=\"false\"}";
     assert_eq!(metric(server.admin, counted).await.to_string(), "3");
     assert_eq!(
         metric(server.admin, "kees_webhook_connections")
@@ -520,7 +520,8 @@ async fn skipped_pods_are_counted_by_their_reason() {
         .mutate(review(&json!({"example.com/other": "x"})))
         .await;
     assert_eq!(response["response"]["allowed"], true);
-    let skipped = "kees_webhook_requests_total{outcome=\"skipped\",reason=\"not_annotated\"}";
+    let skipped =
+        r#"kees_webhook_requests_total{outcome="skipped",reason="not_annotated",dry_run="false"}"#;
     assert_eq!(metric(server.admin, skipped).await.to_string(), "1");
     server.stop().await;
 }

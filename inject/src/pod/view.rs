@@ -16,6 +16,7 @@ use crate::{
         container::{
             ContainerList, ContainerRef, ContainerView, ResourcesView, SecurityContextView,
         },
+        owner::Owner,
         text::Text,
     },
 };
@@ -134,10 +135,16 @@ impl<'a> PodView<'a> {
 pub struct ParsePodError(pub(crate) DecodeError);
 
 #[derive(Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct Metadata<'a> {
     #[serde(borrow)]
     namespace: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) generate_name: Option<Text<'a>>,
+    #[serde(borrow, rename = "ownerReferences", deserialize_with = "nullable")]
+    pub(crate) owner: Owner<'a>,
     #[serde(borrow, deserialize_with = "nullable")]
     annotations: Annotations<'a>,
 }

@@ -11,6 +11,7 @@ use kees_common::{
 };
 
 use crate::{
+    audit::EntryList,
     error::{Place, PodErrorKind, excerpt},
     findings::Findings,
     pod::{container::ContainerView, resources::Resources},
@@ -195,9 +196,13 @@ impl Evaluation<'_> {
             local_mode_allowed: self.rule.local_mode,
             layout: self.layout(),
         };
-        if let Err(errors) = Plan::new(self.parsed, &settings) {
-            let errors = errors.into_iter().map(Into::into);
-            self.findings.errors.extend(errors);
+        match Plan::new(self.parsed, &settings) {
+            Ok(plan) => self.findings.entries = EntryList::with_paths(self.parsed, &plan),
+            Err(errors) => {
+                let errors = errors.into_iter().map(Into::into);
+                self.findings.errors.extend(errors);
+                self.findings.entries = EntryList::names(self.parsed);
+            }
         }
     }
 

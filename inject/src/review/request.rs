@@ -30,8 +30,19 @@ pub(super) struct Request<'a, O> {
     operation: Text<'a>,
     #[serde(borrow, default)]
     pub(super) namespace: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "optional")]
+    user_info: Option<UserInfo<'a>>,
+    #[serde(default)]
+    pub(super) dry_run: Option<bool>,
     #[serde(default = "Option::default")]
     pub(super) object: Option<O>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct UserInfo<'a> {
+    #[serde(borrow)]
+    username: Text<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -46,7 +57,12 @@ struct Resource<'a> {
     resource: Text<'a>,
 }
 
-impl<O> Request<'_, O> {
+impl<'a, O> Request<'a, O> {
+    /// The user who sends the request.
+    pub(super) fn user(&self) -> Option<&Text<'a>> {
+        self.user_info.as_ref().map(|user| &user.username)
+    }
+
     /// Whether the request creates a pod.
     pub(super) fn is_pod_creation(&self) -> bool {
         let is_pods = self.resource.as_ref().is_some_and(|resource| {

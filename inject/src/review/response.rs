@@ -1,6 +1,6 @@
 //! The response to a review: an `AdmissionReview` of `admission.k8s.io/v1`.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use base64_simd::STANDARD;
 use serde::Serialize;
@@ -10,7 +10,9 @@ use super::{
     uid,
 };
 use crate::{
+    audit::Audit,
     decide::{Decision, SkipReason},
+    denial::DenialReason,
     error::PodError,
 };
 
@@ -25,6 +27,8 @@ pub struct ReviewResponse {
     pub json: Vec<u8>,
     /// The outcome for the pod.
     pub outcome: Outcome,
+    /// Why the pod was skipped or denied: [`SkipReason`], [`DenialReason`], or empty.
+    pub reason: &'static str,
     /// The number of errors of a denial.
     pub errors: usize,
     /// The number of warnings in the response.
@@ -33,6 +37,8 @@ pub struct ReviewResponse {
     pub namespace: Option<String>,
     /// The uid of the request, if it could be read. The API server's audit log contains it too.
     pub uid: Option<String>,
+    /// Who asks for what.
+    pub audit: Audit,
 }
 
 impl fmt::Debug for ReviewResponse {
@@ -40,18 +46,22 @@ impl fmt::Debug for ReviewResponse {
         let Self {
             json,
             outcome,
+            reason,
             errors,
             warnings,
             uid,
             namespace,
+            audit,
         } = self;
         f.debug_struct("ReviewResponse")
             .field("bytes", &json.len())
             .field("outcome", outcome)
+            .field("reason", reason)
             .field("errors", errors)
             .field("warnings", warnings)
             .field("uid", uid)
             .field("namespace", namespace)
+            .field("audit", audit)
             .finish()
     }
 }
@@ -108,15 +118,17 @@ impl ReviewResponse {
         Self {
             json: to_json(api_version, response),
             outcome: Outcome::Malformed,
+            reason: "",
             errors: 0,
             warnings: 0,
             namespace: None,
             uid: (!uid.is_empty()).then(|| uid.to_owned()),
+            audit: Audit::default(),
         }
     }
 
     /// The response with a decision.
-    pub(super) fn new(uid: &str, namespace: &str, decision: &Decision) -> Self {
+    pub(super) fn new(uid: &str, namespace: &str, decision: &Decision, audit: Audit) -> Self {
         let (outcome, errors, warnings) = match decision {
             Decision::Skip { reason, warnings } => (Outcome::Skipped(*reason), 0, warnings),
             Decision::Deny { errors, warnings } => (Outcome::Denied, errors.len(), warnings),
@@ -136,15 +148,44 @@ impl ReviewResponse {
             }
             Decision::Patch { .. } | Decision::Skip { .. } => {}
         }
+        let reason = match decision {
+            Decision::Skip { reason, .. } => reason.as_str(),
+            Decision::Deny { errors, .. } => {
+                DenialReason::of(errors).map_or("", DenialReason::as_str)
+            }
+            Decision::Patch { .. } => "",
+        };
+        response.audit_annotations = audit_annotations(outcome, reason, &audit);
         Self {
             warnings: response.warnings.len(),
             json: to_json(API_VERSION, response),
             outcome,
+            reason,
             errors,
             namespace: Some(namespace.to_owned()),
             uid: Some(uid.to_owned()),
+            audit,
         }
     }
+}
+
+/// What the API server adds to its audit event, each key after the name of the webhook. It knows the
+/// user, the pod and its namespace itself.
+fn audit_annotations(
+    outcome: Outcome,
+    reason: &str,
+    audit: &Audit,
+) -> BTreeMap<&'static str, String> {
+    let annotations = [
+        ("outcome", outcome.as_str()),
+        ("reason", reason),
+        ("entries", &audit.entries),
+    ];
+    annotations
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| (key, value.to_owned()))
+        .collect()
 }
 
 fn to_json(api_version: &str, response: AdmissionResponse<'_>) -> Vec<u8> {
@@ -179,6 +220,8 @@ struct AdmissionResponse<'a> {
     patch: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    audit_annotations: BTreeMap<&'static str, String>,
 }
 
 impl<'a> AdmissionResponse<'a> {
@@ -190,6 +233,7 @@ impl<'a> AdmissionResponse<'a> {
             patch_type: None,
             patch: None,
             warnings: Vec::new(),
+            audit_annotations: BTreeMap::new(),
         }
     }
 }

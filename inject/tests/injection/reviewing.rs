@@ -71,7 +71,11 @@ fn a_pod_that_is_already_injected_gets_no_patch() {
     assert_eq!(outcome, Outcome::Unchanged);
     assert_eq!(
         answer["response"],
-        json!({"uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "allowed": true})
+        json!({
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "allowed": true,
+            "auditAnnotations": {"outcome": "unchanged", "entries": "db-password=/db-password"},
+        })
     );
 }
 
@@ -92,7 +96,11 @@ fn other_requests_than_the_creation_of_a_pod_are_allowed(#[case] change: Value) 
     assert_eq!(outcome, Outcome::Skipped(SkipReason::NotPodCreation));
     assert_eq!(
         answer["response"],
-        json!({"uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "allowed": true})
+        json!({
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "allowed": true,
+            "auditAnnotations": {"outcome": "skipped", "reason": "not_pod_creation"},
+        })
     );
 }
 
@@ -339,6 +347,45 @@ fn no_response_repeats_the_value_of_an_annotation() {
     for pod in [with_value, broken] {
         let response = review(body(&pod).to_string().as_bytes(), &settings());
         assert!(!String::from_utf8(response.json).unwrap().contains(CANARY));
+    }
+}
+
+/// The API server adds each key to the name of the webhook, and drops a key that is no qualified
+/// name.
+#[test]
+fn the_keys_of_audit_annotations_are_valid() {
+    let pods = [pod([]), pod([("mount-path", "wrong")])];
+    for pod in pods {
+        let (_, answer) = answer(&body(&pod), &settings());
+        for key in answer["response"]["auditAnnotations"]
+            .as_object()
+            .unwrap()
+            .keys()
+        {
+            assert!(key.bytes().all(|b| b.is_ascii_lowercase()), "{key}");
+        }
+    }
+}
+
+#[test]
+fn an_audit_record_has_a_limited_length() {
+    let mut pod = pod([]);
+    for i in 0..200 {
+        let key = format!("secret.bsycorp.com/{}{i}", "n".repeat(50));
+        pod["metadata"]["annotations"][key] = "kind=DYNAMIC,type=PASSWORD,size=256".into();
+    }
+    let text = "\n".repeat(10_000);
+    pod["metadata"]["generateName"] = text.clone().into();
+    pod["metadata"]["ownerReferences"] =
+        json!([{"kind": "ReplicaSet", "name": text, "controller": true}]);
+    let mut body = body(&pod);
+    body["request"]["userInfo"] = json!({"username": text});
+    let audit = review(body.to_string().as_bytes(), &settings()).audit;
+    assert!(audit.entries.len() < 4_200, "{}", audit.entries.len());
+    assert!(audit.entries.ends_with(" more"), "{}", audit.entries);
+    for text in [audit.user, audit.owner, audit.generate_name] {
+        let text = text.unwrap();
+        assert!(!text.contains('\n') && text.len() < 600, "{text}");
     }
 }
 

@@ -1,0 +1,66 @@
+//! The reason of a denial, for metrics and logs: one of a few words, because a message may contain
+//! values of the pod.
+
+use crate::error::{PodError, PodErrorKind};
+
+/// What kind of error a pod is denied for. If it has errors of several kinds, the first of this list
+/// is the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DenialReason {
+    /// The pod is larger than Kubernetes allows.
+    Size,
+    /// The policy does not allow what the pod asks for.
+    Policy,
+    /// An annotation is invalid.
+    Annotation,
+    /// The injection does not fit the pod: a reserved name, or a mount path that is in use.
+    Pod,
+    /// The pod has only warnings, and the policy is strict.
+    Strict,
+}
+
+impl DenialReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::Size,
+        Self::Policy,
+        Self::Annotation,
+        Self::Pod,
+        Self::Strict,
+    ];
+
+    /// The reason in metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Policy => "policy",
+            Self::Annotation => "annotation",
+            Self::Pod => "pod",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// The reason of a denial with these errors; `None` if there are none.
+    pub(crate) fn of(errors: &[PodError]) -> Option<Self> {
+        errors.iter().map(Self::of_error).min()
+    }
+
+    fn of_error(error: &PodError) -> Self {
+        let PodError::Pod { kind, .. } = error else {
+            return Self::Annotation;
+        };
+        match kind {
+            PodErrorKind::AnnotationsTooLarge { .. } | PodErrorKind::TooManyContainers { .. } => {
+                Self::Size
+            }
+            PodErrorKind::NoRule { .. }
+            | PodErrorKind::NoPrefix { .. }
+            | PodErrorKind::PrefixDenied { .. }
+            | PodErrorKind::PrefixMissing { .. }
+            | PodErrorKind::Template(_)
+            | PodErrorKind::ReferenceDenied { .. } => Self::Policy,
+            PodErrorKind::DeniedWarning(_) => Self::Strict,
+            _ => Self::Pod,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The audit log: one line for each decision, with its own target, so that it can be switched off.
+
+use std::time::Duration;
+
+use kees_inject::{Audit, Outcome, ReviewResponse};
+
+/// The target of the lines.
+pub(crate) const TARGET: &str = "kees_webhook::audit";
+
+/// The most bytes of a uid or a namespace that are logged. Names in Kubernetes have at most 63.
+const LOGGED_LIMIT: usize = 64;
+
+/// Logs everything that is ever logged of a request. Both log formats escape control characters.
+pub(crate) fn log(response: &ReviewResponse, took: Duration) {
+    let ReviewResponse {
+        json: _,
+        outcome,
+        reason,
+        errors,
+        warnings,
+        namespace,
+        uid,
+        audit,
+    } = response;
+    let Audit {
+        user,
+        service_account,
+        owner,
+        name,
+        generate_name,
+        entries,
+        dry_run,
+    } = audit;
+    // A denial has a reason from a closed set. Its message is in the response alone, because it may
+    // contain values of the pod.
+    let errors = matches!(outcome, Outcome::Denied).then_some(errors);
+    tracing::info!(
+        target: TARGET,
+        uid = cut(uid.as_deref()),
+        user,
+        namespace = cut(namespace.as_deref()),
+        service_account,
+        owner,
+        name,
+        generate_name,
+        entries = present(entries),
+        outcome = outcome.as_str(),
+        reason = present(reason),
+        errors,
+        warnings,
+        dry_run,
+        micros = took.as_micros(),
+        "review"
+    );
+}
+
+fn present(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn cut(text: Option<&str>) -> Option<&str> {
+    let text = text?;
+    text.get(..text.floor_char_boundary(LOGGED_LIMIT))
+}
