@@ -1,7 +1,8 @@
 # Downloads and builds are in the user's cache folder: ${KEES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kees}.
 SHELL := /bin/bash
 
-.PHONY: test setup unit e2e bench model storm fuzz fmt lint crates deny cluster
+.PHONY: test setup unit e2e bench model storm fuzz fmt lint crates deny advisories workflows docs cluster packages \
+  release release-check sign publish
 
 test: setup unit e2e ## all tests; prints what is missing on this machine
 
@@ -43,3 +44,27 @@ crates: ## each crate alone, with each of its features; the Rust version; unused
 
 deny: ## licences, bans and sources of all dependencies
 	tests/deny
+
+advisories: ## published vulnerabilities of all dependencies; downloads the database
+	tests/deny advisories
+
+workflows: ## the GitHub workflows
+	tests/workflows
+
+docs: ## the documentation site, in target/site; checks its links and its diagrams
+	site/build
+
+packages: ## installs what the checks, the tests and a release need, for the machines of CI
+	tests/packages
+
+release: ## all files of a release, in dist/; takes half an hour
+	release/build
+
+release-check: ## builds a release twice in different folders, and compares the results byte for byte
+	release/check
+
+sign: ## signs dist/ with the identity of the workflow
+	release/sign
+
+publish: ## pushes the images and the chart of dist/ to REGISTRY, and creates the release on GitHub
+	release/publish $${REGISTRY:?}
