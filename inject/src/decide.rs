@@ -11,7 +11,7 @@ use crate::{
         identity::Identity, injection::Injection, operations::Operations, placement::Placement,
         reconcile::Existing, security_context::FileOwner, write,
     },
-    pod::{container::ContainerView, view::PodView},
+    pod::{container::ContainerView, limits::is_too_large, view::PodView},
     policy::{effective::EffectivePolicy, template::Subject},
     settings::InjectSettings,
 };
@@ -196,7 +196,7 @@ fn skip_reason(pod: &PodView<'_>, domain: &Domain) -> Option<SkipReason> {
         )
     };
     // The values are compared exactly, as in the `matchConditions`.
-    if !pod.annotations().any(is_entry) {
+    if !pod.annotations().any(is_entry) && !pod.metadata.annotations.is_too_large() {
         Some(SkipReason::NotAnnotated)
     } else if pod.annotation(&domain.init(init::INJECT)) == Some("false") {
         Some(SkipReason::OptedOut)
@@ -226,31 +226,6 @@ fn warn_of_skip(reason: SkipReason, pod: &PodView<'_>, domain: &Domain, findings
         }
         _ => {}
     }
-}
-
-/// Whether Kubernetes would deny the pod for its size, or could not store it. Kubernetes finds out
-/// only after admission, and the other checks take time and memory in proportion to the size.
-fn is_too_large(pod: &PodView<'_>, findings: &mut Findings) -> bool {
-    // TotalAnnotationSizeLimitB of `k8s.io/apimachinery/pkg/api/validation`.
-    const ANNOTATION_BYTES: usize = 256 << 10;
-    // An object in etcd has at most 1.5 MiB, and a container has hundreds of bytes with its
-    // defaults.
-    const CONTAINERS: usize = 4096;
-    let bytes = pod
-        .annotations()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
-    if bytes > ANNOTATION_BYTES {
-        let kind = PodErrorKind::AnnotationsTooLarge { bytes };
-        findings.error(Place::field("metadata.annotations"), kind);
-    }
-    let count = pod.spec.containers.len() + pod.spec.init_containers.len();
-    if count > CONTAINERS {
-        let limit = CONTAINERS;
-        let kind = PodErrorKind::TooManyContainers { count, limit };
-        findings.error(Place::field("spec.containers"), kind);
-    }
-    !findings.errors.is_empty()
 }
 
 /// Warns if the mode that the pod sets may keep one of its containers from reading the files.

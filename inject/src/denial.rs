@@ -50,9 +50,10 @@ impl DenialReason {
             return Self::Annotation;
         };
         match kind {
-            PodErrorKind::AnnotationsTooLarge { .. } | PodErrorKind::TooManyContainers { .. } => {
-                Self::Size
-            }
+            PodErrorKind::AnnotationsTooLarge { .. }
+            | PodErrorKind::ListTooLong { .. }
+            | PodErrorKind::TooManyMounts { .. }
+            | PodErrorKind::NameTooLong { .. } => Self::Size,
             PodErrorKind::NoRule { .. }
             | PodErrorKind::NoPrefix { .. }
             | PodErrorKind::PrefixDenied { .. }

@@ -90,12 +90,26 @@ pub enum PodErrorKind {
         /// Keys and values together.
         bytes: usize,
     },
-    /// More containers than a stored pod can have.
-    #[error("the pod has {count} containers; use at most {limit}")]
-    TooManyContainers {
-        /// Containers and init containers.
+    /// A list with more elements than a stored pod can have.
+    #[error("the list has {count} elements; use at most {limit}")]
+    ListTooLong {
+        /// The number of elements.
         count: usize,
         /// The largest number that is allowed.
+        limit: usize,
+    },
+    /// More mounts than a stored pod can have.
+    #[error("the containers have more than {limit} volume mounts together; use fewer")]
+    TooManyMounts {
+        /// The largest number that is allowed.
+        limit: usize,
+    },
+    /// A name that is longer than a name in Kubernetes can be.
+    #[error("the name has {length} bytes; use at most {limit}")]
+    NameTooLong {
+        /// The length of the name in bytes.
+        length: usize,
+        /// The largest length that is allowed.
         limit: usize,
     },
     /// No rule of the policy matches.

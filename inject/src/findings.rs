@@ -10,6 +10,9 @@ use crate::{
     error::{Place, PodError, PodErrorKind},
 };
 
+/// The most errors that are collected. A response lists fewer, and errors take memory.
+const MAX_ERRORS: usize = 1000;
+
 /// The errors and warnings of a pod.
 #[derive(Default)]
 pub(crate) struct Findings {
@@ -21,7 +24,14 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn error(&mut self, place: Place, kind: PodErrorKind) {
-        self.errors.push(PodError::Pod { place, kind });
+        if !self.is_full() {
+            self.errors.push(PodError::Pod { place, kind });
+        }
+    }
+
+    /// Whether no more errors are collected.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors.len() >= MAX_ERRORS
     }
 
     pub(crate) fn warn(&mut self, place: Place, message: impl Into<String>) {

@@ -1,6 +1,9 @@
 //! The parts of a pod that the decision reads, and the rules of Kubernetes about them.
 
+pub(crate) mod annotations;
 pub(crate) mod container;
+pub(crate) mod env;
+pub(crate) mod limits;
 pub(crate) mod owner;
 pub(crate) mod path;
 pub(crate) mod qos;

@@ -15,9 +15,15 @@ use crate::{
     audit::Audit,
     decide::{Decision, SkipReason, decide_and_list},
     decode::{error::DecodeError, object::Object},
-    pod::view::{ParsePodError, PodView, Source},
+    pod::{
+        limits::NAME_BYTES,
+        view::{ParsePodError, PodView, Source},
+    },
     settings::InjectSettings,
 };
+
+/// The longest version that a response repeats.
+const VERSION_LENGTH: usize = 64;
 
 /// A review whose object is a pod. Nearly all are.
 type PodReview<'a> = Object<Review<'a, Object<PodView<'a>>>>;
@@ -70,10 +76,13 @@ fn respond<'p, O>(
         Ok(response) => response,
         Err(message) => {
             // In the version of the review, if it has one of its group.
-            let version = review.api_version.as_deref();
-            let version = version.filter(|version| version.starts_with("admission.k8s.io/"));
-            let uid = review.request.as_ref().map_or("", |request| &*request.uid);
-            ReviewResponse::bad_request(version.unwrap_or(API_VERSION), uid, &message)
+            let version = review.api_version.as_deref().filter(|version| {
+                version.starts_with("admission.k8s.io/") && version.len() <= VERSION_LENGTH
+            });
+            let uid = review.request.as_ref().map(|request| &*request.uid);
+            let uid = uid.filter(|uid| uid.len() <= uid::MAX_LENGTH);
+            let version = version.unwrap_or(API_VERSION);
+            ReviewResponse::bad_request(version, uid.unwrap_or_default(), &message)
         }
     }
 }
@@ -91,7 +100,12 @@ fn check<'r, 'a, O>(review: &'r Review<'a, O>) -> Result<&'r Request<'a, O>, Str
         ));
     }
     let request = review.request.as_ref();
-    request.ok_or_else(|| "the review has no request".to_owned())
+    let request = request.ok_or_else(|| "the review has no request".to_owned())?;
+    if request.uid.len() > uid::MAX_LENGTH {
+        let limit = uid::MAX_LENGTH;
+        return Err(format!("the uid is longer than {limit} bytes"));
+    }
+    Ok(request)
 }
 
 /// The response with the decision about the request's pod.
@@ -101,7 +115,8 @@ fn decision<'p, O>(
     pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, ParsePodError>,
 ) -> Result<ReviewResponse, String> {
     let namespace = request.namespace.as_deref().filter(|name| !name.is_empty());
-    let audit = Audit::of_request(request.user(), request.dry_run.unwrap_or(false));
+    check_namespace(namespace)?;
+    let audit = Audit::of_request(request.user(), request.dry_run);
     if !request.is_pod_creation() {
         let decision = Decision::Skip {
             reason: SkipReason::NotPodCreation,
@@ -117,6 +132,7 @@ fn decision<'p, O>(
     }
     let object = request.object.as_ref().ok_or("the request has no object")?;
     let pod = pod(object).map_err(|error| error.to_string())?;
+    check_namespace(pod.namespace())?;
     let namespace = namespace.or(pod.namespace()).unwrap_or("default");
     let (decision, entries) = decide_and_list(pod, namespace, settings);
     let audit = audit.with_pod(pod, entries);
@@ -126,4 +142,12 @@ fn decision<'p, O>(
         &decision,
         audit,
     ))
+}
+
+/// Checks the length, because responses and logs repeat the name.
+fn check_namespace(namespace: Option<&str>) -> Result<(), String> {
+    if namespace.is_some_and(|name| name.len() > NAME_BYTES) {
+        return Err(format!("the namespace is longer than {NAME_BYTES} bytes"));
+    }
+    Ok(())
 }

@@ -76,7 +76,6 @@ fn expected(message: &str) -> Option<String> {
     let (expected, _) = end.rsplit_once(" at line ").unwrap_or((end, ""));
     Some(match expected {
         "a sequence" => "an array".to_owned(),
-        "i64" => "a whole number of 64 bits".to_owned(),
         other => other.to_owned(),
     })
 }

@@ -3,6 +3,8 @@
 //! The files are mounted read-only, so the container runtime cannot create a folder for another
 //! mount below them. Nor can it create their folder inside a volume that is read-only.
 
+use std::collections::BTreeSet;
+
 use kees_common::{MountPath, names::init};
 
 use crate::{
@@ -26,26 +28,27 @@ pub(crate) fn check(
     targets: &[ContainerRef],
     findings: &mut Findings,
 ) {
+    let written_by_kubelet = pod.spec.volumes.iter();
+    let written_by_kubelet = written_by_kubelet.filter(|volume| volume.is_written_by_kubelet());
     let mut check = Check {
-        pod,
         path: path.as_str(),
+        written_by_kubelet: written_by_kubelet.map(|volume| &*volume.name).collect(),
         annotation: settings.domain.init(init::MOUNT_PATH),
         findings,
     };
     if let Some(error) = reserved_paths::error(path, settings) {
         check.error(error);
     }
-    for target in targets {
-        if let Some(container) = pod.container(*target) {
-            check.container(container);
-        }
+    for container in targets.iter().filter_map(|target| pod.container(*target)) {
+        check.container(container);
     }
     check.init_container();
 }
 
 struct Check<'a> {
-    pod: &'a PodView<'a>,
     path: &'a str,
+    /// The names of the volumes that only the kubelet writes.
+    written_by_kubelet: BTreeSet<&'a str>,
     annotation: String,
     findings: &'a mut Findings,
 }
@@ -70,12 +73,12 @@ impl Check<'_> {
 
     /// The mounts of a container at the path, below it, and nearest above it.
     fn container(&mut self, container: &ContainerView<'_>) {
-        let mut parent: Option<&MountView<'_>> = None;
-        for mount in &container.volume_mounts {
-            let is_nearer =
-                |than: &MountView<'_>| depth(&mount.mount_path) >= depth(&than.mount_path);
+        let mut parent: Option<(usize, &MountView<'_>)> = None;
+        for mount in container.volume_mounts.iter() {
             match Relation::new(&mount.mount_path, self.path) {
-                Relation::AtOrBelow if &*mount.name != names::SECRETS => {
+                Relation::AtOrBelow
+                    if &*mount.name != names::SECRETS && !self.findings.is_full() =>
+                {
                     self.error(PodErrorKind::PathMounted {
                         path: excerpt(self.path),
                         container: excerpt(&container.name),
@@ -83,20 +86,23 @@ impl Check<'_> {
                         at: excerpt(&mount.mount_path),
                     });
                 }
-                Relation::Above if parent.is_none_or(is_nearer) => parent = Some(mount),
-                Relation::AtOrBelow | Relation::Above | Relation::Separate => {}
+                Relation::Above => {
+                    let depth = depth(&mount.mount_path);
+                    if parent.is_none_or(|(nearest, _)| depth >= nearest) {
+                        parent = Some((depth, mount));
+                    }
+                }
+                Relation::AtOrBelow | Relation::Separate => {}
             }
         }
-        if let Some(parent) = parent {
-            self.parent(container, parent);
+        if let Some((_, mount)) = parent {
+            self.parent(container, mount);
         }
     }
 
     /// The mount in which the folder of the files must be created.
     fn parent(&mut self, container: &ContainerView<'_>, mount: &MountView<'_>) {
-        let mut volumes = self.pod.spec.volumes.iter();
-        let is_written_by_kubelet =
-            volumes.any(|v| v.name == mount.name && v.is_written_by_kubelet());
+        let is_written_by_kubelet = self.written_by_kubelet.contains(&*mount.name);
         let (path, volume) = (excerpt(self.path), excerpt(&mount.name));
         let (container, at) = (excerpt(&container.name), excerpt(&mount.mount_path));
         if is_written_by_kubelet {

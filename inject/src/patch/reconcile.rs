@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -28,6 +28,9 @@ use crate::{
     },
     settings::PullPolicy,
 };
+
+/// The most bytes that defaults and other plugins add to a container or a volume.
+const ADDITIONS: usize = 8192;
 
 /// The init container and the volumes that a pod already has, as JSON.
 pub(crate) struct Existing<'a> {
@@ -61,6 +64,9 @@ impl<'a> Existing<'a> {
     /// namespace's range (`OpenShift`), and the policy of `AlwaysPullImages`.
     pub(crate) fn keep_additions(&self, pod: &PodView<'_>, injection: &mut Injection<'a>) {
         let wanted = &mut injection.container;
+        if self.container.len() > limit(wanted) {
+            return;
+        }
         let additions: Additions<'a> = serde_json::from_str(self.container).unwrap_or_default();
         for (existing, wanted) in [
             (additions.resources.requests, &mut wanted.resources.requests),
@@ -150,13 +156,22 @@ impl<'a> Existing<'a> {
 
 /// Whether the JSON is that of a volume that this program writes, and equal to `wanted`.
 fn is_volume(json: &str, wanted: &Volume<'_>) -> bool {
-    serde_json::from_str::<Volume<'_>>(json).is_ok_and(|existing| existing == *wanted)
+    json.len() <= limit(wanted)
+        && serde_json::from_str::<Volume<'_>>(json).is_ok_and(|existing| existing == *wanted)
 }
 
 /// Whether the JSON is that of a container that this program writes, and equal to `wanted`.
 fn is_container(json: &str, wanted: &InitContainer<'_>) -> bool {
-    serde_json::from_str::<InitContainer<'_>>(json)
-        .is_ok_and(|existing| existing.equals(wanted.clone()))
+    json.len() <= limit(wanted)
+        && serde_json::from_str::<InitContainer<'_>>(json)
+            .is_ok_and(|existing| existing.equals(wanted.clone()))
+}
+
+/// The longest JSON in which `wanted` can be after other plugins have added to it. Longer JSON is
+/// not decoded: a pod author can write a container or volume of any size.
+fn limit(wanted: &impl Serialize) -> usize {
+    let written = serde_json::to_vec(wanted).map_or(0, |json| json.len());
+    ADDITIONS + 2 * written
 }
 
 /// What others may have added to the init container. The ids are in the pod's view.

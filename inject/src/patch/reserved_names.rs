@@ -44,7 +44,7 @@ fn containers(pod: &PodView<'_>, injected: Option<usize>, findings: &mut Finding
 /// In a pod that is already injected, each volume may be there once, as the kind that was injected.
 fn volumes(pod: &PodView<'_>, is_injected: bool, findings: &mut Findings) {
     let mut seen = [false; names::VOLUMES.len()];
-    for volume in &pod.spec.volumes {
+    for volume in pod.spec.volumes.iter() {
         let index = names::VOLUMES
             .iter()
             .position(|name| *name == &*volume.name);

@@ -4,8 +4,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    decode::object::{nullable, object, objects},
-    pod::text::{QuantityText, Text},
+    decode::{
+        list::{Element, List},
+        object::object,
+        scalar::{boolean, integer},
+    },
+    pod::{
+        env::last_values,
+        text::{QuantityText, Text},
+    },
 };
 
 /// A container or init container of a pod.
@@ -21,8 +28,8 @@ pub(crate) struct ContainerView<'a> {
     /// `env`. It is decoded when a variable is looked up, which is rare.
     #[serde(borrow)]
     env: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "objects")]
-    pub(crate) volume_mounts: Vec<MountView<'a>>,
+    #[serde(borrow)]
+    pub(crate) volume_mounts: List<MountView<'a>>,
     #[serde(deserialize_with = "object")]
     pub(crate) security_context: SecurityContextView,
     #[serde(borrow, deserialize_with = "object")]
@@ -46,15 +53,9 @@ impl<'a> ContainerView<'a> {
     /// The literal values of variables, in the order of `names`. An environment that cannot be
     /// decoded has no variables; the API server denies such a pod.
     pub(crate) fn variables<const N: usize>(&self, names: [&str; N]) -> [Option<Text<'a>>; N] {
-        let env = self
-            .env
-            .and_then(|env| serde_json::from_str(env.get()).ok());
-        let env: Vec<VariableView<'a>> = env.unwrap_or_default();
-        names.map(|name| {
-            // If a name is there twice, Kubernetes uses the last one.
-            let variable = env.iter().rev().find(|variable| &*variable.name == name)?;
-            variable.value.clone().filter(|value| !value.is_empty())
-        })
+        let values = self.env.and_then(|env| last_values(env.get(), names));
+        let values = values.unwrap_or([const { None }; N]);
+        values.map(|value| value.filter(|value| !value.is_empty()))
     }
 
     /// The literal value of one variable.
@@ -64,13 +65,10 @@ impl<'a> ContainerView<'a> {
     }
 }
 
-#[derive(Clone, Default, Deserialize)]
-#[serde(default)]
-struct VariableView<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    value: Option<Text<'a>>,
+impl Element for ContainerView<'_> {
+    fn nested(&self) -> usize {
+        self.volume_mounts.count()
+    }
 }
 
 /// A volume mount.
@@ -81,13 +79,15 @@ pub(crate) struct MountView<'a> {
     pub(crate) name: Text<'a>,
     #[serde(borrow)]
     pub(crate) mount_path: Text<'a>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "boolean")]
     pub(crate) read_only: bool,
     #[serde(borrow)]
     sub_path: Option<Text<'a>>,
     #[serde(borrow)]
     sub_path_expr: Option<Text<'a>>,
 }
+
+impl Element for MountView<'_> {}
 
 impl MountView<'_> {
     /// Whether only a part of the volume is mounted. Kubernetes treats an empty path as absent.
@@ -103,8 +103,11 @@ impl MountView<'_> {
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct SecurityContextView {
+    #[serde(deserialize_with = "integer")]
     pub(crate) run_as_user: Option<i64>,
+    #[serde(deserialize_with = "integer")]
     pub(crate) run_as_group: Option<i64>,
+    #[serde(deserialize_with = "integer")]
     pub(crate) fs_group: Option<i64>,
 }
 

@@ -4,10 +4,16 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{SeqAccess, Visitor},
+    de::{self, SeqAccess, Visitor},
 };
 
-use crate::{decode::object::Object, pod::text::Text};
+use crate::{
+    decode::{
+        object::Object,
+        scalar::{boolean, unexpected_text},
+    },
+    pod::text::Text,
+};
 
 /// The owner reference with `controller: true`. Both fields are empty if there is none. The others
 /// are dropped while they are decoded, however many there are.
@@ -24,7 +30,8 @@ struct Reference<'a> {
     kind: Text<'a>,
     #[serde(borrow)]
     name: Text<'a>,
-    controller: Option<bool>,
+    #[serde(deserialize_with = "boolean")]
+    controller: bool,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Owner<'a> {
@@ -46,14 +53,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Owner<'a> {
                         name,
                         controller,
                     } = reference;
-                    if controller == Some(true) && owner.kind.is_empty() {
+                    if controller && owner.kind.is_empty() {
                         owner = Owner { kind, name };
                     }
                 }
                 Ok(owner)
             }
+
+            fn visit_str<E: de::Error>(self, _: &str) -> Result<Owner<'de>, E> {
+                Err(unexpected_text(&self))
+            }
         }
 
-        deserializer.deserialize_seq(References)
+        deserializer.deserialize_any(References)
     }
 }

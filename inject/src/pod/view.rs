@@ -1,18 +1,15 @@
 //! A borrowed view of a pod with the fields that the decision reads. All other fields are skipped.
 
-use std::fmt;
-
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     decode::{
         error::DecodeError,
-        object::{Object, nullable, object, objects},
+        list::{Element, List},
+        object::{Object, nullable, object},
     },
     pod::{
+        annotations::Annotations,
         container::{
             ContainerList, ContainerRef, ContainerView, ResourcesView, SecurityContextView,
         },
@@ -81,13 +78,10 @@ impl<'a> PodView<'a> {
             .map(|(_, value)| value)
     }
 
-    /// All annotations, in the order of the JSON.
+    /// The annotations, in the order of the JSON. If there are more than Kubernetes allows, the
+    /// last ones are missing.
     pub(crate) fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.metadata
-            .annotations
-            .0
-            .iter()
-            .map(|(key, value)| (&**key, &**value))
+        self.metadata.annotations.iter()
     }
 
     /// The container at that place.
@@ -146,7 +140,7 @@ pub(crate) struct Metadata<'a> {
     #[serde(borrow, rename = "ownerReferences", deserialize_with = "nullable")]
     pub(crate) owner: Owner<'a>,
     #[serde(borrow, deserialize_with = "nullable")]
-    annotations: Annotations<'a>,
+    pub(crate) annotations: Annotations<'a>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -157,14 +151,14 @@ pub(crate) struct Spec<'a> {
     /// The deprecated name of `serviceAccountName`.
     #[serde(borrow)]
     service_account: Option<Text<'a>>,
-    #[serde(borrow, deserialize_with = "objects")]
-    pub(crate) volumes: Vec<VolumeView<'a>>,
-    #[serde(borrow, deserialize_with = "objects")]
-    pub(crate) init_containers: Vec<ContainerView<'a>>,
-    #[serde(borrow, deserialize_with = "objects")]
-    pub(crate) containers: Vec<ContainerView<'a>>,
-    #[serde(borrow, deserialize_with = "objects")]
-    pub(crate) ephemeral_containers: Vec<Named<'a>>,
+    #[serde(borrow)]
+    pub(crate) volumes: List<VolumeView<'a>>,
+    #[serde(borrow)]
+    pub(crate) init_containers: List<ContainerView<'a>>,
+    #[serde(borrow)]
+    pub(crate) containers: List<ContainerView<'a>>,
+    #[serde(borrow)]
+    pub(crate) ephemeral_containers: List<Named<'a>>,
     #[serde(deserialize_with = "object")]
     pub(crate) security_context: SecurityContextView,
     #[serde(borrow, deserialize_with = "object")]
@@ -195,6 +189,10 @@ pub(crate) struct VolumeView<'a> {
     secret: Option<IgnoredAny>,
 }
 
+impl Element for Named<'_> {}
+
+impl Element for VolumeView<'_> {}
+
 impl VolumeView<'_> {
     /// Whether only the kubelet writes the volume, so that every mount of it is read-only.
     pub(crate) fn is_written_by_kubelet(&self) -> bool {
@@ -221,32 +219,4 @@ struct Os<'a> {
 struct NodeSelector<'a> {
     #[serde(borrow, rename = "kubernetes.io/os")]
     os: Option<Text<'a>>,
-}
-
-/// The pod's annotations, in the order of the JSON.
-#[derive(Clone, Default)]
-struct Annotations<'a>(Vec<(Text<'a>, Text<'a>)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnnotationsVisitor;
-
-        impl<'de> Visitor<'de> for AnnotationsVisitor {
-            type Value = Annotations<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of strings")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut annotations = Vec::with_capacity(map.size_hint().unwrap_or(16));
-                while let Some((key, value)) = map.next_entry::<_, Option<Text<'de>>>()? {
-                    annotations.push((key, value.unwrap_or_default()));
-                }
-                Ok(Annotations(annotations))
-            }
-        }
-
-        deserializer.deserialize_map(AnnotationsVisitor)
-    }
 }

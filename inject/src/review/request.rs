@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::{decode::object::optional, pod::text::Text};
+use crate::{
+    decode::{object::optional, scalar::boolean},
+    pod::text::Text,
+};
 
 /// An `AdmissionReview` whose object has the type `O`.
 #[derive(Deserialize)]
@@ -32,8 +35,8 @@ pub(super) struct Request<'a, O> {
     pub(super) namespace: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "optional")]
     user_info: Option<UserInfo<'a>>,
-    #[serde(default)]
-    pub(super) dry_run: Option<bool>,
+    #[serde(default, deserialize_with = "boolean")]
+    pub(super) dry_run: bool,
     #[serde(default = "Option::default")]
     pub(super) object: Option<O>,
 }

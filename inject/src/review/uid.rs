@@ -7,6 +7,9 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 
+/// The longest uid that a response repeats. Those of the API server have 36 bytes.
+pub(super) const MAX_LENGTH: usize = 128;
+
 /// `request.uid` of `body`. The body may be incomplete or invalid after it.
 pub(crate) fn find(body: &[u8]) -> Option<String> {
     let mut found = None;
@@ -16,7 +19,7 @@ pub(crate) fn find(body: &[u8]) -> Option<String> {
     };
     // The caller already knows the error.
     let _ = seek.deserialize(&mut serde_json::Deserializer::from_slice(body));
-    found
+    found.filter(|uid| uid.len() <= MAX_LENGTH)
 }
 
 /// Follows a path of member names and keeps the text at its end, even if decoding fails after it.

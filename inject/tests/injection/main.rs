@@ -11,6 +11,7 @@ mod eks;
 mod hostile;
 mod identity;
 mod injecting;
+mod large;
 mod oracle;
 mod pods;
 mod policy;

@@ -253,7 +253,7 @@ fn a_body_with_a_wrong_type_is_denied_with_the_place_and_without_the_value(
 #[test]
 fn text_that_is_not_a_pod_is_an_error_with_the_place() {
     for (json, message) in [
-        ("[]", "not a pod: expected an object at line 1 column 0"),
+        ("[]", "not a pod: expected an object at line 1 column 2"),
         (
             "{\"spec\":\n{\"containers\": \"CANARY\"}}",
             "not a pod: spec.containers: expected an array at line 2 column 23",
