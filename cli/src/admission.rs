@@ -3,7 +3,7 @@
 use std::fmt;
 
 use kees_common::{Domain, Parsed, names::init};
-use kees_inject::{Decision, Operations, PodError, PodView, SkipReason, decide};
+use kees_inject::{Decision, Operations, PodError, PodView, PolicyResult, SkipReason, decide};
 use serde_json::Value;
 
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub(crate) warnings: Vec<String>,
+    /// The rule that applies, and what it decides, if there is a policy file.
+    pub(crate) policy: Option<PolicyResult>,
     pub(crate) verdict: Verdict,
 }
 
@@ -35,16 +37,30 @@ pub(crate) enum Verdict {
 
 /// Decides on the pods of `workload`.
 pub(crate) fn admit(input: &Input, workload: &Workload) -> Admission {
-    let mut warnings = misplaced(workload);
+    let mut notes = Notes {
+        warnings: misplaced(workload),
+        policy: None,
+    };
     let verdict = match workload.pod(&input.documents) {
-        Some(pod) => verdict(input, workload, pod, &mut warnings),
+        Some(pod) => verdict(input, workload, pod, &mut notes),
         None => Ok(Verdict::Skipped(SkipReason::NotAnnotated)),
     };
     let verdict = verdict.unwrap_or_else(|errors| {
         let errors = errors.into_iter().map(|e| e.at(&workload.location));
         Verdict::Denied(errors.collect())
     });
-    Admission { warnings, verdict }
+    let Notes { warnings, policy } = notes;
+    Admission {
+        warnings,
+        policy,
+        verdict,
+    }
+}
+
+/// What a decision says besides the verdict.
+struct Notes {
+    warnings: Vec<String>,
+    policy: Option<PolicyResult>,
 }
 
 fn misplaced(workload: &Workload) -> Vec<String> {
@@ -62,7 +78,7 @@ fn verdict(
     input: &Input,
     workload: &Workload,
     pod: &Value,
-    warnings: &mut Vec<String>,
+    notes: &mut Notes,
 ) -> Result<Verdict, Vec<CliErrorKind>> {
     let TypedPod {
         json,
@@ -84,7 +100,7 @@ fn verdict(
     };
     let can_decide = is_complete && !input.has_invalid_settings && !workload.has_invalid_name;
     let verdict = if can_decide {
-        decide_on(input, workload, pod, &view, warnings)
+        decide_on(input, workload, pod, &view, notes)
     } else {
         // Other errors may only follow from what is wrong or missing.
         check_annotations(&json, &input.settings.domain)
@@ -111,12 +127,16 @@ fn decide_on(
     workload: &Workload,
     pod: &Value,
     view: &PodView<'_>,
-    warnings: &mut Vec<String>,
+    notes: &mut Notes,
 ) -> Result<Verdict, Vec<CliErrorKind>> {
-    match decide(view, &workload.name.namespace, &input.settings) {
+    let decision = decide(view, &workload.name.namespace, &input.settings);
+    notes.policy = decision.policy().cloned();
+    let warnings = &mut notes.warnings;
+    match decision {
         Decision::Skip {
             reason,
             warnings: more,
+            ..
         } => {
             warnings.extend(more);
             Ok(Verdict::Skipped(reason))
@@ -124,6 +144,7 @@ fn decide_on(
         Decision::Deny {
             errors,
             warnings: more,
+            ..
         } => {
             warnings.extend(more);
             let errors = errors.into_iter().map(CliErrorKind::Denied);
@@ -132,6 +153,7 @@ fn decide_on(
         Decision::Patch {
             operations,
             warnings: more,
+            ..
         } => {
             warnings.extend(more);
             match missing_containers(pod) {

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kees_common::output::Format;
 use kees_init::settings::Timeout;
-use kees_inject::{PullPolicy, Quantity, RunAs, WiredImage};
+use kees_inject::{PullPolicy, Quantity, RunAs, SkipContainers, WiredImage};
 use kees_settings::{AwsFlags, DomainFlags, InitEnvFlags, LogLevel, StoreFlags, StsFlags};
 
 /// Creates the secrets of annotated pods, and checks and injects manifests, without a cluster.
@@ -208,6 +208,10 @@ pub(crate) struct OperatorArgs {
     /// images named kees-init
     #[arg(long, env, value_name = "EXPRESSION")]
     pub(crate) wired_image: Option<WiredImage>,
+    /// Names and globs, by comma, of the containers that get no files unless the pod names them, or
+    /// none
+    #[arg(long, env, default_value_t, value_name = "GLOBS")]
+    pub(crate) skip_containers: SkipContainers,
 }
 
 /// The init container that `kees inject` adds.

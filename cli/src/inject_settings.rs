@@ -24,6 +24,7 @@ pub(crate) fn read(
         cluster,
         domain: DomainFlags { annotation_domain },
         wired_image,
+        skip_containers,
     } = operator;
     let mut errors = Vec::new();
     let mut settings = InjectSettings::new(DEFAULT_IMAGE);
@@ -38,6 +39,7 @@ pub(crate) fn read(
     settings.cluster.clone_from(cluster);
     settings.domain = annotation_domain.clone();
     settings.wired_image = wired_image.clone().unwrap_or_default();
+    settings.skip_containers = skip_containers.clone();
     stores.apply(&mut settings);
     if let Some(container) = container {
         container.apply(&mut settings);

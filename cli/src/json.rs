@@ -2,6 +2,7 @@
 
 use kees_common::{SecretType, StoragePath, StoreName};
 use kees_init::Row;
+use kees_inject::PolicyResult;
 use serde::Serialize;
 
 use crate::{
@@ -75,6 +76,27 @@ impl<'a> From<&'a (Location, String)> for MessageJson<'a> {
             location: LocationJson::from(location),
             message: message.clone(),
             concerns: Vec::new(),
+        }
+    }
+}
+
+/// The rule of the policy that applies to a workload.
+#[derive(Debug, Serialize)]
+pub(crate) struct RuleJson<'a> {
+    #[serde(flatten)]
+    location: LocationJson<'a>,
+    /// Its name or number; absent if no rule applies.
+    rule: Option<&'a str>,
+    /// `allowed`, `warned` or `denied`
+    outcome: &'static str,
+}
+
+impl<'a> From<&'a (Location, PolicyResult)> for RuleJson<'a> {
+    fn from((location, result): &'a (Location, PolicyResult)) -> Self {
+        Self {
+            location: LocationJson::from(location),
+            rule: result.rule.as_deref(),
+            outcome: result.outcome.as_str(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kees_inject::{Policy, SettingsError, SkipReason};
+use kees_inject::{Policy, PolicyOutcome, PolicyResult, SettingsError, SkipReason};
 use serde::Serialize;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     error::{self, CliError, CliErrorKind},
     inject_settings,
     input::Input,
-    json::{self, LocationJson, MessageJson},
+    json::{self, LocationJson, MessageJson, RuleJson},
     location::Location,
     terminal::{CommandOutput, count},
     workload::Workload,
@@ -81,6 +81,8 @@ struct Findings {
     skipped: Vec<(Location, String)>,
     errors: Vec<CliError>,
     warnings: Vec<(Location, String)>,
+    /// With a policy file: the rule that applies to each annotated workload.
+    rules: Vec<(Location, PolicyResult)>,
 }
 
 #[derive(Serialize)]
@@ -90,6 +92,7 @@ struct FindingsJson<'a> {
     skipped: Vec<MessageJson<'a>>,
     errors: Vec<MessageJson<'a>>,
     warnings: Vec<MessageJson<'a>>,
+    rules: Vec<RuleJson<'a>>,
 }
 
 impl Findings {
@@ -97,6 +100,9 @@ impl Findings {
         let location = || workload.location.clone();
         for warning in admission.warnings {
             self.warnings.push((location(), warning));
+        }
+        if let Some(result) = admission.policy {
+            self.rules.push((location(), result));
         }
         match admission.verdict {
             Verdict::Injected(_) | Verdict::Skipped(SkipReason::WiredByHand) => {
@@ -124,6 +130,9 @@ impl Findings {
         }
         for (location, reason) in &self.skipped {
             let _ = writeln!(text, "{location}skipped: {reason}");
+        }
+        for (location, result) in &self.rules {
+            let _ = writeln!(text, "{location}{}", describe(result));
         }
         let annotated = self.admitted.len() + self.denied.len();
         if annotated == 0
@@ -153,6 +162,20 @@ impl Findings {
             skipped: self.skipped.iter().map(MessageJson::from).collect(),
             errors: self.errors.iter().map(MessageJson::from).collect(),
             warnings: self.warnings.iter().map(MessageJson::from).collect(),
+            rules: self.rules.iter().map(RuleJson::from).collect(),
         })
+    }
+}
+
+/// Which rule applies, and what it decides.
+fn describe(result: &PolicyResult) -> String {
+    let outcome = match result.outcome {
+        PolicyOutcome::Allowed => "allows it",
+        PolicyOutcome::Warned => "would deny it, but only warns",
+        PolicyOutcome::Denied => "denies it",
+    };
+    match &result.rule {
+        Some(rule) => format!("policy: rule {rule} {outcome}"),
+        None => format!("policy: no rule applies, so the policy {outcome}"),
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     domain::{Domain, Word},
     entry::Entry,
     error::{AnnotationError, Warning},
-    options::Options,
+    options::{Options, switch},
 };
 
 /// What a pod's annotations ask for, and what is wrong with them.
@@ -31,6 +31,9 @@ pub struct Parsed {
     /// The errors. An entry with an error is not among `entries`, unless a warning became its error
     /// ([`Parsed::deny_warnings`]).
     pub errors: Vec<AnnotationError>,
+    /// Values that `kees-init` ignores, as the original does, and that the webhook denies, because
+    /// they probably mean something else.
+    pub ignored: Vec<AnnotationError>,
     /// What has no effect.
     pub warnings: Vec<Warning>,
 }
@@ -56,6 +59,8 @@ impl Parsed {
         for (key, word, name, value) in ours {
             let mut collect = Collector::new(key, &mut parsed.errors, &mut parsed.warnings);
             if word == Word::Init {
+                let ignored = switch::unknown_value(name, value);
+                parsed.ignored.extend(ignored.map(|kind| kind.at(key)));
                 parsed.options.read(name, value, &mut collect);
             } else if let Some(entry) = entry::parse(word, name, value, &mut collect) {
                 parsed.entries.push(entry);

@@ -129,6 +129,17 @@ impl Entry {
         word.as_str()
     }
 
+    /// The ARN in `storageKey=` of a value that is only read.
+    pub fn arn(&self) -> Option<&str> {
+        let lookup = match &self.source {
+            Source::Secret(Secret::Reference { lookup, .. }) => lookup,
+            Source::Resource(resource) => &resource.lookup,
+            Source::Secret(Secret::Dynamic { .. }) | Source::Lease(_) => return None,
+        };
+        let key = lookup.storage_key.as_ref();
+        key.filter(|key| key.is_arn()).map(StorageKey::as_str)
+    }
+
     /// The value that the application gets, from a stored, generated or derived one. A
     /// `localModeValue` is not encoded: the application gets it as it is.
     pub fn encode(&self, value: SecretValue) -> SecretValue {

@@ -207,6 +207,9 @@ pub enum AnnotationErrorKind {
         /// The stores that are allowed.
         allowed: String,
     },
+    /// An ARN that the operator does not allow.
+    #[error("{0} is not among the references that the policy allows; ask the operator to add it")]
+    ReferenceNotAllowed(String),
     /// A key that the entry's store does not support.
     #[error(
         "{key}= does not work with the store {store}; remove it, or use a store that supports it: {supported}"

@@ -72,11 +72,11 @@ pub mod init {
     documented! {
         /// Every `init.` annotation, in the order of the reference.
         ALL:
-        /// `false`: the webhook leaves this pod alone.
+        /// `false`: the webhook leaves this pod alone, if the policy allows it. The webhook denies anything but `true` and `false`.
         INJECT = "inject", "`true`";
         /// The prefix of every storage path.
         STORAGE_PREFIX = "storage-prefix", "the policy's, else `/`";
-        /// `true`: no store at all; `remote-then-local`: the store, then the local value; anything else: the store.
+        /// `true`: no store at all; `remote-then-local`: the store, then the local value; `false`: the store. The webhook denies anything else; `kees-init` warns of it and uses the store, as the original does.
         LOCAL_MODE = "local-mode", "the store";
         /// Where the files appear in the containers.
         MOUNT_PATH = "mount-path", "`/bsycorp-init`";
@@ -150,6 +150,8 @@ pub mod env {
         STORE = "STORE", "dynamodb";
         /// The stores that annotations may choose, by comma; `STORE` has to be one of them.
         STORES = "STORES", "`STORE` alone";
+        /// The ARNs, by comma, that annotations may name in `storageKey=`; `none`: no ARN. The webhook sets those that the policy allows.
+        REFERENCES = "REFERENCES", "every ARN";
         /// What happens if a `DYNAMIC` secret is absent: `init` creates it, `creator` waits for it, `never` ends with an error.
         CREATE = "CREATE", "init";
         /// Seconds that waiting for the stores may take in all.

@@ -3,6 +3,7 @@
 mod containers;
 mod file_mode;
 mod mount_path;
+pub(crate) mod switch;
 
 pub use containers::{ContainerNames, Order, ParseContainerNamesError, ParseOrderError};
 pub use file_mode::{FileMode, ParseFileModeError};

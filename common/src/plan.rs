@@ -12,6 +12,7 @@ use crate::{
     layout::Layout,
     locator::{Locator, Member},
     path::{StoragePath, StoragePrefix},
+    references::References,
     spec::Spec,
     store_name::StoreName,
 };
@@ -25,6 +26,8 @@ pub struct PlanSettings {
     pub store: StoreName,
     /// The stores that a pod and an entry may name, besides `store`.
     pub allowed: Vec<StoreName>,
+    /// The ARNs that an entry may name in `storageKey=`. `None` allows every ARN.
+    pub references: Option<References>,
     /// Whether a pod may use `local-mode`. If not, the annotation is an error.
     pub local_mode_allowed: bool,
     /// The files that are written.
@@ -105,7 +108,7 @@ impl Plan {
     ///
     /// # Errors
     /// All errors, sorted by annotation: those of `parsed`, and those that only show together with
-    /// the settings and the other entries: invalid paths, stores that are not allowed, keys that
+    /// the settings and the other entries: invalid paths, stores and ARNs that are not allowed, keys that
     /// work with another store only, two entries that ask for different secrets at one path or have
     /// the same file, leases outside local mode, local mode without a value, or where it is not
     /// allowed.

@@ -10,7 +10,7 @@ use strsim::osa_distance;
 /// one in shorter ones. In words of four letters another letter often makes another real word
 /// (`site` or `time` instead of `size` or `type`), so there only a letter more or two letters
 /// exchanged count, and words of fewer letters are never close.
-pub(crate) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let mut closest = None;
     for candidate in known {
         if candidate == word {

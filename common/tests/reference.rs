@@ -286,6 +286,7 @@ fn settings(parsed: &Parsed) -> PlanSettings {
         prefix: StoragePrefix::root(),
         store: StoreName::DynamoDb,
         allowed: vec![StoreName::SecretsManager],
+        references: None,
         local_mode_allowed: true,
         layout: Layout::under(
             &MountPath::default(),

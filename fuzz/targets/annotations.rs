@@ -21,6 +21,7 @@ fuzz_target!(|text: &str| {
             prefix: parsed.options.storage_prefix.clone().unwrap_or_else(StoragePrefix::root),
             store,
             allowed: StoreName::ALL.to_vec(),
+            references: None,
             local_mode_allowed: true,
             layout: Layout::under(&MountPath::default(), Format::Properties),
         };

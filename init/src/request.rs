@@ -123,6 +123,11 @@ impl Request {
         };
         errors.extend(request.missing_settings(settings));
         RunError::check(errors)?;
+        let ignored = parsed.ignored.into_iter().map(|error| Warning {
+            message: format!("{}; it is ignored", error.kind),
+            annotation: error.annotation,
+        });
+        request.warnings.extend(ignored);
         request
             .warnings
             .extend(overridden(&parsed.options, settings));
@@ -186,6 +191,7 @@ fn plan_settings(settings: &InitSettings, options: &Options) -> PlanSettings {
     let StorageSettings {
         flags: StoreFlags { store, stores, .. },
         storage_prefix,
+        references,
         local_mode,
         ..
     } = &settings.storage;
@@ -203,6 +209,7 @@ fn plan_settings(settings: &InitSettings, options: &Options) -> PlanSettings {
         prefix: prefix.cloned().unwrap_or_else(StoragePrefix::root),
         store: *store,
         allowed: stores.clone(),
+        references: references.clone(),
         local_mode_allowed: *local_mode == LocalModePolicy::Allow,
         layout: Layout {
             format: format.or(options.format).unwrap_or_default(),

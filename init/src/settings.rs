@@ -16,10 +16,10 @@ use clap::{
     Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, builder::Resettable,
 };
 use kees_common::{
-    FileMode, StoragePrefix,
+    FileMode, References, StoragePrefix,
     names::env::{
         ANNOTATIONS_FILE, AWS_CA_BUNDLE, CREATE, EMBEDDED_FILE, FILE_MODE, FORMAT, LEASES_FILE,
-        LEASES_FILE_PATH, LOCAL_MODE, POD_NAME, POD_NAMESPACE, POD_UID, RESOURCES_FILE,
+        LEASES_FILE_PATH, LOCAL_MODE, POD_NAME, POD_NAMESPACE, POD_UID, REFERENCES, RESOURCES_FILE,
         RESOURCES_FILE_PATH, RETRY_DELAY, SECRETS_FILE, SSL_CERT_FILE, STORAGE_PREFIX, STORE,
         STORES, TERMINATION_LOG, TIMEOUT,
     },
@@ -143,6 +143,9 @@ pub struct StorageSettings {
     /// The prefix of every storage path [default: the pod's, else /]
     #[arg(long, env = STORAGE_PREFIX, value_name = "PREFIX")]
     pub storage_prefix: Option<StoragePrefix>,
+    /// The ARNs, by comma, that annotations may name in storageKey=, or none [default: every ARN]
+    #[arg(long, env = REFERENCES, value_name = "ARNS")]
+    pub references: Option<References>,
     /// Whether a pod may ask for local mode
     #[arg(long, env = LOCAL_MODE, value_enum, default_value_t)]
     pub local_mode: LocalModePolicy,
@@ -367,6 +370,7 @@ impl Default for InitSettings {
             storage: StorageSettings {
                 flags: StoreFlags::default(),
                 storage_prefix: None,
+                references: None,
                 local_mode: LocalModePolicy::default(),
                 create: CreatePolicy::default(),
                 timeout: Timeout::nearest(Duration::from_mins(1)),

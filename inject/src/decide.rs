@@ -12,7 +12,13 @@ use crate::{
         reconcile::Existing, security_context::FileOwner, write,
     },
     pod::{container::ContainerView, limits::is_too_large, view::PodView},
-    policy::{effective::EffectivePolicy, template::Subject},
+    policy::{
+        apply::{apply, check_opt_out},
+        evaluation::AnnotatedPod,
+        result::PolicyResult,
+        rule::Rule,
+        template::Subject,
+    },
     settings::InjectSettings,
 };
 
@@ -25,6 +31,8 @@ pub enum Decision {
         reason: SkipReason,
         /// What the pod author should know.
         warnings: Vec<String>,
+        /// What the policy decided, if there is a policy file and it applies to the pod.
+        policy: Option<PolicyResult>,
     },
     /// The pod is denied.
     Deny {
@@ -32,6 +40,8 @@ pub enum Decision {
         errors: Vec<PodError>,
         /// What the pod author should know.
         warnings: Vec<String>,
+        /// What the policy decided, if there is a policy file and it applies to the pod.
+        policy: Option<PolicyResult>,
     },
     /// The pod is injected.
     Patch {
@@ -39,7 +49,18 @@ pub enum Decision {
         operations: Operations,
         /// What the pod author should know.
         warnings: Vec<String>,
+        /// What the policy decided, if there is a policy file and it applies to the pod.
+        policy: Option<PolicyResult>,
     },
+}
+
+impl Decision {
+    /// What the policy decided, if there is a policy file and it applies to the pod.
+    pub fn policy(&self) -> Option<&PolicyResult> {
+        let (Self::Skip { policy, .. } | Self::Deny { policy, .. } | Self::Patch { policy, .. }) =
+            self;
+        policy.as_ref()
+    }
 }
 
 /// Why a pod is not injected.
@@ -95,24 +116,40 @@ pub(crate) fn decide_and_list(
     namespace: &str,
     settings: &InjectSettings,
 ) -> (Decision, EntryList) {
+    let subject = Subject {
+        cluster: settings.cluster.as_deref(),
+        namespace,
+        service_account: pod.service_account(),
+    };
+    let rule = settings.policy.rule(subject);
     let mut findings = Findings::default();
-    let outcome = check(pod, namespace, settings, &mut findings);
-    if settings.policy.strict {
+    let outcome = check(pod, subject, rule, settings, &mut findings);
+    if rule.denies_warnings() {
         findings.deny_warnings();
     }
     let Findings {
         errors,
         warnings,
         entries,
+        policy,
     } = findings;
     let warnings = warnings.iter().map(ToString::to_string).collect();
     let decision = match outcome {
-        Some(Outcome::Skip(reason)) if errors.is_empty() => Decision::Skip { reason, warnings },
+        Some(Outcome::Skip(reason)) if errors.is_empty() => Decision::Skip {
+            reason,
+            warnings,
+            policy,
+        },
         Some(Outcome::Patch(operations)) if errors.is_empty() => Decision::Patch {
             operations,
             warnings,
+            policy,
         },
-        _ => Decision::Deny { errors, warnings },
+        _ => Decision::Deny {
+            errors,
+            warnings,
+            policy,
+        },
     };
     (decision, entries)
 }
@@ -125,29 +162,39 @@ enum Outcome {
 /// Runs all checks. Returns `None` only if it adds an error.
 fn check(
     pod: &PodView<'_>,
-    namespace: &str,
+    subject: Subject<'_>,
+    rule: &Rule,
     settings: &InjectSettings,
     findings: &mut Findings,
 ) -> Option<Outcome> {
-    if let Some(reason) = skip_reason(pod, &settings.domain) {
-        warn_of_skip(reason, pod, &settings.domain, findings);
+    let domain = &settings.domain;
+    let entries = pod.annotations().filter(|(key, _)| is_entry(key, domain));
+    let entries = entries.count();
+    if let Some(reason) = skip_reason(pod, entries, domain) {
+        warn_of_skip(reason, pod, domain, findings);
+        if reason == SkipReason::OptedOut {
+            check_opt_out(rule, domain, findings);
+        }
         return Some(Outcome::Skip(reason));
     }
     if is_too_large(pod, findings) {
         return None;
     }
     let existing = InitContainer::find(pod, settings);
-    let parsed = Parsed::from_annotations(&settings.domain, pod.annotations());
+    let parsed = Parsed::from_annotations(domain, pod.annotations());
     findings
         .warnings
         .extend(parsed.warnings.iter().map(PodWarning::from));
-    let subject = Subject {
-        cluster: settings.cluster.as_deref(),
-        namespace,
-        service_account: pod.service_account(),
-    };
+    let ignored = parsed.ignored.iter().cloned();
+    findings.errors.extend(ignored.map(PodError::from));
     let wired = existing.wired_by_hand(pod);
-    let policy = EffectivePolicy::new(subject, settings, &parsed, wired, findings);
+    let annotated = AnnotatedPod {
+        subject,
+        parsed: &parsed,
+        entries,
+        wired,
+    };
+    let policy = apply(annotated, rule, settings, findings);
     if wired.is_some() {
         return Some(Outcome::Skip(SkipReason::WiredByHand));
     }
@@ -155,7 +202,7 @@ fn check(
     let injected = existing.injected();
     let placement = Placement::new(pod, &parsed, settings, injected, findings);
     let identity = Identity::new(pod, options, settings, injected, findings);
-    let (policy, placement) = (policy?, placement?);
+    let placement = placement?;
     let owner = FileOwner::new(pod, &placement.targets, settings.run_as);
     warn_of_narrow_mode(&parsed, owner, findings);
     if !findings.errors.is_empty() {
@@ -188,15 +235,17 @@ fn operations<'a>(
         .ok()
 }
 
-fn skip_reason(pod: &PodView<'_>, domain: &Domain) -> Option<SkipReason> {
-    let is_entry = |(key, _): (&str, &str)| {
-        matches!(
-            domain.split(key),
-            Some((Word::Secret | Word::Resource | Word::Lease, _))
-        )
-    };
+/// Whether the key of an annotation asks for a value.
+fn is_entry(key: &str, domain: &Domain) -> bool {
+    matches!(
+        domain.split(key),
+        Some((Word::Secret | Word::Resource | Word::Lease, _))
+    )
+}
+
+fn skip_reason(pod: &PodView<'_>, entries: usize, domain: &Domain) -> Option<SkipReason> {
     // The values are compared exactly, as in the `matchConditions`.
-    if !pod.annotations().any(is_entry) && !pod.metadata.annotations.is_too_large() {
+    if entries == 0 && !pod.metadata.annotations.is_too_large() {
         Some(SkipReason::NotAnnotated)
     } else if pod.annotation(&domain.init(init::INJECT)) == Some("false") {
         Some(SkipReason::OptedOut)

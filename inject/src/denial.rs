@@ -46,6 +46,9 @@ impl DenialReason {
     }
 
     fn of_error(error: &PodError) -> Self {
+        if error.is_of_policy() {
+            return Self::Policy;
+        }
         let PodError::Pod { kind, .. } = error else {
             return Self::Annotation;
         };
@@ -54,12 +57,6 @@ impl DenialReason {
             | PodErrorKind::ListTooLong { .. }
             | PodErrorKind::TooManyMounts { .. }
             | PodErrorKind::NameTooLong { .. } => Self::Size,
-            PodErrorKind::NoRule { .. }
-            | PodErrorKind::NoPrefix { .. }
-            | PodErrorKind::PrefixDenied { .. }
-            | PodErrorKind::PrefixMissing { .. }
-            | PodErrorKind::Template(_)
-            | PodErrorKind::ReferenceDenied { .. } => Self::Policy,
             PodErrorKind::DeniedWarning(_) => Self::Strict,
             _ => Self::Pod,
         }

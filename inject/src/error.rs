@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kees_common::AnnotationError;
+use kees_common::{AnnotationError, AnnotationErrorKind};
 
 use crate::policy::template::FillTemplateError;
 
@@ -23,6 +23,37 @@ pub enum PodError {
 }
 
 impl PodError {
+    /// Whether the policy denies what the pod asks for. Otherwise the pod cannot work.
+    pub(crate) fn is_of_policy(&self) -> bool {
+        match self {
+            Self::Annotation(error) => matches!(
+                error.kind,
+                AnnotationErrorKind::StoreNotAllowed { .. }
+                    | AnnotationErrorKind::ReferenceNotAllowed(_)
+                    | AnnotationErrorKind::LocalModeDenied
+            ),
+            Self::Pod { kind, .. } => matches!(
+                kind,
+                PodErrorKind::NoRule { .. }
+                    | PodErrorKind::NoPrefix { .. }
+                    | PodErrorKind::PrefixDenied { .. }
+                    | PodErrorKind::PrefixMissing { .. }
+                    | PodErrorKind::Template(_)
+                    | PodErrorKind::TooManyEntries { .. }
+                    | PodErrorKind::TooManyKeys { .. }
+                    | PodErrorKind::OptOutDenied
+            ),
+        }
+    }
+
+    /// The annotation or field.
+    pub(crate) fn place(&self) -> Place {
+        match self {
+            Self::Annotation(error) => Place::annotation(&error.annotation),
+            Self::Pod { place, .. } => place.clone(),
+        }
+    }
+
     /// The field of the pod, as in `status.details.causes`.
     pub fn field(&self) -> String {
         match self {
@@ -157,12 +188,34 @@ pub enum PodErrorKind {
     /// The template of the rule cannot be filled in for the pod.
     #[error(transparent)]
     Template(#[from] FillTemplateError),
-    /// An ARN that the rule does not list.
-    #[error("{arn} is not among the references that the policy allows; ask the operator to add it")]
-    ReferenceDenied {
-        /// The ARN.
-        arn: String,
+    /// More entries than the rule allows.
+    #[error(
+        "the pod asks for {count} values, and the policy allows {limit}; use several pods, or ask the \
+         operator to raise maxEntries"
+    )]
+    TooManyEntries {
+        /// The entries of the pod.
+        count: usize,
+        /// `maxEntries` of the rule.
+        limit: usize,
     },
+    /// More RSA and GPG keys than the rule allows.
+    #[error(
+        "the pod asks for {count} RSA and GPG keys, and the policy allows {limit}; use type=EC or \
+         type=ED25519, or ask the operator to raise maxKeys"
+    )]
+    TooManyKeys {
+        /// The keys of the pod.
+        count: usize,
+        /// `maxKeys` of the rule.
+        limit: usize,
+    },
+    /// The rule does not allow that a pod opts out.
+    #[error(
+        "the policy does not allow a pod to opt out; remove this annotation, or those that ask for \
+         values"
+    )]
+    OptOutDenied,
     /// A container or volume has a name that the injection needs.
     #[error("the name {name} is reserved for kees; rename it")]
     NameReserved {

@@ -8,6 +8,7 @@ use kees_common::Warning;
 use crate::{
     audit::EntryList,
     error::{Place, PodError, PodErrorKind},
+    policy::result::{PolicyOutcome, PolicyResult},
 };
 
 /// The most errors that are collected. A response lists fewer, and errors take memory.
@@ -20,6 +21,8 @@ pub(crate) struct Findings {
     pub(crate) warnings: Vec<PodWarning>,
     /// What the pod asks for, for the audit log.
     pub(crate) entries: EntryList,
+    /// What the policy decided, if it was asked.
+    pub(crate) policy: Option<PolicyResult>,
 }
 
 impl Findings {
@@ -39,8 +42,17 @@ impl Findings {
         self.warnings.push(PodWarning { place, message });
     }
 
-    /// Makes each warning an error.
+    /// Makes an error of the policy a warning, for the mode `warn`.
+    pub(crate) fn warn_of_error(&mut self, error: &PodError) {
+        let message = format!("the policy would deny this: {}", error.message());
+        self.warn(error.place(), message);
+    }
+
+    /// Makes each warning an error. If there is one, the policy denies the pod.
     pub(crate) fn deny_warnings(&mut self) {
+        if let (Some(policy), false) = (&mut self.policy, self.warnings.is_empty()) {
+            policy.outcome = PolicyOutcome::Denied;
+        }
         for PodWarning { place, message } in std::mem::take(&mut self.warnings) {
             self.error(place, PodErrorKind::DeniedWarning(message));
         }

@@ -51,6 +51,7 @@ pub use pod::{
 };
 pub use policy::{
     file::{ParsePolicyError, Policy},
+    result::{PolicyOutcome, PolicyResult},
     template::{FillTemplateError, ParseTemplateError, PrefixTemplate},
 };
 pub use review::{
@@ -58,8 +59,9 @@ pub use review::{
     review,
 };
 pub use settings::{
-    InjectSettings, ParseImageExpressionError, ParsePullPolicyError, ParseRunAsError, PullPolicy,
-    RunAs, SettingsError, WiredImage,
+    ImageRepository, InjectSettings, ParseImageExpressionError, ParseImageRepositoryError,
+    ParsePullPolicyError, ParseRunAsError, ParseSkipContainersError, PullPolicy, RunAs,
+    SettingsError, SkipContainers, WiredImage,
 };
 
 /// The name of the init container that is injected.

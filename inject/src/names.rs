@@ -8,16 +8,15 @@ pub(crate) const CONTAINER: &str = "kees-init";
 pub(crate) const PODINFO: &str = "kees-podinfo";
 /// The volume that holds the files.
 pub(crate) const SECRETS: &str = "kees-secrets";
-/// The empty volume that is mounted in place of the ServiceAccount's token.
-pub(crate) const NO_TOKEN: &str = "kees-no-token";
-/// The three volumes, in the order in which they are added.
-pub(crate) const VOLUMES: [&str; 3] = [PODINFO, SECRETS, NO_TOKEN];
+/// Both volumes, in the order in which they are added.
+pub(crate) const VOLUMES: [&str; 2] = [PODINFO, SECRETS];
 
 /// The folder in which the init container finds the annotations.
 pub(crate) const PODINFO_PATH: &str = "/podinfo";
 /// The file of the annotations: the default of `ANNOTATIONS_FILE`.
 pub(crate) const PODINFO_FILE: &str = "/podinfo/annotations";
-/// The folder in which the ServiceAccount admission plugin mounts a token.
+/// The folder in which the ServiceAccount admission plugin mounts a token, unless something else
+/// is mounted there.
 pub(crate) const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// The variables that are decided for each pod. An operator cannot set them.
@@ -34,6 +33,7 @@ pub(crate) const DECIDED_VARIABLES: &[&str] = &[
     env::LEASES_FILE_PATH,
     env::STORE,
     env::STORES,
+    env::REFERENCES,
     env::CREATE,
     env::FORMAT,
     env::FILE_MODE,

@@ -1,5 +1,6 @@
 //! The parts of a pod that the decision reads, and the rules of Kubernetes about them.
 
+pub(crate) mod affinity;
 pub(crate) mod annotations;
 pub(crate) mod container;
 pub(crate) mod env;

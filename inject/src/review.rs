@@ -121,6 +121,7 @@ fn decision<'p, O>(
         let decision = Decision::Skip {
             reason: SkipReason::NotPodCreation,
             warnings: Vec::new(),
+            policy: None,
         };
         let namespace = namespace.unwrap_or_default();
         return Ok(ReviewResponse::new(

@@ -1,7 +1,9 @@
 //! The operator's settings: everything that the decision needs besides the pod.
 
 mod image;
+mod init_image;
 mod run_as;
+mod skip_containers;
 
 use std::collections::BTreeMap;
 
@@ -9,12 +11,14 @@ use kees_common::{Domain, StoreName, names::env};
 
 pub use self::{
     image::{ParseImageExpressionError, ParsePullPolicyError, PullPolicy, WiredImage},
+    init_image::{ImageRepository, ParseImageRepositoryError},
     run_as::{ParseRunAsError, RunAs},
+    skip_containers::{ParseSkipContainersError, SkipContainers},
 };
 use crate::{
     names::DECIDED_VARIABLES,
     pod::{quantity::Quantity, resources::Resources},
-    policy::file::Policy,
+    policy::{file::Policy, template::is_subdomain},
 };
 
 /// The operator's settings. [`InjectSettings::new`] returns the defaults.
@@ -26,10 +30,14 @@ pub struct InjectSettings {
     pub domain: Domain,
     /// The image of the init container.
     pub init_image: String,
+    /// The repositories to which another webhook may change the image of the init container.
+    pub init_image_mirrors: Vec<ImageRepository>,
     /// `imagePullPolicy` of the init container. If absent, Kubernetes uses its default.
     pub image_pull_policy: Option<PullPolicy>,
     /// The images, other than `kees-init`, of init containers that are wired by hand.
     pub wired_image: WiredImage,
+    /// The containers that read no files unless the pod names them.
+    pub skip_containers: SkipContainers,
     /// The cluster's name, for `{cluster}` in the policy.
     pub cluster: Option<String>,
     /// The store of a pod that names none.
@@ -58,8 +66,10 @@ impl InjectSettings {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             domain: Domain::default(),
             init_image: init_image.into(),
+            init_image_mirrors: Vec::new(),
             image_pull_policy: None,
             wired_image: WiredImage::default(),
+            skip_containers: SkipContainers::default(),
             cluster: None,
             store: StoreName::default(),
             stores: Vec::new(),
@@ -94,8 +104,14 @@ impl InjectSettings {
                 errors.push(SettingsError::VariableName(name));
             }
         }
-        if self.policy.uses_cluster() && self.cluster.is_none() {
-            errors.push(SettingsError::NoCluster);
+        match &self.cluster {
+            _ if !self.policy.uses_cluster() => {}
+            None => errors.push(SettingsError::NoCluster),
+            Some(name) if !is_subdomain(name) => {
+                let name = name.escape_debug().to_string();
+                errors.push(SettingsError::ClusterName(name));
+            }
+            Some(_) => {}
         }
         for store in self.policy.stores() {
             if !stores().any(|known| known == store) {
@@ -107,6 +123,11 @@ impl InjectSettings {
             errors.push(SettingsError::RequestAboveLimit);
         }
         errors
+    }
+
+    /// Whether an image is the init container's, as it is or as another webhook changed it.
+    pub(crate) fn is_init_image(&self, image: &str) -> bool {
+        init_image::is_same_image(&self.init_image, &self.init_image_mirrors, image)
     }
 
     /// Whether the operator sets this variable of the init container.
@@ -138,6 +159,12 @@ pub enum SettingsError {
     /// A template of the policy cannot be filled in.
     #[error("the policy uses {{cluster}}, and the cluster has no name; give --cluster")]
     NoCluster,
+    /// A template of the policy cannot be filled in with this name.
+    #[error(
+        "the policy uses {{cluster}}, and '{0}' cannot be part of a storage prefix; give --cluster a \
+         DNS name in lower case"
+    )]
+    ClusterName(String),
     /// The policy allows a store that the flags do not.
     #[error("the policy allows the store {0}, which is not among --store and --stores")]
     StoreNotEnabled(StoreName),

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathB
 
 use clap::Parser;
 use kees_common::names::env;
-use kees_inject::{Amounts, InjectSettings, PullPolicy, Quantity, Resources, RunAs, WiredImage};
+use kees_inject::{
+    Amounts, ImageRepository, InjectSettings, PullPolicy, Quantity, Resources, RunAs,
+    SkipContainers, WiredImage,
+};
 use kees_settings::{
     AwsFlags, DAY, DomainFlags, InitEnvFlags, LogFlags, Seconds, StoreFlags, Variable,
 };
@@ -118,6 +121,10 @@ struct InjectArgs {
     /// The image of the init container.
     #[arg(long, env, value_name = "REFERENCE")]
     init_image: String,
+    /// Repositories, by comma, to which another webhook may change the image, keeping its tag or
+    /// pinning it by digest. Its own repository pinned by digest is always kept.
+    #[arg(long, env, value_delimiter = ',', value_name = "REPOSITORIES")]
+    init_image_mirrors: Vec<ImageRepository>,
     /// Its `imagePullPolicy`: `Always`, `IfNotPresent` or `Never` [default: that of Kubernetes]
     #[arg(long, env, value_name = "POLICY")]
     image_pull_policy: Option<PullPolicy>,
@@ -125,6 +132,10 @@ struct InjectArgs {
     /// is not injected. An image named kees-init always counts as such.
     #[arg(long, env, value_name = "EXPRESSION")]
     wired_image: Option<WiredImage>,
+    /// Names and globs, by comma, of the containers that get no files unless the pod names them, or
+    /// none.
+    #[arg(long, env, default_value_t, value_name = "GLOBS")]
+    skip_containers: SkipContainers,
     #[command(flatten)]
     domain: DomainFlags,
     /// The cluster's name, for {cluster} in the policy.
@@ -330,8 +341,10 @@ fn namespace_of_pod() -> Option<String> {
 fn settings(inject: InjectArgs, store: StoreArgs) -> InjectSettings {
     let InjectArgs {
         init_image,
+        init_image_mirrors,
         image_pull_policy,
         wired_image,
+        skip_containers,
         domain: DomainFlags { annotation_domain },
         cluster,
         volume_size,
@@ -383,8 +396,10 @@ fn settings(inject: InjectArgs, store: StoreArgs) -> InjectSettings {
     );
     InjectSettings {
         domain: annotation_domain,
+        init_image_mirrors,
         image_pull_policy,
         wired_image: wired_image.unwrap_or_default(),
+        skip_containers,
         cluster,
         store,
         stores,

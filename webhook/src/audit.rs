@@ -21,6 +21,7 @@ pub(crate) fn log(response: &ReviewResponse, took: Duration) {
         namespace,
         uid,
         audit,
+        policy,
     } = response;
     let Audit {
         user,
@@ -46,6 +47,8 @@ pub(crate) fn log(response: &ReviewResponse, took: Duration) {
         entries = present(entries),
         outcome = outcome.as_str(),
         reason = present(reason),
+        rule = policy.as_ref().and_then(|policy| policy.rule.as_deref()),
+        policy = policy.as_ref().map(|policy| policy.outcome.as_str()),
         errors,
         warnings,
         dry_run,

@@ -50,7 +50,7 @@ impl Server {
     pub async fn bind(mut config: Config) -> Result<Self, WebhookError> {
         let policy = match config.policy.take() {
             Some(file) => {
-                let (reload, loaded) = Reload::first(file)?;
+                let (reload, loaded) = Reload::first(file.checked_with(&config.settings))?;
                 config.settings.policy = loaded.policy;
                 Some((reload, loaded.sha256))
             }

@@ -125,9 +125,48 @@ fn the_example_is_admitted_if_the_policy_allows_local_mode() {
     let ended = folder
         .kees(&["lint", "--policy", "open.yaml", example])
         .succeeded();
+    assert!(
+        ended
+            .stdout
+            .ends_with("\n2 annotated workloads: 2 admitted, 0 denied; 0 errors, 0 warnings\n"),
+        "{}",
+        ended.all()
+    );
+}
+
+#[test]
+fn with_a_policy_the_rule_of_each_pod_is_named() {
+    let folder = Folder::with(
+        "kind: Pod\nmetadata: {name: a, namespace: a, annotations: {secret.bsycorp.com/x: 'kind=DYNAMIC,type=UUID'}}\nspec: {containers: [{name: app}]}\n---\n\
+         kind: Pod\nmetadata: {name: b, namespace: b, annotations: {secret.bsycorp.com/x: 'kind=DYNAMIC,type=UUID'}}\nspec: {containers: [{name: app}]}\n---\n\
+         kind: Pod\nmetadata: {name: c, namespace: c, annotations: {secret.bsycorp.com/x: 'kind=DYNAMIC,type=UUID'}}\nspec: {containers: [{name: app}]}\n---\n\
+         kind: Pod\nmetadata: {name: plain, namespace: a}\nspec: {containers: [{name: app}]}\n",
+    );
+    folder.write(
+        "policy.yaml",
+        "rules: [{name: first, namespaces: [a], storagePrefix: /a}, {namespaces: [b], mode: warn}]",
+    );
+    let ended = folder.kees(&["lint", "--policy", "policy.yaml", "web.yaml"]);
+    assert_eq!(ended.status, 65, "{}", ended.all());
+    for line in [
+        "web.yaml:1: Pod a/a: policy: rule first allows it\n",
+        "web.yaml:5: Pod b/b: policy: rule 2 would deny it, but only warns\n",
+        "web.yaml:9: Pod c/c: policy: no rule applies, so the policy denies it\n",
+    ] {
+        assert!(ended.stdout.contains(line), "{}", ended.all());
+    }
+    let flags = ["lint", "--output", "json", "--policy", "policy.yaml"];
+    let ended = folder.kees(&[&flags[..], &["web.yaml"]].concat());
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let rules: Vec<_> = report["rules"].as_array().unwrap().iter().collect();
+    assert_eq!(rules.len(), 3);
     assert_eq!(
-        ended.stdout,
-        "2 annotated workloads: 2 admitted, 0 denied; 0 errors, 0 warnings\n"
+        (&rules[0]["rule"], &rules[0]["outcome"]),
+        (&"first".into(), &"allowed".into())
+    );
+    assert_eq!(
+        (&rules[2]["rule"], &rules[2]["outcome"]),
+        (&serde_json::Value::Null, &"denied".into())
     );
 }
 

@@ -8,6 +8,7 @@ use crate::{
     encoding::Encoding,
     entry::{Entry, Lookup, Secret, Source, StorageKey},
     error::{AnnotationError, AnnotationErrorKind},
+    excerpt::excerpt,
     field::Field,
     locator::{Locator, Member},
     names::{init, keys},
@@ -321,6 +322,17 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// Checks that the operator allows the ARN of a value that is only read.
+    fn check_reference(&self, arn: &StorageKey) -> Result<(), AnnotationErrorKind> {
+        let references = self.settings.references.as_ref();
+        if self.is_local_only() || references.is_none_or(|arns| arns.allow(arn.as_str())) {
+            return Ok(());
+        }
+        Err(AnnotationErrorKind::ReferenceNotAllowed(excerpt(
+            arn.as_str(),
+        )))
+    }
+
     /// Where a value is that is only read. `name` is its place where `storageKey=` is absent.
     fn locator(
         &self,
@@ -331,6 +343,12 @@ impl Planner<'_> {
         name: &str,
     ) -> Result<Locator, AnnotationErrorKind> {
         self.check_keys(store, lookup)?;
+        if let Some(key) = &lookup.storage_key
+            && store.takes_arns()
+            && key.is_arn()
+        {
+            self.check_reference(key)?;
+        }
         let at = |suffix: &str| match &lookup.storage_key {
             Some(key) if store.takes_arns() && key.is_arn() => StoragePath::arn(key.as_str())
                 .map_err(|reason| AnnotationErrorKind::path(key.as_str(), reason)),

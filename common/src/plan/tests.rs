@@ -10,6 +10,7 @@ fn settings(store: StoreName) -> PlanSettings {
         prefix: "/dev/team".parse().unwrap(),
         store,
         allowed: vec![StoreName::DynamoDb, StoreName::SecretsManager],
+        references: None,
         local_mode_allowed: true,
         layout: Layout::under(&MountPath::default(), Format::Properties),
     }

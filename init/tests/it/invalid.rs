@@ -115,6 +115,46 @@ fn local_mode_can_be_denied() {
 }
 
 #[test]
+fn an_arn_is_one_of_those_that_are_allowed() {
+    const ARN: &str = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf";
+    let mut pod = Pod::new();
+    let value = format!("kind=REFERENCE,store=secretsmanager,storageKey={ARN}");
+    pod.settings.storage.flags.stores = vec![StoreName::DynamoDb, StoreName::SecretsManager];
+    for (references, is_allowed) in [
+        (None, true),
+        (Some("none".to_owned()), false),
+        (Some(format!("{ARN}x,arn:aws:secretsmanager:::b")), false),
+        (Some(format!("arn:aws:secretsmanager:::b,{ARN}")), true),
+    ] {
+        pod.settings.storage.references = references.map(|text| text.parse().unwrap());
+        let request = pod.request(&[("secret/p", &value)]);
+        assert_eq!(request.is_ok(), is_allowed);
+        if let Err(error) = request {
+            assert_eq!(error.exit(), Exit::Data);
+            let message = format!("secret.bsycorp.com/p: {ARN} is not among the references");
+            assert!(error.to_string().contains(&message), "{error}");
+        }
+    }
+    // Without a store, in local mode, nothing is read.
+    pod.settings.storage.references = Some("none".parse().unwrap());
+    let value = format!("{value},localModeValue=YQ==");
+    pod.request(&[("secret/p", &value), ("init/local-mode", "true")])
+        .unwrap();
+}
+
+#[test]
+fn an_unknown_word_of_local_mode_is_the_store_as_in_the_original_with_a_warning() {
+    let pod = Pod::new();
+    let annotations = [("secret/p", PASSWORD), ("init/local-mode", "True")];
+    let request = pod.request(&annotations).unwrap();
+    assert_eq!(request.stores().len(), 1);
+    let warnings: Vec<_> = request.warnings().iter().map(ToString::to_string).collect();
+    let expected = "init.bsycorp.com/local-mode: local-mode=True is wrong; use \"true\", \"false\" or \
+                    remote-then-local, in lower case; it is ignored";
+    assert_eq!(warnings, [expected]);
+}
+
+#[test]
 fn a_store_is_one_of_those_that_are_allowed() {
     let mut pod = Pod::new();
     let annotations = [("secret/p", "kind=REFERENCE,store=secretsmanager")];

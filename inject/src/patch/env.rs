@@ -130,6 +130,10 @@ fn allowed<'a>(policy: &EffectivePolicy<'_>) -> impl Iterator<Item = Variable<'a
     [
         Some(Variable::literal(variables::STORE, policy.store.as_str())),
         Some(Variable::literal(variables::STORES, stores.join(","))),
+        Some(Variable::literal(
+            variables::REFERENCES,
+            policy.references.to_string(),
+        )),
         Some(Variable::literal(variables::CREATE, policy.create.as_str())),
         prefix,
         Some(Variable::literal(variables::LOCAL_MODE, local_mode)),

@@ -13,7 +13,7 @@ use crate::{
         security_context::{FileOwner, SecurityContext},
         volumes::{Volume, volumes},
     },
-    pod::{container::ContainerRef, qos, view::PodView},
+    pod::{container::ContainerRef, qos, text::Text, view::PodView},
     policy::effective::EffectivePolicy,
     settings::InjectSettings,
 };
@@ -26,7 +26,7 @@ pub(crate) struct Injection<'a> {
     pub(crate) position: usize,
     pub(crate) container: InitContainer<'a>,
     /// In the order of [`names::VOLUMES`].
-    pub(crate) volumes: [Volume<'a>; 3],
+    pub(crate) volumes: [Volume<'a>; 2],
     /// The containers that read the files.
     pub(crate) targets: Vec<ContainerRef>,
     /// The mount of the files in each target.
@@ -56,7 +56,7 @@ impl<'a> Injection<'a> {
         let resources = qos::resources(pod, injected, position, policy.resources);
         let container = InitContainer {
             name: names::CONTAINER.into(),
-            image: settings.init_image.as_str().into(),
+            image: image(pod, injected, settings),
             image_pull_policy: settings.image_pull_policy,
             env: env(settings, options, policy, &path, mode, identity),
             resources: resources.into(),
@@ -78,13 +78,25 @@ impl<'a> Injection<'a> {
     }
 }
 
+/// The operator's image, or that of the existing container if another webhook pinned it by digest or
+/// replaced it by a mirror of the operator.
+fn image<'a>(pod: &PodView<'_>, injected: Option<usize>, settings: &'a InjectSettings) -> Text<'a> {
+    let existing = injected.and_then(|index| pod.spec.init_containers.get(index));
+    let image = existing.and_then(|container| container.image.as_deref());
+    match image.filter(|image| settings.is_init_image(image)) {
+        Some(same) => same.to_owned().into(),
+        None => settings.init_image.as_str().into(),
+    }
+}
+
 fn init_container_mounts<'a>(path: &str, identity: &Identity<'a>) -> Vec<VolumeMount<'a>> {
     let mut mounts = Vec::with_capacity(5);
     mounts.extend([
         VolumeMount::read_only(names::PODINFO, names::PODINFO_PATH),
         VolumeMount::writable(names::SECRETS, path.to_owned()),
-        // In place of the ServiceAccount's token, which the init container does not need.
-        VolumeMount::read_only(names::NO_TOKEN, names::TOKEN_PATH),
+        // In place of the ServiceAccount's token, which the init container does not need. It is no
+        // volume of its own: an emptyDir could keep the autoscaler from removing the node.
+        VolumeMount::read_only(names::PODINFO, names::TOKEN_PATH),
     ]);
     let of_identity = identity.mounts.iter();
     mounts.extend(of_identity.map(|(volume, path)| VolumeMount::read_only(*volume, *path)));

@@ -58,7 +58,7 @@ impl Check<'_> {
     fn init_container(&mut self) {
         for (volume, at) in [
             (names::PODINFO, names::PODINFO_PATH),
-            (names::NO_TOKEN, names::TOKEN_PATH),
+            (names::PODINFO, names::TOKEN_PATH),
         ] {
             if overlap(at, self.path) {
                 self.error(PodErrorKind::PathMounted {

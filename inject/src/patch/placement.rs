@@ -95,19 +95,39 @@ impl Placer<'_> {
     }
 
     /// The containers that read the files: those that the pod names, or else all that run after
-    /// the init container. In a pod that is already injected, the first call has decided it: those
+    /// the init container and that the operator does not skip. In a pod that is already injected, the first call has decided it: those
     /// that have the mount.
     fn targets(&mut self, position: Option<usize>) -> Vec<ContainerRef> {
         if let Some(names) = &self.parsed.options.containers {
             return self.named(names, position);
         }
         let all = self.pod.other_containers(self.injected);
+        let skipped = &self.settings.skip_containers;
         let targets: Vec<_> = match self.injected {
             Some(_) => all.filter(|(_, c)| c.mounts(names::SECRETS)).collect(),
             None if is_invalid(self.parsed, init::CONTAINERS) => Vec::new(),
-            None => all.filter(|(at, _)| runs_after(*at, position)).collect(),
+            None => all
+                .filter(|(at, c)| runs_after(*at, position) && !skipped.matches(&c.name))
+                .collect(),
         };
-        targets.into_iter().map(|(at, _)| at).collect()
+        let targets: Vec<_> = targets.into_iter().map(|(at, _)| at).collect();
+        let mut containers = self.pod.spec.containers.iter();
+        if targets.is_empty()
+            && self.injected.is_none()
+            && containers.any(|container| skipped.matches(&container.name))
+        {
+            self.warn_of_no_targets();
+        }
+        targets
+    }
+
+    fn warn_of_no_targets(&mut self) {
+        let option = self.settings.domain.init(init::CONTAINERS);
+        let message = format!(
+            "no container gets the files, because the operator skips containers of these names; name \
+             those that need them in {option}"
+        );
+        self.findings.warn(Place::field("spec.containers"), message);
     }
 
     fn named(&mut self, names: &ContainerNames, position: Option<usize>) -> Vec<ContainerRef> {

@@ -37,7 +37,7 @@ pub(crate) struct Existing<'a> {
     index: usize,
     container: &'a str,
     /// In the order of [`names::VOLUMES`], each with its index.
-    volumes: [Option<(usize, &'a str)>; 3],
+    volumes: [Option<(usize, &'a str)>; names::VOLUMES.len()],
 }
 
 impl<'a> Existing<'a> {

@@ -36,7 +36,7 @@ pub(crate) struct Volume<'a> {
 }
 
 /// The volumes in the order of [`names::VOLUMES`]. `size` is the size limit of the files.
-pub(crate) fn volumes(size: &Quantity) -> [Volume<'static>; 3] {
+pub(crate) fn volumes(size: &Quantity) -> [Volume<'static>; 2] {
     let annotations = DownwardApiFile {
         path: "annotations".into(),
         field_ref: FieldRef::new("metadata.annotations"),
@@ -57,12 +57,7 @@ pub(crate) fn volumes(size: &Quantity) -> [Volume<'static>; 3] {
             size_limit: Some(size.clone()),
         }),
     };
-    let no_token = Volume {
-        name: names::NO_TOKEN.into(),
-        downward_api: None,
-        empty_dir: Some(EmptyDir::default()),
-    };
-    [podinfo, secrets, no_token]
+    [podinfo, secrets]
 }
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The fields of a container that the decision reads.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -109,6 +109,8 @@ pub(crate) struct SecurityContextView {
     pub(crate) run_as_group: Option<i64>,
     #[serde(deserialize_with = "integer")]
     pub(crate) fs_group: Option<i64>,
+    /// Only a Windows pod has them.
+    pub(crate) windows_options: Option<IgnoredAny>,
 }
 
 /// Requests and limits of a container or of the pod.

@@ -29,7 +29,7 @@ pub(crate) fn resources(
     } else if others.iter().all(is_guaranteed) {
         others.guaranteed(configured)
     } else {
-        configured.clone()
+        others.burstable(configured)
     }
 }
 
@@ -58,6 +58,21 @@ impl<'p, 'a> Others<'p, 'a> {
 
     fn iter(&self) -> impl Iterator<Item = &'p ContainerView<'a>> {
         self.init.iter().copied().chain(self.app)
+    }
+
+    /// The configured resources. If every other container has a CPU limit, a quota probably asks for
+    /// one, so the injected container has one too: the largest that does not increase the sum.
+    fn burstable(&self, configured: &Resources) -> Resources {
+        let mut resources = configured.clone();
+        let limited = |container| limit(container, |amounts| amounts.cpu.as_ref()) > 0;
+        let Resources { requests, limits } = &mut resources;
+        if limits.cpu.is_none() && self.iter().all(limited) {
+            limits.cpu = self.largest(|amounts| amounts.cpu.as_ref());
+            if limits.cpu.is_some() && requests.cpu > limits.cpu {
+                requests.cpu.clone_from(&limits.cpu);
+            }
+        }
+        resources
     }
 
     /// Requests equal limits. The CPU is the largest limit of a container that does not increase

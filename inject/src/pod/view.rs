@@ -9,6 +9,7 @@ use crate::{
         object::{Object, nullable, object},
     },
     pod::{
+        affinity::AffinityView,
         annotations::Annotations,
         container::{
             ContainerList, ContainerRef, ContainerView, ResourcesView, SecurityContextView,
@@ -117,9 +118,22 @@ impl<'a> PodView<'a> {
 
     /// Whether the pod runs on Windows nodes.
     pub(crate) fn is_windows(&self) -> bool {
-        [&self.spec.os.name, &self.spec.node_selector.os]
-            .into_iter()
-            .any(|os| os.as_deref() == Some("windows"))
+        let Spec {
+            os, node_selector, ..
+        } = &self.spec;
+        let named = [&os.name, &node_selector.os];
+        match named.into_iter().flatten().find(|os| !os.is_empty()) {
+            Some(os) => &**os == "windows",
+            None => self.spec.affinity.requires_windows() || self.has_windows_options(),
+        }
+    }
+
+    fn has_windows_options(&self) -> bool {
+        let of_pod = &self.spec.security_context;
+        self.other_containers(None)
+            .map(|(_, container)| &container.security_context)
+            .chain([of_pod])
+            .any(|security| security.windows_options.is_some())
     }
 }
 
@@ -167,6 +181,8 @@ pub(crate) struct Spec<'a> {
     os: Os<'a>,
     #[serde(borrow, deserialize_with = "object")]
     node_selector: NodeSelector<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    affinity: AffinityView<'a>,
 }
 
 #[derive(Clone, Default, Deserialize)]

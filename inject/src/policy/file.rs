@@ -1,14 +1,15 @@
-//! The policy file: rules in order, and whether warnings are errors.
+//! The policy file: rules in order, and the defaults of all rules.
 
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
-use kees_common::StoreName;
+use kees_common::{StoreName, closest};
 use serde::Deserialize;
 
 use crate::{
     pod::resources::Resources,
     policy::{
-        rule::{AllowedPrefix, Rule},
+        rule::{AllowedPrefix, Mode, Origin, Rule},
+        rule_file::RuleFile,
         template::Subject,
     },
 };
@@ -18,32 +19,43 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Policy {
     rules: Vec<Rule>,
-    /// Whether every warning is an error.
-    pub(crate) strict: bool,
+    /// For the pods that no rule matches.
+    no_match: Rule,
 }
 
 impl Policy {
     /// The policy without a file: the pod's prefix is used as it is, local mode is off, and no ARN
     /// is allowed.
     pub fn absent() -> Self {
-        Self {
-            rules: vec![Rule::absent()],
-            strict: false,
-        }
+        Self::of(vec![Rule::absent()], Mode::Enforce, false)
     }
 
     /// A policy that allows everything, for programs that run on the pod author's own machine: the
     /// pod's prefix is used as it is, and local mode and every ARN are allowed.
     pub fn permissive() -> Self {
+        Self::of(vec![Rule::permissive()], Mode::Enforce, false)
+    }
+
+    fn of(rules: Vec<Rule>, mode: Mode, strict: bool) -> Self {
         Self {
-            rules: vec![Rule::permissive()],
-            strict: false,
+            rules,
+            no_match: Rule::no_match(mode, strict),
         }
     }
 
+    /// The rules of the file as [`PolicyResult::rule`](crate::PolicyResult::rule) names them; none
+    /// without a file.
+    pub fn rule_names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(|rule| match &rule.origin {
+            Origin::File(name) => Some(&**name),
+            Origin::NoFile | Origin::NoMatch => None,
+        })
+    }
+
     /// The rule that applies to the pods of `subject`.
-    pub(crate) fn rule(&self, subject: Subject<'_>) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.matches(subject))
+    pub(crate) fn rule(&self, subject: Subject<'_>) -> &Rule {
+        let rule = self.rules.iter().find(|rule| rule.matches(subject));
+        rule.unwrap_or(&self.no_match)
     }
 
     /// Whether a template contains `{cluster}`.
@@ -58,11 +70,10 @@ impl Policy {
         self.rules.iter().filter_map(|rule| rule.resources.as_ref())
     }
 
-    /// Every store that a rule names.
-    pub(crate) fn stores(&self) -> impl Iterator<Item = StoreName> {
-        self.rules
-            .iter()
-            .flat_map(|rule| rule.stores.iter().flatten().copied())
+    /// Every store that a rule names, once.
+    pub(crate) fn stores(&self) -> BTreeSet<StoreName> {
+        let stores = self.rules.iter().flat_map(|rule| &rule.stores);
+        stores.flatten().copied().collect()
     }
 }
 
@@ -70,12 +81,22 @@ impl FromStr for Policy {
     type Err = ParsePolicyError;
 
     fn from_str(yaml: &str) -> Result<Self, ParsePolicyError> {
-        let PolicyFile { rules, strict } = serde_saphyr::from_str(yaml)
-            .map_err(|error| ParsePolicyError::Yaml(error.without_snippet().to_string()))?;
+        let PolicyFile {
+            rules,
+            strict,
+            mode,
+        } = serde_saphyr::from_str(yaml).map_err(|error| ParsePolicyError::yaml(&error))?;
         if rules.is_empty() {
             return Err(ParsePolicyError::NoRules);
         }
-        Ok(Self { rules, strict })
+        let mut names = BTreeSet::new();
+        let mut named = rules.iter().filter_map(|rule| rule.name.as_ref());
+        if let Some(name) = named.find(|name| !names.insert(*name)) {
+            return Err(ParsePolicyError::SameName(name.clone()));
+        }
+        let rules = rules.into_iter().zip(1..);
+        let rules = rules.map(|(rule, number)| rule.into_rule(number, mode, strict));
+        Ok(Self::of(rules.collect(), mode, strict))
     }
 }
 
@@ -88,13 +109,41 @@ pub enum ParsePolicyError {
     /// Every pod would be denied.
     #[error("the policy has no rules and would deny every pod; add one under rules:")]
     NoRules,
+    /// Metrics and messages could not tell the rules apart.
+    #[error("the policy has two rules with the name {0}; rename one of them")]
+    SameName(String),
+}
+
+impl ParsePolicyError {
+    /// The error with the line. If a key is unknown and close to a known one, it says which.
+    fn yaml(error: &serde_saphyr::Error) -> Self {
+        let error = error.without_snippet();
+        if let serde_saphyr::Error::SerdeUnknownField {
+            field, expected, ..
+        } = error
+            && let Some(known) = closest(field, expected.iter().copied())
+            && let Some(at) = error.location()
+        {
+            return Self::Yaml(format!(
+                "the key '{}' is unknown; did you mean {known} at line {}, column {}",
+                field.escape_debug(),
+                at.line(),
+                at.column()
+            ));
+        }
+        Self::Yaml(error.to_string())
+    }
 }
 
 /// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PolicyFile {
-    rules: Vec<Rule>,
+    rules: Vec<RuleFile>,
+    /// The default of `strict` of every rule.
     #[serde(default)]
     strict: bool,
+    /// The default of `mode` of every rule.
+    #[serde(default)]
+    mode: Mode,
 }

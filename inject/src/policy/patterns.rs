@@ -15,6 +15,14 @@ impl Patterns {
         Self(vec![Pattern::Any])
     }
 
+    /// Reads names and globs.
+    pub(crate) fn new<'t>(
+        texts: impl IntoIterator<Item = &'t str>,
+    ) -> Result<Self, globset::Error> {
+        let patterns = texts.into_iter().map(Pattern::new);
+        patterns.collect::<Result<_, _>>().map(Self)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

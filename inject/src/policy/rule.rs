@@ -1,11 +1,14 @@
 //! One rule of the policy.
 
+use std::sync::Arc;
+
 use kees_common::StoreName;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
 use crate::{
     pod::resources::Resources,
     policy::{
+        limits::Limits,
         patterns::Patterns,
         template::{PrefixTemplate, Subject},
     },
@@ -14,8 +17,10 @@ use crate::{
 /// What the pods that match the rule may do.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
-    namespaces: Patterns,
-    service_accounts: Option<Patterns>,
+    /// Where the rule comes from.
+    pub(crate) origin: Origin,
+    pub(crate) namespaces: Patterns,
+    pub(crate) service_accounts: Option<Patterns>,
     /// The prefixes that the pods may use.
     pub(crate) prefix: AllowedPrefix,
     /// The stores that the pods may use. If absent, all stores of the operator.
@@ -30,12 +35,32 @@ pub(crate) struct Rule {
     pub(crate) resources: Option<Resources>,
     /// Whether the init container may use the node's AWS identity.
     pub(crate) instance_metadata: bool,
+    /// How much a pod may ask for.
+    pub(crate) limits: Limits,
+    /// Whether a pod may set `init.DOMAIN/inject: "false"`.
+    pub(crate) opt_out: bool,
+    /// Whether a pod that breaks the rule is denied.
+    pub(crate) mode: Mode,
+    /// Whether every warning is an error.
+    pub(crate) strict: bool,
+}
+
+/// Where a rule comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// From the policy file: the name of the rule, or its number.
+    File(Arc<str>),
+    /// There is no policy file.
+    NoFile,
+    /// No rule of the policy file matches the pod.
+    NoMatch,
 }
 
 impl Rule {
     /// The rule without a policy file: it matches every pod and takes its prefix as it is.
     pub(crate) fn absent() -> Self {
         Self {
+            origin: Origin::NoFile,
             namespaces: Patterns::any(),
             service_accounts: None,
             prefix: AllowedPrefix::Any,
@@ -45,6 +70,10 @@ impl Rule {
             references: Patterns::default(),
             resources: None,
             instance_metadata: false,
+            limits: Limits::default(),
+            opt_out: true,
+            mode: Mode::Enforce,
+            strict: false,
         }
     }
 
@@ -53,7 +82,19 @@ impl Rule {
         Self {
             local_mode: true,
             references: Patterns::any(),
+            limits: Limits::none(),
             ..Self::absent()
+        }
+    }
+
+    /// The rule for the pods that no rule of the file matches. It allows everything, so that the
+    /// errors of their annotations are found, and the pod is denied because it has no rule.
+    pub(crate) fn no_match(mode: Mode, strict: bool) -> Self {
+        Self {
+            origin: Origin::NoMatch,
+            mode,
+            strict,
+            ..Self::permissive()
         }
     }
 
@@ -64,6 +105,11 @@ impl Rule {
                 .service_accounts
                 .as_ref()
                 .is_none_or(|accounts| accounts.matches(subject.service_account))
+    }
+
+    /// Whether the warnings of a pod are errors.
+    pub(crate) fn denies_warnings(&self) -> bool {
+        self.strict && self.mode == Mode::Enforce
     }
 }
 
@@ -101,84 +147,13 @@ impl Create {
     }
 }
 
-impl<'de> Deserialize<'de> for Rule {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        RuleFile::deserialize(deserializer).map(Self::from)
-    }
-}
-
-/// A rule as it is written in the file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RuleFile {
-    #[serde(deserialize_with = "not_empty")]
-    namespaces: Patterns,
-    #[serde(default, deserialize_with = "some_not_empty")]
-    service_accounts: Option<Patterns>,
-    #[serde(default, deserialize_with = "template")]
-    storage_prefix: Option<PrefixTemplate>,
-    #[serde(default, deserialize_with = "stores")]
-    stores: Option<Vec<StoreName>>,
-    #[serde(default)]
-    local_mode: bool,
-    #[serde(default)]
-    create: Create,
-    #[serde(default)]
-    references: Patterns,
-    #[serde(default)]
-    resources: Option<Resources>,
-    #[serde(default)]
-    instance_metadata: bool,
-}
-
-impl From<RuleFile> for Rule {
-    fn from(file: RuleFile) -> Self {
-        Self {
-            namespaces: file.namespaces,
-            service_accounts: file.service_accounts,
-            prefix: file
-                .storage_prefix
-                .map_or(AllowedPrefix::None, AllowedPrefix::AtOrBelow),
-            stores: file.stores,
-            local_mode: file.local_mode,
-            create: file.create,
-            references: file.references,
-            resources: file.resources,
-            instance_metadata: file.instance_metadata,
-        }
-    }
-}
-
-fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Patterns, D::Error> {
-    let patterns = Patterns::deserialize(deserializer)?;
-    if patterns.is_empty() {
-        return Err(de::Error::custom(
-            "an empty list matches nothing; name at least one, or '*'",
-        ));
-    }
-    Ok(patterns)
-}
-
-fn some_not_empty<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Patterns>, D::Error> {
-    not_empty(d).map(Some)
-}
-
-fn template<'de, D: Deserializer<'de>>(d: D) -> Result<Option<PrefixTemplate>, D::Error> {
-    String::deserialize(d)?
-        .parse()
-        .map(Some)
-        .map_err(de::Error::custom)
-}
-
-fn stores<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<StoreName>>, D::Error> {
-    let stores = Vec::<String>::deserialize(deserializer)?
-        .iter()
-        .map(|name| name.parse().map_err(de::Error::custom))
-        .collect::<Result<Vec<_>, _>>()?;
-    if stores.is_empty() {
-        return Err(de::Error::custom(
-            "an empty list allows no store; name at least one",
-        ));
-    }
-    Ok(Some(stores))
+/// `mode:` of a rule, or of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// A pod that breaks the rule is denied.
+    #[default]
+    Enforce,
+    /// A pod that breaks the rule gets a warning, and what it asks for.
+    Warn,
 }

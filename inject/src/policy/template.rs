@@ -77,7 +77,7 @@ impl Placeholder {
 }
 
 /// Whether a name is a DNS subdomain (RFC 1123), as names of namespaces and ServiceAccounts are.
-fn is_subdomain(name: &str) -> bool {
+pub(crate) fn is_subdomain(name: &str) -> bool {
     let label = |label: &str| {
         let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         edge(label.bytes().next())

@@ -14,6 +14,7 @@ use crate::{
     decide::{Decision, SkipReason},
     denial::DenialReason,
     error::PodError,
+    policy::result::PolicyResult,
 };
 
 /// The supported version of `AdmissionReview`.
@@ -39,6 +40,8 @@ pub struct ReviewResponse {
     pub uid: Option<String>,
     /// Who asks for what.
     pub audit: Audit,
+    /// What the policy decided, if there is a policy file and it applies to the pod.
+    pub policy: Option<PolicyResult>,
 }
 
 impl fmt::Debug for ReviewResponse {
@@ -52,6 +55,7 @@ impl fmt::Debug for ReviewResponse {
             uid,
             namespace,
             audit,
+            policy,
         } = self;
         f.debug_struct("ReviewResponse")
             .field("bytes", &json.len())
@@ -62,6 +66,7 @@ impl fmt::Debug for ReviewResponse {
             .field("uid", uid)
             .field("namespace", namespace)
             .field("audit", audit)
+            .field("policy", policy)
             .finish()
     }
 }
@@ -124,17 +129,23 @@ impl ReviewResponse {
             namespace: None,
             uid: (!uid.is_empty()).then(|| uid.to_owned()),
             audit: Audit::default(),
+            policy: None,
         }
     }
 
     /// The response with a decision.
     pub(super) fn new(uid: &str, namespace: &str, decision: &Decision, audit: Audit) -> Self {
         let (outcome, errors, warnings) = match decision {
-            Decision::Skip { reason, warnings } => (Outcome::Skipped(*reason), 0, warnings),
-            Decision::Deny { errors, warnings } => (Outcome::Denied, errors.len(), warnings),
+            Decision::Skip {
+                reason, warnings, ..
+            } => (Outcome::Skipped(*reason), 0, warnings),
+            Decision::Deny {
+                errors, warnings, ..
+            } => (Outcome::Denied, errors.len(), warnings),
             Decision::Patch {
                 operations,
                 warnings,
+                ..
             } if operations.is_empty() => (Outcome::Unchanged, 0, warnings),
             Decision::Patch { warnings, .. } => (Outcome::Patched, 0, warnings),
         };
@@ -165,6 +176,7 @@ impl ReviewResponse {
             namespace: Some(namespace.to_owned()),
             uid: Some(uid.to_owned()),
             audit,
+            policy: decision.policy().cloned(),
         }
     }
 }

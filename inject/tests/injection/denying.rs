@@ -119,8 +119,8 @@ fn a_pod_that_is_too_large_in_two_ways_is_denied_with_both_errors() {
     "spec.ephemeralContainers[kees-init]: the name kees-init is reserved for kees; rename it")]
 #[case::a_volume(json!({"volumes": [{"name": "kees-secrets", "emptyDir": {"medium": "Memory"}}]}),
     "spec.volumes[kees-secrets]: the name kees-secrets is reserved for kees; rename it")]
-#[case::the_empty_volume(json!({"volumes": [{"name": "kees-no-token", "emptyDir": {}}]}),
-    "spec.volumes[kees-no-token]: the name kees-no-token is reserved for kees; rename it")]
+#[case::the_volume_of_the_annotations(json!({"volumes": [{"name": "kees-podinfo", "emptyDir": {}}]}),
+    "spec.volumes[kees-podinfo]: the name kees-podinfo is reserved for kees; rename it")]
 #[case::a_mount(json!({"containers": [{"name": "app", "volumeMounts": [{"name": "kees-secrets", "mountPath": "/x"}]}]}),
     "spec.containers[app]: it mounts kees-secrets, which is reserved for kees; remove the mount, because kees adds its own")]
 #[case::a_mount_of_the_annotations(json!({"initContainers": [{"name": "x", "volumeMounts": [{"name": "kees-podinfo", "mountPath": "/x"}]}]}),
@@ -236,7 +236,7 @@ fn a_container_that_reads_no_files_may_mount_another_volume_at_the_mount_path() 
 #[case("/podinfo/x", "kees-init already mounts kees-podinfo at /podinfo")]
 #[case(
     "/var/run",
-    "kees-init already mounts kees-no-token at /var/run/secrets"
+    "kees-init already mounts kees-podinfo at /var/run/secrets"
 )]
 #[case("/proc/kees", "is in a folder that the container runtime fills")]
 #[case("/dev", "is in a folder that the container runtime fills")]

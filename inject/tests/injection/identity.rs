@@ -48,7 +48,7 @@ fn the_identity_of_an_application_container_is_copied() {
         [
             "kees-podinfo",
             "kees-secrets",
-            "kees-no-token",
+            "kees-podinfo",
             "aws-iam-token",
             "eks-pod-identity-token"
         ]

@@ -134,7 +134,7 @@ fn inject(pod: &mut Pod, options: &PodOptions) {
         .insert("init.bsycorp.com/injected".to_owned(), "0.1.0".to_owned());
 }
 
-fn kees_volumes() -> [Volume; 3] {
+fn kees_volumes() -> [Volume; 2] {
     let annotations = DownwardAPIVolumeFile {
         path: "annotations".to_owned(),
         field_ref: Some(field("metadata.annotations")),
@@ -156,11 +156,6 @@ fn kees_volumes() -> [Volume; 3] {
         Volume {
             name: "kees-secrets".to_owned(),
             empty_dir: Some(memory),
-            ..Default::default()
-        },
-        Volume {
-            name: "kees-no-token".to_owned(),
-            empty_dir: Some(EmptyDirVolumeSource::default()),
             ..Default::default()
         },
     ]
@@ -204,6 +199,7 @@ fn init_container(spec: &PodSpec, options: &PodOptions) -> Container {
             ("FILE_MODE", ""),
             ("STORE", "dynamodb"),
             ("STORES", "dynamodb"),
+            ("REFERENCES", "none"),
             ("CREATE", "init"),
             ("STORAGE_PREFIX", prefix),
             ("LOCAL_MODE", "deny"),
@@ -216,7 +212,7 @@ fn init_container(spec: &PodSpec, options: &PodOptions) -> Container {
         mount("kees-podinfo", "/podinfo", true),
         mount("kees-secrets", &path, false),
         mount(
-            "kees-no-token",
+            "kees-podinfo",
             "/var/run/secrets/kubernetes.io/serviceaccount",
             true,
         ),

@@ -21,7 +21,31 @@ use crate::pods::{decision, errors, injected, pod, variable, with_policy};
 )]
 #[case::an_unknown_key(
     "rules:\n- namespaces: [a]\n  prefix: /dev",
-    "the policy cannot be read: unknown field `prefix`, expected one of namespaces, serviceAccounts, storagePrefix, stores, localMode, create, references, resources, instanceMetadata at line 3, column 3"
+    "the policy cannot be read: unknown field `prefix`, expected one of name, namespaces, serviceAccounts, storagePrefix, stores, localMode, create, references, resources, instanceMetadata, maxEntries, maxKeys, optOut, mode, strict at line 3, column 3"
+)]
+#[case::a_misspelled_key(
+    "rules:\n- namespaces: [a]\n  maxentries: 1",
+    "the policy cannot be read: the key 'maxentries' is unknown; did you mean maxEntries at line 3, column 3"
+)]
+#[case::a_misspelled_key_of_the_file(
+    "stict: true\nrules: []",
+    "the policy cannot be read: the key 'stict' is unknown; did you mean strict at line 1, column 1"
+)]
+#[case::no_limit(
+    "rules:\n- namespaces: [a]\n  maxKeys: 0",
+    "the policy cannot be read: 0 allows nothing; use a number from 1 at line 3, column 12"
+)]
+#[case::an_unknown_mode(
+    "rules:\n- namespaces: [a]\n  mode: audit",
+    "the policy cannot be read: unknown variant `audit`, expected one of enforce, warn at line 3, column 9"
+)]
+#[case::a_number_as_a_name(
+    "rules:\n- namespaces: [a]\n  name: '2'",
+    "the policy cannot be read: a name begins with a letter and has at most 63 letters, digits, '-', '_' and '.' at line 3, column 9"
+)]
+#[case::a_name_twice(
+    "rules:\n- {name: x, namespaces: [a]}\n- {name: x, namespaces: [b]}",
+    "the policy has two rules with the name x; rename one of them"
 )]
 #[case::no_namespaces(
     "rules:\n- storagePrefix: /dev",

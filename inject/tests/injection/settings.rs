@@ -37,6 +37,17 @@ fn all_errors_of_the_settings_are_listed() {
 }
 
 #[test]
+fn a_cluster_whose_name_cannot_be_in_a_prefix_is_an_error() {
+    let mut settings = with_policy("rules: [{namespaces: ['*'], storagePrefix: '/{cluster}'}]");
+    settings.cluster = Some("Prod/eu".to_owned());
+    let expected = "the policy uses {cluster}, and 'Prod/eu' cannot be part of a storage prefix; give \
+                    --cluster a DNS name in lower case";
+    assert_eq!(errors(&settings), [expected]);
+    settings.cluster = Some("prod-eu".to_owned());
+    assert_eq!(errors(&settings), Vec::<String>::new());
+}
+
+#[test]
 fn the_memory_store_is_an_error() {
     let mut settings = settings();
     settings.stores = vec![StoreName::Memory];

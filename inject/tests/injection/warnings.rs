@@ -29,7 +29,10 @@ fn a_misspelled_prefix_beside_right_ones_gives_a_warning() {
 fn a_misspelled_prefix_alone_gives_a_warning() {
     let mut pod = with_misspelled_prefix();
     pod["metadata"]["annotations"] = json!({"secrets.bsycorp.com/x": "", "example.com/y": ""});
-    let Decision::Skip { reason, warnings } = decision(&pod, &settings()) else {
+    let Decision::Skip {
+        reason, warnings, ..
+    } = decision(&pod, &settings())
+    else {
         panic!("the pod has no annotation of kees")
     };
     assert_eq!(reason, SkipReason::NotAnnotated);

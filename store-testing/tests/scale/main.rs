@@ -265,6 +265,7 @@ fn plan(scenario: &Scenario, workload: u32) -> Plan {
         prefix: prefix.parse().unwrap(),
         store: scenario.store,
         allowed: Vec::new(),
+        references: None,
         local_mode_allowed: false,
         layout: Layout::under(&MountPath::default(), Format::Properties),
     };

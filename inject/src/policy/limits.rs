@@ -1,0 +1,87 @@
+//! How much one pod may ask for.
+
+use std::{collections::BTreeSet, num::NonZeroUsize};
+
+use kees_common::{LocalMode, Parsed, Secret, SecretType, Source, Spec};
+
+use crate::error::PodErrorKind;
+
+/// `maxEntries` and `maxKeys` of a rule. `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    entries: Option<NonZeroUsize>,
+    keys: Option<NonZeroUsize>,
+}
+
+impl Default for Limits {
+    /// 256 entries, and 64 RSA and GPG keys.
+    fn default() -> Self {
+        Self {
+            entries: NonZeroUsize::new(256),
+            keys: NonZeroUsize::new(64),
+        }
+    }
+}
+
+impl Limits {
+    /// The limits of a rule. The default takes the place of an absent limit.
+    pub(crate) fn new(entries: Option<NonZeroUsize>, keys: Option<NonZeroUsize>) -> Self {
+        let default = Self::default();
+        Self {
+            entries: entries.or(default.entries),
+            keys: keys.or(default.keys),
+        }
+    }
+
+    /// No limits.
+    pub(crate) fn none() -> Self {
+        Self {
+            entries: None,
+            keys: None,
+        }
+    }
+
+    /// The errors of a pod with `entries` entries, those with errors included.
+    pub(crate) fn errors(self, entries: usize, parsed: &Parsed) -> Vec<PodErrorKind> {
+        let mut errors = Vec::new();
+        if let Some(limit) = above(entries, self.entries) {
+            let count = entries;
+            errors.push(PodErrorKind::TooManyEntries { count, limit });
+        }
+        let count = keys(parsed);
+        if let Some(limit) = above(count, self.keys) {
+            errors.push(PodErrorKind::TooManyKeys { count, limit });
+        }
+        errors
+    }
+}
+
+/// The limit, if the count is above it.
+fn above(count: usize, limit: Option<NonZeroUsize>) -> Option<usize> {
+    limit.map(NonZeroUsize::get).filter(|limit| count > *limit)
+}
+
+/// How many RSA and GPG keys the init container may have to generate or to derive. Both fields of a
+/// key have the same base name. EC and ED25519 keys are not counted, because they take no time.
+fn keys(parsed: &Parsed) -> usize {
+    let derives = parsed.options.local_mode != LocalMode::Off;
+    let spec = |secret| match secret {
+        &Secret::Dynamic { ref spec, .. } => Some(spec),
+        Secret::Reference { local_spec, .. } => local_spec.as_ref().filter(|_| derives),
+    };
+    let keys: BTreeSet<&str> = parsed
+        .entries
+        .iter()
+        .filter_map(|entry| match &entry.source {
+            Source::Secret(secret) => spec(secret).map(|spec| (entry, spec)),
+            Source::Resource(_) | Source::Lease(_) => None,
+        })
+        .filter(|(_, spec)| is_slow(spec))
+        .map(|(entry, _)| entry.name.base())
+        .collect();
+    keys.len()
+}
+
+fn is_slow(spec: &Spec) -> bool {
+    matches!(spec.secret_type(), SecretType::Rsa | SecretType::Gpg)
+}
