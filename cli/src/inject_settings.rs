@@ -90,7 +90,7 @@ impl StoreArgs {
         ];
         settings.store = *store;
         settings.stores.clone_from(stores);
-        let init_env = init_env.iter();
+        let init_env = init_env.iter().flatten();
         settings
             .init_env
             .extend(init_env.map(|variable| (variable.name.clone(), variable.value.clone())));

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 
-use crate::{Kubectl, Namespace, here, paths};
+use crate::{Helm, Kubectl, Namespace, here, paths};
 
 const RUN: &str = "/run/kees-test";
 
@@ -35,6 +35,11 @@ impl Cluster {
     /// kubectl with the administrator's permissions.
     pub fn kubectl(&self) -> &Kubectl {
         &self.kubectl
+    }
+
+    /// Helm with the administrator's permissions.
+    pub fn helm(&self) -> anyhow::Result<Helm> {
+        Helm::on(Path::new(RUN).join("kubeconfig"))
     }
 
     /// Creates a namespace for one test, with the given labels.

@@ -9,6 +9,8 @@ use std::{
 use anyhow::Context as _;
 use serde_json::Value;
 
+use crate::paths;
+
 /// The error output of a kubectl command that failed.
 #[derive(Debug)]
 pub struct KubectlError(pub String);
@@ -38,6 +40,12 @@ impl Kubectl {
         }
     }
 
+    /// kubectl for `kubectl kustomize`, which calls no cluster.
+    pub fn without_cluster() -> anyhow::Result<Self> {
+        let program = paths::value_of("CLUSTER")?.join("bin/kubectl");
+        Ok(Self::new(program, PathBuf::from("/dev/null")))
+    }
+
     /// kubectl in another namespace.
     #[must_use]
     pub fn in_namespace(&self, namespace: &str) -> Self {
@@ -61,7 +69,13 @@ impl Kubectl {
     /// Applies manifests (YAML or JSON, any number of documents). Returns the output, including
     /// warnings.
     pub fn apply(&self, manifests: &str) -> anyhow::Result<String> {
-        self.run_with_input(&["apply", "-f", "-"], manifests)
+        self.apply_with(&[], manifests)
+    }
+
+    /// Applies manifests with further arguments (`--dry-run=server`).
+    pub fn apply_with(&self, arguments: &[&str], manifests: &str) -> anyhow::Result<String> {
+        let arguments = [&["apply", "-f", "-"], arguments].concat();
+        self.run_with_input(&arguments, manifests)
     }
 
     /// Gets one object or a list of objects.

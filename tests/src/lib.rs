@@ -10,10 +10,12 @@ mod cluster;
 mod denying;
 mod dynamodb;
 mod eventually;
+mod helm;
 pub mod images;
 mod kubectl;
 mod moto;
 mod namespace;
+mod overlay;
 mod paths;
 pub mod prometheus;
 pub mod proxy;
@@ -25,10 +27,12 @@ pub use cluster::Cluster;
 pub use denying::DenyingStore;
 pub use dynamodb::DynamoDbLocal;
 pub use eventually::eventually;
+pub use helm::Helm;
 pub use kubectl::{Kubectl, KubectlError};
 pub use moto::Moto;
 pub use namespace::Namespace;
-pub use paths::kees_init;
+pub use overlay::Overlay;
+pub use paths::{cert_manager, kees_init};
 pub use webhook::Webhook;
 
 use std::{

@@ -27,6 +27,11 @@ pub fn kees_init() -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// The folder of cert-manager's custom resource definitions.
+pub fn cert_manager() -> anyhow::Result<PathBuf> {
+    value_of("CERT_MANAGER")
+}
+
 /// A variable of `tests/paths`.
 pub(crate) fn value_of(variable: &str) -> anyhow::Result<PathBuf> {
     let output = Command::new("bash")

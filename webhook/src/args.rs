@@ -387,6 +387,7 @@ fn settings(inject: InjectArgs, store: StoreArgs) -> InjectSettings {
     ];
     let variables = init_env
         .into_iter()
+        .flatten()
         .map(|Variable { name, value }| (name, value));
     let mut variables: BTreeMap<String, String> = variables.collect();
     variables.extend(

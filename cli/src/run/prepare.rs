@@ -176,6 +176,7 @@ fn apply_flags(args: &RunArgs, settings: &mut InitSettings) {
     let InitEnvFlags { init_env } = &args.stores.env;
     let given = init_env
         .iter()
+        .flatten()
         .find(|variable| variable.name == env::EMBEDDED_FILE)
         .map(|variable| PathBuf::from(&variable.value));
     let file = given.unwrap_or_else(|| args.out.join(EMBEDDED_FILE));

@@ -141,7 +141,7 @@ fn the_policies_of_the_documents_and_manifests_are_valid() {
     let (_, rest) = page.split_once("```yaml\n").unwrap();
     let (example, _) = rest.split_once("```").unwrap();
     example.parse::<Policy>().unwrap();
-    include_str!("../../../manifests/policy.yaml")
+    include_str!("../../../manifests/base/policy.yaml")
         .parse::<Policy>()
         .unwrap();
 }
@@ -164,7 +164,7 @@ fn pod_of(mut manifest: Value) -> Value {
 fn the_examples_are_allowed_by_the_policy_of_the_manifests() {
     let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests");
     let read = |name: &str| std::fs::read_to_string(format!("{manifests}/{name}")).unwrap();
-    let mut settings = with_policy(&read("policy.yaml"));
+    let mut settings = with_policy(&read("base/policy.yaml"));
     settings.cluster = Some("dev".to_owned());
     let base: Value = serde_saphyr::from_str(&read("examples/kustomization.yaml")).unwrap();
     let mut names = Vec::new();

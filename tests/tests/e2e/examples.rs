@@ -1,16 +1,16 @@
 //! Runs the examples of `manifests/examples`.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use kees_tests::Overlay;
 use serde_json::json;
 
 use crate::{
     install::INIT_IMAGE,
-    overlay::Overlay,
     pods::{pods_of, properties},
     world::{ENV_LABEL, World},
 };
 
-/// A namespace in which the policy allows as much as `manifests/policy.yaml`.
+/// A namespace in which the policy allows as much as `manifests/base/policy.yaml`.
 const NAMESPACE: &str = "examples";
 
 #[test]
@@ -62,5 +62,5 @@ fn overlay() -> anyhow::Result<Overlay> {
         {"name": "busybox", "newName": "localhost/busybox"},
         {"name": "kees-init", "newName": init, "newTag": tag},
     ]);
-    Overlay::new("manifests/examples", json!({"images": images}))
+    Overlay::new("manifests/examples", ".", json!({"images": images}))
 }

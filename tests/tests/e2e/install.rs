@@ -1,15 +1,11 @@
 //! Installs kees as an operator does, with settings, a policy and a certificate. Also installs a policy
 //! that gives pods an AWS identity as the identity webhook of EKS does.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use kees_tests::{Authority, MACHINE, Moto, REGION, images};
+use kees_tests::{Authority, MACHINE, Moto, Overlay, REGION, images};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{
-    overlay::Overlay,
-    world::{ACCOUNT, ENV_LABEL, World},
-};
+use crate::world::{ACCOUNT, ENV_LABEL, World};
 
 /// The label of a namespace whose pods get an identity. Its value is the name of the role.
 pub(crate) const IDENTITY_LABEL: &str = "kees.test/identity";
@@ -33,10 +29,11 @@ rules:
 /// Installs kees from the project's manifests and waits until it is available.
 pub(crate) fn kees(world: &World, authority: &Authority) -> anyhow::Result<()> {
     init_image_with_roots(world, authority)?;
-    let overlay = Overlay::new("manifests", kustomization(authority))?;
+    let overlay = Overlay::new("manifests", "certificate-files", kustomization())?;
     authority
         .issue(&["kees-webhook.kees-system.svc"])?
-        .write_into(overlay.path())?;
+        .write_into(overlay.base())?;
+    std::fs::write(overlay.base().join("ca.crt"), authority.certificate())?;
     std::fs::write(overlay.path().join("policy.yaml"), POLICY)?;
     std::fs::write(overlay.path().join("init-env"), init_env(world))?;
 
@@ -45,13 +42,11 @@ pub(crate) fn kees(world: &World, authority: &Authority) -> anyhow::Result<()> {
     kubectl.wait_for("deployment/kees-webhook", "condition=Available")
 }
 
-fn kustomization(authority: &Authority) -> serde_json::Value {
-    let bundle = BASE64_STANDARD.encode(authority.certificate());
+fn kustomization() -> serde_json::Value {
     json!({
-        "namespace": "kees-system",
         "images": [{"name": "kees-webhook", "newName": "localhost/kees-webhook", "newTag": "test"}],
         "configMapGenerator": [
-            {"name": "kees-settings", "behavior": "merge", "files": ["INIT_ENV=init-env"], "literals": [
+            {"name": "kees-settings", "namespace": "kees-system", "behavior": "merge", "files": ["INIT_ENV=init-env"], "literals": [
                 format!("INIT_IMAGE={INIT_IMAGE_WITH_ROOTS}"),
                 "IMAGE_PULL_POLICY=Never".to_owned(),
                 "CLUSTER=test".to_owned(),
@@ -61,17 +56,11 @@ fn kustomization(authority: &Authority) -> serde_json::Value {
                 "LOG_LEVEL=debug".to_owned(),
                 "LOG_FORMAT=json".to_owned(),
             ]},
-            {"name": "kees-policy", "behavior": "replace", "files": ["policy.yaml"]},
+            {
+                "name": "kees-policy", "namespace": "kees-system", "behavior": "replace", "files": ["policy.yaml"],
+                "options": {"disableNameSuffixHash": true},
+            },
         ],
-        "secretGenerator": [
-            {"name": "kees-webhook-tls", "type": "kubernetes.io/tls", "files": ["tls.crt", "tls.key"]},
-        ],
-        "patches": [{
-            "target": {"kind": "MutatingWebhookConfiguration"},
-            "patch": json!([
-                {"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle},
-            ]).to_string(),
-        }],
     })
 }
 
@@ -83,7 +72,7 @@ fn init_env(world: &World) -> String {
          AWS_ENDPOINT_URL_SECRETS_MANAGER={aws}\n\
          AWS_STS_ENDPOINT={aws}\n\
          AWS_CA_BUNDLE=/roots.pem\n\
-         TIMEOUT=10",
+         TIMEOUT=10\n",
         world.dynamodb.endpoint()
     )
 }

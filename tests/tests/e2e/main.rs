@@ -8,7 +8,6 @@ mod files;
 mod install;
 mod keys;
 mod no_secrets;
-mod overlay;
 mod pods;
 mod replicas;
 mod secrecy;

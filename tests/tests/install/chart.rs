@@ -1,0 +1,145 @@
+//! Tests of the chart that need no cluster.
+
+use kees_tests::{Authority, Helm};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::{
+    objects::{comparable, parsed},
+    rendered::{SERVICE, cert_manager, certificate_files, chart, many, overlay, template},
+};
+
+#[test]
+fn helm_lint_finds_nothing() -> anyhow::Result<()> {
+    let helm = Helm::new()?;
+    helm.run(&["lint", "--strict", &chart()])?;
+    Ok(())
+}
+
+#[rstest]
+#[case::own(".", &json!({}))]
+#[case::own("own-certificates", &json!({}))]
+#[case::cert_manager("cert-manager", &cert_manager())]
+#[case::files("certificate-files", &json!(null))]
+fn the_chart_and_the_manifests_are_the_same(
+    #[case] folder: &str,
+    #[case] values: &Value,
+) -> anyhow::Result<()> {
+    let authority = Authority::new()?;
+    let mut of_kustomize = comparable(&overlay(folder, &authority)?)?;
+    let of_files = certificate_files(&authority, SERVICE)?;
+    let values = if values.is_null() { &of_files } else { values };
+    let mut of_helm = comparable(&template(values)?)?;
+    // Each has a new certificate.
+    for objects in [&mut of_kustomize, &mut of_helm] {
+        if let Some(secret) = objects.get_mut("Secret/kees-webhook-tls") {
+            for field in ["tls.crt", "tls.key"] {
+                assert!(secret["data"][field].is_string(), "{secret}");
+                secret["data"][field] = json!(null);
+            }
+        }
+    }
+    assert!(of_kustomize.len() >= 9, "{of_kustomize:?}");
+    let names = |objects: &std::collections::BTreeMap<String, Value>| {
+        objects.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(names(&of_kustomize), names(&of_helm));
+    for (name, object) in of_kustomize {
+        assert_eq!(object, of_helm[&name], "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_annotation_domain_reaches_every_object() -> anyhow::Result<()> {
+    let rendered = template(&json!({"annotationDomain": "secrets.example.org"}))?;
+    assert!(!rendered.contains("bsycorp.com/"), "{rendered}");
+    for part in [
+        "ANNOTATION_DOMAIN: \"secrets.example.org\"",
+        "name: kees.secrets.example.org",
+        r#"k.startsWith("lease.secrets.example.org/")"#,
+        "k.startsWith('resource.secrets.example.org/')",
+        "[.]secrets[.]example[.]org/.+$",
+        r#"annotations[?"init.secrets.example.org/inject"]"#,
+        "annotations[?'init.secrets.example.org/inject']",
+        "or set init.secrets.example.org/inject",
+    ] {
+        assert!(rendered.contains(part), "{part} is not in: {rendered}");
+    }
+    Ok(())
+}
+
+#[test]
+fn values_become_settings_as_the_webhook_reads_them() -> anyhow::Result<()> {
+    let objects = comparable(&template(&many())?)?;
+    let settings = &objects["ConfigMap/kees-settings"]["data"];
+    for (name, value) in [
+        ("STORES", "dynamodb,secretsmanager"),
+        ("INIT_ENV", "AWS_CA_BUNDLE=/roots.pem\nTIMEOUT=10\n"),
+        ("MAX_CONNECTIONS", "2000000"),
+        ("BODY_TIMEOUT", "1.5"),
+        ("RUN_AS", "1000"),
+        ("INIT_IMAGE", "registry.example.com/kees-init:1.2.3"),
+    ] {
+        assert_eq!(settings[name], value, "{name}");
+    }
+    let pod = &objects["Deployment/kees-webhook"]["spec"]["template"]["spec"];
+    let image = format!("kees-webhook@sha256:{}", "a".repeat(64));
+    assert_eq!(pod["containers"][0]["image"], image);
+    // Longer than both times of the shutdown.
+    assert_eq!(pod["terminationGracePeriodSeconds"], 85);
+    let wired = &objects["ValidatingAdmissionPolicy/kees"]["spec"]["variables"][5]["expression"];
+    let wired = wired.as_str().unwrap_or_default();
+    assert!(
+        wired.contains(r#"c.image.matches("^bsycorp/\"kubernetes-secret\"\\.init/")"#),
+        "{wired}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_changed_setting_restarts_the_pods_and_a_changed_policy_does_not() -> anyhow::Result<()> {
+    let annotations = |values: Value| -> anyhow::Result<Value> {
+        let objects = parsed(&template(&values)?)?;
+        let deployment = objects
+            .into_iter()
+            .find(|object| object["kind"] == "Deployment");
+        let mut deployment = deployment.unwrap_or_default();
+        Ok(deployment["spec"]["template"]["metadata"]["annotations"].take())
+    };
+    let before = annotations(json!({}))?;
+    assert!(before["checksum/settings"].is_string(), "{before}");
+    assert_ne!(before, annotations(json!({"settings": {"workers": 2}}))?);
+    let policy = json!({"policy": {"rules": [{"namespaces": ["a"], "storagePrefix": "/a"}]}});
+    assert_eq!(before, annotations(policy)?);
+    Ok(())
+}
+
+#[rstest]
+#[case::unknown_key(json!({"setings": {}}), "'setings' not allowed")]
+#[case::unknown_flag(json!({"settings": {"envLable": "x"}}), "/settings': additional properties 'envLable'")]
+#[case::unknown_key_of_a_rule(json!({"policy": {"rules": [{"namespaces": ["a"], "prefix": "/a"}]}}), "/policy/rules/0': additional properties 'prefix'")]
+#[case::policy_without_rules(json!({"policy": {"rules": []}}), "/policy/rules'")]
+#[case::type_of_a_value(json!({"replicas": "2"}), "/replicas'")]
+#[case::no_replica(json!({"replicas": 0}), "/replicas'")]
+#[case::source(json!({"certificates": {"source": "vault"}}), "/certificates/source'")]
+#[case::store(json!({"settings": {"store": "s3"}}), "/settings/store'")]
+#[case::digest(json!({"image": {"digest": "latest"}}), "/image/digest'")]
+#[case::domain(json!({"annotationDomain": "Example.org"}), "/annotationDomain'")]
+#[case::no_table(json!({"settings": {"envLabel": ""}}), "/settings/envLabel'")]
+#[case::no_table_of_a_further_store(json!({"settings": {"store": "ssm", "stores": ["ssm", "dynamodb"], "envLabel": ""}}), "/settings/envLabel'")]
+#[case::no_cluster(json!({"settings": {"cluster": null}}), "missing property 'cluster'")]
+#[case::files_of_another_source(json!({"certificates": {"files": {"secretName": "x"}}}), "/certificates/files'")]
+#[case::issuer_of_another_source(json!({"certificates": {"source": "own", "certManager": {"duration": "1h"}}}), "/certificates/certManager'")]
+#[case::lifetime_of_another_source(json!({"certificates": {"source": "cert-manager", "own": {"lifetime": 60}}}), "/certificates/own'")]
+#[case::files_without_ca(json!({"certificates": {"source": "files"}}), "missing property 'caBundle'")]
+#[case::certificate_without_key(json!({"certificates": {"source": "files", "files": {"caBundle": "-----BEGIN CERTIFICATE-----", "certificate": "-----BEGIN CERTIFICATE-----"}}}), "/certificates/files'")]
+#[case::network_policy_on_the_network_of_the_node(json!({"hostNetwork": true, "networkPolicy": {"enabled": true}}), "/networkPolicy/enabled'")]
+#[case::timeouts(json!({"timeoutSeconds": 2}), "settings.bodyTimeout is 2: it must be less than timeoutSeconds")]
+fn values_that_are_wrong_or_contradict_each_other_are_errors_with_the_key(
+    #[case] values: Value,
+    #[case] message: &str,
+) {
+    let error = template(&values).unwrap_err().to_string();
+    assert!(error.contains(message), "{error}");
+}

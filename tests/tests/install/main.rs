@@ -1,0 +1,11 @@
+//! Tests of the Helm chart and of the kustomize overlays: what they render, and installations on a
+//! cluster without kees. Each of these tests installs kees in its own way, so they take turns.
+
+mod apply;
+mod cert_manager;
+mod chart;
+mod objects;
+mod release;
+mod rendered;
+mod server;
+mod world;
