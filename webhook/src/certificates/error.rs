@@ -81,12 +81,12 @@ impl KeepError {
         }
     }
 
-    /// Whether somebody else has written the object first.
+    /// Whether somebody else has written or deleted the object first.
     pub(super) fn is_conflict(&self) -> bool {
         let Self::Request { source, .. } = self else {
             return false;
         };
-        matches!(&**source, kube::Error::Api(status) if status.code == 409)
+        matches!(&**source, kube::Error::Api(status) if matches!(status.code, 404 | 409))
     }
 }
 

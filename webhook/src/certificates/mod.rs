@@ -14,6 +14,8 @@ mod error;
 mod issue;
 mod keeper;
 mod material;
+#[cfg(test)]
+mod model;
 mod objects;
 mod plan;
 mod settings;

@@ -5,6 +5,8 @@
     reason = "each test program uses a part of this module"
 )]
 
+pub mod api;
+
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
@@ -185,6 +187,16 @@ pub async fn tls(
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
+    tls_as(address, http, roots, "localhost").await
+}
+
+/// A TLS connection to a server that has a certificate of one of `roots` for `name`.
+pub async fn tls_as(
+    address: SocketAddr,
+    http: Http,
+    roots: RootCertStore,
+    name: &'static str,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -196,7 +208,7 @@ pub async fn tls(
         Http::Two => b"h2".to_vec(),
     }];
     let stream = TcpStream::connect(address).await?;
-    let name = ServerName::try_from("localhost").unwrap();
+    let name = ServerName::try_from(name).unwrap();
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
     tokio::time::timeout(CONDITION_TIMEOUT, handshake).await?
 }
@@ -300,6 +312,20 @@ impl Running {
         policy: Option<PathBuf>,
         limits: Limits,
     ) -> Self {
+        let tls = TlsSettings {
+            http2: true,
+            ..TlsSettings::default()
+        };
+        let certificate = CertificateSource::Files(certificates.files());
+        Self::start_as(certificate, tls, policy, limits).await
+    }
+
+    pub async fn start_as(
+        certificate: CertificateSource,
+        tls: TlsSettings,
+        policy: Option<PathBuf>,
+        limits: Limits,
+    ) -> Self {
         let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let mut settings = InjectSettings::new("registry.example.com/kees-init:0.1.0");
         settings
@@ -308,11 +334,8 @@ impl Running {
         let config = Config {
             listen: free,
             admin_listen: free,
-            certificate: CertificateSource::Files(certificates.files()),
-            tls: TlsSettings {
-                http2: true,
-                ..TlsSettings::default()
-            },
+            certificate,
+            tls,
             policy: policy.map(PolicyFile::new),
             reload_interval: Duration::from_millis(10),
             limits,
