@@ -101,11 +101,11 @@ struct OwnArgs {
     /// The Service by which the API server calls the webhook.
     #[arg(long, env, default_value = "kees-webhook", value_name = "NAME")]
     service_name: String,
-    /// The namespace of the Secret and the Service [default: POD_NAMESPACE, else that of the pod's
+    /// The namespace of the Secret and the Service [default: `POD_NAMESPACE`, else that of the pod's
     /// ServiceAccount]
     #[arg(long, env, value_name = "NAME")]
     namespace: Option<String>,
-    /// The MutatingWebhookConfiguration whose caBundle is kept.
+    /// The `MutatingWebhookConfiguration` whose `caBundle` is kept.
     #[arg(long, env, default_value = "kees", value_name = "NAME")]
     webhook_configuration: String,
     /// Seconds that a serving certificate is valid. It is renewed when two thirds have passed.

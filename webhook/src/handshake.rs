@@ -81,6 +81,8 @@ impl HandshakeError {
                 AlertDescription::BadCertificate
                 | AlertDescription::UnsupportedCertificate
                 | AlertDescription::CertificateRevoked
+                // OpenSSL and rustls send it for a CA of the same name with another key.
+                | AlertDescription::DecryptError
                 | AlertDescription::CertificateUnknown => Self::BadCertificate,
                 AlertDescription::CloseNotify | AlertDescription::UserCanceled => Self::Closed,
                 _ => Self::Protocol,

@@ -74,6 +74,11 @@ impl Health {
         self.state().expiry
     }
 
+    /// Whether it is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.state().draining
+    }
+
     /// Why the process is not ready, or `None` if it is ready.
     pub fn not_ready(&self) -> Option<NotReady> {
         let state = self.state();

@@ -2,6 +2,12 @@
 
 use std::{future, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::{
+    extract::State,
+    http::{HeaderValue, header::CONNECTION},
+    middleware,
+    response::Response,
+};
 use kees_inject::InjectSettings;
 use rustls::RootCertStore;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
@@ -158,7 +164,9 @@ impl Server {
 
         let shared = Shared {
             handshake: Tls(served.subscribe()),
-            router: mutate::router(settings, metrics.clone(), config.limits.body_timeout),
+            router: mutate::router(settings, metrics.clone(), config.limits.body_timeout).layer(
+                middleware::map_response_with_state(Arc::clone(&health), close_when_draining),
+            ),
             limits: config.limits.clone(),
             metrics: metrics.connections,
             rejections: RejectionWarning::default(),
@@ -171,6 +179,20 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Asks clients of HTTP/1.1 to close their connections as soon as the process drains. An API server keeps
+/// connections open between requests. If the last of them were closed while it sends a request, that
+/// request would fail.
+async fn close_when_draining(
+    State(health): State<Arc<Health>>,
+    mut response: Response,
+) -> Response {
+    if health.is_draining() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
 }
 
 /// Checks the settings together with the policy.

@@ -86,12 +86,21 @@ async fn after_sigterm_the_program_is_not_ready_finishes_open_requests_and_ends(
     );
 }
 
-/// Asserts that a new connection is served while the program drains.
+/// Asserts that a new connection is served while the program drains, and that the client is asked to close
+/// it.
 async fn assert_served(program: &Program, certificate: &CertificateDer<'static>) {
-    let mut late = Client::connect(program.address, Http::Two, certificate)
-        .await
-        .unwrap();
-    assert_eq!(late.mutate(valid_review()).await.0, StatusCode::OK);
+    for http in [Http::One, Http::Two] {
+        let mut late = Client::connect(program.address, http, certificate)
+            .await
+            .unwrap();
+        let response = late.send(support::post(valid_review())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let connection = response.headers().get("connection");
+        assert_eq!(
+            connection.is_some_and(|value| value == "close"),
+            http == Http::One
+        );
+    }
 }
 
 #[tokio::test]

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use kees_webhook::{CertificateSource, Limits, TlsSettings, TlsVersion};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rstest::rstest;
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
     version::{TLS12, TLS13},
 };
 use support::{
@@ -57,7 +57,7 @@ async fn an_older_version_of_tls_is_turned_away(
         ..TlsSettings::default()
     };
     let server = start(&certificates, tls).await;
-    let result = connect(&server, &certificate, &[spoken], None).await;
+    let result = connect(&server, &certificate, spoken, None).await;
     assert_eq!(result.is_ok(), accepted, "{result:?}");
     server.stop().await;
 }
@@ -72,14 +72,7 @@ async fn a_client_without_a_certificate_of_the_client_ca_is_turned_away() {
     };
     let server = start(&certificates, tls).await;
     for version in [&TLS12, &TLS13] {
-        let attempt = |identity| {
-            connect(
-                &server,
-                &certificate,
-                std::slice::from_ref(version),
-                identity,
-            )
-        };
+        let attempt = |identity| connect(&server, &certificate, version, identity);
         attempt(Some(trusted.issue())).await.unwrap();
         attempt(Some(foreign.issue())).await.unwrap_err();
         attempt(None).await.unwrap_err();
@@ -89,12 +82,10 @@ async fn a_client_without_a_certificate_of_the_client_ca_is_turned_away() {
     certificates.put("client-ca.crt", &foreign.pem);
     eventually("the new CA is accepted", || async {
         let identity = Some(foreign.issue());
-        connect(&server, &certificate, &[&TLS13], identity)
-            .await
-            .ok()
+        connect(&server, &certificate, &TLS13, identity).await.ok()
     })
     .await;
-    connect(&server, &certificate, &[&TLS13], Some(trusted.issue()))
+    connect(&server, &certificate, &TLS13, Some(trusted.issue()))
         .await
         .unwrap_err();
 
@@ -105,7 +96,7 @@ async fn a_client_without_a_certificate_of_the_client_ca_is_turned_away() {
         (metric(server.admin, errors).await > 0.5).then_some(())
     })
     .await;
-    connect(&server, &certificate, &[&TLS13], Some(foreign.issue()))
+    connect(&server, &certificate, &TLS13, Some(foreign.issue()))
         .await
         .unwrap();
     server.stop().await;
@@ -114,11 +105,10 @@ async fn a_client_without_a_certificate_of_the_client_ca_is_turned_away() {
 #[tokio::test]
 async fn clients_that_reject_the_certificate_are_counted_and_warned_about_once() {
     let (certificates, _) = Certificates::new();
-    let (_, other) = Certificates::new();
+    let other = CertificateDer::from_pem_slice(Ca::new().pem.as_bytes()).unwrap();
     let program = Program::start(&certificates, &["--drain-delay", "0"]);
     for version in [&TLS12, &TLS13, &TLS13] {
-        let versions = std::slice::from_ref(version);
-        handshake(program.address, &other, versions, None)
+        handshake(program.address, &other, version, None)
             .await
             .unwrap_err();
     }
@@ -181,6 +171,7 @@ impl Ca {
     fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "CA");
         let key = KeyPair::generate().unwrap();
         Self {
             pem: params.self_signed(&key).unwrap().pem(),
@@ -200,24 +191,24 @@ impl Ca {
 async fn connect(
     server: &Running,
     trusted: &CertificateDer<'static>,
-    versions: &[&'static SupportedProtocolVersion],
+    version: &'static SupportedProtocolVersion,
     identity: Option<Identity>,
 ) -> std::io::Result<()> {
-    handshake(server.address, trusted, versions, identity).await
+    handshake(server.address, trusted, version, identity).await
 }
 
 /// Connects, and sends a request: with TLS 1.3, a client learns only then that it is turned away.
 async fn handshake(
     address: std::net::SocketAddr,
     trusted: &CertificateDer<'static>,
-    versions: &[&'static SupportedProtocolVersion],
+    version: &'static SupportedProtocolVersion,
     identity: Option<Identity>,
 ) -> std::io::Result<()> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
+        .with_protocol_versions(&[version])
         .unwrap()
         .with_root_certificates(roots);
     let config = match identity {

@@ -32,7 +32,7 @@ pub(super) fn authority(
         excluded_subtrees: Vec::new(),
     });
     set_validity(&mut params, now, now + lifetime);
-    issued(&params.self_signed(&key)?, &key)
+    Ok(issued(&params.self_signed(&key)?, &key))
 }
 
 /// A new serving certificate for `dns_name`, issued by the CA with the key `ca_key`. It does not outlive
@@ -52,7 +52,7 @@ pub(super) fn leaf(
     params.use_authority_key_identifier_extension = true;
     set_validity(&mut params, now, (now + lifetime).min(ca_expires));
     let issuer = Issuer::new(authority_params(), ca_key);
-    issued(&params.signed_by(&key, &issuer)?, &key)
+    Ok(issued(&params.signed_by(&key, &issuer)?, &key))
 }
 
 fn authority_params() -> CertificateParams {
@@ -80,9 +80,9 @@ fn whole_seconds(time: Time) -> Time {
     Duration::from_secs(time.as_secs())
 }
 
-fn issued(certificate: &rcgen::Certificate, key: &KeyPair) -> Result<Issued, rcgen::Error> {
-    Ok(Issued {
+fn issued(certificate: &rcgen::Certificate, key: &KeyPair) -> Issued {
+    Issued {
         certificate: certificate.pem(),
         key: Zeroizing::new(key.serialize_pem()),
-    })
+    }
 }

@@ -334,7 +334,7 @@ fn date(seconds: i64) -> String {
     ASN1Time::from_timestamp(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }
 
-/// The client of the pod's ServiceAccount. It uses no proxy: HTTPS_PROXY and its like are settings of the
+/// The client of the pod's ServiceAccount. It uses no proxy: `HTTPS_PROXY` and its like are settings of the
 /// init container here.
 fn client(given: Option<Client>) -> Result<Client, KeepError> {
     if let Some(client) = given {

@@ -224,10 +224,10 @@ impl ParsedCertificate {
         let public_key = parsed.public_key().raw.to_vec();
         drop(names);
         Ok(Self {
+            certificate,
             validity,
             public_key,
             constrained_to,
-            certificate,
         })
     }
 
@@ -247,7 +247,7 @@ fn constraint(parsed: &X509Certificate<'_>) -> Option<String> {
     let NameConstraints {
         permitted_subtrees, ..
     } = constraints;
-    match &permitted_subtrees.as_deref()?[..] {
+    match permitted_subtrees.as_deref()? {
         [only] => match only.base {
             GeneralName::DNSName(name) => Some(name.to_owned()),
             _ => None,

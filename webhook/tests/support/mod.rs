@@ -388,11 +388,21 @@ impl Program {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let serving: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        assert_eq!(serving["message"], "serving", "{serving}");
+        let mut early = Vec::new();
+        let serving: Value = loop {
+            let line = lines.next().unwrap().unwrap();
+            let parsed: Value = serde_json::from_str(&line).unwrap();
+            if parsed["message"] == "serving" {
+                break parsed;
+            }
+            early.push(line);
+        };
         let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
         let (address, admin) = (address("listen"), address("admin_listen"));
-        let log = std::thread::spawn(move || lines.map(Result::unwrap).collect());
+        let log = std::thread::spawn(move || {
+            let later = lines.map(Result::unwrap);
+            early.into_iter().chain(later).collect()
+        });
         Self {
             child,
             log: Some(log),
@@ -407,7 +417,8 @@ impl Program {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     }
 
-    /// Waits until the program ends. Returns its exit status, and the log without the first line.
+    /// Waits until the program ends. Returns its exit status, and the log without the line that says
+    /// where it serves.
     pub async fn end(mut self) -> (ExitStatus, Vec<String>) {
         let status = eventually("the program ends", || {
             let status = self.child.try_wait().unwrap();
