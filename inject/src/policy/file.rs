@@ -89,9 +89,9 @@ impl FromStr for Policy {
         if rules.is_empty() {
             return Err(ParsePolicyError::NoRules);
         }
-        let mut names = BTreeSet::new();
-        let mut named = rules.iter().filter_map(|rule| rule.name.as_ref());
-        if let Some(name) = named.find(|name| !names.insert(*name)) {
+        let mut names = rules.iter().filter_map(|rule| rule.name.as_ref());
+        let mut seen = BTreeSet::new();
+        if let Some(name) = names.find(|name| !seen.insert(*name)) {
             return Err(ParsePolicyError::SameName(name.clone()));
         }
         let rules = rules.into_iter().zip(1..);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroUsize};
 
-use kees_common::{LocalMode, Parsed, Secret, SecretType, Source, Spec};
+use kees_common::{Entry, LocalMode, Parsed, Secret, SecretType, Source, Spec};
 
 use crate::error::PodErrorKind;
 
@@ -65,23 +65,16 @@ fn above(count: usize, limit: Option<NonZeroUsize>) -> Option<usize> {
 /// key have the same base name. EC and ED25519 keys are not counted, because they take no time.
 fn keys(parsed: &Parsed) -> usize {
     let derives = parsed.options.local_mode != LocalMode::Off;
-    let spec = |secret| match secret {
-        &Secret::Dynamic { ref spec, .. } => Some(spec),
-        Secret::Reference { local_spec, .. } => local_spec.as_ref().filter(|_| derives),
+    let secret_type = |entry: &Entry| match &entry.source {
+        Source::Secret(Secret::Dynamic { spec, .. }) => Some(spec.secret_type()),
+        Source::Secret(Secret::Reference { local_spec, .. }) if derives => {
+            local_spec.as_ref().map(Spec::secret_type)
+        }
+        _ => None,
     };
-    let keys: BTreeSet<&str> = parsed
-        .entries
-        .iter()
-        .filter_map(|entry| match &entry.source {
-            Source::Secret(secret) => spec(secret).map(|spec| (entry, spec)),
-            Source::Resource(_) | Source::Lease(_) => None,
-        })
-        .filter(|(_, spec)| is_slow(spec))
-        .map(|(entry, _)| entry.name.base())
-        .collect();
-    keys.len()
-}
-
-fn is_slow(spec: &Spec) -> bool {
-    matches!(spec.secret_type(), SecretType::Rsa | SecretType::Gpg)
+    let is_slow =
+        |entry: &&Entry| matches!(secret_type(entry), Some(SecretType::Rsa | SecretType::Gpg));
+    let keys = parsed.entries.iter().filter(is_slow);
+    let names: BTreeSet<&str> = keys.map(|entry| entry.name.base()).collect();
+    names.len()
 }

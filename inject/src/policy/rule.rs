@@ -16,6 +16,10 @@ use crate::{
 
 /// What the pods that match the rule may do.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the switches of the policy file"
+)]
 pub(crate) struct Rule {
     /// Where the rule comes from.
     pub(crate) origin: Origin,

@@ -78,7 +78,8 @@ fn an_error_of_an_annotation_is_not_a_denial_by_the_policy() {
 #[test]
 fn the_names_of_all_rules_are_known() {
     let settings = with_policy("rules: [{namespaces: [a]}, {name: b, namespaces: [b]}]");
-    assert_eq!(Vec::from_iter(settings.policy.rule_names()), ["1", "b"]);
+    let names: Vec<_> = settings.policy.rule_names().collect();
+    assert_eq!(names, ["1", "b"]);
 }
 
 #[test]
