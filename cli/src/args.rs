@@ -3,10 +3,12 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kees_common::output::Format;
+use kees_common::{Domain, output::Format};
 use kees_init::settings::Timeout;
 use kees_inject::{PullPolicy, Quantity, RunAs, SkipContainers, WiredImage};
 use kees_settings::{AwsFlags, DomainFlags, InitEnvFlags, LogLevel, StoreFlags, StsFlags};
+
+use crate::doctor::connect::ClusterArgs;
 
 /// Creates the secrets of annotated pods, and checks and injects manifests, without a cluster.
 ///
@@ -62,6 +64,12 @@ pub(crate) enum Command {
     /// Report what the webhook would deny in a manifest
     #[command(long_about = LINT, after_long_help = LINT_EXAMPLES)]
     Lint(LintArgs),
+    /// Check an installation of the webhook
+    #[command(long_about = DOCTOR, after_long_help = DOCTOR_EXIT)]
+    Doctor(DoctorArgs),
+    /// Print the versions of this program, of the webhook, and of the init image
+    #[command(long_about = VERSION, after_long_help = VERSION_EXIT)]
+    Version(VersionArgs),
 }
 
 const RUN: &str = "\
@@ -113,6 +121,77 @@ const LINT_EXAMPLES: &str = "\
 Examples:
   kees lint --policy policy.yaml manifests/*.yaml
   kees lint --strict --output json web.yaml";
+
+const DOCTOR: &str = "\
+Check an installation of the webhook, with your kubeconfig.
+
+It reads the objects of the installation, and creates two pods as a dry run: one that must be injected, \
+and one that must be denied. Nothing is changed. Each check has a name, under which \
+docs/troubleshooting.md explains it.";
+
+const DOCTOR_EXIT: &str = "\
+Exit status:
+  0   no check failed; there may be warnings
+  1   a check failed
+  2   the kubeconfig cannot be used, or the API server does not respond
+  64  wrong usage
+
+Examples:
+  kees doctor --pre
+  kees doctor --context staging --test-namespace team-a --output json";
+
+const VERSION: &str = "\
+Print the versions of this program, of the webhook, and of the init image.
+
+The webhook's version is what a replica says through the API server's proxy, else the tag of its image. \
+The init image's version is its tag.";
+
+const VERSION_EXIT: &str = "\
+Exit status:
+  0   the versions that are known are the same
+  1   they differ
+  2   the kubeconfig cannot be used, or the API server does not respond
+  64  wrong usage";
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Check before installing: the version of Kubernetes, its APIs, and your permissions
+    #[arg(long)]
+    pub(crate) pre: bool,
+    /// The namespace of the dry-run pods; the policy should allow them
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) test_namespace: String,
+    /// The domain of the annotations [default: that of the webhook]
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) annotation_domain: Option<Domain>,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t, value_name = "AS")]
+    pub(crate) output: Report,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VersionArgs {
+    /// Ask no cluster
+    #[arg(long)]
+    pub(crate) client: bool,
+    /// The form of the output
+    #[arg(long, value_enum, default_value_t, value_name = "AS")]
+    pub(crate) output: Report,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
+/// The form of what `kees doctor` and `kees version` print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Report {
+    /// Text for people
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
+}
 
 #[derive(Debug, Args)]
 #[command(mut_arg("store", |store| store.default_value("embedded")))]
@@ -290,7 +369,10 @@ mod tests {
             row_flags(row)
         };
         let kees = Cli::command();
-        for command in kees.get_subcommands() {
+        // The others take no settings of the webhook.
+        let about_manifests =
+            |command: &&clap::Command| ["run", "inject", "lint"].contains(&command.get_name());
+        for command in kees.get_subcommands().filter(about_manifests) {
             let with_variable = command
                 .get_arguments()
                 .filter(|flag| flag.get_env().is_some());

@@ -9,6 +9,7 @@
 
 mod admission;
 mod args;
+mod doctor;
 mod error;
 mod inject;
 mod inject_settings;
@@ -20,11 +21,14 @@ mod manifest;
 mod pod_types;
 mod run;
 mod terminal;
+mod version;
 mod workload;
 
 use std::{alloc::System, process::ExitCode};
 
 use args::{Cli, Command};
+use kees_init::Exit;
+use terminal::CommandOutput;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Overwrites memory when it is freed, because buffers of the AWS SDK contain secret values.
@@ -40,12 +44,20 @@ fn main() -> ExitCode {
     if let Err(error) = forbid_core_dumps() {
         tracing::warn!(%error, "core dumps cannot be switched off");
     }
-    let output = match cli.command {
-        Command::Run(args) => run::run(&args),
-        Command::Inject(args) => inject::inject(&args),
-        Command::Lint(args) => lint::lint(&args),
+    let (output, status) = match cli.command {
+        Command::Run(args) => with_status(run::run(&args)),
+        Command::Inject(args) => with_status(inject::inject(&args)),
+        Command::Lint(args) => with_status(lint::lint(&args)),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Version(args) => version::version(&args),
     };
-    terminal::print(&output)
+    terminal::print(&output, status)
+}
+
+/// The exit status of a command that works like kees-init.
+fn with_status(output: CommandOutput) -> (CommandOutput, u8) {
+    let status = output.exit.map_or(0, Exit::code);
+    (output, status)
 }
 
 /// Switches core dumps off, because they would contain secret values.

@@ -24,14 +24,14 @@ pub(crate) struct CommandOutput {
     pub(crate) exit: Option<Exit>,
 }
 
-/// Prints the output of a command and returns its exit status.
-pub(crate) fn print(output: &CommandOutput) -> ExitCode {
+/// Prints the output of a command. Returns `status`, unless the output cannot be written.
+pub(crate) fn print(output: &CommandOutput, status: u8) -> ExitCode {
     let CommandOutput {
         stdout,
         messages,
-        exit,
+        exit: _,
     } = output;
-    let status = exit.map_or(ExitCode::SUCCESS, |exit| ExitCode::from(exit.code()));
+    let status = ExitCode::from(status);
     let written = io::stdout().lock().write_all(stdout.as_bytes());
     for message in messages {
         print_error(message);

@@ -188,24 +188,22 @@ fn alerts() -> anyhow::Result<Vec<String>> {
 /// The metrics in Prometheus's older text format, which promtool reads: a counter is declared with
 /// its suffix, and there is no type `info`.
 fn classic(metrics: &str) -> String {
-    let counters: Vec<_> = metrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-        .collect();
-    let line = |line: &str| {
-        let mut words: Vec<_> = line.splitn(4, ' ').map(str::to_owned).collect();
-        if let ["#", "HELP" | "TYPE", name, rest] =
-            words.iter().map(String::as_str).collect::<Vec<_>>()[..]
-        {
-            let (is_counter, is_info) = (counters.contains(&name), rest == "info");
-            if is_counter {
-                words[2].push_str("_total");
-            }
-            if is_info {
-                return String::new();
-            }
+    let of_type = |kind: &str| -> Vec<&str> {
+        let types = metrics
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "));
+        types.filter_map(|line| line.strip_suffix(kind)).collect()
+    };
+    let (counters, infos) = (of_type(" counter"), of_type(" info"));
+    let line = |line: &str| match line.splitn(4, ' ').collect::<Vec<_>>()[..] {
+        ["#", keyword, name, rest] if counters.contains(&name) => {
+            format!("# {keyword} {name}_total {rest}\n")
         }
-        words.join(" ") + "\n"
+        ["#", keyword, name, rest] if infos.contains(&name) => {
+            let rest = if rest == "info" { "gauge" } else { rest };
+            format!("# {keyword} {name}_info {rest}\n")
+        }
+        _ => format!("{line}\n"),
     };
     metrics.lines().map(line).collect()
 }

@@ -8,6 +8,7 @@
 
 mod aws;
 mod canary;
+mod doctor;
 mod folder;
 mod inject;
 mod lint;
