@@ -132,7 +132,7 @@ def webhook(folder):
     port, admin, plain, peer = (free_port() for _ in range(4))
     command = [PROGRAMS / "kees-webhook", "--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}",
                "--tls-cert", certificate, "--tls-key", key, "--init-image", "registry.example.com/kees-init:0.1.0",
-               "--env-label", "bench", "--max-connections", "512"]
+               "--env-label", "bench", "--max-connections", "512", "--http2"]
     rows, memory = [], {}
     with server(command, port, stderr=subprocess.DEVNULL, env={}) as webhook_process:
         size = response_size(port, folder, certificate)

@@ -81,10 +81,9 @@ impl Api {
         change(state);
         state.version += 1;
         let version = state.version;
-        for object in [&mut state.secret, &mut state.configuration] {
-            if let Some(object) = object {
-                object["metadata"]["resourceVersion"] = version.to_string().into();
-            }
+        let objects = [&mut state.secret, &mut state.configuration];
+        for object in objects.into_iter().flatten() {
+            object["metadata"]["resourceVersion"] = version.to_string().into();
         }
         drop(guard);
         self.changes.send_replace(version);
