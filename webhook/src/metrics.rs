@@ -13,7 +13,9 @@ use prometheus_client::{
 
 pub(crate) use self::labels::ReloadResult;
 pub use self::labels::Watched;
-use self::labels::{FileLabels, HandshakeLabels, PolicyLabels, ReloadLabels, RequestLabels};
+use self::labels::{
+    DecisionLabels, FileLabels, HandshakeLabels, PolicyLabels, ReloadLabels, RequestLabels,
+};
 use crate::{handshake::HandshakeError, health::now};
 
 /// Seconds. A review of a common pod takes about 10 µs, a large one about 1 ms, and a body that
@@ -37,6 +39,7 @@ pub struct Metrics {
     reloads: Family<ReloadLabels, Counter>,
     loaded: Family<FileLabels, Gauge>,
     policy: Family<PolicyLabels, Gauge>,
+    decisions: Family<DecisionLabels, Counter>,
     ready: Gauge,
     resident_memory: Gauge,
     registry: Arc<Registry>,
@@ -98,6 +101,7 @@ impl Metrics {
             reloads: files.reloads,
             loaded: files.loaded,
             policy: files.policy,
+            decisions: files.decisions,
             ready: process.ready,
             resident_memory: process.resident_memory,
             registry: Arc::new(registry),
@@ -113,6 +117,9 @@ impl Metrics {
         };
         self.requests.get_or_create(&labels).inc();
         self.duration.observe(took.as_secs_f64());
+        if let Some(result) = &response.policy {
+            self.decisions.get_or_create(&result.into()).inc();
+        }
     }
 
     /// Counts an attempt to load changed files.
@@ -130,8 +137,15 @@ impl Metrics {
         self.loaded.get_or_create(&FileLabels { file }).set(now());
     }
 
-    /// Notes the policy that is in use: the beginning of the SHA-256 of its file.
-    pub(crate) fn policy_replaced(&self, sha256: &str) {
+    /// Notes the policy that is in use: the beginning of the SHA-256 of its file, and its rules.
+    pub(crate) fn policy_replaced<'a>(
+        &self,
+        sha256: &str,
+        rules: impl IntoIterator<Item = &'a str>,
+    ) {
+        for labels in rules.into_iter().flat_map(DecisionLabels::of_rule) {
+            drop(self.decisions.get_or_create(&labels));
+        }
         self.policy.clear();
         let sha256 = sha256.to_owned();
         self.policy.get_or_create(&PolicyLabels { sha256 }).set(1);
@@ -198,6 +212,7 @@ struct FileMetrics {
     reloads: Family<ReloadLabels, Counter>,
     loaded: Family<FileLabels, Gauge>,
     policy: Family<PolicyLabels, Gauge>,
+    decisions: Family<DecisionLabels, Counter>,
 }
 
 fn register_files(registry: &mut Registry) -> FileMetrics {
@@ -235,11 +250,23 @@ fn register_files(registry: &mut Registry) -> FileMetrics {
          Replicas with different values have different policies",
         policy.clone(),
     );
+    let decisions = Family::default();
+    registry.register(
+        "policy_decisions",
+        "Pods by the rule of the policy that applies to them, and by what the policy decided. The label \
+         rule is the name of the rule, else its number, and empty if no rule matches. A denied pod may \
+         have other errors too",
+        decisions.clone(),
+    );
+    for labels in DecisionLabels::of_rule("") {
+        drop(decisions.get_or_create(&labels));
+    }
     let metrics = FileMetrics {
         certificate_expiry,
         reloads,
         loaded,
         policy,
+        decisions,
     };
     let no_file = PolicyLabels {
         sha256: String::new(),

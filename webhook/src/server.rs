@@ -144,6 +144,7 @@ impl Server {
             }
         }
         if let Some(client_ca) = client_ca {
+            metrics.loaded_now(Watched::ClientCa);
             tasks.spawn(watch_client_ca(
                 client_ca,
                 config.reload_interval,
@@ -153,7 +154,7 @@ impl Server {
         }
         if let Some((policy, sha256)) = policy {
             metrics.loaded_now(Watched::Policy);
-            metrics.policy_replaced(&sha256);
+            metrics.policy_replaced(&sha256, settings.borrow().policy.rule_names());
             tasks.spawn(watch_policy(
                 policy,
                 config.reload_interval,
@@ -288,7 +289,7 @@ async fn watch_policy(
 ) {
     let of_policy = metrics.clone();
     let publish = |LoadedPolicy { policy, sha256 }| {
-        of_policy.policy_replaced(&sha256);
+        of_policy.policy_replaced(&sha256, policy.rule_names());
         settings.send_modify(|settings| {
             *settings = Arc::new(InjectSettings {
                 policy,

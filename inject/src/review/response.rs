@@ -166,7 +166,7 @@ impl ReviewResponse {
             }
             Decision::Patch { .. } => "",
         };
-        response.audit_annotations = audit_annotations(outcome, reason, &audit);
+        response.audit_annotations = audit_annotations(outcome, reason, decision.policy(), &audit);
         Self {
             warnings: response.warnings.len(),
             json: to_json(API_VERSION, response),
@@ -186,11 +186,22 @@ impl ReviewResponse {
 fn audit_annotations(
     outcome: Outcome,
     reason: &str,
+    policy: Option<&PolicyResult>,
     audit: &Audit,
 ) -> BTreeMap<&'static str, String> {
     let annotations = [
         ("outcome", outcome.as_str()),
         ("reason", reason),
+        (
+            "rule",
+            policy
+                .and_then(|policy| policy.rule.as_deref())
+                .unwrap_or_default(),
+        ),
+        (
+            "policy",
+            policy.map_or("", |policy| policy.outcome.as_str()),
+        ),
         ("entries", &audit.entries),
     ];
     annotations

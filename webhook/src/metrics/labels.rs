@@ -2,9 +2,9 @@
 //! each series exists from the start: `increase()` does not see the first event of a series that
 //! begins with it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use kees_inject::{DenialReason, Outcome, SkipReason};
+use kees_inject::{DenialReason, Outcome, PolicyOutcome, PolicyResult, SkipReason};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
 use crate::handshake::HandshakeError;
@@ -120,6 +120,34 @@ impl EncodeLabelValue for ReloadResult {
             Self::Error => "error",
         }
         .encode(encoder)
+    }
+}
+
+/// The labels of what the policy decided.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DecisionLabels {
+    /// Empty if no rule matches.
+    rule: Arc<str>,
+    outcome: &'static str,
+}
+
+impl DecisionLabels {
+    /// The labels of every decision with this rule.
+    pub(super) fn of_rule(rule: &str) -> [Self; 3] {
+        let rule: Arc<str> = rule.into();
+        PolicyOutcome::ALL.map(|outcome| Self {
+            rule: Arc::clone(&rule),
+            outcome: outcome.as_str(),
+        })
+    }
+}
+
+impl From<&PolicyResult> for DecisionLabels {
+    fn from(PolicyResult { rule, outcome }: &PolicyResult) -> Self {
+        Self {
+            rule: rule.clone().unwrap_or_default(),
+            outcome: outcome.as_str(),
+        }
     }
 }
 
