@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use http_body_util::BodyExt as _;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::{Instant, timeout_at},
-};
+use tokio::time::timeout_at;
 
-/// The most bytes of a review: the size limit of the API server for an object, with room for the
-/// rest of the review.
+use crate::memory::{Deadline, MemoryBudget, Reserved};
+
+/// The most bytes of a review. The API server accepts requests of up to 3 MiB and stores objects of
+/// up to 1.5 MiB. The review of a pod's creation contains the pod once.
 pub const BODY_LIMIT: usize = 3 * 1024 * 1024;
 
 /// The most bytes of a body that is too long that are read and dropped. A client that is still
@@ -21,20 +20,17 @@ const DISCARD_LIMIT: usize = 4 * BODY_LIMIT;
 /// How many bytes are kept of a body that is too long.
 const BEGINNING: usize = 4096;
 
-/// The memory for bodies that arrive in several frames, in KiB. Further bodies wait for memory.
-const MEMORY: u32 = 24 * 1024;
-
 /// Reads the bodies of all requests.
 #[derive(Debug)]
 pub(crate) struct BodyReader {
-    timeout: Duration,
-    memory: Semaphore,
+    memory: MemoryBudget,
 }
 
 /// A complete body, and the memory that is reserved for it.
-pub(crate) struct CompleteBody<'a> {
+#[derive(Debug)]
+pub(crate) struct CompleteBody {
     pub(crate) bytes: Bytes,
-    _memory: Option<SemaphorePermit<'a>>,
+    _memory: Option<Reserved>,
 }
 
 /// A body that cannot be read.
@@ -45,7 +41,7 @@ pub(crate) enum ReadBodyError {
     #[error("the body did not arrive within {} s", .0.as_secs_f64())]
     Timeout(Duration),
     #[error(
-        "the webhook had no memory for the body for {} s, because it was reading other bodies",
+        "the webhook had no memory for the body for {} s, because it was busy with other requests",
         .0.as_secs_f64()
     )]
     NoMemory(Duration),
@@ -57,20 +53,17 @@ pub(crate) enum ReadBodyError {
 }
 
 impl BodyReader {
-    /// Each body must arrive within `timeout`, including the wait for memory.
-    pub(crate) fn new(timeout: Duration) -> Self {
-        Self {
-            timeout,
-            memory: Semaphore::new(MEMORY as usize),
-        }
+    /// Bodies that arrive in several frames take their memory from `memory`.
+    pub(crate) fn new(memory: MemoryBudget) -> Self {
+        Self { memory }
     }
 
-    /// Reads the whole body.
-    pub(crate) async fn read(&self, mut body: Body) -> Result<CompleteBody<'_>, ReadBodyError> {
-        let deadline = Deadline {
-            at: Instant::now() + self.timeout,
-            timeout: self.timeout,
-        };
+    /// Reads the whole body. It must arrive before `deadline`, including the wait for memory.
+    pub(crate) async fn read(
+        &self,
+        mut body: Body,
+        deadline: Deadline,
+    ) -> Result<CompleteBody, ReadBodyError> {
         let result = self.collect(&mut body, deadline).await;
         if let Err(ReadBodyError::TooLong { .. }) = result {
             // The response is the same when the deadline passes first.
@@ -83,10 +76,10 @@ impl BodyReader {
         &self,
         body: &mut Body,
         deadline: Deadline,
-    ) -> Result<CompleteBody<'_>, ReadBodyError> {
+    ) -> Result<CompleteBody, ReadBodyError> {
         let announced = body.size_hint().upper();
         let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
-        let first = deadline.next_frame(body).await?.unwrap_or_default();
+        let first = frame_before(deadline, body).await?.unwrap_or_default();
         if announced.unwrap_or_default().max(first.len()) > BODY_LIMIT {
             return Err(ReadBodyError::too_long(&first, &[]));
         }
@@ -100,40 +93,18 @@ impl BodyReader {
         let mut buffer = Buffer::new(&self.memory, announced.unwrap_or(BODY_LIMIT), deadline);
         buffer.append(&first).await?;
         drop(first);
-        while let Some(frame) = deadline.next_frame(body).await? {
+        while let Some(frame) = frame_before(deadline, body).await? {
             buffer.append(&frame).await?;
         }
         Ok(buffer.complete())
     }
 }
 
-/// The time by which a body must be complete.
-#[derive(Debug, Clone, Copy)]
-struct Deadline {
-    at: Instant,
-    /// The timeout that set it, for error messages.
-    timeout: Duration,
-}
-
-impl Deadline {
-    /// The next frame of the body, or `None` at its end.
-    async fn next_frame(self, body: &mut Body) -> Result<Option<Bytes>, ReadBodyError> {
-        timeout_at(self.at, next_frame(body))
-            .await
-            .unwrap_or(Err(ReadBodyError::Timeout(self.timeout)))
-    }
-
-    /// Acquires `kib` permits of `memory`.
-    async fn acquire(
-        self,
-        memory: &Semaphore,
-        kib: u32,
-    ) -> Result<SemaphorePermit<'_>, ReadBodyError> {
-        let acquired = timeout_at(self.at, memory.acquire_many(kib)).await;
-        // The semaphore is never closed: the only error here is the timeout.
-        let permit = acquired.ok().and_then(Result::ok);
-        permit.ok_or(ReadBodyError::NoMemory(self.timeout))
-    }
+/// The next frame of the body, or `None` at its end.
+async fn frame_before(deadline: Deadline, body: &mut Body) -> Result<Option<Bytes>, ReadBodyError> {
+    timeout_at(deadline.at, next_frame(body))
+        .await
+        .unwrap_or(Err(ReadBodyError::Timeout(deadline.timeout)))
 }
 
 /// The part of a body that has arrived. Its memory is reserved as it arrives and not when it is
@@ -146,12 +117,12 @@ struct Buffer<'a> {
     /// The most bytes that the body can have.
     max_length: usize,
     deadline: Deadline,
-    memory: &'a Semaphore,
-    reserved: Option<SemaphorePermit<'a>>,
+    memory: &'a MemoryBudget,
+    reserved: Option<Reserved>,
 }
 
 impl<'a> Buffer<'a> {
-    fn new(memory: &'a Semaphore, max_length: usize, deadline: Deadline) -> Self {
+    fn new(memory: &'a MemoryBudget, max_length: usize, deadline: Deadline) -> Self {
         Self {
             bytes: Vec::new(),
             max_length,
@@ -177,13 +148,10 @@ impl<'a> Buffer<'a> {
 
     /// Waits until memory for `bytes` in total is reserved.
     async fn reserve(&mut self, bytes: usize) -> Result<(), ReadBodyError> {
-        let needed = u32::try_from(bytes.div_ceil(1024)).unwrap_or(MEMORY);
-        let reserved = self
-            .reserved
-            .as_ref()
-            .map_or(0, SemaphorePermit::num_permits);
-        let missing = needed.saturating_sub(u32::try_from(reserved).unwrap_or(MEMORY));
-        let acquired = self.deadline.acquire(self.memory, missing).await?;
+        let reserved = self.reserved.as_ref().map_or(0, Reserved::kib);
+        let missing = MemoryBudget::kib(bytes).saturating_sub(reserved);
+        let acquired = self.memory.reserve(missing, self.deadline).await;
+        let acquired = acquired.ok_or(ReadBodyError::NoMemory(self.deadline.timeout))?;
         match &mut self.reserved {
             Some(reserved) => reserved.merge(acquired),
             None => self.reserved = Some(acquired),
@@ -191,7 +159,7 @@ impl<'a> Buffer<'a> {
         Ok(())
     }
 
-    fn complete(self) -> CompleteBody<'a> {
+    fn complete(self) -> CompleteBody {
         CompleteBody {
             bytes: Bytes::from(self.bytes),
             _memory: self.reserved,
@@ -235,6 +203,11 @@ async fn next_frame(body: &mut Body) -> Result<Option<Bytes>, ReadBodyError> {
             }
         }
     }
+}
+
+/// The first bytes of a body, where the uid of the request usually is.
+pub(crate) fn beginning(body: &[u8]) -> &[u8] {
+    body.get(..BEGINNING).unwrap_or(body)
 }
 
 /// Reads and drops the rest of a body, up to the limit.

@@ -50,6 +50,9 @@ pub struct Limits {
     /// The time in which the body of a request must arrive, including the wait for memory. It is
     /// shorter than `timeoutSeconds` (3 s), so that the API server still gets a response.
     pub body_timeout: Duration,
+    /// The time after which a connection is closed if the client has not read a response. The API
+    /// server waits no longer for one (`timeoutSeconds`).
+    pub response_timeout: Duration,
     /// The time between two HTTP/2 PINGs, which detect clients that are gone.
     pub ping_interval: Duration,
     /// The time in which a client must answer a PING.
@@ -67,6 +70,7 @@ impl Default for Limits {
             first_request_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(2),
             body_timeout: Duration::from_secs(2),
+            response_timeout: Duration::from_secs(3),
             ping_interval: Duration::from_secs(30),
             ping_timeout: Duration::from_secs(10),
             drain_delay: Duration::from_secs(5),

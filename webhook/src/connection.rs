@@ -4,7 +4,6 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::Body,
     http::{Request, Response},
 };
 use hyper::{body::Incoming, service::service_fn};
@@ -28,20 +27,24 @@ use crate::{
     handshake::{HandshakeError, RejectionWarning},
     metrics::ConnectionMetrics,
     slots::{Activity, Slot, ValidRequest},
+    unsent::{Unsent, WatchedBody},
 };
 
 /// The flow control window of HTTP/2, for each stream and for the whole connection. Most reviews
-/// have a few KB. The window bounds the memory that a connection can take.
-const WINDOW: u32 = 256 * 1024;
+/// have a few KB. The window bounds the memory that a connection can take. HTTP/2 allows no smaller
+/// one for a whole connection.
+const WINDOW: u32 = 65_535;
 
-/// The most requests at the same time on one HTTP/2 connection.
-const STREAMS: u32 = 128;
+/// The most requests at the same time on one HTTP/2 connection. A client that has more opens another
+/// connection.
+const STREAMS: u32 = 16;
 
 /// The most bytes of the headers of one HTTP/2 request.
-const HEADERS: u32 = 16 * 1024;
+const HEADERS: u32 = 8 * 1024;
 
-/// The most bytes that are buffered for reading from or writing to one connection.
-const BUFFER: usize = 64 * 1024;
+/// The most bytes that are buffered for reading from or writing to one connection, by HTTP and by
+/// TLS each.
+const BUFFER: usize = 16 * 1024;
 
 /// What the connections of one port share.
 #[derive(Debug)]
@@ -98,7 +101,8 @@ impl Handshake for Tls {
         stream.set_nodelay(true)?;
         // `HandshakeError` knows this kind of error.
         let config = self.0.borrow().clone().ok_or(io::ErrorKind::NotConnected)?;
-        let stream = TlsAcceptor::from(config).accept(stream).await?;
+        let mut stream = TlsAcceptor::from(config).accept(stream).await?;
+        stream.get_mut().1.set_buffer_limit(Some(BUFFER));
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => Protocol::Http2,
             _ => Protocol::Http1,
@@ -144,8 +148,11 @@ async fn serve_http<H: Handshake>(
     draining: CancellationToken,
 ) {
     let limits = &shared.limits;
-    let service =
-        service_fn(|request| respond(shared.router.clone(), Arc::clone(activity), request));
+    let unsent = Arc::new(Unsent::default());
+    let service = service_fn(|request| {
+        let (activity, unsent) = (Arc::clone(activity), Arc::clone(&unsent));
+        respond(shared.router.clone(), activity, unsent, request)
+    });
     let connection = http.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
@@ -153,6 +160,8 @@ async fn serve_http<H: Handshake>(
         () = idle(activity, deadline, limits) => {}
         () = activity.evicted() => {}
         () = draining.cancelled() => {}
+        // What is not sent is dropped: the client does not read it.
+        () = unsent.stalled(limits.response_timeout) => return,
     }
     // HTTP/2 sends GOAWAY. HTTP/1.1 closes an idle connection, and adds `connection: close` to the
     // response of an open request.
@@ -175,14 +184,15 @@ fn log_end(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
 async fn respond(
     router: Router,
     activity: Arc<Activity>,
+    unsent: Arc<Unsent>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Response<WatchedBody>, Infallible> {
     let open_request = activity.start_request();
     let response = router.oneshot(request).await?;
     if response.extensions().get::<ValidRequest>().is_some() {
         open_request.mark_valid();
     }
-    Ok(response)
+    Ok(response.map(|body| unsent.watch(body)))
 }
 
 /// Resolves when no request has started before `deadline`, or later when no request was open or

@@ -28,15 +28,18 @@ mod handshake;
 pub mod health;
 mod listener;
 pub mod logging;
+mod memory;
 pub mod metrics;
 pub mod mutate;
 mod policy;
 mod reload;
+mod reviewer;
 mod served;
 mod server;
 mod signals;
 mod slots;
 mod tls;
+mod unsent;
 
 pub use args::Args;
 pub use body::BODY_LIMIT;

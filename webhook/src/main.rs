@@ -47,7 +47,7 @@ fn run(args: Args, process: Process) -> anyhow::Result<()> {
         .context("cannot start the runtime")?
         .block_on(async {
             let stop = stop_signal().context("cannot handle signals")?;
-            Ok(Server::bind(config).await?.run(stop).await?)
+            Ok(Server::bind(config)?.run(stop).await?)
         })
 }
 

@@ -4,16 +4,27 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::Bytes,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::post,
 };
-use kees_inject::{InjectSettings, Outcome, ReviewResponse, review};
+use kees_inject::{InjectSettings, Outcome, ReviewResponse};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::{sync::watch, time::Instant};
 
-use crate::{audit, body::BodyReader, metrics::Metrics, slots::ValidRequest};
+use crate::{
+    audit,
+    body::BodyReader,
+    memory::{Deadline, MemoryBudget, Reserved},
+    metrics::Metrics,
+    reviewer::Reviewer,
+    slots::ValidRequest,
+};
+
+/// The longest response that takes no memory from the budget. A patch usually has 3 KB.
+const SHORT_RESPONSE: usize = 16 * 1024;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -27,57 +38,105 @@ pub fn router(
     metrics: Metrics,
     body_timeout: Duration,
 ) -> Router {
-    let reviewer = Reviewer {
-        settings,
+    let memory = MemoryBudget::new();
+    let mutate_state = Mutate {
+        bodies: BodyReader::new(memory.clone()),
+        body_timeout,
+        reviewer: Reviewer::new(settings),
+        memory,
         metrics,
-        bodies: BodyReader::new(body_timeout),
     };
     Router::new()
         .route("/mutate", post(mutate))
         .fallback(not_found)
-        .with_state(Arc::new(reviewer))
+        .with_state(Arc::new(mutate_state))
 }
 
 #[derive(Debug)]
-struct Reviewer {
-    settings: watch::Receiver<Arc<InjectSettings>>,
-    metrics: Metrics,
+struct Mutate {
     bodies: BodyReader,
+    body_timeout: Duration,
+    reviewer: Reviewer,
+    memory: MemoryBudget,
+    metrics: Metrics,
 }
 
 /// Takes the whole request and not an extractor of its body: an extractor that fails would answer
 /// with a status code instead of an `AdmissionReview`.
-async fn mutate(State(reviewer): State<Arc<Reviewer>>, request: Request) -> Response {
-    let response = reviewer.review(request).await;
+async fn mutate(State(state): State<Arc<Mutate>>, request: Request) -> Response {
+    let (response, memory) = state.respond(request).await;
     let is_valid = response.outcome != Outcome::Malformed;
-    let mut http = ([(CONTENT_TYPE, JSON)], response.json).into_response();
+    let bytes = match memory {
+        None => Bytes::from(response.json),
+        Some(_) => Bytes::from_owner(LongResponse {
+            json: response.json,
+            _memory: memory,
+        }),
+    };
+    let mut http = ([(CONTENT_TYPE, JSON)], bytes).into_response();
     if is_valid {
         http.extensions_mut().insert(ValidRequest);
     }
     http
 }
 
+/// A long response, and its memory until it is sent.
+struct LongResponse {
+    json: Vec<u8>,
+    _memory: Option<Reserved>,
+}
+
+impl AsRef<[u8]> for LongResponse {
+    fn as_ref(&self) -> &[u8] {
+        &self.json
+    }
+}
+
 async fn not_found() -> impl IntoResponse {
     (StatusCode::NOT_FOUND, "POST /mutate\n")
 }
 
-impl Reviewer {
-    async fn review(&self, request: Request) -> ReviewResponse {
+impl Mutate {
+    /// The response, and the memory that it takes if it is long.
+    async fn respond(&self, request: Request) -> (ReviewResponse, Option<Reserved>) {
         let started = Instant::now();
+        let deadline = Deadline::after(self.body_timeout);
         let _in_flight = InFlight::new(&self.metrics.in_flight);
         let (head, body) = request.into_parts();
-        let response = match self.bodies.read(body).await {
-            Ok(body) if is_json(&head.headers) => review(&body.bytes, &self.settings.borrow()),
-            Ok(body) => ReviewResponse::malformed(
-                &body.bytes,
-                "the content type is not application/json; send an AdmissionReview as JSON",
-            ),
+        let is_json = is_json(&head.headers);
+        // A client can send many headers and then wait.
+        drop(head);
+        let response = match self.bodies.read(body, deadline).await {
+            Ok(body) => self.reviewer.review(body, is_json, deadline).await,
             Err(error) => ReviewResponse::malformed(error.beginning(), &error.to_string()),
         };
+        let (response, memory) = self.reserve(response, deadline).await;
         let took = started.elapsed();
         self.metrics.answered(&response, took);
         audit::log(&response, took);
-        response
+        (response, memory)
+    }
+
+    /// Reserves memory for a long response, because a client may never read it.
+    async fn reserve(
+        &self,
+        response: ReviewResponse,
+        deadline: Deadline,
+    ) -> (ReviewResponse, Option<Reserved>) {
+        if response.json.len() <= SHORT_RESPONSE {
+            return (response, None);
+        }
+        let kib = MemoryBudget::kib(response.json.len());
+        if let Some(memory) = self.memory.reserve(kib, deadline).await {
+            return (response, Some(memory));
+        }
+        let error = format!(
+            "the webhook had no memory for the response for {} s, because it was busy with other \
+             requests",
+            deadline.timeout.as_secs_f64()
+        );
+        let uid = response.uid.unwrap_or_default();
+        (ReviewResponse::overloaded(&uid, &error), None)
     }
 }
 

@@ -10,7 +10,12 @@ use axum::{
 };
 use kees_inject::InjectSettings;
 use rustls::RootCertStore;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+    task::JoinSet,
+    time::sleep,
+};
 
 use crate::{
     CertificateFiles, CertificateSource, Config, Limits, OwnCertificates, PolicyFile, Stop,
@@ -31,6 +36,12 @@ use crate::{
 
 /// The most connections to the admin port: it has clients for two probes and a few scrapers.
 const ADMIN_CONNECTIONS: usize = 16;
+
+/// The size of each buffer of a socket, which Linux doubles.
+const SOCKET_BUFFER: u32 = 32 * 1024;
+
+/// The most connections that wait until they are accepted.
+const BACKLOG: u32 = 1024;
 
 /// A server that listens but does not accept connections yet.
 #[derive(Debug)]
@@ -53,7 +64,7 @@ enum LoadedCertificate {
 
 impl Server {
     /// Loads the files, checks the settings, and listens on both addresses.
-    pub async fn bind(mut config: Config) -> Result<Self, WebhookError> {
+    pub fn bind(mut config: Config) -> Result<Self, WebhookError> {
         let policy = match config.policy.take() {
             Some(file) => {
                 let (reload, loaded) = Reload::first(file.checked_with(&config.settings))?;
@@ -72,8 +83,8 @@ impl Server {
         };
         let client_ca = config.tls.client_ca.clone().map(ClientCa);
         let client_ca = client_ca.map(Reload::first).transpose()?;
-        let listener = listen(config.listen).await?;
-        let admin = listen(config.admin_listen).await?;
+        let listener = listen(config.listen)?;
+        let admin = listen(config.admin_listen)?;
         Ok(Self {
             listener,
             admin,
@@ -206,10 +217,21 @@ fn check(settings: &InjectSettings) -> Result<(), WebhookError> {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, WebhookError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| WebhookError::Listen { address, source })
+/// The connections get the sizes of their socket buffers from the listening socket. The memory of
+/// the buffers counts against the limit of the container.
+fn listen(address: SocketAddr) -> Result<TcpListener, WebhookError> {
+    let listen = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        socket.set_recv_buffer_size(SOCKET_BUFFER)?;
+        socket.set_send_buffer_size(SOCKET_BUFFER)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| WebhookError::Listen { address, source })
 }
 
 fn log_start(listener: &TcpListener, admin: &TcpListener, has_policy: bool) {

@@ -107,6 +107,11 @@ impl ReviewResponse {
         Self::bad_request(API_VERSION, &uid, message)
     }
 
+    /// The response to a request for which the program has no memory or no time, with code 400.
+    pub fn overloaded(uid: &str, message: &str) -> Self {
+        Self::bad_request(API_VERSION, uid, message)
+    }
+
     /// The response to a request that cannot be answered, with code 400.
     pub(super) fn bad_request(api_version: &str, uid: &str, message: &str) -> Self {
         let status = Status {

@@ -341,7 +341,7 @@ impl Running {
             limits,
             settings,
         };
-        let server = Server::bind(config).await.unwrap();
+        let server = Server::bind(config).unwrap();
         let (address, admin) = (server.address().unwrap(), server.admin_address().unwrap());
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(server.run(async move { stopped.await.unwrap_or(Stop::Now) }));
