@@ -21,6 +21,14 @@ pub(super) enum KeepError {
         object: String,
         message: String,
     },
+    /// The API server rejects a request.
+    #[error("cannot {verb} {object}: {message}")]
+    Rejected {
+        verb: &'static str,
+        object: String,
+        code: u16,
+        message: String,
+    },
     /// A request fails.
     #[error("cannot {verb} {object}")]
     Request {
@@ -71,7 +79,13 @@ impl KeepError {
             kube::Error::Api(status) if matches!(status.code, 401 | 403) => Self::Denied {
                 verb,
                 object,
-                message: status.message.clone(),
+                message: status.message,
+            },
+            kube::Error::Api(status) => Self::Rejected {
+                verb,
+                object,
+                code: status.code,
+                message: status.message,
             },
             source => Self::Request {
                 verb,
@@ -83,10 +97,13 @@ impl KeepError {
 
     /// Whether somebody else has written or deleted the object first.
     pub(super) fn is_conflict(&self) -> bool {
-        let Self::Request { source, .. } = self else {
-            return false;
-        };
-        matches!(&**source, kube::Error::Api(status) if matches!(status.code, 404 | 409))
+        matches!(
+            self,
+            Self::Rejected {
+                code: 404 | 409,
+                ..
+            }
+        )
     }
 }
 

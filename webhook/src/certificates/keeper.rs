@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use kees_common::error_chain;
@@ -56,6 +56,7 @@ pub(crate) async fn keep(own: OwnCertificates, served: Arc<Served>, metrics: Met
         metrics,
         chain: Vec::new(),
         errors: Errors::default(),
+        warned: None,
     };
     let objects = keeper.connect().await;
     let changed = Arc::new(Notify::new());
@@ -86,6 +87,8 @@ struct Keeper {
     /// The certificate that is served. Empty if there is none yet.
     chain: Vec<CertificateDer<'static>>,
     errors: Errors,
+    /// When the last warning about a changed bundle was logged.
+    warned: Option<Instant>,
 }
 
 /// The errors since the last success.
@@ -212,7 +215,7 @@ impl Keeper {
     }
 
     async fn take(
-        &self,
+        &mut self,
         objects: &Objects,
         step: Step,
         read: Read,
@@ -277,11 +280,12 @@ impl Keeper {
         }
     }
 
-    fn log_published(&self, authorities: usize) {
+    fn log_published(&mut self, authorities: usize) {
         let configuration = &self.own.webhook_configuration;
         if self.chain.is_empty() {
             tracing::info!(configuration, authorities, "wrote the caBundle");
-        } else {
+        } else if self.warned.is_none_or(|warned| warned.elapsed() > POLL) {
+            self.warned = Some(Instant::now());
             tracing::warn!(
                 configuration,
                 authorities,
