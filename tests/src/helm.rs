@@ -1,6 +1,9 @@
 //! Runs Helm.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Context as _;
 
@@ -28,6 +31,11 @@ impl Helm {
             kubeconfig: Some(kubeconfig),
             ..Self::new()?
         })
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Runs a command and returns its standard output. If the command fails, the error is its error

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -44,6 +44,16 @@ impl Kubectl {
     pub fn without_cluster() -> anyhow::Result<Self> {
         let program = paths::value_of("CLUSTER")?.join("bin/kubectl");
         Ok(Self::new(program, PathBuf::from("/dev/null")))
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The file that it is configured with.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
     }
 
     /// kubectl in another namespace.

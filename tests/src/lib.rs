@@ -32,7 +32,7 @@ pub use kubectl::{Kubectl, KubectlError};
 pub use moto::Moto;
 pub use namespace::Namespace;
 pub use overlay::Overlay;
-pub use paths::{cert_manager, kees_init};
+pub use paths::{definitions, kees_init};
 pub use webhook::Webhook;
 
 use std::{

@@ -27,9 +27,9 @@ pub fn kees_init() -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// The folder of cert-manager's custom resource definitions.
-pub fn cert_manager() -> anyhow::Result<PathBuf> {
-    value_of("CERT_MANAGER")
+/// The folder of the custom resource definitions of cert-manager and of the Prometheus operator.
+pub fn definitions() -> anyhow::Result<PathBuf> {
+    value_of("DEFINITIONS")
 }
 
 /// A variable of `tests/paths`.

@@ -13,7 +13,7 @@ use crate::{
 
 #[rstest]
 fn an_overlay_that_is_applied_twice_reports_every_object_as_unchanged(
-    #[values("cert-manager", "certificate-files")] folder: &str,
+    #[values(".", "cert-manager", "certificate-files")] folder: &str,
 ) -> anyhow::Result<()> {
     let world = World::alone()?;
     let authority = Authority::new()?;

@@ -51,6 +51,20 @@ fn the_chart_and_the_manifests_are_the_same(
 }
 
 #[test]
+fn the_chart_has_the_manifests_of_observability() -> anyhow::Result<()> {
+    let of_kustomize = comparable(&overlay("observability", &Authority::new()?)?)?;
+    let enabled = json!({"enabled": true});
+    let of_helm = comparable(&template(&json!({"observability": {
+        "podMonitor": enabled, "prometheusRule": enabled, "dashboard": enabled,
+    }}))?)?;
+    assert_eq!(of_kustomize.len(), 3, "{of_kustomize:?}");
+    for (name, object) in of_kustomize {
+        assert_eq!(Some(&object), of_helm.get(&name), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
 fn the_annotation_domain_reaches_every_object() -> anyhow::Result<()> {
     let rendered = template(&json!({"annotationDomain": "secrets.example.org"}))?;
     assert!(!rendered.contains("bsycorp.com/"), "{rendered}");

@@ -8,13 +8,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use kees_tests::{Authority, Helm, Kubectl, eventually, here};
+use kees_tests::{Helm, Kubectl, eventually, here};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    objects::merged,
-    rendered::{NAMESPACE, SERVICE, ValuesFile, certificate_files, chart, earlier_chart},
+    rendered::{NAMESPACE, ValuesFile, chart, earlier_chart},
     world::{World, annotated_pod_starts, pod},
 };
 
@@ -22,9 +21,10 @@ use crate::{
 const EARLIER: &str = "0.0.9";
 
 /// What `helm uninstall` leaves, apart from the pods of the applications.
-const REMAINING: [&str; 3] = [
+const REMAINING: [&str; 4] = [
     "ConfigMap/kees-system/kube-root-ca.crt",
     "Namespace//kees-system",
+    "Secret/kees-system/kees-webhook-tls",
     "ServiceAccount/kees-system/default",
 ];
 
@@ -36,9 +36,7 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() -> anyhow::Resu
     let world = World::alone()?;
     let helm = world.cluster.helm()?;
     let folder = TempDir::new()?;
-    let authority = Authority::new()?;
-    let of_files = certificate_files(&authority, SERVICE)?;
-    let values = ValuesFile::new(&world.values(of_files.clone()))?;
+    let values = ValuesFile::new(&world.values(json!({})))?;
     let namespace = world.namespace("released")?;
     let before = all_objects(world.cluster.kubectl())?;
 
@@ -50,6 +48,8 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() -> anyhow::Resu
         started,
     )?;
     assert_eq!(version(&world)?, EARLIER);
+    let bundle = world.ca_bundle()?;
+    assert!(!bundle.is_empty());
 
     helm.run(&upgrade(&chart(), &values.argument()))?;
     assert_eq!(version(&world)?, env!("CARGO_PKG_VERSION"));
@@ -58,7 +58,7 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() -> anyhow::Resu
     // A changed policy needs no restart.
     let pods = world.system().run(&["get", "pods", "-o", "name"])?;
     let rules = json!({"policy": {"rules": [{"namespaces": ["nobody"], "storagePrefix": "/x"}]}});
-    let denying = ValuesFile::new(&merged(world.values(of_files), rules))?;
+    let denying = ValuesFile::new(&world.values(rules))?;
     helm.run(&upgrade(&chart(), &denying.argument()))?;
     eventually("denial by the new policy", Duration::from_secs(150), || {
         let created = namespace.apply_with(&["--dry-run=server"], &pod("x", "bsycorp.com"));
@@ -82,6 +82,7 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() -> anyhow::Resu
         namespace.apply_with(&["--dry-run=server"], &pod("x", "bsycorp.com"))
     })?;
     annotated_pod_starts(&namespace, "rolled-back")?;
+    assert_eq!(world.ca_bundle()?, bundle, "caBundle is another one");
 
     helm.run(&[
         "uninstall",
@@ -102,8 +103,7 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() -> anyhow::Resu
 fn a_second_installation_needs_another_name() -> anyhow::Result<()> {
     let world = World::alone()?;
     let helm = world.cluster.helm()?;
-    let authority = Authority::new()?;
-    let values = ValuesFile::new(&world.values(certificate_files(&authority, SERVICE)?))?;
+    let values = ValuesFile::new(&world.values(json!({})))?;
     install(&helm, "kees", &chart(), &values)?;
 
     // The namespace of another team, which the test deletes at the end.
@@ -131,9 +131,8 @@ fn a_second_installation_needs_another_name() -> anyhow::Result<()> {
     let namespace = world.namespace("two-installations")?;
     annotated_pod_starts(&namespace, "of-the-first")?;
 
-    let of_files = certificate_files(&authority, "team-a-webhook.team-a-system.svc")?;
     let name = json!({"name": "team-a", "annotationDomain": "team-a.example.org"});
-    let values = ValuesFile::new(&world.values(merged(of_files, name)))?;
+    let values = ValuesFile::new(&world.values(name))?;
     second(&values)?;
     namespace.apply(&pod("of-the-second", "team-a.example.org"))?;
     namespace.wait_for("pod/of-the-second", "condition=Ready")?;

@@ -12,7 +12,14 @@ use crate::{
 
 #[rstest]
 fn the_api_server_accepts_every_object_of_every_overlay(
-    #[values(".", "own-certificates", "cert-manager", "certificate-files")] folder: &str,
+    #[values(
+        ".",
+        "own-certificates",
+        "cert-manager",
+        "certificate-files",
+        "observability"
+    )]
+    folder: &str,
 ) -> anyhow::Result<()> {
     let world = World::alone()?;
     accepted(&world, &overlay(folder, &Authority::new()?)?)
@@ -30,6 +37,11 @@ fn the_api_server_accepts_every_object_of_every_overlay(
 #[case::many(many())]
 #[case::many_with_cert_manager(merged(many(), cert_manager()))]
 #[case::the_network_of_the_node(json!({"hostNetwork": true, "settings": {"listen": "0.0.0.0:9443"}}))]
+#[case::observability(json!({"observability": {
+    "podMonitor": {"enabled": true, "labels": {"release": "prometheus"}},
+    "prometheusRule": {"enabled": true},
+    "dashboard": {"enabled": true},
+}}))]
 #[case::another_name(json!({"name": "team-a", "annotationDomain": "team-a.example.org"}))]
 fn the_api_server_accepts_every_object_of_the_chart(#[case] values: Value) -> anyhow::Result<()> {
     let world = World::alone()?;

@@ -1,12 +1,13 @@
 //! The cluster without kees, for one test alone.
 
 use std::{
+    collections::BTreeMap,
     process::Command,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use anyhow::anyhow;
-use kees_tests::{Cluster, DynamoDbLocal, Kubectl, Namespace, REGION, cert_manager};
+use kees_tests::{Cluster, DynamoDbLocal, Kubectl, Namespace, REGION, definitions};
 use serde_json::{Value, json};
 
 use crate::{objects::merged, rendered::NAMESPACE};
@@ -18,7 +19,7 @@ const ENV_LABEL: &str = "test";
 const CLUSTER_SCOPED: &str = "mutatingwebhookconfigurations,validatingadmissionpolicies,\
     validatingadmissionpolicybindings,clusterroles,clusterrolebindings";
 
-/// The cluster, cert-manager's custom resource definitions, and a store.
+/// The cluster, the custom resource definitions that the objects need, and a store.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
@@ -55,7 +56,7 @@ impl World {
         let dynamodb = DynamoDbLocal::start()?;
         dynamodb.create_table(ENV_LABEL)?;
         let cluster = Cluster::up()?;
-        let definitions = cert_manager()?.display().to_string();
+        let definitions = definitions()?.display().to_string();
         let kubectl = cluster.kubectl();
         kubectl.run(&["apply", "--server-side", "-f", &definitions])?;
         let established = [
@@ -110,6 +111,11 @@ impl World {
     /// A namespace for annotated pods.
     pub(crate) fn namespace(&self, name: &str) -> anyhow::Result<Namespace> {
         self.cluster.namespace(name, &[])
+    }
+
+    /// All values in the store, by path.
+    pub(crate) fn items(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        self.dynamodb.items(ENV_LABEL)
     }
 
     /// The values of an installation with the images and the store of the tests, and `more`.
