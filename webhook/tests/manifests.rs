@@ -8,6 +8,7 @@
 use std::fs;
 
 use clap::CommandFactory as _;
+use kees_inject::Policy;
 use kees_webhook::Args;
 use rstest::rstest;
 use serde_json::Value;
@@ -50,6 +51,27 @@ fn every_flag_is_a_value_of_the_chart() {
         assert!(
             values.contains(&format!("{key}:")),
             "--{flag}: manifests/chart/values.yaml does not show {key}"
+        );
+    }
+}
+
+#[rstest]
+#[case::of_the_policy("unknown: 1\nrules: []", "/properties/policy")]
+#[case::of_a_rule(
+    "rules:\n- namespaces: [a]\n  unknown: 1",
+    "/properties/policy/properties/rules/items"
+)]
+fn every_key_of_the_policy_is_a_value_of_the_chart(#[case] policy: &str, #[case] pointer: &str) {
+    let schema: Value = serde_json::from_str(&read("chart/values.schema.json")).unwrap();
+    // The error lists the known keys.
+    let error = policy.parse::<Policy>().unwrap_err().to_string();
+    let (_, keys) = error.split_once("expected one of ").unwrap();
+    let (keys, _) = keys.split_once(" at line").unwrap();
+    let values = schema.pointer(&format!("{pointer}/properties")).unwrap();
+    for key in keys.split(", ") {
+        assert!(
+            values.get(key).is_some(),
+            "{key} is not in {pointer} of manifests/chart/values.schema.json"
         );
     }
 }
