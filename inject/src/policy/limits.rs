@@ -9,26 +9,26 @@ use crate::error::PodErrorKind;
 /// `maxEntries` and `maxKeys` of a rule. `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
-    entries: Option<NonZeroUsize>,
-    keys: Option<NonZeroUsize>,
+    entries: Option<usize>,
+    keys: Option<usize>,
 }
 
 impl Default for Limits {
     /// 256 entries, and 64 RSA and GPG keys.
     fn default() -> Self {
         Self {
-            entries: NonZeroUsize::new(256),
-            keys: NonZeroUsize::new(64),
+            entries: Some(256),
+            keys: Some(64),
         }
     }
 }
 
 impl Limits {
     /// The limits of a rule. The default takes the place of an absent limit.
-    pub(crate) fn new(entries: Option<NonZeroUsize>, keys: Option<NonZeroUsize>) -> Self {
+    pub(crate) fn new(entries: Option<NonZeroUsize>, keys: Option<usize>) -> Self {
         let default = Self::default();
         Self {
-            entries: entries.or(default.entries),
+            entries: entries.map(NonZeroUsize::get).or(default.entries),
             keys: keys.or(default.keys),
         }
     }
@@ -57,8 +57,8 @@ impl Limits {
 }
 
 /// The limit, if the count is above it.
-fn above(count: usize, limit: Option<NonZeroUsize>) -> Option<usize> {
-    limit.map(NonZeroUsize::get).filter(|limit| count > *limit)
+fn above(count: usize, limit: Option<usize>) -> Option<usize> {
+    limit.filter(|limit| count > *limit)
 }
 
 /// How many RSA and GPG keys the init container may have to generate or to derive. Both fields of a

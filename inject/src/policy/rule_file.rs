@@ -41,8 +41,8 @@ pub(super) struct RuleFile {
     instance_metadata: bool,
     #[serde(default, deserialize_with = "limit")]
     max_entries: Option<NonZeroUsize>,
-    #[serde(default, deserialize_with = "limit")]
-    max_keys: Option<NonZeroUsize>,
+    #[serde(default)]
+    max_keys: Option<usize>,
     #[serde(default = "allowed")]
     opt_out: bool,
     #[serde(default)]

@@ -55,6 +55,19 @@ fn the_operator_decides_which_containers_are_skipped() {
 }
 
 #[test]
+fn the_reference_lists_every_container_that_is_skipped() {
+    let page = include_str!("../../../docs/injection.md");
+    let (_, table) = page.split_once("| added by | names |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let mut listed: Vec<_> = table.split('`').skip(1).step_by(2).collect();
+    let default = settings().skip_containers.to_string();
+    let mut skipped: Vec<_> = default.split(',').collect();
+    listed.sort_unstable();
+    skipped.sort_unstable();
+    assert_eq!(listed, skipped);
+}
+
+#[test]
 fn a_pod_whose_containers_are_all_skipped_gets_a_warning() {
     let mut pod = pod([]);
     pod["spec"]["containers"] = json!([{"name": "vault-agent", "image": "a"}]);

@@ -32,8 +32,8 @@ use crate::pods::{decision, errors, injected, pod, variable, with_policy};
     "the policy cannot be read: the key 'stict' is unknown; did you mean strict at line 1, column 1"
 )]
 #[case::no_limit(
-    "rules:\n- namespaces: [a]\n  maxKeys: 0",
-    "the policy cannot be read: 0 allows nothing; use a number from 1 at line 3, column 12"
+    "rules:\n- namespaces: [a]\n  maxEntries: 0",
+    "the policy cannot be read: 0 allows nothing; use a number from 1 at line 3, column 15"
 )]
 #[case::an_unknown_mode(
     "rules:\n- namespaces: [a]\n  mode: audit",

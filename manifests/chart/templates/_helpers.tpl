@@ -74,3 +74,8 @@ CA_LIFETIME: {{ include "kees.variable" . | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* Not empty if a rule of the policy denies pods that opt out. The API server must then send these pods. */}}
+{{- define "kees.deniesOptOut" -}}
+{{- range .Values.policy.rules }}{{ if eq (toString .optOut) "false" }}true{{ end }}{{ end }}
+{{- end }}
