@@ -43,6 +43,10 @@ const POD_IDENTITY: Eks = Eks {
     folder: "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
 };
 
+/// What EKS adds besides the identity, unless the container has it.
+const STS: (&str, &str) = ("AWS_STS_REGIONAL_ENDPOINTS", "regional");
+const REGIONS: [&str; 2] = ["AWS_DEFAULT_REGION", "AWS_REGION"];
+
 impl Eks {
     /// Changes a pod as the webhook does: it adds the variables to a container that has neither,
     /// and the mount to a container that does not mount the volume.
@@ -73,6 +77,13 @@ impl Eks {
                 .variables
                 .map(|(name, value)| json!({"name": name, "value": value}));
             env.extend(added);
+        }
+        let names = |names: &[&str]| env.iter().all(|v| names.iter().all(|n| v["name"] != *n));
+        let (no_sts, no_region) = (names(&[STS.0]), names(&REGIONS));
+        let regions = REGIONS.map(|name| (name, "eu-west-1"));
+        for (is_missing, added) in [(no_sts, &[STS][..]), (no_region, &regions)] {
+            let added = added.iter().filter(|_| is_missing);
+            env.extend(added.map(|(name, value)| json!({"name": name, "value": value})));
         }
         container["env"] = env.into();
         let mut mounts = list(&container["volumeMounts"]);
@@ -193,4 +204,48 @@ fn a_token_path_of_the_operator_is_not_compared_with_the_mount() {
     let pod = injected(&pod, &settings);
     assert_eq!(IRSA.in_init_container(&pod).1.len(), 1);
     assert_eq!(variable(&pod, name), Some(token));
+}
+
+/// The calls of both webhooks, in their order.
+#[derive(Debug, Clone, Copy)]
+enum Call {
+    Eks,
+    Kees,
+}
+
+#[rstest]
+#[case::eks_first(&[Call::Eks, Call::Kees])]
+#[case::eks_first_and_again(&[Call::Eks, Call::Kees, Call::Eks])]
+#[case::eks_first_and_both_again(&[Call::Eks, Call::Kees, Call::Eks, Call::Kees])]
+#[case::eks_last(&[Call::Kees, Call::Eks])]
+#[case::eks_last_and_kees_again(&[Call::Kees, Call::Eks, Call::Kees])]
+#[case::eks_last_and_both_again(&[Call::Kees, Call::Eks, Call::Kees, Call::Eks])]
+fn the_identity_reaches_the_init_container_in_every_order_of_the_webhooks(
+    #[case] calls: &[Call],
+    #[values(IRSA, POD_IDENTITY)] eks: Eks,
+    #[values(None, Some("eu-central-1"))] region: Option<&str>,
+) {
+    let mut settings = settings();
+    let region = region.map(|region| ("AWS_REGION".to_owned(), region.to_owned()));
+    settings.init_env.extend(region);
+    let app = json!({"name": "app", "image": "a"});
+    let mut pod = with_containers(json!([app, {"name": "other", "image": "b"}]));
+    for call in calls {
+        pod = match call {
+            Call::Eks => eks.mutate(pod),
+            Call::Kees => injected(&pod, &settings),
+        };
+    }
+    let mount = json!({"name": eks.volume, "mountPath": eks.folder, "readOnly": true});
+    let variables = eks.variables.map(|(_, value)| Some(value));
+    assert_eq!(eks.in_init_container(&pod), (variables, vec![&mount]));
+    // Nothing is left to be changed, by either webhook.
+    assert_eq!(operations(&pod, &settings), json!([]));
+    let again = injected(&eks.mutate(pod.clone()), &settings);
+    assert_eq!(operations(&again, &settings), json!([]));
+    let mut names: Vec<_> = list(&init_container(&pod)["env"]);
+    let count = names.len();
+    names.sort_by_key(|variable| variable["name"].to_string());
+    names.dedup_by_key(|variable| variable["name"].to_string());
+    assert_eq!(names.len(), count, "a variable is there twice");
 }
