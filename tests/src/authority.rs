@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use serde_json::json;
 
 /// Issues certificates. Clients in the tests trust its own certificate.
 #[derive(Debug)]
@@ -54,6 +56,23 @@ impl Authority {
 }
 
 impl Issued {
+    /// The manifest of the webhook's Secret with this certificate, in JSON.
+    pub fn secret(&self, authority: &Authority) -> String {
+        let data = |text: &str| BASE64_STANDARD.encode(text);
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "kees-webhook-tls", "namespace": "kees-system"},
+            "type": "kubernetes.io/tls",
+            "data": {
+                "ca.crt": data(authority.certificate()),
+                "tls.crt": data(&self.certificate),
+                "tls.key": data(&self.key),
+            },
+        })
+        .to_string()
+    }
+
     /// Writes the certificate and the key into a folder, as `tls.crt` and `tls.key`.
     pub fn write_into(&self, folder: &Path) -> std::io::Result<(PathBuf, PathBuf)> {
         let files = (folder.join("tls.crt"), folder.join("tls.key"));

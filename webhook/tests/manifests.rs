@@ -105,11 +105,6 @@ fn the_settings_of_the_manifests_are_flags() {
     1
 )]
 #[case("cert-manager/kustomization.yaml", "app.kubernetes.io/version: ", 1)]
-#[case(
-    "certificate-files/kustomization.yaml",
-    "app.kubernetes.io/version: ",
-    1
-)]
 #[case("examples/standalone.yaml", "image: kees-init:", 1)]
 fn the_manifests_have_the_version_of_the_program(
     #[case] file: &str,

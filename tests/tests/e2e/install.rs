@@ -30,10 +30,10 @@ rules:
 pub(crate) fn kees(world: &World, authority: &Authority) -> anyhow::Result<()> {
     init_image_with_roots(world, authority)?;
     let overlay = Overlay::new("manifests", "certificate-files", kustomization())?;
-    authority
+    let secret = authority
         .issue(&["kees-webhook.kees-system.svc"])?
-        .write_into(overlay.base())?;
-    std::fs::write(overlay.base().join("ca.crt"), authority.certificate())?;
+        .secret(authority);
+    std::fs::write(overlay.base().join("secret.yaml"), secret)?;
     std::fs::write(overlay.path().join("policy.yaml"), POLICY)?;
     std::fs::write(overlay.path().join("init-env"), init_env(world))?;
 

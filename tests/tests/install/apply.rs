@@ -19,10 +19,10 @@ fn an_overlay_that_is_applied_twice_reports_every_object_as_unchanged(
     let authority = Authority::new()?;
     let overlay = Overlay::new("manifests", folder, world.kustomization())?;
     if folder == "certificate-files" {
-        authority.issue(&[SERVICE])?.write_into(overlay.base())?;
-        fs::write(overlay.base().join("ca.crt"), authority.certificate())?;
+        let secret = authority.issue(&[SERVICE])?.secret(&authority);
+        fs::write(overlay.base().join("secret.yaml"), secret)?;
     }
-    let kubectl = world.cluster.kubectl();
+    let kubectl = world.system();
     let first = kubectl.run(&["apply", "-k", &overlay.argument()])?;
     // The namespace comes before everything in it.
     assert!(
@@ -32,7 +32,7 @@ fn an_overlay_that_is_applied_twice_reports_every_object_as_unchanged(
     if folder == "cert-manager" {
         Controllers::new(&world)?.issue()?;
     }
-    world.system().rolled_out("deployment/kees-webhook")?;
+    kubectl.rolled_out("deployment/kees-webhook")?;
     let bundle = world.ca_bundle()?;
     assert!(!bundle.is_empty());
 

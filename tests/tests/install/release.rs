@@ -56,7 +56,7 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() -> anyhow::Resu
     annotated_pod_starts(&namespace, "upgraded")?;
 
     // A changed policy needs no restart.
-    let pods = world.system().run(&["get", "pods", "-o", "name"])?;
+    let deployed = revision(&world)?;
     let rules = json!({"policy": {"rules": [{"namespaces": ["nobody"], "storagePrefix": "/x"}]}});
     let denying = ValuesFile::new(&world.values(rules))?;
     helm.run(&upgrade(&chart(), &denying.argument()))?;
@@ -66,7 +66,7 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() -> anyhow::Resu
         anyhow::ensure!(denied.contains("rule"), "{denied}");
         Ok(())
     })?;
-    assert_eq!(world.system().run(&["get", "pods", "-o", "name"])?, pods);
+    assert_eq!(revision(&world)?, deployed, "the pods were replaced");
 
     helm.run(&[
         "rollback",
@@ -187,6 +187,13 @@ fn upgrade<'a>(chart: &'a str, values: &'a str) -> [&'a str; 9] {
         "--values",
         values,
     ]
+}
+
+/// The revision of the Deployment, which changes with its pods.
+fn revision(world: &World) -> anyhow::Result<Value> {
+    let mut deployment = world.system().get(&["deployment", "kees-webhook"])?;
+    let annotations = &mut deployment["metadata"]["annotations"];
+    Ok(annotations["deployment.kubernetes.io/revision"].take())
 }
 
 /// The version in the labels of the webhook configuration.

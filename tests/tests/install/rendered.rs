@@ -37,8 +37,8 @@ pub(crate) fn template(values: &Value) -> anyhow::Result<String> {
 pub(crate) fn overlay(name: &str, authority: &Authority) -> anyhow::Result<String> {
     let overlay = Overlay::new("manifests", name, json!({}))?;
     if name == "certificate-files" {
-        authority.issue(&[SERVICE])?.write_into(overlay.base())?;
-        fs::write(overlay.base().join("ca.crt"), authority.certificate())?;
+        let secret = authority.issue(&[SERVICE])?.secret(authority);
+        fs::write(overlay.base().join("secret.yaml"), secret)?;
     }
     let kubectl = Kubectl::without_cluster()?;
     kubectl.run(&["kustomize", &overlay.base().display().to_string()])
