@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+import hostile
 from counting_proxy import counting_proxy
 
 CACHE, DYNAMODB = map(pathlib.Path, sys.argv[1:3])
@@ -300,6 +301,7 @@ def main():
         os.chmod(folder, 0o755)
         size, requests, memory = webhook(folder)
         runs, peak, created, hundred = init(folder)
+    attacks = hostile.measure_all(PROGRAMS / "kees-webhook")
     generation = keys()
     reviews = criterion()
     binary = (PROGRAMS / "kees-init").stat().st_size / 1e6
@@ -340,6 +342,7 @@ def main():
              f"The binary has {webhook_binary:.1f} MB.", "",
              "The decision alone, from the bytes of the review to the bytes of the response (criterion, median):", "", "| review | time |", "| --- | ---: |",
              *(f"| {name.removeprefix('review/')} | {us:,.1f} µs |" for name, us in reviews), "",
+             *hostile.section(attacks),
              "## Init", "",
              f"Ten existing entries from DynamoDB Local, process start to exit, {len(runs)} runs: p50 {p50:.1f} ms, p99 {p99:.1f} ms,",
              f"peak memory {peak:.1f} MB. The static binary has {binary:.1f} MB, the image {image:.1f} MB.", "",

@@ -13,6 +13,9 @@ use crate::memory::{Deadline, MemoryBudget, Reserved};
 /// up to 1.5 MiB. The review of a pod's creation contains the pod once.
 pub const BODY_LIMIT: usize = 3 * 1024 * 1024;
 
+/// The longest body that shares its memory with others. Longer ones take turns.
+const SHORT_BODY: usize = 64 * 1024;
+
 /// The most bytes of a body that is too long that are read and dropped. A client that is still
 /// sending when the connection closes may not see the response.
 const DISCARD_LIMIT: usize = 4 * BODY_LIMIT;
@@ -110,8 +113,8 @@ async fn frame_before(deadline: Deadline, body: &mut Body) -> Result<Option<Byte
 /// The part of a body that has arrived. Its memory is reserved as it arrives and not when it is
 /// announced: announcing a long body costs a client nothing.
 ///
-/// Two bodies can wait for memory that the other holds. The older one reaches its deadline first
-/// and releases its memory.
+/// Many short bodies can wait for memory that the others hold. The oldest one reaches its deadline
+/// first and releases its memory.
 struct Buffer<'a> {
     bytes: Vec<u8>,
     /// The most bytes that the body can have.
@@ -119,6 +122,8 @@ struct Buffer<'a> {
     deadline: Deadline,
     memory: &'a MemoryBudget,
     reserved: Option<Reserved>,
+    /// Whether memory for the longest body is reserved.
+    is_long: bool,
 }
 
 impl<'a> Buffer<'a> {
@@ -129,6 +134,7 @@ impl<'a> Buffer<'a> {
             deadline,
             memory,
             reserved: None,
+            is_long: false,
         }
     }
 
@@ -148,10 +154,20 @@ impl<'a> Buffer<'a> {
 
     /// Waits until memory for `bytes` in total is reserved.
     async fn reserve(&mut self, bytes: usize) -> Result<(), ReadBodyError> {
+        let no_memory = ReadBodyError::NoMemory(self.deadline.timeout);
+        if self.is_long {
+            return Ok(());
+        }
+        if bytes > SHORT_BODY {
+            let acquired = self.memory.reserve_long_body(self.deadline).await;
+            self.reserved = Some(acquired.ok_or(no_memory)?);
+            self.is_long = true;
+            return Ok(());
+        }
         let reserved = self.reserved.as_ref().map_or(0, Reserved::kib);
         let missing = MemoryBudget::kib(bytes).saturating_sub(reserved);
         let acquired = self.memory.reserve(missing, self.deadline).await;
-        let acquired = acquired.ok_or(ReadBodyError::NoMemory(self.deadline.timeout))?;
+        let acquired = acquired.ok_or(no_memory)?;
         match &mut self.reserved {
             Some(reserved) => reserved.merge(acquired),
             None => self.reserved = Some(acquired),

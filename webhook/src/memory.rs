@@ -8,9 +8,14 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// The budget in KiB. With the buffers of all connections and the review of one large body, the
-/// process stays below the 64 MiB that the manifests allow.
-const BUDGET: u32 = 12 * 1024;
+/// The memory in KiB that is reserved as it is needed. With the long bodies, the buffers of all
+/// connections and one decision about a long body, the process stays below the 64 MiB that the
+/// manifests allow.
+const SHARED: u32 = 6 * 1024;
+
+/// The most long bodies at the same time: one is decided, and one arrives. Each may have the longest
+/// length, so that two long bodies never wait for memory that the other one holds.
+const LONG_BODIES: usize = 2;
 
 /// A share of the budget, which is free again when this is dropped.
 #[derive(Debug)]
@@ -19,7 +24,7 @@ pub(crate) struct Reserved(OwnedSemaphorePermit);
 impl Reserved {
     /// The number of KiB.
     pub(crate) fn kib(&self) -> u32 {
-        u32::try_from(self.0.num_permits()).unwrap_or(BUDGET)
+        u32::try_from(self.0.num_permits()).unwrap_or(SHARED)
     }
 
     /// Adds a share to this one.
@@ -30,22 +35,34 @@ impl Reserved {
 
 /// The memory budget.
 #[derive(Debug, Clone)]
-pub(crate) struct MemoryBudget(Arc<Semaphore>);
+pub(crate) struct MemoryBudget {
+    shared: Arc<Semaphore>,
+    long_bodies: Arc<Semaphore>,
+}
 
 impl MemoryBudget {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(BUDGET as usize)))
+        Self {
+            shared: Arc::new(Semaphore::new(SHARED as usize)),
+            long_bodies: Arc::new(Semaphore::new(LONG_BODIES)),
+        }
     }
 
     /// Waits until memory is reserved. `None` if `deadline` passes first.
     pub(crate) async fn reserve(&self, kib: u32, deadline: Deadline) -> Option<Reserved> {
-        let reserved = deadline.acquire(&self.0, kib).await;
+        let reserved = deadline.acquire(&self.shared, kib).await;
+        reserved.map(Reserved)
+    }
+
+    /// Waits until memory for the longest body is reserved. `None` if `deadline` passes first.
+    pub(crate) async fn reserve_long_body(&self, deadline: Deadline) -> Option<Reserved> {
+        let reserved = deadline.acquire(&self.long_bodies, 1).await;
         reserved.map(Reserved)
     }
 
     /// The size in KiB, rounded up.
     pub(crate) fn kib(bytes: usize) -> u32 {
-        u32::try_from(bytes.div_ceil(1024)).unwrap_or(BUDGET)
+        u32::try_from(bytes.div_ceil(1024)).unwrap_or(SHARED)
     }
 }
 

@@ -120,9 +120,10 @@ impl Mutate {
     /// Reserves memory for a long response, because a client may never read it.
     async fn reserve(
         &self,
-        response: ReviewResponse,
+        mut response: ReviewResponse,
         deadline: Deadline,
     ) -> (ReviewResponse, Option<Reserved>) {
+        response.json.shrink_to_fit();
         if response.json.len() <= SHORT_RESPONSE {
             return (response, None);
         }

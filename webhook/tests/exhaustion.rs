@@ -26,8 +26,8 @@ use rstest::rstest;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use support::{
-    CONDITION_TIMEOUT, Certificates, Client, Http, Running, eventually, metric, post, review, tls,
-    valid_review,
+    CONDITION_TIMEOUT, Certificates, Client, Http, Running, eventually, long_review, metric, post,
+    tls, valid_review,
 };
 use tokio::{
     io::AsyncWriteExt as _,
@@ -52,14 +52,6 @@ fn review_with_long_response() -> Vec<u8> {
         .collect();
     review["request"]["object"]["spec"]["containers"] = containers.into();
     review.to_string().into_bytes()
-}
-
-/// A valid review that is too long for the thread that serves connections.
-fn long_review() -> Vec<u8> {
-    review(&json!({
-        "secret.bsycorp.com/db-password": "kind=DYNAMIC,type=PASSWORD,size=256",
-        "other": "x".repeat(100_000),
-    }))
 }
 
 fn router() -> (Router, Metrics) {

@@ -27,7 +27,7 @@ use kees_inject::InjectSettings;
 use kees_webhook::{BODY_LIMIT, admin, health::Health, metrics::Metrics, mutate};
 use rstest::rstest;
 use serde_json::Value;
-use support::{invalid_review, valid_review};
+use support::{invalid_review, long_review, valid_review};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -311,10 +311,14 @@ async fn bodies_that_are_announced_and_do_not_arrive_delay_no_other_body(
 async fn bodies_that_stall_near_their_end_release_their_memory_before_a_client_times_out() {
     let (router, metrics) = router();
     let nearly = BODY_LIMIT - BODY_LIMIT / 50;
-    let mut stalled = stall(&router, &metrics, 9, || Stalled::after(nearly, BODY_LIMIT)).await;
+    let mut stalled = stall(&router, &metrics, 2, || Stalled::after(nearly, BODY_LIMIT)).await;
     tokio::time::advance(Duration::from_millis(100)).await;
+    // A short body needs none of their memory.
     let started = Instant::now();
     let request = post(in_frames(&valid_review(), 100));
+    assert_allowed(&respond_with(router.clone(), request).await);
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    let request = post(in_frames(&long_review(), 10_000));
     assert_allowed(&respond_with(router, request).await);
     // The request waited for memory, and still gets its response within `timeoutSeconds`.
     let waited = started.elapsed();
@@ -342,7 +346,7 @@ async fn a_body_that_gets_no_memory_is_denied_by_a_review() {
         others.spawn(router.clone().oneshot(stalled));
     }
     in_flight(&metrics, 10).await;
-    feed.send(Bytes::from_static(b"{")).unwrap();
+    feed.send(Bytes::from(vec![b' '; 100_000])).unwrap();
     let expected = "the webhook had no memory for the body for 2 s";
     assert_malformed(&waiting.await.unwrap(), expected);
 }

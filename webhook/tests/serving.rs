@@ -203,7 +203,7 @@ async fn the_head_of_an_http1_request_is_limited() {
 
 #[tokio::test]
 async fn http2_settings_limit_streams_windows_and_headers() {
-    const MAX_CONCURRENT_STREAMS: (u16, u32) = (3, 16);
+    const MAX_CONCURRENT_STREAMS: (u16, u32) = (3, 8);
     const INITIAL_WINDOW_SIZE: (u16, u32) = (4, 65_535);
     const MAX_HEADER_LIST_SIZE: (u16, u32) = (6, 8 * 1024);
     let (certificates, certificate) = Certificates::new();

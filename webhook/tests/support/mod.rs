@@ -283,6 +283,14 @@ pub fn valid_review() -> Vec<u8> {
     review(&json!({"secret.bsycorp.com/db-password": "kind=DYNAMIC,type=PASSWORD,size=256"}))
 }
 
+/// A valid review that is too long for the thread that serves connections.
+pub fn long_review() -> Vec<u8> {
+    review(&json!({
+        "secret.bsycorp.com/db-password": "kind=DYNAMIC,type=PASSWORD,size=256",
+        "other": "x".repeat(100_000),
+    }))
+}
+
 /// A review of a pod with one error.
 pub fn invalid_review() -> Vec<u8> {
     review(&json!({"secret.bsycorp.com/db-password": "kind=DYNAMIC,type=PASSWORD"}))
