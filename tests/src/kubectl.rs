@@ -29,6 +29,8 @@ pub struct Kubectl {
     program: PathBuf,
     kubeconfig: PathBuf,
     namespace: String,
+    /// The token of another user than the administrator.
+    token: Option<String>,
 }
 
 impl Kubectl {
@@ -37,6 +39,7 @@ impl Kubectl {
             program,
             kubeconfig,
             namespace: "default".to_owned(),
+            token: None,
         }
     }
 
@@ -61,6 +64,15 @@ impl Kubectl {
     pub fn in_namespace(&self, namespace: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// kubectl as the user of a token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
             ..self.clone()
         }
     }
@@ -148,6 +160,7 @@ impl Kubectl {
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
             .args(["--namespace", &self.namespace])
+            .args(self.token.iter().flat_map(|token| ["--token", token]))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,0 +1,81 @@
+//! A cluster with kees, whose webhook keeps its own certificates. The tests use it one after the other.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use anyhow::{Context as _, anyhow};
+use kees_tests::{Cluster, Kubectl, Overlay};
+use serde_json::json;
+
+pub(crate) struct World {
+    pub(crate) cluster: Cluster,
+}
+
+impl World {
+    /// The world, until the guard is dropped.
+    pub(crate) fn alone() -> anyhow::Result<(&'static Self, MutexGuard<'static, ()>)> {
+        static TURN: Mutex<()> = Mutex::new(());
+        static WORLD: OnceLock<Result<World, String>> = OnceLock::new();
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let world = WORLD.get_or_init(|| Self::start().map_err(|error| format!("{error:?}")));
+        let world = world.as_ref().map_err(|error| anyhow!(error.clone()))?;
+        Ok((world, turn))
+    }
+
+    fn start() -> anyhow::Result<Self> {
+        let world = Self {
+            cluster: Cluster::up()?,
+        };
+        world.install(&[])?;
+        Ok(world)
+    }
+
+    /// Installs kees, or changes the installation. `settings` are further flags of the webhook, as
+    /// variables.
+    pub(crate) fn install(&self, settings: &[&str]) -> anyhow::Result<()> {
+        let common = [
+            "INIT_IMAGE=localhost/kees-init:test",
+            "IMAGE_PULL_POLICY=Never",
+            "LOG_FORMAT=json",
+            // The client for Kubernetes must not use it.
+            "HTTPS_PROXY=http://192.0.2.1:3128",
+        ];
+        let literals = [&common[..], settings].concat();
+        let kustomization = json!({
+            "images": [{"name": "kees-webhook", "newName": "localhost/kees-webhook", "newTag": "test"}],
+            "configMapGenerator": [{
+                "name": "kees-settings",
+                "namespace": "kees-system",
+                "behavior": "merge",
+                "literals": literals,
+            }],
+        });
+        let overlay = Overlay::new("manifests", ".", kustomization)?;
+        let system = self.system();
+        system.run(&["apply", "-k", &overlay.argument()])?;
+        system.rolled_out("deployment/kees-webhook")
+    }
+
+    /// kubectl in the webhook's namespace.
+    pub(crate) fn system(&self) -> Kubectl {
+        self.cluster.kubectl().in_namespace("kees-system")
+    }
+
+    /// The names of the webhook's pods that are not about to end.
+    pub(crate) fn replicas(&self) -> anyhow::Result<Vec<String>> {
+        let pods = self.system().get(&["pods"])?;
+        let pods = pods["items"].as_array().context("the list has no items")?;
+        let staying = pods
+            .iter()
+            .map(|pod| &pod["metadata"])
+            .filter(|metadata| metadata["deletionTimestamp"].is_null());
+        let names = staying.filter_map(|metadata| metadata["name"].as_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    /// The `caBundle`, as the API server has it: PEM in Base64.
+    pub(crate) fn bundle(&self) -> anyhow::Result<String> {
+        let path = "jsonpath={.webhooks[0].clientConfig.caBundle}";
+        let kubectl = self.cluster.kubectl();
+        kubectl.run(&["get", "mutatingwebhookconfiguration", "kees", "-o", path])
+    }
+}
