@@ -100,6 +100,13 @@ impl Kubectl {
         self.run_with_input(&arguments, manifests)
     }
 
+    /// Creates an object with all admission, and stores nothing. Returns what would be stored.
+    pub fn dry_run(&self, manifest: &str) -> anyhow::Result<Value> {
+        let arguments = ["create", "--dry-run=server", "-o", "json", "-f", "-"];
+        let json = self.run_with_input(&arguments, manifest)?;
+        serde_json::from_str(&json).context("kubectl's output is not JSON")
+    }
+
     /// Gets one object or a list of objects.
     pub fn get(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let json = self.run(&[&["get", "-o", "json"], arguments].concat())?;

@@ -170,6 +170,31 @@ fn a_pod_keeps_its_qos_class() -> anyhow::Result<()> {
 }
 
 #[test]
+fn an_annotated_windows_pod_is_admitted_and_not_injected() -> anyhow::Result<()> {
+    let world = World::shared()?;
+    let namespace = world.namespace("windows")?;
+    let windows = json!([{"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}]);
+    for spec in [
+        json!({"os": {"name": "windows"}}),
+        json!({"nodeSelector": {"kubernetes.io/os": "windows"}}),
+        json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": windows}]}}}}),
+        json!({"securityContext": {"windowsOptions": {"runAsUserName": "ContainerUser"}}}),
+    ] {
+        let mut pod = pod(
+            "windows",
+            &[("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128")],
+        );
+        for (field, value) in spec.as_object().context("an object")? {
+            pod["spec"][field] = value.clone();
+        }
+        let admitted = namespace.dry_run(&pod.to_string())?;
+        assert!(admitted["spec"]["initContainers"].is_null(), "{spec}");
+    }
+    Ok(())
+}
+
+#[test]
 fn without_the_webhook_annotated_pods_are_denied_and_others_start() -> anyhow::Result<()> {
     let world = World::alone()?;
     let namespace = world.namespace("down")?;

@@ -1,17 +1,14 @@
-//! Installs kees as an operator does, with settings, a policy and a certificate. Also installs a policy
+//! Installs kees as an operator does, with settings, a policy and a certificate. Also installs a webhook
 //! that gives pods an AWS identity as the identity webhook of EKS does.
 
-use kees_tests::{Authority, MACHINE, Moto, Overlay, REGION, images};
+use kees_tests::{Authority, EksIdentity, MACHINE, Moto, Overlay, REGION, images};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::world::{ACCOUNT, ENV_LABEL, World};
+use crate::world::{ENV_LABEL, World};
 
-/// The label of a namespace whose pods get an identity. Its value is the name of the role.
+/// The label of a namespace whose pods get an identity. Their role has the name of the namespace.
 pub(crate) const IDENTITY_LABEL: &str = "kees.test/identity";
-
-/// The folder into which EKS mounts the token.
-const TOKEN: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
 
 /// The image of `kees-init` that `tests/images` builds.
 pub(crate) const INIT_IMAGE: &str = "localhost/kees-init:test";
@@ -89,37 +86,33 @@ fn init_image_with_roots(world: &World, authority: &Authority) -> anyhow::Result
     world.cluster.import_image(&tar)
 }
 
-/// Installs a policy that changes pods as EKS's identity webhook does. It also adds moto's name to
-/// each pod, because the cluster has no DNS.
+/// Sends the pods of labelled namespaces to the identity webhook of EKS, before kees and once, so that
+/// the calls of kees's webhook can be counted. `identity.rs` tests the other orders.
 pub(crate) fn identity_webhook(world: &World) -> anyhow::Result<()> {
-    let containers = format!(
-        r#"Object{{spec: Object.spec{{containers: object.spec.containers.map(c, Object.spec.containers{{
-          name: c.name,
-          env: [
-            Object.spec.containers.env{{
-              name: "AWS_ROLE_ARN",
-              value: "arn:aws:iam::{ACCOUNT}:role/" + namespaceObject.metadata.labels["{IDENTITY_LABEL}"]}},
-            Object.spec.containers.env{{name: "AWS_WEB_IDENTITY_TOKEN_FILE", value: "{TOKEN}/token"}}],
-          volumeMounts: [Object.spec.containers.volumeMounts{{
-            name: "aws-iam-token", mountPath: "{TOKEN}", readOnly: true}}]}})}}}}"#,
+    let configuration = world.eks.configuration(
+        "eks-identity",
+        EksIdentity::Irsa,
+        (IDENTITY_LABEL, None),
+        "Never",
     );
-    // These are maps, because the API server accepts no typed objects in a list here.
-    let volume = r#"{"name": dyn("aws-iam-token"), "projected": dyn({"sources": [{"serviceAccountToken": {
-        "audience": dyn("sts.amazonaws.com"), "expirationSeconds": dyn(86400), "path": dyn("token")}}]})}"#;
-    let pod = format!(
+    world.cluster.kubectl().apply(&configuration.to_string())?;
+    Ok(())
+}
+
+/// Installs a policy that adds moto's name to the pods of labelled namespaces, because the cluster has
+/// no DNS.
+pub(crate) fn name_of_moto(world: &World) -> anyhow::Result<()> {
+    let patch = format!(
         r#"[JSONPatch{{
           op: "add",
           path: "/spec/hostAliases",
-          value: [{{"ip": dyn("{MACHINE}"), "hostnames": dyn(["{host}"])}}]}}] +
-        (has(object.spec.volumes)
-          ? [JSONPatch{{op: "add", path: "/spec/volumes/-", value: {volume}}}]
-          : [JSONPatch{{op: "add", path: "/spec/volumes", value: [{volume}]}}])"#,
+          value: [{{"ip": dyn("{MACHINE}"), "hostnames": dyn(["{host}"])}}]}}]"#,
         host = Moto::HOST,
     );
     let policy = json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingAdmissionPolicy",
-        "metadata": {"name": "identity"},
+        "metadata": {"name": "moto"},
         "spec": {
             "matchConstraints": {
                 "namespaceSelector": {"matchExpressions": [{"key": IDENTITY_LABEL, "operator": "Exists"}]},
@@ -133,17 +126,14 @@ pub(crate) fn identity_webhook(world: &World) -> anyhow::Result<()> {
             }],
             "failurePolicy": "Fail",
             "reinvocationPolicy": "Never",
-            "mutations": [
-                {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": containers}},
-                {"patchType": "JSONPatch", "jsonPatch": {"expression": pod}},
-            ],
+            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}],
         },
     });
     let binding = json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingAdmissionPolicyBinding",
-        "metadata": {"name": "identity"},
-        "spec": {"policyName": "identity"},
+        "metadata": {"name": "moto"},
+        "spec": {"policyName": "moto"},
     });
     let kubectl = world.cluster.kubectl();
     kubectl.apply(&policy.to_string())?;

@@ -5,6 +5,7 @@ mod admission;
 mod downward;
 mod examples;
 mod files;
+mod identity;
 mod install;
 mod keys;
 mod no_secrets;

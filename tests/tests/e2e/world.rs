@@ -3,7 +3,7 @@
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anyhow::anyhow;
-use kees_tests::{Authority, Cluster, DynamoDbLocal, Moto, Namespace};
+use kees_tests::{Authority, Cluster, DynamoDbLocal, EksWebhook, Moto, Namespace};
 
 use crate::install;
 
@@ -19,6 +19,7 @@ pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) dynamodb: DynamoDbLocal,
     pub(crate) moto: Moto,
+    pub(crate) eks: EksWebhook,
 }
 
 impl World {
@@ -46,7 +47,9 @@ impl World {
             cluster: Cluster::up()?,
             dynamodb,
             moto,
+            eks: EksWebhook::start(&authority, ACCOUNT)?,
         };
+        install::name_of_moto(&world)?;
         install::identity_webhook(&world)?;
         install::kees(&world, &authority)?;
         Ok(world)
