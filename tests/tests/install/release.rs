@@ -92,6 +92,9 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() -> anyhow::Resu
         "--wait",
         "--timeout=2m",
     ])?;
+    // The pods of the webhook end after the objects are gone.
+    let ended = ["wait", "pods", "--all", "--for=delete", "--timeout=90s"];
+    world.system().run(&ended)?;
     remains(&world, &before, &REMAINING)?;
     // Running pods keep their files.
     let read = namespace.exec("first", "app", &["cat", "/bsycorp-init/secrets.properties"])?;
