@@ -82,7 +82,8 @@ impl Source for PolicyFile {
 fn sha256(content: &[u8]) -> String {
     let digest = digest(&SHA256, content);
     let bytes = digest.as_ref().iter().take(8);
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<_> = bytes.map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 #[cfg(test)]
