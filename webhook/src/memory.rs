@@ -54,6 +54,12 @@ impl MemoryBudget {
         reserved.map(Reserved)
     }
 
+    /// Reserves memory if there is some now.
+    pub(crate) fn try_reserve(&self, kib: u32) -> Option<Reserved> {
+        let reserved = Arc::clone(&self.shared).try_acquire_many_owned(kib);
+        reserved.ok().map(Reserved)
+    }
+
     /// Waits until memory for the longest body is reserved. `None` if `deadline` passes first.
     pub(crate) async fn reserve_long_body(&self, deadline: Deadline) -> Option<Reserved> {
         let reserved = deadline.acquire(&self.long_bodies, 1).await;

@@ -110,34 +110,27 @@ impl Mutate {
             Ok(body) => self.reviewer.review(body, is_json, deadline).await,
             Err(error) => ReviewResponse::malformed(error.beginning(), &error.to_string()),
         };
-        let (response, memory) = self.reserve(response, deadline).await;
+        let (response, memory) = self.reserve(response);
         let took = started.elapsed();
         self.metrics.answered(&response, took);
         audit::log(&response, took);
         (response, memory)
     }
 
-    /// Reserves memory for a long response, because a client may never read it.
-    async fn reserve(
-        &self,
-        mut response: ReviewResponse,
-        deadline: Deadline,
-    ) -> (ReviewResponse, Option<Reserved>) {
+    /// Reserves memory for a long response, because a client may never read it. It does not wait:
+    /// responses that wait take memory too.
+    fn reserve(&self, mut response: ReviewResponse) -> (ReviewResponse, Option<Reserved>) {
         response.json.shrink_to_fit();
         if response.json.len() <= SHORT_RESPONSE {
             return (response, None);
         }
         let kib = MemoryBudget::kib(response.json.len());
-        if let Some(memory) = self.memory.reserve(kib, deadline).await {
+        if let Some(memory) = self.memory.try_reserve(kib) {
             return (response, Some(memory));
         }
-        let error = format!(
-            "the webhook had no memory for the response for {} s, because it was busy with other \
-             requests",
-            deadline.timeout.as_secs_f64()
-        );
+        let error = "the webhook has no memory for the response, because it is busy with others";
         let uid = response.uid.unwrap_or_default();
-        (ReviewResponse::overloaded(&uid, &error), None)
+        (ReviewResponse::overloaded(&uid, error), None)
     }
 }
 

@@ -101,7 +101,7 @@ fn while_a_decision_takes_long<F: Future>(test: impl FnOnce(mpsc::Sender<()>) ->
     runtime.block_on(async {
         let (release, occupied) = mpsc::channel();
         drop(spawn_blocking(move || occupied.recv()));
-        test(release).await
+        timeout(CONDITION_TIMEOUT, test(release)).await.unwrap()
     });
 }
 
@@ -160,7 +160,7 @@ async fn responses_that_nobody_reads_take_a_limited_amount_of_memory() {
         let response = send(router.clone(), body.clone()).await;
         if response.body().size_hint().lower() < RESPONSE as u64 {
             let review = parsed(response).await;
-            let expected = "the webhook had no memory for the response for 2 s";
+            let expected = "the webhook has no memory for the response";
             assert!(message(&review).starts_with(expected), "{review}");
             break;
         }
