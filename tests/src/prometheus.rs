@@ -123,5 +123,6 @@ pub fn http(address: SocketAddr, request: &str) -> anyhow::Result<String> {
 }
 
 fn percent_encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let encoded: Vec<_> = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    encoded.concat()
 }

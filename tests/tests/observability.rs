@@ -160,7 +160,7 @@ fn dashboard() -> anyhow::Result<Vec<String>> {
     Ok(expressions)
 }
 
-/// Writes the groups of the PrometheusRule as a rule file.
+/// Writes the groups of the `PrometheusRule` as a rule file.
 fn write_rules(folder: &Path) -> anyhow::Result<PathBuf> {
     let path = folder.join("rules.yaml");
     fs::write(&path, rules()?["spec"].to_string())?;

@@ -141,10 +141,11 @@ impl World {
     /// The same for kustomize.
     pub(crate) fn kustomization(&self) -> Value {
         let init_env: Vec<_> = self.init_env().into_iter().collect();
-        let init_env: String = init_env
+        let init_env = init_env
             .iter()
             .map(|(name, value)| format!("{name}={}\n", value.as_str().unwrap_or_default()))
-            .collect();
+            .collect::<Vec<_>>()
+            .concat();
         json!({
             "images": [{"name": "kees-webhook", "newName": "localhost/kees-webhook", "newTag": "test"}],
             "configMapGenerator": [{

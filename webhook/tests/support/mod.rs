@@ -2,7 +2,8 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test program uses a part of this module"
+    clippy::unused_async,
+    reason = "each test program uses a part of this module, and a server needs a runtime"
 )]
 
 pub mod api;
