@@ -50,15 +50,10 @@ pub(crate) fn during(
     pods: usize,
     meanwhile: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<Outcome> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let load = Arc::new(Load {
-        started: AtomicUsize::new(0),
-        enough: AtomicBool::new(false),
         pods,
-        outcome: Mutex::default(),
+        ..Load::default()
     });
     let clients: Vec<_> = {
         let _guard = runtime.enter();
@@ -73,10 +68,31 @@ pub(crate) fn during(
         runtime.block_on(client)?;
     }
     result?;
-    let outcome = load.outcome.lock();
-    let outcome = std::mem::take(&mut *outcome.unwrap_or_else(PoisonError::into_inner));
+    let outcome = load.outcome();
     report(&outcome);
     Ok(outcome)
+}
+
+/// Creates `pods` pods, `rate` in a second, whether or not earlier ones have been created.
+pub(crate) fn at_rate(kubectl: &Kubectl, rate: u32, pods: u32) -> anyhow::Result<Outcome> {
+    runtime()?.block_on(async {
+        let api: Api<Pod> = Api::namespaced(client(kubectl).await?, "default");
+        let load = Arc::new(Load::default());
+        let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
+        let mut created = tokio::task::JoinSet::new();
+        for number in 0..pods {
+            ticks.tick().await;
+            let (load, api) = (Arc::clone(&load), api.clone());
+            created.spawn(async move { load.create_one(&api, number as usize).await });
+        }
+        created.join_all().await;
+        Ok(load.outcome())
+    })
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build()
 }
 
 #[expect(clippy::print_stderr, reason = "docs/reliability.md has these figures")]
@@ -84,6 +100,7 @@ fn report(outcome: &Outcome) {
     eprintln!("{outcome:?}");
 }
 
+#[derive(Default)]
 struct Load {
     started: AtomicUsize,
     enough: AtomicBool,
@@ -112,6 +129,12 @@ impl Load {
         while !self.note(api.create(&dry_run, &pod(number)).await) {
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// What became of the pods until now.
+    fn outcome(&self) -> Outcome {
+        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *outcome)
     }
 
     /// Counts a result. Returns whether it is one: a request is repeated if the API server itself did

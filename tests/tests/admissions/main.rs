@@ -2,6 +2,7 @@
 //! created through the API server, as a dry run, while something happens to the webhook.
 
 mod certificates;
+mod latency;
 mod load;
 mod node;
 mod restarts;
