@@ -69,6 +69,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// The kubeconfig of the administrator.
+    pub fn kubeconfig(&self) -> PathBuf {
+        Path::new(RUN).join("kubeconfig")
+    }
+
     /// The folder from which the kubelet reads the manifests of static pods.
     pub fn static_pods(&self) -> PathBuf {
         Path::new(RUN).join("static")

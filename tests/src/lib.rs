@@ -34,7 +34,7 @@ pub use kubectl::{Kubectl, KubectlError};
 pub use moto::Moto;
 pub use namespace::Namespace;
 pub use overlay::Overlay;
-pub use paths::{definitions, kees_init};
+pub use paths::{definitions, kees, kees_init};
 pub use webhook::Webhook;
 
 use std::{

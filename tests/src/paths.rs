@@ -16,9 +16,18 @@ pub(crate) fn cache() -> anyhow::Result<PathBuf> {
 
 /// The program `kees-init` with every store, as `tests/images` builds it.
 pub fn kees_init() -> anyhow::Result<PathBuf> {
+    program("kees-init-all-stores")
+}
+
+/// The program `kees`, as `tests/images` builds it.
+pub fn kees() -> anyhow::Result<PathBuf> {
+    program("kees")
+}
+
+fn program(name: &str) -> anyhow::Result<PathBuf> {
     let images =
         std::env::var_os("KEES_IMAGES").context("KEES_IMAGES is not set: run tests/run")?;
-    let path = PathBuf::from(images).join("kees-init-all-stores");
+    let path = PathBuf::from(images).join(name);
     ensure!(
         path.exists(),
         "{} is missing: run tests/run",

@@ -4,6 +4,7 @@
 mod apply;
 mod cert_manager;
 mod chart;
+mod doctor;
 mod documents;
 mod objects;
 mod release;
