@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::{
-    admissionregistration::v1::MutatingWebhookConfiguration,
+    admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingAdmissionPolicy},
     apps::v1::Deployment,
     core::v1::{ConfigMap, Pod, PodSpec},
     discovery::v1::EndpointSlice,
@@ -107,7 +107,7 @@ impl Workload {
         }
     }
 
-    /// The policy file in its ConfigMap is valid.
+    /// The policy file in its `ConfigMap` is valid.
     pub(crate) async fn policy_file(&self, client: &Client, namespace: &str) -> Check {
         let name = CheckName::PolicyFile;
         let volumes = self.pod_spec().and_then(|spec| spec.volumes.as_ref());
@@ -175,7 +175,10 @@ impl Workload {
             .as_ref()
             .map(MutatingWebhookConfiguration::labels);
         add(version_label(labels), "webhook configuration");
-        let labels = objects.policy.as_ref().map(|policy| policy.labels());
+        let labels = objects
+            .policy
+            .as_ref()
+            .map(ValidatingAdmissionPolicy::labels);
         add(version_label(labels), "admission policy");
         let list = found
             .iter()

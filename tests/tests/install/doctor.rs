@@ -29,8 +29,8 @@ fn doctor_passes_a_complete_installation_and_names_what_is_broken() -> anyhow::R
     // The webhook does not repair a caBundle if its certificate comes from files.
     let authority = Authority::new()?;
     let overlay = Overlay::new("manifests", "certificate-files", world.kustomization())?;
-    authority.issue(&[SERVICE])?.write_into(overlay.base())?;
-    fs::write(overlay.base().join("ca.crt"), authority.certificate())?;
+    let secret = authority.issue(&[SERVICE])?.secret(&authority);
+    fs::write(overlay.base().join("secret.yaml"), secret)?;
     let kubectl = world.cluster.kubectl();
     let apply = || -> anyhow::Result<()> {
         kubectl.run(&["apply", "-k", &overlay.argument()])?;
