@@ -33,7 +33,7 @@ fn doctor_passes_a_complete_installation_and_names_what_is_broken() -> anyhow::R
     fs::write(overlay.base().join("secret.yaml"), secret)?;
     let kubectl = world.cluster.kubectl();
     let apply = || -> anyhow::Result<()> {
-        kubectl.run(&["apply", "-k", &overlay.argument()])?;
+        world.system().run(&["apply", "-k", &overlay.argument()])?;
         world.system().rolled_out("deployment/kees-webhook")?;
         expect(&world, &[])
     };
