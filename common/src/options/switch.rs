@@ -2,7 +2,7 @@
 
 use crate::{error::AnnotationErrorKind, names::init};
 
-/// The error of an option whose value is none of its words.
+/// The error of an option whose value is not one of its words.
 ///
 /// The original ignores such a value, and so does `kees-init`. The webhook denies it, because
 /// `inject: "False"` is probably not meant to inject the pod.

@@ -1,3 +1,5 @@
+//! Tests of how a JSON secret with several members is read and written.
+
 use kees_common::{Field, SecretType, StoreName};
 use proptest::prelude::*;
 use rstest::rstest;

@@ -1,3 +1,5 @@
+//! Tests of the group of machines: which effects the events of a transaction cause.
+
 use super::*;
 use crate::protocol::machine::WhenAbsent;
 

@@ -1,3 +1,5 @@
+//! Tests of the machine of one generation: which effect each event causes.
+
 use rstest::rstest;
 
 use super::*;
