@@ -107,6 +107,14 @@ impl Kubectl {
         serde_json::from_str(&json).context("kubectl's output is not JSON")
     }
 
+    /// Changes the webhook configuration of kees by a JSON patch.
+    pub fn patch_webhook_configuration(&self, patch: &Value) -> anyhow::Result<()> {
+        let patch = format!("--patch={patch}");
+        let name = ["mutatingwebhookconfiguration", "kees"];
+        self.run(&[&["patch"], &name[..], &["--type=json", &patch]].concat())?;
+        Ok(())
+    }
+
     /// Gets one object or a list of objects.
     pub fn get(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let json = self.run(&[&["get", "-o", "json"], arguments].concat())?;

@@ -7,10 +7,7 @@
 
 mod support;
 
-use std::{
-    sync::{Arc, mpsc},
-    time::Duration,
-};
+use std::{sync::mpsc, time::Duration};
 
 use axum::{
     Router,
@@ -20,26 +17,17 @@ use axum::{
 use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Body as _, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use kees_inject::InjectSettings;
-use kees_webhook::{Limits, metrics::Metrics, mutate};
+use kees_webhook::Limits;
 use rstest::rstest;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use support::{
-    CONDITION_TIMEOUT, Certificates, Client, Http, Running, eventually, long_review, metric, post,
-    tls, valid_review,
+    BODY_TIMEOUT, CONDITION_TIMEOUT, Certificates, Client, Http, Running, eventually, in_flight,
+    long_review, metric, post, router, tls, valid_review,
 };
-use tokio::{
-    io::AsyncWriteExt as _,
-    net::TcpStream,
-    sync::watch,
-    task::{spawn_blocking, yield_now},
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::spawn_blocking, time::timeout};
 use tokio_rustls::client::TlsStream;
 use tower::ServiceExt as _;
-
-const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Less than what a client leaves unread here, and more than what the operating system buffers.
 const RESPONSE: usize = 400_000;
@@ -52,17 +40,6 @@ fn review_with_long_response() -> Vec<u8> {
         .collect();
     review["request"]["object"]["spec"]["containers"] = containers.into();
     review.to_string().into_bytes()
-}
-
-fn router() -> (Router, Metrics) {
-    let mut settings = InjectSettings::new("kees-init:0.1.0");
-    settings
-        .init_env
-        .insert("ENV_LABEL".to_owned(), "dev".to_owned());
-    let metrics = Metrics::new();
-    let (_, settings) = watch::channel(Arc::new(settings));
-    let router = mutate::router(settings, metrics.clone(), BODY_TIMEOUT);
-    (router, metrics)
 }
 
 async fn send(router: Router, body: impl Into<Bytes>) -> Response<Body> {
@@ -80,14 +57,6 @@ fn message(review: &Value) -> &str {
     review["response"]["status"]["message"]
         .as_str()
         .unwrap_or_default()
-}
-
-/// Waits until `number` requests are in flight.
-async fn in_flight(metrics: &Metrics, number: usize) {
-    let in_flight = format!("kees_webhook_requests_in_flight {number}\n");
-    while !metrics.render().unwrap().contains(&in_flight) {
-        yield_now().await;
-    }
 }
 
 /// Runs `test` with one thread for long decisions, which is occupied until the sender that `test`

@@ -23,34 +23,12 @@ use axum::{
 };
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, SizeHint};
-use kees_inject::InjectSettings;
-use kees_webhook::{BODY_LIMIT, admin, health::Health, metrics::Metrics, mutate};
+use kees_webhook::{BODY_LIMIT, admin, health::Health, metrics::Metrics};
 use rstest::rstest;
 use serde_json::Value;
-use support::{invalid_review, long_review, valid_review};
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinSet,
-    time::Instant,
-};
+use support::{in_flight, invalid_review, long_review, router, valid_review};
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tower::ServiceExt as _;
-
-/// The default of the program.
-const BODY_TIMEOUT: Duration = Duration::from_secs(2);
-
-fn router() -> (Router, Metrics) {
-    let mut settings = InjectSettings::new("kees-init:0.1.0");
-    settings
-        .init_env
-        .insert("ENV_LABEL".to_owned(), "dev".to_owned());
-    let metrics = Metrics::new();
-    // The receiver keeps the last value after its sender is dropped.
-    let (_, settings) = watch::channel(Arc::new(settings));
-    (
-        mutate::router(settings, metrics.clone(), BODY_TIMEOUT),
-        metrics,
-    )
-}
 
 /// Sends a request to a new router.
 async fn respond(request: Request<Body>) -> (Response<()>, Value) {
@@ -168,14 +146,6 @@ async fn stall(
     }
     in_flight(metrics, number).await;
     requests
-}
-
-/// Waits until `number` requests are in flight.
-async fn in_flight(metrics: &Metrics, number: usize) {
-    let in_flight = format!("kees_webhook_requests_in_flight {number}\n");
-    while !metrics.render().unwrap().contains(&in_flight) {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// A stream of the items of an iterator.

@@ -221,19 +221,12 @@ fn an_annotated_pod_that_was_not_injected_is_denied() -> anyhow::Result<()> {
     let namespace = world.namespace("not-injected")?;
     let secret = ("secret/password", "kind=DYNAMIC,type=PASSWORD,size=128");
     let kubectl = world.cluster.kubectl();
-    let rules = |body: &str| {
-        kubectl.run(&[
-            "patch",
-            "mutatingwebhookconfiguration",
-            "kees",
-            "--type=json",
-            "-p",
-            body,
-        ])
+    let call_for = |resource: &str| {
+        let path = "/webhooks/0/rules/0/resources";
+        let change = json!([{"op": "replace", "path": path, "value": [resource]}]);
+        kubectl.patch_webhook_configuration(&change)
     };
-    rules(
-        r#"[{"op": "replace", "path": "/webhooks/0/rules/0/resources", "value": ["pods/none"]}]"#,
-    )?;
+    call_for("pods/none")?;
     let denied = eventually("denial by the policy", Duration::from_secs(20), || {
         let message = denial(&namespace, &pod("annotated", &[secret]))?;
         anyhow::ensure!(
@@ -242,7 +235,7 @@ fn an_annotated_pod_that_was_not_injected_is_denied() -> anyhow::Result<()> {
         );
         Ok(())
     });
-    rules(r#"[{"op": "replace", "path": "/webhooks/0/rules/0/resources", "value": ["pods"]}]"#)?;
+    call_for("pods")?;
     denied?;
     eventually("injection again", Duration::from_secs(20), || {
         namespace.apply(&pod("again", &[secret]).to_string())

@@ -97,16 +97,7 @@ impl Controllers {
         let patch = json!([{
             "op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": secret["data"]["ca.crt"],
         }]);
-        let patch = patch.to_string();
-        kubectl.run(&[
-            "patch",
-            "mutatingwebhookconfiguration",
-            "kees",
-            "--type=json",
-            "-p",
-            &patch,
-        ])?;
-        Ok(())
+        kubectl.patch_webhook_configuration(&patch)
     }
 }
 

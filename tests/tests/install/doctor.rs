@@ -47,14 +47,7 @@ fn doctor_passes_a_complete_installation_and_names_what_is_broken() -> anyhow::R
     let other = BASE64_STANDARD.encode(Authority::new()?.certificate());
     let patch =
         json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": other}]);
-    let patch = format!("--patch={patch}");
-    kubectl.run(&[
-        "patch",
-        "mutatingwebhookconfiguration",
-        "kees",
-        "--type=json",
-        &patch,
-    ])?;
+    kubectl.patch_webhook_configuration(&patch)?;
     expect(&world, &["ca-bundle-trusted", "pod-injected"])?;
     apply()?;
 

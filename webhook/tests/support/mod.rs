@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use axum::Router;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response, StatusCode,
@@ -28,14 +29,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use kees_inject::InjectSettings;
 use kees_webhook::{
     CertificateFiles, CertificateSource, Config, Limits, PolicyFile, Server, Stop, TlsSettings,
-    WebhookError,
+    WebhookError, metrics::Metrics, mutate,
 };
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName},
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle as Task};
+use tokio::{
+    net::TcpStream,
+    sync::{oneshot, watch},
+    task::{JoinHandle as Task, yield_now},
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// How long a condition may take to become true on a busy machine.
@@ -58,6 +63,34 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
     tokio::time::timeout(CONDITION_TIMEOUT, wait)
         .await
         .unwrap_or_else(|_| panic!("timeout: {what}"))
+}
+
+/// How long [`router`] waits for a body: the default of the program.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The settings of all tests.
+fn settings() -> InjectSettings {
+    let mut settings = InjectSettings::new("registry.example.com/kees-init:0.1.0");
+    let init_env = &mut settings.init_env;
+    init_env.insert("ENV_LABEL".to_owned(), "dev".to_owned());
+    settings
+}
+
+/// The router of the port for reviews, without a socket.
+pub fn router() -> (Router, Metrics) {
+    let metrics = Metrics::new();
+    // The receiver keeps the last value after its sender is dropped.
+    let (_, settings) = watch::channel(Arc::new(settings()));
+    let router = mutate::router(settings, metrics.clone(), BODY_TIMEOUT);
+    (router, metrics)
+}
+
+/// Waits until `number` requests are in flight.
+pub async fn in_flight(metrics: &Metrics, number: usize) {
+    let in_flight = format!("kees_webhook_requests_in_flight {number}\n");
+    while !metrics.render().unwrap().contains(&in_flight) {
+        yield_now().await;
+    }
 }
 
 /// A folder with `tls.crt` and `tls.key`.
@@ -336,10 +369,6 @@ impl Running {
         limits: Limits,
     ) -> Self {
         let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let mut settings = InjectSettings::new("registry.example.com/kees-init:0.1.0");
-        settings
-            .init_env
-            .insert("ENV_LABEL".to_owned(), "dev".to_owned());
         let config = Config {
             listen: free,
             admin_listen: free,
@@ -348,7 +377,7 @@ impl Running {
             policy: policy.map(PolicyFile::new),
             reload_interval: Duration::from_millis(10),
             limits,
-            settings,
+            settings: settings(),
         };
         let server = Server::bind(config).unwrap();
         let (address, admin) = (server.address().unwrap(), server.admin_address().unwrap());
