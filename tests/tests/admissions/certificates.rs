@@ -100,7 +100,10 @@ fn an_overwritten_bundle_is_repaired() -> anyhow::Result<()> {
         let patched = serde_json::json!([
             {"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle},
         ]);
-        patch(world, &patched.to_string())?;
+        world
+            .cluster
+            .kubectl()
+            .patch_webhook_configuration(&patched)?;
         eventually("the bundle of the webhook", Duration::from_secs(10), || {
             ensure!(world.bundle()? == good, "it is still overwritten");
             Ok(())
@@ -115,7 +118,10 @@ fn replace_at_once(world: &World) -> anyhow::Result<()> {
     world.system().run(&["delete", "secret", SECRET])?;
     let path = "/webhooks/0/clientConfig/caBundle";
     let emptied = serde_json::json!([{"op": "replace", "path": path, "value": ""}]);
-    patch(world, &emptied.to_string())?;
+    world
+        .cluster
+        .kubectl()
+        .patch_webhook_configuration(&emptied)?;
     eventually("a new CA", Duration::from_secs(30), || {
         let new = certificates(&world.bundle()?)?;
         let is_new = new.len() == 1 && !old.contains(&new[0]);
@@ -131,19 +137,6 @@ fn pods_are_injected(world: &World) -> anyhow::Result<()> {
         ensure!(outcome.refused.is_empty(), "{outcome:?}");
         Ok(())
     })
-}
-
-fn patch(world: &World, patch: &str) -> anyhow::Result<()> {
-    let kubectl = world.cluster.kubectl();
-    kubectl.run(&[
-        "patch",
-        "mutatingwebhookconfiguration",
-        "kees",
-        "--type=json",
-        "-p",
-        patch,
-    ])?;
-    Ok(())
 }
 
 /// The certificates of a bundle.

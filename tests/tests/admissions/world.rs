@@ -1,10 +1,13 @@
 //! A cluster with kees, whose webhook keeps its own certificates. The tests use it one after the other.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
 
-use anyhow::{Context as _, anyhow};
-use kees_tests::{Cluster, Kubectl, Overlay};
-use serde_json::json;
+use anyhow::{Context as _, anyhow, ensure};
+use kees_tests::{Cluster, Kubectl, Overlay, eventually};
+use serde_json::{Value, json};
 
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
@@ -52,7 +55,17 @@ impl World {
         let overlay = Overlay::new("manifests", ".", kustomization)?;
         let system = self.system();
         system.run(&["apply", "-k", &overlay.argument()])?;
-        system.rolled_out("deployment/kees-webhook")
+        system.rolled_out("deployment/kees-webhook")?;
+        // Until then, replicas with earlier settings write certificates too.
+        eventually(
+            "end of the earlier replicas",
+            Duration::from_mins(1),
+            || {
+                let (all, staying) = (self.pods()?.len(), self.replicas()?.len());
+                ensure!(all == staying, "{staying} of {all} pods stay");
+                Ok(())
+            },
+        )
     }
 
     /// kubectl in the webhook's namespace.
@@ -62,14 +75,17 @@ impl World {
 
     /// The names of the webhook's pods that are not about to end.
     pub(crate) fn replicas(&self) -> anyhow::Result<Vec<String>> {
-        let pods = self.system().get(&["pods"])?;
-        let pods = pods["items"].as_array().context("the list has no items")?;
-        let staying = pods
-            .iter()
-            .map(|pod| &pod["metadata"])
-            .filter(|metadata| metadata["deletionTimestamp"].is_null());
+        let pods = self.pods()?;
+        let metadata = pods.iter().map(|pod| &pod["metadata"]);
+        let staying = metadata.filter(|metadata| metadata["deletionTimestamp"].is_null());
         let names = staying.filter_map(|metadata| metadata["name"].as_str());
         Ok(names.map(str::to_owned).collect())
+    }
+
+    fn pods(&self) -> anyhow::Result<Vec<Value>> {
+        let mut pods = self.system().get(&["pods"])?;
+        let pods = pods["items"].as_array_mut();
+        pods.map(std::mem::take).context("the list has no items")
     }
 
     /// The `caBundle`, as the API server has it: PEM in Base64.

@@ -16,6 +16,12 @@ const LIFETIMES: Lifetimes = Lifetimes {
     ca: Duration::from_hours(1),
 };
 
+/// So short that all certificates expire within the overlap of longer lifetimes.
+const SHORT_LIFETIMES: Lifetimes = Lifetimes {
+    certificate: Duration::from_secs(20),
+    ca: Duration::from_mins(1),
+};
+
 /// The number of a CA. Its "certificate" is this one byte.
 type Ca = u8;
 
@@ -70,6 +76,7 @@ struct Written {
 }
 
 struct Model {
+    lifetimes: Lifetimes,
     now: Time,
     secret: Option<Secret>,
     secret_version: u32,
@@ -77,13 +84,16 @@ struct Model {
     bundles: Vec<Written>,
     replicas: Vec<Replica>,
     validities: Vec<Validity>,
+    /// All certificates that were issued, and by which CA.
+    leaves: Vec<(Ca, Validity)>,
     /// CAs that somebody has deleted from the Secret and from the bundle. No replica can know of them.
     lost: BTreeSet<Ca>,
 }
 
 impl Model {
-    fn new(replicas: usize) -> Self {
+    fn new(replicas: usize, lifetimes: Lifetimes) -> Self {
         Self {
+            lifetimes,
             now: Duration::from_hours(400_000),
             secret: None,
             secret_version: 0,
@@ -92,10 +102,11 @@ impl Model {
                 bundle: Vec::new(),
                 by_outsider: true,
             }],
-            replicas: std::iter::repeat_with(Replica::new)
+            replicas: std::iter::repeat_with(|| Replica::new(lifetimes))
                 .take(replicas)
                 .collect(),
             validities: Vec::new(),
+            leaves: Vec::new(),
             lost: BTreeSet::new(),
         }
     }
@@ -108,7 +119,7 @@ impl Model {
             }
             Event::Decide(replica) => self.decide(*replica),
             Event::Write(replica) => self.write(*replica),
-            Event::Restart(replica) => *self.replica(*replica) = Replica::new(),
+            Event::Restart(replica) => *self.replica(*replica) = Replica::new(self.lifetimes),
             Event::Pass(time) => self.now += *time,
             Event::Overwrite(bundle) => self.overwrite(bundle.clone(), true),
             Event::Restore(index) => {
@@ -182,7 +193,7 @@ impl Model {
             ours: *ca != FOREIGN,
             expires: match self.validities.get(usize::from(*ca)) {
                 Some(validity) => validity.expires,
-                None => self.now + LIFETIMES.ca,
+                None => self.now + self.lifetimes.ca,
             },
         };
         Bundle {
@@ -224,7 +235,7 @@ impl Model {
         let valid = |(_, validity): &(Ca, Validity)| now < validity.expires;
         match (&decided.step, secret) {
             (Step::AddAuthority, secret) => {
-                let validity = validity(now + LIFETIMES.ca);
+                let validity = validity(now + self.lifetimes.ca);
                 let ca = Ca::try_from(self.validities.len()).unwrap();
                 self.validities.push(validity);
                 let (mut earlier, leaf) = match secret {
@@ -240,8 +251,9 @@ impl Model {
             }
             (Step::IssueLeaf, Some(mut secret)) => {
                 let (signer, ca) = secret.authorities[0];
-                let expires = (now + LIFETIMES.certificate).min(ca.expires);
+                let expires = (now + self.lifetimes.certificate).min(ca.expires);
                 secret.leaf = Some((signer, validity(expires)));
+                self.leaves.extend(secret.leaf);
                 Some(secret)
             }
             (Step::RemoveExpired, Some(mut secret)) => {
@@ -264,13 +276,15 @@ impl Model {
     fn check(&self) -> Result<(), TestCaseError> {
         let outsider = self.bundles.iter().rposition(|each| each.by_outsider);
         let ours = &self.bundles[outsider.map_or(0, |index| index + 1)..];
-        let since = self.now.saturating_sub(LIFETIMES.overlap());
+        let since = self.now.saturating_sub(self.lifetimes.overlap());
         for (index, written) in ours.iter().enumerate() {
             let replaced = ours.get(index + 1).map(|next| next.at);
-            // With a bundle without a valid CA, no certificate is accepted.
-            let valid = |ca: &Ca| self.is_valid(*ca);
-            if replaced.is_some_and(|replaced| replaced <= since)
-                || !written.bundle.iter().any(valid)
+            // With a bundle whose CAs have expired, or whose certificates are about to, nothing is
+            // accepted for long.
+            let lasts = |(ca, validity): &(Ca, Validity)| {
+                written.bundle.contains(ca) && self.now < validity.last_renewal()
+            };
+            if replaced.is_some_and(|replaced| replaced <= since) || !self.leaves.iter().any(lasts)
             {
                 continue;
             }
@@ -313,11 +327,37 @@ impl Model {
                 if self.all_ready() {
                     return Ok(());
                 }
-                prop_assert!(until <= self.now + LIFETIMES.overlap(), "it takes too long");
+                let overlap = self.lifetimes.overlap();
+                prop_assert!(until <= self.now + overlap, "it takes too long");
                 self.now = until;
             }
         }
         Err(TestCaseError::fail("it does not settle"))
+    }
+
+    /// Lets the replicas act undisturbed, at each `pause`, until they have created the next CA and the
+    /// certificate of before has expired.
+    fn roll(&mut self, pause: Duration) -> Result<(), TestCaseError> {
+        let before = self.validities.len();
+        let mut end = None;
+        while end.is_none_or(|end| self.now < end) {
+            self.now += pause;
+            for index in 0..self.replicas.len() {
+                for event in [
+                    Event::Read(index),
+                    Event::Decide(index),
+                    Event::Write(index),
+                ] {
+                    self.apply(&event);
+                    self.check()?;
+                }
+            }
+            prop_assert!(self.all_ready(), "a replica is not ready during a roll");
+            if end.is_none() && self.validities.len() > before {
+                end = self.leaves.last().map(|leaf| leaf.1.expires);
+            }
+        }
+        Ok(())
     }
 
     fn all_ready(&self) -> bool {
@@ -331,9 +371,9 @@ impl Model {
 }
 
 impl Replica {
-    fn new() -> Self {
+    fn new(lifetimes: Lifetimes) -> Self {
         Self {
-            planner: Planner::new(LIFETIMES),
+            planner: Planner::new(lifetimes),
             secret: None,
             decided: None,
             serving: None,
@@ -388,7 +428,7 @@ fn interference() -> impl Strategy<Value = Event> {
 }
 
 fn run(replicas: usize, events: &[Event]) -> Result<(), TestCaseError> {
-    let mut model = Model::new(replicas);
+    let mut model = Model::new(replicas, LIFETIMES);
     for event in events {
         model.apply(event);
         model.check()?;
@@ -398,24 +438,19 @@ fn run(replicas: usize, events: &[Event]) -> Result<(), TestCaseError> {
         model.bundle().iter().all(|ca| model.is_valid(*ca)),
         "an expired or foreign CA stays"
     );
-    // A whole roll, undisturbed.
-    let before = model.validities.len();
-    while model.validities.len() == before {
-        model.now += LIFETIMES.overlap() / 2;
-        for index in 0..replicas {
-            for event in [
-                Event::Read(index),
-                Event::Decide(index),
-                Event::Write(index),
-            ] {
-                model.apply(&event);
-                model.check()?;
-            }
-            prop_assert!(model.replicas[index].serving.is_some());
-        }
-        prop_assert!(model.all_ready(), "a replica is not ready during a roll");
+    model.roll(LIFETIMES.overlap() / 2)
+}
+
+#[test]
+fn each_replica_is_ready_while_longer_lifetimes_take_effect() -> Result<(), TestCaseError> {
+    let mut model = Model::new(2, SHORT_LIFETIMES);
+    model.settle()?;
+    model.lifetimes = LIFETIMES;
+    for replica in 0..model.replicas.len() {
+        model.apply(&Event::Restart(replica));
     }
-    Ok(())
+    model.settle()?;
+    model.roll(SHORT_LIFETIMES.overlap() / 2)
 }
 
 proptest! {

@@ -6,7 +6,9 @@
 //!
 //! 1. A new CA enters the Secret, and with it the bundle, before any certificate is issued under it.
 //! 2. A certificate is issued under a CA only after the bundle has held that CA for
-//!    [`Lifetimes::overlap`], so that each API server has read the bundle.
+//!    [`Lifetimes::overlap`], so that each API server has read the bundle. Only if the certificate under
+//!    an earlier CA expires before that, as it can when lifetimes were lengthened or no replica ran for a
+//!    while, the next one is issued when a twelfth of its life is left.
 //! 3. A replica serves only a certificate that the bundle verifies.
 //! 4. A CA leaves the bundle only when it has expired. No certificate under it is valid longer, so none
 //!    is in use any more. A CA of ours that is in the bundle and not in the Secret stays too: after
@@ -52,7 +54,16 @@ pub(crate) struct Validity {
 impl Validity {
     /// When it is to be replaced: after two thirds of its life.
     pub(crate) fn renewal(self) -> Time {
-        self.issued + self.expires.saturating_sub(self.issued) * 2 / 3
+        self.issued + self.life() * 2 / 3
+    }
+
+    /// When it must be replaced at the latest: a twelfth of its life before it expires.
+    pub(crate) fn last_renewal(self) -> Time {
+        self.expires.saturating_sub(self.life() / 12)
+    }
+
+    fn life(self) -> Duration {
+        self.expires.saturating_sub(self.issued)
     }
 }
 
@@ -164,11 +175,11 @@ impl Planner {
         } else {
             since.unwrap_or(now) + self.lifetimes.overlap()
         };
-        let renewal = match &secret.leaf {
-            Some(leaf) if leaf.by_signer => leaf.validity.renewal(),
-            _ => now,
+        let issue = match &secret.leaf {
+            Some(leaf) if leaf.by_signer => usable.max(leaf.validity.renewal()),
+            Some(leaf) => usable.min(leaf.validity.last_renewal()),
+            None => usable,
         };
-        let issue = renewal.max(usable);
         if issue <= now {
             return Step::IssueLeaf;
         }
