@@ -3,7 +3,7 @@
 use crate::folder::Folder;
 
 const README: &str = include_str!("../../../README.md");
-const COMMAND: &str = "$ cargo run --release -p kees -- run examples/web.yaml\n";
+const COMMAND: &str = "$ cargo run -p kees -- run examples/web.yaml\n";
 
 #[test]
 fn the_readme_shows_what_its_first_command_prints() {
@@ -14,7 +14,7 @@ fn the_readme_shows_what_its_first_command_prints() {
     );
     let arguments = ["run", "examples/web.yaml"];
     let printed = folder
-        .called("target/release/kees", "", &arguments)
+        .called("target/debug/kees", "", &arguments)
         .succeeded();
     let (_, shown) = README.split_once(COMMAND).unwrap();
     let (shown, _) = shown.split_once("```").unwrap();
