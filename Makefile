@@ -18,9 +18,9 @@ e2e: ## the tests on a real cluster, with DynamoDB Local and moto
 bench: ## measures the programs as they are released, and writes docs/benchmarks.md
 	tests/bench
 
-model: ## checks every interleaving of the protocol, with up to KEES_MODEL_FAULTS (2) kills and network errors in a run
+model: ## checks every interleaving of the protocol, with KEES_MODEL_FAULTS (2) times the kills and faults of `cargo test`
 	. tests/paths && KEES_MODEL_FAULTS=$${KEES_MODEL_FAULTS:-2} \
-	  cargo test --release --locked -p kees-store-testing --no-default-features --test model -- --nocapture
+	  cargo test --profile bench --locked -p kees-store-testing --no-default-features --test model -- --nocapture
 
 storm: ## the storm for two minutes with each store; KEES_STORM_SEED sets the seed
 	KEES_STORM_SECONDS=$${KEES_STORM_SECONDS:-120} KEES_STORM_PROCESSES=$${KEES_STORM_PROCESSES:-12} tests/run --test storm -- --nocapture
