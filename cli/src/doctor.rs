@@ -23,6 +23,7 @@ use self::{
     check::CheckName,
     connect::{ClusterArgs, ConnectError},
     objects::Installation,
+    pods::DryRun,
     report::Report,
     workload::Workload,
 };
@@ -99,10 +100,19 @@ async fn checks(args: &DoctorArgs, client: &Client, version: &Info) -> Report {
     let objects = objects::check(client, installation, &domain, &mut checks).await;
     checks.push(error.unwrap_or_else(|| workload.deployment(installation)));
     checks.push(workload::endpoints(client, installation).await);
-    checks.push(workload.policy_file(client, installation.namespace).await);
+    checks.push(workload.policy_file(client, installation, &objects).await);
     checks.push(workload.versions(client, installation, &objects).await);
-    let is_eks = version.git_version.contains("-eks-");
-    checks.extend(pods::check(client, &args.test_namespace, &domain, is_eks).await);
+    let dry_run = DryRun {
+        namespace: &args.test_namespace,
+        domain: &domain,
+        webhook: objects.webhook().map_or_else(
+            || format!("{}.{domain}", installation.name),
+            |webhook| webhook.name.clone(),
+        ),
+        dns_name: installation.dns_name(),
+        is_eks: version.git_version.contains("-eks-"),
+    };
+    checks.extend(pods::check(client, &dry_run).await);
     Report { checks }
 }
 

@@ -8,6 +8,8 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
+use super::check::describe;
+
 /// How long a connection to the API server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -43,8 +45,10 @@ pub(crate) enum ConnectError {
         "{server} does not respond; check the address in the kubeconfig, and the network or VPN"
     )]
     Unreachable { server: String, source: kube::Error },
-    #[error("{server} does not accept your user; log in again, or choose another --context")]
-    Unauthorized { server: String, source: kube::Error },
+    #[error(
+        "{server} does not accept your user ({reason}); log in again, or choose another --context"
+    )]
+    Unauthorized { server: String, reason: String },
     #[error("the async runtime cannot be started")]
     Runtime(#[source] std::io::Error),
 }
@@ -65,11 +69,19 @@ pub(crate) async fn connect(
         Ok(version) => Ok((client, version)),
         Err(source) => Err(match &source {
             kube::Error::Api(status) if matches!(status.code, 401 | 403) => {
-                ConnectError::Unauthorized { server, source }
+                unauthorized(server, &source)
             }
-            kube::Error::Auth(_) => ConnectError::Unauthorized { server, source },
+            kube::Error::Auth(_) => unauthorized(server, &source),
             _ => ConnectError::Unreachable { server, source },
         }),
+    }
+}
+
+/// The error without the API server's whole response, which kube's own message repeats.
+fn unauthorized(server: String, source: &kube::Error) -> ConnectError {
+    ConnectError::Unauthorized {
+        server,
+        reason: describe(source),
     }
 }
 

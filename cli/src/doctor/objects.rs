@@ -31,6 +31,11 @@ impl Installation<'_> {
     pub(crate) fn webhook(self) -> String {
         format!("{}-webhook", self.name)
     }
+
+    /// The name by which the API server calls the webhook. Its certificate must be for this name.
+    pub(crate) fn dns_name(self) -> String {
+        format!("{}.{}.svc", self.webhook(), self.namespace)
+    }
 }
 
 const INSTALL: &str = "install kees again; this replaces only what is missing";
@@ -101,6 +106,15 @@ impl Objects {
     /// The webhook of the configuration.
     pub(crate) fn webhook(&self) -> Option<&MutatingWebhook> {
         self.configuration.as_ref()?.webhooks.as_ref()?.first()
+    }
+
+    /// Whether the API server does not send pods that opt out to the webhook.
+    pub(crate) fn leave_out_opted_out(&self) -> bool {
+        let conditions = self
+            .webhook()
+            .and_then(|webhook| webhook.match_conditions.as_ref());
+        let mut conditions = conditions.into_iter().flatten();
+        conditions.any(|condition| condition.name == "not-opted-out")
     }
 }
 

@@ -26,35 +26,42 @@ enum Admission {
     Other(String),
 }
 
-/// Creates two pods as a dry run in `namespace`, and says what the webhook did.
-pub(crate) async fn check(
-    client: &Client,
-    namespace: &str,
-    domain: &Domain,
-    is_eks: bool,
-) -> Vec<Check> {
-    let right = create(
-        client,
-        namespace,
-        domain,
-        "kind=DYNAMIC,type=PASSWORD,size=256",
-    )
-    .await;
+/// The pods that are created as a dry run, and the webhook that must see them.
+#[derive(Debug)]
+pub(crate) struct DryRun<'a> {
+    /// The namespace of the pods.
+    pub(crate) namespace: &'a str,
+    /// The domain of their annotations.
+    pub(crate) domain: &'a Domain,
+    /// The name of the webhook in its configuration, which is in the API server's messages.
+    pub(crate) webhook: String,
+    /// The name by which the API server calls the webhook.
+    pub(crate) dns_name: String,
+    /// Whether the cluster is one of EKS.
+    pub(crate) is_eks: bool,
+}
+
+/// Creates two pods as a dry run, and says what the webhook did.
+pub(crate) async fn check(client: &Client, run: &DryRun<'_>) -> Vec<Check> {
+    let right = create(client, run, "kind=DYNAMIC,type=PASSWORD,size=256").await;
     let mut checks = vec![
-        reachable(&right, is_eks),
-        trusted(&right),
-        injected(&right, namespace),
+        reachable(&right, run.is_eks),
+        trusted(&right, &run.dns_name),
+        injected(&right, run.namespace),
     ];
     let reached = matches!(right, Admission::Created { .. } | Admission::Denied(_));
     checks.push(if reached {
-        denied(&create(client, namespace, domain, "kind=DYNAMIC,type=PASSWORD").await)
+        denied(&create(client, run, "kind=DYNAMIC,type=PASSWORD").await)
     } else {
         CheckName::WrongPodDenied.skipped("the first pod did not reach the webhook")
     });
     checks
 }
 
-async fn create(client: &Client, namespace: &str, domain: &Domain, entry: &str) -> Admission {
+async fn create(client: &Client, run: &DryRun<'_>, entry: &str) -> Admission {
+    let DryRun {
+        namespace, domain, ..
+    } = run;
     // The pod passes the Pod Security Standard `restricted`.
     let pod = serde_json::from_value::<Pod>(json!({
         "metadata": {
@@ -99,13 +106,13 @@ async fn create(client: &Client, namespace: &str, domain: &Domain, entry: &str) 
                 injected: init.any(|container| container.name == INIT_CONTAINER),
             }
         }
-        Err(error) => Admission::of(&describe(&error)),
+        Err(error) => Admission::of(&describe(&error), &run.webhook),
     }
 }
 
 impl Admission {
-    /// Reads the API server's message.
-    fn of(message: &str) -> Self {
+    /// Reads the API server's message about a pod that `our_webhook` should see.
+    fn of(message: &str, our_webhook: &str) -> Self {
         let text = message.to_owned();
         if message.contains("failed calling webhook") {
             if message.contains("x509:") || message.contains("tls:") {
@@ -117,7 +124,7 @@ impl Admission {
             return Self::Bypassed;
         }
         match message.split_once(" denied the request: ") {
-            Some((webhook, reason)) if webhook.contains("\"kees.") => {
+            Some((webhook, reason)) if webhook.contains(&format!("\"{our_webhook}\"")) => {
                 Self::Denied(reason.to_owned())
             }
             _ => Self::Other(text),
@@ -151,9 +158,16 @@ fn remedy(message: &str, is_eks: bool) -> &'static str {
     }
 }
 
-fn trusted(right: &Admission) -> Check {
+fn trusted(right: &Admission, dns_name: &str) -> Check {
     let name = CheckName::CaBundleTrusted;
     match right {
+        Admission::NotTrusted(message) if message.contains("certificate is valid for ") => name
+            .failed(format!(
+                "{message}; the webhook needs a certificate for the name {dns_name}"
+            )),
+        Admission::NotTrusted(message) if message.contains("has expired or is not yet valid") => {
+            name.failed(format!("{message}; renew the webhook's certificate"))
+        }
         Admission::NotTrusted(message) => name.failed(format!(
             "{message}; caBundle of the webhook configuration does not fit the certificate"
         )),
@@ -201,7 +215,10 @@ fn denied(wrong: &Admission) -> Check {
             name.warning(format!("it is denied for another reason: {reason}"))
         }
         Admission::Created { .. } => name.failed("a pod with a wrong annotation would be created"),
-        other => name.failed(format!("unexpected result: {other:?}")),
+        Admission::Bypassed => name.failed("the API server did not call the webhook again"),
+        Admission::NotTrusted(message)
+        | Admission::NoResponse(message)
+        | Admission::Other(message) => name.failed(message),
     }
 }
 
@@ -241,11 +258,15 @@ mod tests {
         r#"admission webhook "other.example.com" denied the request: no"#,
         "other"
     )]
+    #[case(
+        r#"admission webhook "kees.other.example.com" denied the request: another installation"#,
+        "other"
+    )]
     fn the_message_of_the_api_server_tells_what_became_of_a_pod(
         #[case] message: &str,
         #[case] expected: &str,
     ) {
-        let actual = match Admission::of(message) {
+        let actual = match Admission::of(message, "kees.bsycorp.com") {
             Admission::Created { .. } => "created",
             Admission::Denied(_) => "denied",
             Admission::Bypassed => "bypassed",

@@ -70,7 +70,7 @@ impl FakeApi {
                 "policyName": "kees", "validationActions": ["Deny"],
             }}),
         );
-        api.ok(DEPLOYMENT, json!({"metadata": {"name": "kees-webhook"}, "status": {"availableReplicas": 2}, "spec": {
+        api.ok(DEPLOYMENT, json!({"metadata": {"name": "kees-webhook"}, "status": {"availableReplicas": 2, "updatedReplicas": 2}, "spec": {
             "replicas": 2, "selector": {}, "template": {"spec": {
                 "containers": [{"name": "webhook", "image": "kees-webhook:0.1.0", "envFrom": [{"configMapRef": {"name": "kees-settings"}}]}],
                 "volumes": [{"name": "policy", "configMap": {"name": "kees-policy"}}],
@@ -333,6 +333,54 @@ fn a_policy_that_denies_the_test_namespace_is_a_warning() {
         "{}",
         report.text()
     );
+}
+
+#[test]
+fn the_denial_of_an_installation_with_another_name_is_recognised() {
+    let mut api = FakeApi::installed();
+    let name = "team-a.bsycorp.com";
+    api.change(CONFIGURATION, "/webhooks/0/name", json!(name));
+    api.error(WRONG_PODS, 403, &format!("admission webhook \"{name}\" denied the request: secret.bsycorp.com/kees-doctor: size= is missing"));
+    let report = report(api, &[]);
+    assert_eq!(report.status(), 0, "{}", report.text());
+}
+
+#[test]
+fn a_certificate_for_another_name_is_named() {
+    let mut api = FakeApi::installed();
+    api.error(PODS, 500, "Internal error occurred: failed calling webhook \"kees.bsycorp.com\": failed to call webhook: Post \"https://kees-webhook.kees-system.svc:443/mutate?timeout=3s\": tls: failed to verify certificate: x509: certificate is valid for other.example.com, not kees-webhook.kees-system.svc");
+    let findings = findings(api);
+    let remedy = "the webhook needs a certificate for the name kees-webhook.kees-system.svc";
+    assert!(findings.contains(remedy), "{findings}");
+    assert!(!findings.contains("caBundle"), "{findings}");
+}
+
+#[test]
+fn a_rollout_that_does_not_finish_is_a_warning() {
+    let mut api = FakeApi::installed();
+    api.change(DEPLOYMENT, "/status/updatedReplicas", json!(1));
+    let report = report(api, &[]);
+    assert_eq!(report.status(), 0);
+    let warning = "warning  deployment: 2 of 2 replicas are available, and 1 of 2 have the current";
+    assert!(report.text().contains(warning), "{}", report.text());
+}
+
+#[test]
+fn a_rule_against_opting_out_that_the_webhook_configuration_undoes_is_a_warning() {
+    let mut api = FakeApi::installed();
+    let policy = "rules:\n- namespaces: [\"*\"]\n  optOut: false\n";
+    api.change(CONFIG_MAP, "/data/policy.yaml", json!(policy));
+    assert!(!report(api.clone(), &[]).text().contains("warning  "));
+
+    let (_, configuration) = api.0.get_mut(CONFIGURATION).unwrap();
+    let conditions = configuration["webhooks"][0]["matchConditions"].as_array_mut();
+    conditions
+        .unwrap()
+        .push(json!({"name": "not-opted-out", "expression": "false"}));
+    let report = report(api, &[]);
+    assert_eq!(report.status(), 0);
+    let warning = "warning  policy-file: a rule in the ConfigMap kees-policy has optOut: false";
+    assert!(report.text().contains(warning), "{}", report.text());
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Workload {
             .flat_map(|spec| &spec.containers)
     }
 
-    /// Every replica is available.
+    /// Every replica is available, and has the current template.
     pub(crate) fn deployment(&self, installation: Installation<'_>) -> Check {
         let name = CheckName::Deployment;
         let Some(deployment) = &self.deployment else {
@@ -94,8 +94,17 @@ impl Workload {
                 installation.webhook()
             ));
         }
+        let updated = status.and_then(|status| status.updated_replicas);
+        let updated = updated.unwrap_or(0);
         let message = format!("{available} of {desired} replicas are available");
-        if available >= desired {
+        if available > 0 && updated < desired {
+            name.warning(format!(
+                "{message}, and {updated} of {desired} have the current settings and version; if this does \
+                 not change, new pods do not become ready: run kubectl -n {} describe pods, and read their \
+                 logs",
+                installation.namespace
+            ))
+        } else if available >= desired {
             name.passed(message)
         } else if available > 0 {
             name.warning(message)
@@ -107,8 +116,14 @@ impl Workload {
         }
     }
 
-    /// The policy file in its `ConfigMap` is valid.
-    pub(crate) async fn policy_file(&self, client: &Client, namespace: &str) -> Check {
+    /// The policy file in its `ConfigMap` is valid, and the webhook sees the pods that it is about.
+    pub(crate) async fn policy_file(
+        &self,
+        client: &Client,
+        installation: Installation<'_>,
+        objects: &Objects,
+    ) -> Check {
+        let namespace = installation.namespace;
         let name = CheckName::PolicyFile;
         let volumes = self.pod_spec().and_then(|spec| spec.volumes.as_ref());
         let policy = volumes
@@ -143,6 +158,14 @@ impl Workload {
             ));
         };
         match text.parse::<Policy>() {
+            Ok(policy) if policy.denies_opt_out() && objects.leave_out_opted_out() => {
+                name.warning(format!(
+                    "a rule in the ConfigMap {} has optOut: false, which has no effect, because the API \
+                     server does not send such pods; remove the match condition not-opted-out of the \
+                     MutatingWebhookConfiguration {}",
+                    config_map.name, installation.name
+                ))
+            }
             Ok(_) => name.passed(format!("ConfigMap {}", config_map.name)),
             Err(error) => name.failed(format!(
                 "policy.yaml in the ConfigMap {}: {}; the webhook keeps the last valid policy, and new \

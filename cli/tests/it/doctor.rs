@@ -1,6 +1,11 @@
 //! `kees doctor` and `kees version` without a cluster.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    thread,
+    time::{Duration, Instant},
+};
 
 use rstest::rstest;
 
@@ -37,6 +42,32 @@ fn a_cluster_that_cannot_be_asked_is_an_error_within_seconds(
     assert!(output.stderr.contains(message), "{}", output.stderr);
     assert!(!output.stderr.contains("canary"), "{}", output.stderr);
     assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_user_whom_the_api_server_does_not_accept_gets_its_message_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    let api = thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let read = connection.read(&mut [0; 4096]).unwrap();
+        assert!(read > 0);
+        let body = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"token expired","reason":"Unauthorized","code":401}"#;
+        let response = format!(
+            "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        connection.write_all(response.as_bytes()).unwrap();
+    });
+    let folder = Folder::new();
+    folder.write("kubeconfig", &kubeconfig(&server));
+    let output = folder.kees(&["doctor", "--kubeconfig", "kubeconfig"]);
+    api.join().unwrap();
+    assert_eq!(output.status, 2);
+    let message = format!(
+        "{server} does not accept your user (token expired); log in again, or choose another --context\n"
+    );
+    assert_eq!(output.stderr, message);
 }
 
 #[test]

@@ -52,6 +52,11 @@ impl Policy {
         })
     }
 
+    /// Whether a rule does not allow pods to opt out. The API server must then send pods that do.
+    pub fn denies_opt_out(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.opt_out)
+    }
+
     /// The rule that applies to the pods of `subject`.
     pub(crate) fn rule(&self, subject: Subject<'_>) -> &Rule {
         let rule = self.rules.iter().find(|rule| rule.matches(subject));

@@ -55,9 +55,11 @@ INIT_IMAGE: {{ include "kees.image" (list .Values.initImage .) | quote }}
 {{- with .Values.initImage.pullPolicy }}
 IMAGE_PULL_POLICY: {{ . }}
 {{- end }}
-{{- if eq .Values.certificates.source "own" }}
 {{- if ne .Values.name "kees" }}
 SERVICE_NAME: {{ include "kees.webhook" . }}
+{{- end }}
+{{- if eq .Values.certificates.source "own" }}
+{{- if ne .Values.name "kees" }}
 TLS_SECRET: {{ include "kees.tlsSecret" . }}
 WEBHOOK_CONFIGURATION: {{ .Values.name }}
 {{- end }}

@@ -2,7 +2,8 @@
 //! upgrading and uninstalling, in this order. What calls AWS is not run.
 //!
 //! In the pages, `<!-- file: NAME -->` stands before the content of a file, and `<!-- run -->` before
-//! commands. The test changes only what this cluster does not have: the images and the store.
+//! commands. `<!-- run: TRACK -->` stands before commands of another way, which another test follows.
+//! The test changes only what this cluster does not have: the images and the store.
 
 use std::{fs, path::Path, process::Command};
 
@@ -11,7 +12,7 @@ use kees_tests::{Helm, here};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::world::World;
+use crate::{objects::parsed, world::World};
 
 const PAGES: [&str; 4] = [
     "install.md",
@@ -20,8 +21,15 @@ const PAGES: [&str; 4] = [
     "uninstall.md",
 ];
 
+/// The groups of the objects in the pages that this API server does not have.
+const FOREIGN_GROUPS: [&str; 3] = [
+    "argoproj.io",
+    "toolkit.fluxcd.io",
+    "kustomize.config.k8s.io",
+];
+
 /// What a page asks the reader to do.
-enum Step {
+pub(crate) enum Step {
     Write { file: String, content: String },
     Run(String),
 }
@@ -30,11 +38,7 @@ enum Step {
 fn the_documents_can_be_followed_to_the_letter() -> anyhow::Result<()> {
     let world = World::alone()?;
     let folder = TempDir::new()?;
-    let copied = Command::new("cp")
-        .args(["-r", &here("../manifests").display().to_string()])
-        .arg(folder.path())
-        .status()?;
-    ensure!(copied.success(), "cannot copy the manifests");
+    copy_manifests(folder.path())?;
     // The table of the page, and the prefix of its policy.
     let ours = world.values(json!({"settings": {"cluster": "prod"}}));
     fs::write(folder.path().join("tests.yaml"), ours.to_string())?;
@@ -42,7 +46,7 @@ fn the_documents_can_be_followed_to_the_letter() -> anyhow::Result<()> {
     let mut outputs = Vec::new();
     for page in PAGES {
         let text = fs::read_to_string(here("../docs").join(page))?;
-        for step in steps(&text)? {
+        for step in steps(&text, "")? {
             match step {
                 Step::Write { file, content } => {
                     let content = content.replace("busybox:1", "localhost/busybox:1");
@@ -77,15 +81,64 @@ fn the_documents_can_be_followed_to_the_letter() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The steps of a page, in order.
-fn steps(page: &str) -> anyhow::Result<Vec<Step>> {
+#[test]
+fn the_api_server_accepts_the_objects_in_the_documents() -> anyhow::Result<()> {
+    let world = World::alone()?;
+    let mut accepted = 0;
+    for page in fs::read_dir(here("../docs"))? {
+        let page = page?.path();
+        if page.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let text = fs::read_to_string(&page)?;
+        for block in text.split("\n```yaml\n").skip(1) {
+            let (block, _) = block.split_once("\n```").context("a block does not end")?;
+            for mut object in parsed(block)? {
+                let group = object["apiVersion"].as_str().unwrap_or_default();
+                let (group, _) = group.split_once('/').unwrap_or((group, ""));
+                if group.is_empty() || FOREIGN_GROUPS.iter().any(|each| group.ends_with(each)) {
+                    continue;
+                }
+                // A dry run in a namespace needs the namespace.
+                object["metadata"]["namespace"] = json!("default");
+                let strict = ["--dry-run=server", "--validate=strict"];
+                let output = world
+                    .cluster
+                    .kubectl()
+                    .apply_with(&strict, &object.to_string());
+                let output = output.with_context(|| format!("{}: {object}", page.display()))?;
+                ensure!(!output.contains("Warning"), "{}: {output}", page.display());
+                accepted += 1;
+            }
+        }
+    }
+    ensure!(accepted >= 7, "only {accepted} objects were found");
+    Ok(())
+}
+
+/// Copies the folder of the manifests.
+pub(crate) fn copy_manifests(folder: &Path) -> anyhow::Result<()> {
+    let copied = Command::new("cp")
+        .args(["-r", &here("../manifests").display().to_string()])
+        .arg(folder)
+        .status()?;
+    ensure!(copied.success(), "cannot copy the manifests");
+    Ok(())
+}
+
+/// The files of a page and the commands of this track, in order. The track without a name is empty.
+pub(crate) fn steps(page: &str, track: &str) -> anyhow::Result<Vec<Step>> {
+    let marker = match track {
+        "" => "<!-- run -->".to_owned(),
+        track => format!("<!-- run: {track} -->"),
+    };
     let mut steps = Vec::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
         let file = line
             .strip_prefix("<!-- file: ")
             .and_then(|rest| rest.strip_suffix(" -->"));
-        if file.is_none() && line != "<!-- run -->" {
+        if file.is_none() && line != marker {
             continue;
         }
         let mut block = lines
@@ -114,7 +167,7 @@ fn steps(page: &str) -> anyhow::Result<Vec<Step>> {
 }
 
 /// Runs commands as a reader does, in a shell with Helm and kubectl. Returns the output.
-fn run(commands: &str, folder: &Path, world: &World) -> anyhow::Result<String> {
+pub(crate) fn run(commands: &str, folder: &Path, world: &World) -> anyhow::Result<String> {
     let programs = [world.cluster.kubectl().program(), Helm::new()?.program()]
         .map(|program| {
             program

@@ -2,6 +2,7 @@
 //! cluster without kees. Each of these tests installs kees in its own way, so they take turns.
 
 mod apply;
+mod bad_input;
 mod cert_manager;
 mod chart;
 mod doctor;
@@ -10,4 +11,5 @@ mod objects;
 mod release;
 mod rendered;
 mod server;
+mod takeover;
 mod world;

@@ -71,7 +71,7 @@ impl World {
     }
 
     /// Removes what an earlier test installed.
-    fn without_kees(&self) -> anyhow::Result<()> {
+    pub(crate) fn without_kees(&self) -> anyhow::Result<()> {
         let kubectl = self.cluster.kubectl();
         kubectl.run(&[
             "delete",
