@@ -169,7 +169,8 @@ fn opting_out_is_denied_in_payments(world: &World) -> anyhow::Result<()> {
     opted_out["metadata"]["annotations"]["init.bsycorp.com/inject"] = json!("false");
     let opted_out = opted_out.to_string();
     let payments = world.namespace("payments")?;
-    let denied = payments.dry_run(&opted_out).unwrap_err().to_string();
+    let created = payments.dry_run(&opted_out);
+    let denied = created.err().context("the pod was admitted")?.to_string();
     let message = "the policy does not allow a pod to opt out; remove this annotation";
     ensure!(denied.contains(message), "{denied}");
     let other = world.namespace("other-than-payments")?;

@@ -8,11 +8,15 @@
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, ensure};
-use kees_tests::{Helm, here};
+use kees_tests::{Authority, Helm, here};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{objects::parsed, world::World};
+use crate::{
+    objects::parsed,
+    rendered::SERVICE,
+    world::{World, annotated_pod_starts},
+};
 
 const PAGES: [&str; 4] = [
     "install.md",
@@ -79,6 +83,26 @@ fn the_documents_can_be_followed_to_the_letter() -> anyhow::Result<()> {
     kubectl.run(&["delete", "namespace", "team-a"])?;
     kubectl.run(&["delete", "deployment/web", "serviceaccount/web"])?;
     Ok(())
+}
+
+#[test]
+fn a_certificate_of_the_operator_is_installed_as_the_page_says() -> anyhow::Result<()> {
+    let world = World::alone()?;
+    let folder = TempDir::new()?;
+    copy_manifests(folder.path())?;
+    let authority = Authority::new()?;
+    authority.issue(&[SERVICE])?.write_into(folder.path())?;
+    fs::write(folder.path().join("ca.crt"), authority.certificate())?;
+    let values = world.values(json!({})).to_string();
+    fs::write(folder.path().join("kees.yaml"), values)?;
+    let page = fs::read_to_string(here("../docs/install.md"))?;
+    for step in steps(&page, "certificate files")? {
+        if let Step::Run(commands) = step {
+            run(&commands, folder.path(), &world)?;
+        }
+    }
+    let namespace = world.namespace("own-files")?;
+    annotated_pod_starts(&namespace, "pod")
 }
 
 #[test]
