@@ -51,6 +51,10 @@ impl FromStr for StoragePrefix {
         if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
             return Err(ParsePathError::Blank);
         }
+        // Secrets Manager would take each path below it for an ARN, which can name another account or Region.
+        if text.starts_with("arn:") {
+            return Err(ParsePathError::ArnAsPrefix);
+        }
         let prefix = Self(text.to_owned());
         // An error of the prefix is an error of each path below it.
         prefix.join("x")?;
@@ -154,6 +158,9 @@ pub enum ParsePathError {
          of the path, which would then name another value"
     )]
     Blank,
+    /// A prefix that begins as an ARN does.
+    #[error("an ARN cannot be a prefix; use storageKey= with the ARN of the secret")]
+    ArnAsPrefix,
     /// More than the 2,048 bytes of a DynamoDB partition key.
     #[error("the path is longer than 2048 bytes, the most that DynamoDB accepts as a key")]
     TooLong,
@@ -211,6 +218,7 @@ mod tests {
     #[case("/dev\n")]
     #[case(" /dev")]
     #[case(" ")]
+    #[case("arn:aws:secretsmanager:eu-west-1:111122223333:secret:x")]
     fn a_prefix_that_makes_every_path_invalid_is_invalid(#[case] prefix: &str) {
         assert!(prefix.parse::<StoragePrefix>().is_err());
     }

@@ -123,6 +123,11 @@ def wrong_type():
     return filled(review(securityContext=FILL), "\u0080", "", quoted=False)
 
 
+def wrong_value_of_a_long_key():
+    """An error message that names the place repeats the key."""
+    return filled(review({**ENTRY, FILL: 1}), "\u0080", "", quoted=False)
+
+
 def long_names():
     fill = "n" * 700_000
     return review(serviceAccountName=fill).replace('"namespace": "team-a"', f'"namespace": "{fill}"').replace(
@@ -154,6 +159,7 @@ BODIES = {
     "1,500,000 nested arrays in a volume": nested_in_view,
     "80,000 duplicates of one annotation": duplicates,
     "a text of 3 MB where an object belongs": wrong_type,
+    "an annotation whose key has 3 MB": wrong_value_of_a_long_key,
     "names of 700 KB": long_names,
     "3,900 containers": long_response,
 }

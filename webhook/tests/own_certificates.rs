@@ -171,6 +171,10 @@ async fn after_the_secret_is_deleted_old_and_new_certificates_work() {
     |state: &mut State| state.secret = Some(secret(&json!({"ca.crt": "eA==", "ca.key": "eA=="}))),
     "its ca.key is not a private key in PEM; delete it"
 )]
+#[case::a_secret_that_cannot_be_decoded(
+    |state: &mut State| state.secret = Some(json!({"metadata": {}, "data": "canary-3f9b"})),
+    "cannot get the Secret kees-system/kees-webhook-tls: the response of the Kubernetes API is not this"
+)]
 #[tokio::test]
 async fn an_error_is_said_and_the_last_certificate_stays(
     #[case] break_it: fn(&mut State),
@@ -182,6 +186,7 @@ async fn an_error_is_said_and_the_last_certificate_stays(
     eventually("the error is said", || async {
         let (status, text) = readiness(&replica).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!text.contains("canary-3f9b"), "{text}");
         text.contains(message).then_some(())
     })
     .await;

@@ -3,6 +3,13 @@
 
 use serde::Deserialize;
 use serde_json::error::Category;
+use serde_path_to_error::{Path, Segment};
+
+use crate::error::excerpt;
+
+/// The longest text in which the place of an error is searched. The search copies keys, and one key can be
+/// as long as the text. Line and column are known without it.
+const SEARCHED: usize = 1 << 20;
 
 /// JSON that cannot be decoded.
 #[derive(Debug, thiserror::Error)]
@@ -52,13 +59,34 @@ impl DecodeError {
     }
 }
 
-/// The path of the value at which decoding as `T` fails.
+/// The path of the value at which decoding as `T` fails. Empty if it is not searched.
 fn path<'de, T: Deserialize<'de>>(json: &'de str) -> String {
+    if json.len() > SEARCHED {
+        return String::new();
+    }
     let mut deserializer = serde_json::Deserializer::from_str(json);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-        Err(error) if error.path().iter().len() > 0 => error.path().to_string(),
-        _ => String::new(),
+        Err(error) => short(error.path()),
+        Ok(_) => String::new(),
     }
+}
+
+/// The path as text. A key is shortened: it can be that of an annotation, and of any length.
+fn short(path: &Path) -> String {
+    let mut text = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => text.push_str(&format!("[{index}]")),
+            Segment::Map { key: name } | Segment::Enum { variant: name } => {
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                text.push_str(&excerpt(name));
+            }
+            Segment::Unknown => {}
+        }
+    }
+    text
 }
 
 fn prefix(path: &str) -> String {

@@ -95,6 +95,17 @@ fn a_forged_container_cannot_keep_a_prefix_that_is_not_allowed() {
     );
 }
 
+/// In Secrets Manager, each path below it would be an ARN, of any account and Region.
+#[test]
+fn an_arn_is_no_prefix() {
+    let arn = "arn:aws:secretsmanager:us-east-1:999999999999:secret:prod";
+    let errors = errors(&pod([("storage-prefix", arn)]), &settings());
+    assert!(
+        errors[0].contains("an ARN cannot be a prefix"),
+        "{errors:?}"
+    );
+}
+
 #[test]
 fn a_value_of_the_pod_author_cannot_refer_to_a_variable() {
     let mut pod = pod([

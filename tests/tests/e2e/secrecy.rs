@@ -2,10 +2,14 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
+use serde_json::Value;
+
 use crate::{
     pods::{deployment, pods_of, secrets},
     world::World,
 };
+
+const WEBHOOK_LOG: &str = "the webhook's log";
 
 #[test]
 fn no_value_is_in_logs_events_metrics_or_objects() -> anyhow::Result<()> {
@@ -38,16 +42,17 @@ fn no_value_is_in_logs_events_metrics_or_objects() -> anyhow::Result<()> {
     ];
     for name in pods_of_webhook(&system)? {
         let metrics = format!("/api/v1/namespaces/kees-system/pods/http:{name}:8080/proxy/metrics");
-        places.push(("the webhook's log", system.run(&["logs", &name])?));
+        places.push((WEBHOOK_LOG, system.run(&["logs", &name])?));
         places.push((
             "the webhook's metrics",
             system.run(&["get", "--raw", &metrics])?,
         ));
     }
-    assert!(
-        places.iter().any(|(_, text)| text.contains("\"review\"")),
-        "the webhook logs no reviews"
-    );
+    let logs = places.iter().filter(|(place, _)| *place == WEBHOOK_LOG);
+    let audited = logs.flat_map(|(_, log)| audit_lines(log, namespace.namespace()));
+    let audited: Vec<_> = audited.collect();
+    assert!(!audited.is_empty(), "the pod is not in the audit log");
+    audited.iter().for_each(assert_audited);
 
     for (name, value) in secrets(&namespace, pod)? {
         let mut forms = vec![
@@ -63,6 +68,38 @@ fn no_value_is_in_logs_events_metrics_or_objects() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The lines of the audit log about patched pods of a namespace. A pod can have several: the identity
+/// webhook causes a second call.
+fn audit_lines(log: &str, namespace: &str) -> Vec<Value> {
+    let lines = log.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let is_of_pod = |line: &Value| {
+        line["target"] == "kees_webhook::audit"
+            && line["namespace"] == namespace
+            && line["outcome"] == "patched"
+    };
+    lines.filter(is_of_pod).collect()
+}
+
+/// The line says who asked for what.
+fn assert_audited(line: &Value) {
+    let text = |key: &str| line[key].as_str().unwrap_or_default();
+    assert_eq!(line["message"], "review", "{line}");
+    assert_eq!(
+        text("user"),
+        "system:serviceaccount:kube-system:replicaset-controller"
+    );
+    assert!(text("owner").starts_with("ReplicaSet/web-"), "{line}");
+    assert!(text("generate_name").starts_with("web-"), "{line}");
+    assert_eq!(text("service_account"), "default", "{line}");
+    let entries: Vec<_> = text("entries").split(',').collect();
+    let names = entries.iter().map(|entry| entry.split_once('='));
+    let (names, paths): (Vec<_>, Vec<_>) = names.flatten().unzip();
+    assert_eq!(names, ["key", "password", "signing_private"], "{line}");
+    for (name, path) in names.iter().zip(paths) {
+        assert!(path.ends_with(&format!("/secrecy/{name}")), "{line}");
+    }
 }
 
 fn pods_of_webhook(system: &kees_tests::Kubectl) -> anyhow::Result<Vec<String>> {

@@ -37,6 +37,12 @@ pub(super) enum KeepError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// The response is not the object. The error of the decoder is left out: it may repeat a value, and the
+    /// values of the Secret are private keys.
+    #[error(
+        "cannot {verb} {object}: the response of the Kubernetes API is not this object as JSON"
+    )]
+    Undecodable { verb: &'static str, object: String },
     /// The API server does not answer.
     #[error("cannot {verb} {object}: no response from the Kubernetes API")]
     Timeout { verb: &'static str, object: String },
@@ -87,6 +93,7 @@ impl KeepError {
                 code: status.code,
                 message: status.message,
             },
+            kube::Error::SerdeError(_) => Self::Undecodable { verb, object },
             source => Self::Request {
                 verb,
                 object,
