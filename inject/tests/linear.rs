@@ -149,6 +149,9 @@ fn a_body_four_times_as_long_takes_at_most_nine_times_as_long(
         let short = cost(&body(|pod| swell(FEW, pod)), &settings);
         let long = cost(&body(|pod| swell(GROWTH * FEW, pod)), &settings);
         let growth = long.as_secs_f64() / short.as_secs_f64();
-        assert!(growth <= LIMIT, "{short:?} and {long:?}: {growth:.1} times, with {policy}");
+        assert!(
+            growth <= LIMIT,
+            "{short:?} and {long:?}: {growth:.1} times, with {policy}"
+        );
     }
 }

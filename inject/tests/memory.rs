@@ -130,14 +130,20 @@ fn bodies() -> Vec<(&'static str, Outcome, String)> {
         (
             "a long key of an annotation",
             Outcome::Malformed,
-            annotations(|_| format!(r#""{}": 1"#, "\u{80}".repeat(BODY / 2 - 1000)), 1),
+            annotations(
+                |_| format!(r#""{}": 1"#, "\u{80}".repeat(BODY / 2 - 1000)),
+                1,
+            ),
         ),
         (
             "a long text with escapes",
             Outcome::Patched,
             body(
                 "",
-                &format!(r#""containers": [{{"image": "{}"}}]"#, r"\n".repeat(BODY / 2 - 1000)),
+                &format!(
+                    r#""containers": [{{"image": "{}"}}]"#,
+                    r"\n".repeat(BODY / 2 - 1000)
+                ),
             ),
         ),
         (

@@ -175,6 +175,13 @@ def send_slowly(attack, stream):
         stream.sendall(b" ")
 
 
+def send_head(attack, stream):
+    """The head of a request and the first byte of its short body."""
+    stream.sendall(post(b"{", 5000))
+    attack.sent += 1
+    attack.hold(stream)
+
+
 def http2_without_reading(body):
     """Requests on streams whose window for responses is 0."""
 
@@ -214,6 +221,7 @@ def cases():
     yield "responses that are never read: 250 connections, short requests", 250, "http/1.1", lambda: send_without_reading(small)
     yield "responses that are never read: 250 connections, long responses", 250, "http/1.1", lambda: send_without_reading(long())
     yield "250 connections that send long bodies slowly", 250, "http/1.1", lambda: send_slowly
+    yield "300 connections, more than are served, whose short bodies do not arrive", 300, "http/1.1", lambda: send_head
     yield "HTTP/2, window 0: 250 connections, short requests", 250, "h2", lambda: http2_without_reading(small)
     yield "HTTP/2, window 0: 250 connections, long responses", 250, "h2", lambda: http2_without_reading(long())
     yield "HTTP/2: 250 connections that fill the receive windows", 250, "h2", lambda: http2_full_windows(h2.FRAME_LIMIT)

@@ -10,7 +10,7 @@ pub(crate) const TARGET: &str = "kees_webhook::audit";
 /// The most bytes of a uid or a namespace that are logged. Names in Kubernetes have at most 63.
 const LOGGED_LIMIT: usize = 64;
 
-/// Logs everything that is ever logged of a request. Both log formats escape control characters.
+/// Logs everything that is ever logged of a request. The texts are escaped, whatever the log format is.
 pub(crate) fn log(response: &ReviewResponse, took: Duration) {
     let ReviewResponse {
         json: _,
@@ -61,7 +61,10 @@ fn present(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-fn cut(text: Option<&str>) -> Option<&str> {
+/// The beginning of a text, escaped: JSON leaves characters as they are that control a terminal or the
+/// direction of text.
+fn cut(text: Option<&str>) -> Option<String> {
     let text = text?;
-    text.get(..text.floor_char_boundary(LOGGED_LIMIT))
+    let beginning = text.get(..text.floor_char_boundary(LOGGED_LIMIT))?;
+    Some(beginning.escape_debug().to_string())
 }

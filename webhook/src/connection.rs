@@ -27,7 +27,7 @@ use crate::{
     Limits,
     handshake::{HandshakeError, RejectionWarning},
     metrics::ConnectionMetrics,
-    slots::{Activity, Slot, ValidRequest},
+    slots::{Activity, AwaitedBody, Slot, ValidRequest},
     unsent::{Unsent, WatchedBody},
 };
 
@@ -159,7 +159,7 @@ async fn serve_http<H: Handshake>(
     tokio::select! {
         result = connection.as_mut() => return log_end(result),
         () = idle(activity, deadline, limits) => {}
-        () = activity.evicted() => {}
+        () = activity.evicted() => if activity.is_aborted() { return },
         () = draining.cancelled() => {}
         // What is not sent is dropped: the client does not read it.
         () = unsent.stalled(limits.response_timeout) => return,
@@ -186,9 +186,10 @@ async fn respond(
     router: Router,
     activity: Arc<Activity>,
     unsent: Arc<Unsent>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<WatchedBody>, Infallible> {
     let open_request = activity.start_request();
+    request.extensions_mut().insert(AwaitedBody(activity));
     // A client that sends many requests at once gets one response in each turn of the connections.
     yield_now().await;
     let response = router.oneshot(request).await?;

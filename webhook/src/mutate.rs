@@ -20,7 +20,7 @@ use crate::{
     memory::{Deadline, MemoryBudget, Reserved},
     metrics::Metrics,
     reviewer::Reviewer,
-    slots::ValidRequest,
+    slots::{AwaitedBody, ValidRequest},
 };
 
 /// The longest response that takes no memory from the budget. A patch usually has 3 KB.
@@ -104,9 +104,12 @@ impl Mutate {
         let _in_flight = InFlight::new(&self.metrics.in_flight);
         let (head, body) = request.into_parts();
         let is_json = is_json(&head.headers);
+        let awaiting = head.extensions.get::<AwaitedBody>().map(AwaitedBody::start);
         // A client can send many headers and then wait.
         drop(head);
-        let response = match self.bodies.read(body, deadline).await {
+        let body = self.bodies.read(body, deadline).await;
+        drop(awaiting);
+        let response = match body {
             Ok(body) => self.reviewer.review(body, is_json, deadline).await,
             Err(error) => ReviewResponse::malformed(error.beginning(), &error.to_string()),
         };

@@ -122,6 +122,29 @@ fn the_manifests_have_the_version_of_the_program(
     assert_eq!(versions, vec![env!("CARGO_PKG_VERSION"); times], "{file}");
 }
 
+/// What the program may do in the cluster: the verbs of each rule, in order, once for all ways of installing.
+#[rstest]
+#[case::kustomize("own-certificates/rbac.yaml")]
+#[case::chart("chart/templates/own-certificates.yaml")]
+fn the_permissions_are_those_of_the_page(#[case] file: &str) {
+    let page = read("../docs/webhook.md");
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with("| Role |") || line.starts_with("| ClusterRole |"));
+    let of_page: Vec<_> = rows
+        .map(|row| row.trim_end_matches(" |").rsplit(" | ").next().unwrap())
+        .collect();
+    let manifest = read(file);
+    let verbs = manifest
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("verbs: ["));
+    let of_manifest: Vec<_> = verbs
+        .map(|verbs| verbs.split(']').next().unwrap())
+        .collect();
+    assert_eq!(of_manifest, of_page);
+    assert_eq!(of_page.len(), 3);
+}
+
 /// The names of all flags that are also variables.
 fn flags() -> Vec<String> {
     let command = Args::command();

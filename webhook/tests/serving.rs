@@ -345,7 +345,7 @@ async fn the_connection_that_is_idle_longest_is_evicted_for_a_new_one(
 ) {
     let (certificates, certificate) = Certificates::new();
     let server = Running::start_with(&certificates, None, slots(3)).await;
-    let mut busy = HalfSent::start(&server, &certificate).await;
+    let mut busy = HalfSent::after_a_review(&server, &certificate).await;
     HalfSent::in_flight(&server).await;
     let [mut first, mut second] = [None, None];
     for client in [&mut first, &mut second] {
@@ -370,7 +370,7 @@ async fn the_connection_that_is_idle_longest_is_evicted_for_a_new_one(
 async fn a_new_connection_waits_while_all_others_are_busy() {
     let (certificates, certificate) = Certificates::new();
     let server = Running::start_with(&certificates, None, slots(1)).await;
-    let mut busy = HalfSent::start(&server, &certificate).await;
+    let mut busy = HalfSent::after_a_review(&server, &certificate).await;
     HalfSent::in_flight(&server).await;
     let second = Client::connect(server.address, Http::Two, &certificate);
     let mut second = std::pin::pin!(second);
@@ -381,9 +381,45 @@ async fn a_new_connection_waits_while_all_others_are_busy() {
     }
     // Then the first connection is idle, and is evicted.
     let (response, second) = tokio::join!(busy.finish(), second);
-    assert!(response.contains("\"allowed\":true"), "{response}");
+    assert_eq!(
+        response.matches("\"allowed\":true").count(),
+        2,
+        "{response}"
+    );
     let response = second.unwrap().mutate(valid_review()).await;
     assert_eq!(response.0, StatusCode::OK);
+    server.stop().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_connection_whose_body_does_not_arrive_is_evicted_for_a_new_one(
+    #[values(Http::One, Http::Two)] http: Http,
+) {
+    let (certificates, certificate) = Certificates::new();
+    let limits = Limits {
+        body_timeout: 100 * CONDITION_TIMEOUT,
+        ..slots(2)
+    };
+    let server = Running::start_with(&certificates, None, limits).await;
+    let mut first = Client::connect(server.address, http, &certificate)
+        .await
+        .unwrap();
+    assert_eq!(first.mutate(valid_review()).await.0, StatusCode::OK);
+    let served = async {
+        let mut stalled = Vec::new();
+        for _ in 0..4 {
+            stalled.push(HalfSent::start(&server, &certificate).await);
+        }
+        let mut client = Client::connect(server.address, http, &certificate)
+            .await
+            .unwrap();
+        client.mutate(valid_review()).await.0
+    };
+    let status = timeout(CONDITION_TIMEOUT, served).await;
+    assert_eq!(status.unwrap(), StatusCode::OK);
+    // It was idle for longer, but it had a valid request.
+    assert_eq!(first.mutate(valid_review()).await.0, StatusCode::OK);
     server.stop().await;
 }
 
@@ -640,7 +676,26 @@ struct HalfSent {
 
 impl HalfSent {
     async fn start(server: &Running, certificate: &CertificateDer<'static>) -> Self {
-        let mut stream = tls(server.address, Http::One, certificate).await.unwrap();
+        let stream = tls(server.address, Http::One, certificate).await.unwrap();
+        Self::on(stream).await
+    }
+
+    /// The same on a connection that had a valid review before.
+    async fn after_a_review(server: &Running, certificate: &CertificateDer<'static>) -> Self {
+        let stream = tls(server.address, Http::One, certificate).await.unwrap();
+        let mut first = Self::on(stream).await;
+        first.stream.write_all(&first.rest).await.unwrap();
+        eventually("the first review is answered", || async {
+            let patched =
+                "kees_webhook_requests_total{outcome=\"patched\",reason=\"\",dry_run=\"false\"}";
+            (metric(server.admin, patched).await > 0.5).then_some(())
+        })
+        .await;
+        Self::on(first.stream).await
+    }
+
+    /// Sends half of a request.
+    async fn on(mut stream: TlsStream<TcpStream>) -> Self {
         let mut request = valid_review();
         let rest = request.split_off(request.len() / 2);
         let length = request.len() + rest.len();

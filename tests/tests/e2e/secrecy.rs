@@ -73,7 +73,9 @@ fn no_value_is_in_logs_events_metrics_or_objects() -> anyhow::Result<()> {
 /// The lines of the audit log about patched pods of a namespace. A pod can have several: the identity
 /// webhook causes a second call.
 fn audit_lines(log: &str, namespace: &str) -> Vec<Value> {
-    let lines = log.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
     let is_of_pod = |line: &Value| {
         line["target"] == "kees_webhook::audit"
             && line["namespace"] == namespace
