@@ -30,8 +30,8 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", CACHE / "target"))
 REVIEW = REPOSITORY / "inject/benches/review-3k.json"
 TICK = os.sysconf("SC_CLK_TCK")
 GO = "Go webhook"
-# Another kees-init to compare with, such as the last release.
-EARLIER_INIT = os.environ.get("KEES_EARLIER_INIT")
+# Other builds of kees-init to compare with, such as the last release: NAME=FILE, separated by semicolons.
+OTHER_INITS = dict(each.split("=", 1) for each in os.environ.get("KEES_OTHER_INITS", "").split(";") if each)
 AWS = {"AWS_REGION": "ap-southeast-2", "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
 
 
@@ -274,7 +274,7 @@ def init(folder):
         runs = [run_measured([program], env) for _ in range(50)]
         peak = max(peak_mb([program], env, folder) for _ in range(10))
         say(f"ten entries: p50 {percentile([r[0] for r in runs], .5):.1f} ms, {peak:.1f} MB")
-        created = {name: absent(path, folder, endpoint, port, ten) for name, path in (("this version", program), ("earlier version", EARLIER_INIT)) if path}
+        created = {name: absent(path, folder, endpoint, port, ten) for name, path in {"this version": program, **OTHER_INITS}.items()}
         say(f"ten absent entries: {created}")
         keys = [(f"key-{n}_{half}", "kind=DYNAMIC,type=RSA,size=2048") for n in range(50) for half in ("public", "private")]
         hundred = run_measured([program], init_environment(folder, endpoint, "hundred", keys))
