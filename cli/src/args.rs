@@ -378,7 +378,8 @@ mod tests {
                 .filter(|flag| flag.get_env().is_some());
             let flags = with_variable.filter_map(|flag| flag.get_long());
             let shared: BTreeSet<_> = flags.filter(|flag| of_webhook.contains(flag)).collect();
-            let mut expected: BTreeSet<_> = named("| all three |").collect();
+            let mut expected: BTreeSet<_> =
+                named("| `kees run`, `kees inject`, `kees lint` |").collect();
             if command.get_name() == "inject" {
                 expected.extend(named("| `kees inject` alone |"));
             }
