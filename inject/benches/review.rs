@@ -21,6 +21,9 @@ fn settings() -> InjectSettings {
     settings
         .init_env
         .insert("AWS_REGION".to_owned(), "ap-southeast-2".to_owned());
+    // The default allows 256 entries.
+    let policy = "rules: [{namespaces: ['*'], storagePrefix: /, maxEntries: 500}]".parse();
+    settings.policy = policy.unwrap_or(settings.policy);
     settings
 }
 
