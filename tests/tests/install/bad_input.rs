@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     rendered::{NAMESPACE, SERVICE, ValuesFile, certificate_files, chart},
-    world::{World, annotated_pod_starts, pod},
+    world::{World, annotated_pod_starts, helm_release, pod},
 };
 
 /// How long the kubelet and the webhook may take to notice a change.
@@ -182,19 +182,7 @@ fn opting_out_is_denied_in_payments(world: &World) -> anyhow::Result<()> {
 /// `helm install` or `helm upgrade`, until the webhook runs.
 fn helm(world: &World, command: &str, values: &Value) -> anyhow::Result<()> {
     let values = ValuesFile::new(values)?;
-    world.cluster.helm()?.run(&[
-        command,
-        "kees",
-        &chart(),
-        "--namespace",
-        NAMESPACE,
-        "--create-namespace",
-        "--wait",
-        "--timeout=2m",
-        "--values",
-        &values.argument(),
-    ])?;
-    Ok(())
+    helm_release(&world.cluster.helm()?, command, "kees", &chart(), &values)
 }
 
 /// Starts a new pod of the webhook. The old ones stay until it is ready.

@@ -8,13 +8,13 @@ use std::{
 };
 
 use anyhow::Context as _;
-use kees_tests::{Helm, Kubectl, eventually, here};
+use kees_tests::{Kubectl, eventually, here};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     rendered::{NAMESPACE, ValuesFile, chart, earlier_chart},
-    world::{World, annotated_pod_starts, pod},
+    world::{World, annotated_pod_starts, helm_release, pod},
 };
 
 /// The version of the chart before this one.
@@ -41,7 +41,13 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() -> anyhow::Resu
     let before = all_objects(world.cluster.kubectl())?;
 
     let started = Instant::now();
-    install(&helm, "kees", &earlier_chart(&folder, EARLIER)?, &values)?;
+    helm_release(
+        &helm,
+        "install",
+        "kees",
+        &earlier_chart(&folder, EARLIER)?,
+        &values,
+    )?;
     annotated_pod_starts(&namespace, "first")?;
     report(
         "from helm install to the first annotated pod Ready",
@@ -107,7 +113,7 @@ fn a_second_installation_needs_another_name() -> anyhow::Result<()> {
     let world = World::alone()?;
     let helm = world.cluster.helm()?;
     let values = ValuesFile::new(&world.values(json!({})))?;
-    install(&helm, "kees", &chart(), &values)?;
+    helm_release(&helm, "install", "kees", &chart(), &values)?;
 
     // The namespace of another team, which the test deletes at the end.
     let team = world.namespace("team-a-system")?;
@@ -157,25 +163,9 @@ fn values_that_contradict_each_other_install_nothing() -> anyhow::Result<()> {
     let before = all_objects(world.cluster.kubectl())?;
     let values = json!({"certificates": {"files": {"secretName": "mine"}}});
     let values = ValuesFile::new(&world.values(values))?;
-    let error = install(&helm, "kees", &chart(), &values).unwrap_err();
+    let error = helm_release(&helm, "install", "kees", &chart(), &values).unwrap_err();
     assert!(error.to_string().contains("/certificates/files"), "{error}");
     remains(&world, &before, &[])
-}
-
-fn install(helm: &Helm, name: &str, chart: &str, values: &ValuesFile) -> anyhow::Result<()> {
-    helm.run(&[
-        "install",
-        name,
-        chart,
-        "--namespace",
-        NAMESPACE,
-        "--create-namespace",
-        "--wait",
-        "--timeout=2m",
-        "--values",
-        &values.argument(),
-    ])?;
-    Ok(())
 }
 
 fn upgrade<'a>(chart: &'a str, values: &'a str) -> [&'a str; 9] {

@@ -7,10 +7,13 @@ use std::{
 };
 
 use anyhow::anyhow;
-use kees_tests::{Cluster, DynamoDbLocal, Kubectl, Namespace, REGION, definitions};
+use kees_tests::{Cluster, DynamoDbLocal, Helm, Kubectl, Namespace, REGION, definitions};
 use serde_json::{Value, json};
 
-use crate::{objects::merged, rendered::NAMESPACE};
+use crate::{
+    objects::merged,
+    rendered::{NAMESPACE, ValuesFile},
+};
 
 /// The environment label of the table.
 const ENV_LABEL: &str = "test";
@@ -185,6 +188,29 @@ fn serial_number(address: &str) -> anyhow::Result<String> {
     let output = Command::new("bash").args(["-c", &script]).output()?;
     anyhow::ensure!(output.status.success(), "no certificate at {address}");
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// `helm install` or `helm upgrade`, until the webhook runs.
+pub(crate) fn helm_release(
+    helm: &Helm,
+    command: &str,
+    name: &str,
+    chart: &str,
+    values: &ValuesFile,
+) -> anyhow::Result<()> {
+    helm.run(&[
+        command,
+        name,
+        chart,
+        "--namespace",
+        NAMESPACE,
+        "--create-namespace",
+        "--wait",
+        "--timeout=2m",
+        "--values",
+        &values.argument(),
+    ])?;
+    Ok(())
 }
 
 /// A pod with one annotation of `domain`.
