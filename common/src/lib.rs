@@ -54,6 +54,7 @@ pub use encoding::{Encoding, ParseEncodingError};
 pub use endpoint::{Endpoint, ParseEndpointError};
 pub use entry::{Entry, Lease, Lookup, Resource, Secret, Source, StorageKey};
 pub use error::{AnnotationError, AnnotationErrorKind, Warning};
+pub use excerpt::escaped_beginning;
 pub use field::Field;
 pub use generated::Generated;
 pub use layout::Layout;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kees_common::{AnnotationError, AnnotationErrorKind};
+use kees_common::{AnnotationError, AnnotationErrorKind, escaped_beginning};
 
 use crate::policy::template::FillTemplateError;
 
@@ -379,14 +379,6 @@ pub enum PodErrorKind {
 /// A name or path of the pod for a message: shortened and escaped, because it is not checked yet,
 /// and a long name could be in a thousand messages.
 pub(crate) fn excerpt(text: &str) -> String {
-    const LIMIT: usize = 256;
-    let mut excerpt: String = text
-        .chars()
-        .take(LIMIT)
-        .flat_map(char::escape_debug)
-        .collect();
-    if text.chars().nth(LIMIT).is_some() {
-        excerpt.push('…');
-    }
-    excerpt
+    const MAX_CHARS: usize = 256;
+    escaped_beginning(text, MAX_CHARS)
 }

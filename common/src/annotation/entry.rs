@@ -91,7 +91,7 @@ fn lease(
     collect: &mut Collector<'_>,
 ) -> Option<Lease> {
     let right = "a lease has kind=INDEX";
-    if let Some(kind) = pairs.take_required(keys::KIND, right, collect)
+    if let Some(kind) = pairs.take_required(keys::KIND, || right, collect)
         && kind != "INDEX"
     {
         collect.error(AnnotationErrorKind::invalid(keys::KIND, &kind, right));
@@ -122,7 +122,7 @@ fn range_bound(
     collect: &mut Collector<'_>,
 ) -> Option<i32> {
     let right = "a lease has rangeStart= and rangeEnd=, whole numbers";
-    let text = pairs.take_required(key, right, collect)?;
+    let text = pairs.take_required(key, || right, collect)?;
     let right = "use a whole number of 32 bits";
     let number = text.parse();
     collect.ok(number.map_err(|_| AnnotationErrorKind::invalid(key, &text, right)))

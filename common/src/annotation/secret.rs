@@ -24,7 +24,7 @@ pub(super) fn parse(
     pairs: &mut UnusedPairs<'_>,
     collect: &mut Collector<'_>,
 ) -> Option<Secret> {
-    let right = format!("use kind={DYNAMIC} or kind={REFERENCE}");
+    let right = || format!("use kind={DYNAMIC} or kind={REFERENCE}");
     let kind = pairs.take_required(keys::KIND, right, collect);
     if let Some(kind) = &kind
         && !matches!(&**kind, DYNAMIC | REFERENCE)
@@ -51,7 +51,7 @@ fn dynamic(
 ) -> Option<Secret> {
     let storage_key = pairs.take_path(keys::STORAGE_KEY, collect);
     let storage_key = storage_key.map(StorageKey::from);
-    let right = format!("use {}", SecretType::list(SecretType::ALL));
+    let right = || format!("use {}", SecretType::list(SecretType::ALL));
     let Some(text) = pairs.take_required(keys::TYPE, right, collect) else {
         pairs.take(keys::SIZE);
         return None;
@@ -171,7 +171,7 @@ fn check_storage_key(key: &StorageKey, secret_type: SecretType, collect: &mut Co
 
 fn user_id(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Option<UserId> {
     let right = "GPG needs a user id such as userId=Team A <team-a@example.com>";
-    let text = pairs.take_required(keys::USER_ID, right, collect)?;
+    let text = pairs.take_required(keys::USER_ID, || right, collect)?;
     collect.parse(keys::USER_ID, &text)
 }
 
@@ -271,7 +271,7 @@ fn size_bits(
     let text = match (pairs.take(keys::SIZE), secret_type.default_bits()) {
         (Some(text), _) => text,
         (None, Some(bits)) => return Some(bits),
-        (None, None) => pairs.take_required(keys::SIZE, right, collect)?,
+        (None, None) => pairs.take_required(keys::SIZE, || right, collect)?,
     };
     let bits = text
         .parse()

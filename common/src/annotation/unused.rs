@@ -102,17 +102,17 @@ impl<'a> UnusedPairs<'a> {
         self.allows_missing = true;
     }
 
-    /// Takes a key that is required. `right` describes what would be right if it is missing.
-    pub(super) fn take_required(
+    /// Takes a key that is required. `right` describes what would be right, if it is missing.
+    pub(super) fn take_required<R: Into<String>>(
         &mut self,
         key: &'static str,
-        right: impl Into<String>,
+        right: impl FnOnce() -> R,
         collect: &mut Collector<'_>,
     ) -> Option<Cow<'a, str>> {
         let value = self.take(key);
         let is_invalid = || self.invalid.iter().any(|invalid| invalid == key);
         if value.is_none() && !self.allows_missing && !is_invalid() {
-            collect.error(AnnotationErrorKind::missing(key, right));
+            collect.error(AnnotationErrorKind::missing(key, right()));
         }
         value
     }
