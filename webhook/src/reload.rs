@@ -7,7 +7,10 @@
 
 use std::{path::Path, time::Duration};
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval},
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -20,9 +23,9 @@ use crate::{
 pub(crate) type Contents = Vec<Zeroizing<Vec<u8>>>;
 
 /// Something that is loaded from files.
-pub(crate) trait Source {
+pub(crate) trait Source: Send + 'static {
     /// What the files are loaded into.
-    type Loaded;
+    type Loaded: Send + 'static;
 
     /// The name in metrics and log lines.
     const WATCHED: Watched;
@@ -70,7 +73,20 @@ impl<S: Source> Reload<S> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            match self.load_changes() {
+            // A policy with thousands of rules takes long to load, and reviews must not wait for it.
+            let loading = spawn_blocking(move || {
+                let changes = self.load_changes();
+                (self, changes)
+            });
+            let changes;
+            (self, changes) = match loading.await {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    tracing::error!(file = S::WATCHED.as_str(), %error, "not watched any more");
+                    return;
+                }
+            };
+            match changes {
                 Ok(None) => self.logged = None,
                 Ok(Some(loaded)) => {
                     self.logged = None;
@@ -149,6 +165,55 @@ mod tests {
                 Err(WebhookError::Settings(vec![]))
             }
         }
+    }
+
+    /// A file whose load tells that it begins, and ends when something is received.
+    struct Slow {
+        path: PathBuf,
+        begins: tokio::sync::mpsc::UnboundedSender<()>,
+        end: std::sync::mpsc::Receiver<()>,
+    }
+
+    impl Source for Slow {
+        type Loaded = ();
+
+        const WATCHED: Watched = Watched::Policy;
+
+        fn paths(&self) -> Vec<&Path> {
+            vec![&self.path]
+        }
+
+        fn load(&self, _: &Contents) -> Result<(), WebhookError> {
+            self.begins.send(()).unwrap();
+            self.end.recv_timeout(Duration::from_secs(20)).unwrap();
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn other_tasks_go_on_while_a_file_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "one").unwrap();
+        let (begins, mut begin) = tokio::sync::mpsc::unbounded_channel();
+        let (end_load, end) = std::sync::mpsc::channel();
+        end_load.send(()).unwrap();
+        let slow = Slow {
+            path: path.clone(),
+            begins,
+            end,
+        };
+        let (reload, ()) = Reload::first(slow).unwrap();
+        begin.recv().await.unwrap();
+
+        std::fs::write(&path, "two").unwrap();
+        let (loaded, mut is_loaded) = tokio::sync::mpsc::unbounded_channel();
+        let publish = move |()| loaded.send(()).unwrap();
+        tokio::spawn(reload.watch(Duration::from_millis(10), Metrics::new(), publish));
+        // This task and the watch share a thread.
+        begin.recv().await.unwrap();
+        end_load.send(()).unwrap();
+        is_loaded.recv().await.unwrap();
     }
 
     #[test]

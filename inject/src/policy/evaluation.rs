@@ -127,7 +127,10 @@ impl<'s> Evaluation<'s, '_> {
                 })
             }
             (Ok(allowed), Some(requested)) => Some(PodErrorKind::PrefixDenied {
-                requested: requested.prefix.to_string(),
+                requested: match requested.prefix.as_str() {
+                    "" => "an empty prefix".to_owned(),
+                    prefix => prefix.to_owned(),
+                },
                 allowed: allowed.to_string(),
             }),
             (Err(error), _) => Some(error),

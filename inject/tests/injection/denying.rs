@@ -388,6 +388,7 @@ fn a_prefix_at_or_below_that_of_the_rule_is_used(
     "/dev/team-ab",
     "/dev/team-ab is not at or below /dev/team-a"
 )]
+#[case::empty("storage-prefix", "", "an empty prefix is not at or below /dev/team-a")]
 #[case::above("storage-prefix", "/dev", "/dev is not at or below /dev/team-a")]
 #[case::dots("storage-prefix", "/dev/team-a/../team-b", "'.' or '..' segment")]
 #[case::a_store_that_the_rule_lacks(
