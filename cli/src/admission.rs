@@ -8,7 +8,10 @@ use serde_json::Value;
 
 use crate::{
     error::{CliError, CliErrorKind},
+    error_place,
     input::Input,
+    location::Location,
+    place::Place,
     pod_types::TypedPod,
     workload::Workload,
 };
@@ -16,10 +19,17 @@ use crate::{
 /// What the webhook would answer about one workload.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
     /// The rule that applies, and what it decides, if there is a policy file.
     pub(crate) policy: Option<PolicyResult>,
     pub(crate) verdict: Verdict,
+}
+
+/// A warning, and what it is about.
+#[derive(Debug)]
+pub(crate) struct Warning {
+    pub(crate) location: Location,
+    pub(crate) message: String,
 }
 
 /// What would happen to the pods.
@@ -37,19 +47,31 @@ pub(crate) enum Verdict {
 
 /// Decides on the pods of `workload`.
 pub(crate) fn admit(input: &Input, workload: &Workload) -> Admission {
-    let mut notes = Notes {
-        warnings: misplaced(workload),
-        policy: None,
-    };
+    let mut notes = Notes::default();
     let verdict = match workload.pod(&input.documents) {
         Some(pod) => verdict(input, workload, pod, &mut notes),
         None => Ok(Verdict::Skipped(SkipReason::NotAnnotated)),
     };
     let verdict = verdict.unwrap_or_else(|errors| {
-        let errors = errors.into_iter().map(|e| e.at(&workload.location));
+        let errors = errors.into_iter().map(|error| {
+            let place = error_place::place(&error);
+            error.at(&workload.locate(&input.documents, &place))
+        });
         Verdict::Denied(errors.collect())
     });
     let Notes { warnings, policy } = notes;
+    let annotations = || {
+        let pod = workload.pod(&input.documents);
+        let annotations = pod.and_then(|pod| pod.pointer("/metadata/annotations"));
+        let annotations = annotations.and_then(Value::as_object).into_iter();
+        annotations.flat_map(|annotations| annotations.keys())
+    };
+    let of_pod = warnings.into_iter().map(|message| {
+        let place = Place::of_warning(&message, annotations());
+        let location = workload.locate(&input.documents, &place);
+        Warning { location, message }
+    });
+    let warnings = misplaced(input, workload).chain(of_pod).collect();
     Admission {
         warnings,
         policy,
@@ -58,20 +80,21 @@ pub(crate) fn admit(input: &Input, workload: &Workload) -> Admission {
 }
 
 /// What a decision says besides the verdict.
+#[derive(Default)]
 struct Notes {
     warnings: Vec<String>,
     policy: Option<PolicyResult>,
 }
 
-fn misplaced(workload: &Workload) -> Vec<String> {
-    let warning = |annotation| {
-        format!(
+fn misplaced(input: &Input, workload: &Workload) -> impl Iterator<Item = Warning> {
+    workload.misplaced.iter().map(|annotation| Warning {
+        location: workload.locate_misplaced(&input.documents, annotation),
+        message: format!(
             "{annotation}: has no effect on the {} itself; move it to the annotations of the pod \
              template",
             workload.name.kind
-        )
-    };
-    workload.misplaced.iter().map(warning).collect()
+        ),
+    })
 }
 
 fn verdict(

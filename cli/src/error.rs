@@ -12,7 +12,7 @@ use crate::location::Location;
 /// One error and the place in the manifests that it is about.
 #[derive(Debug)]
 pub(crate) struct CliError {
-    pub(crate) location: Location,
+    pub(crate) location: Box<Location>,
     pub(crate) kind: CliErrorKind,
 }
 
@@ -50,7 +50,8 @@ impl From<CliErrorKind> for CliError {
 /// Sorts errors in the order of the manifests. Errors that belong to no manifest come first.
 pub(crate) fn sort(errors: &mut [CliError]) {
     errors.sort_by(|a, b| {
-        (&a.location.file, a.location.line).cmp(&(&b.location.file, b.location.line))
+        let position = |error: &CliError| (error.location.line, error.location.column);
+        (&a.location.file, position(a)).cmp(&(&b.location.file, position(b)))
     });
 }
 
@@ -188,7 +189,7 @@ impl CliErrorKind {
     /// The error at that location.
     pub(crate) fn at(self, location: &Location) -> CliError {
         CliError {
-            location: location.clone(),
+            location: Box::new(location.clone()),
             kind: self,
         }
     }

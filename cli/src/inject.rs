@@ -30,7 +30,7 @@ pub(crate) fn inject(args: &InjectArgs) -> CommandOutput {
         let location = &workload.location;
         let admission = admission::admit(&input, workload);
         let warnings = admission.warnings.iter();
-        messages.extend(warnings.map(|warning| format!("{location}warning: {warning}")));
+        messages.extend(warnings.map(|w| format!("{}warning: {}", w.location, w.message)));
         is_any_annotated |= !matches!(
             admission.verdict,
             Verdict::Skipped(SkipReason::NotAnnotated)

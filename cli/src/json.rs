@@ -15,6 +15,8 @@ use crate::{
 pub(crate) struct LocationJson<'a> {
     file: Option<&'a str>,
     line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u64>,
     kind: Option<&'a str>,
     namespace: Option<&'a str>,
     name: Option<&'a str>,
@@ -25,12 +27,15 @@ impl<'a> From<&'a Location> for LocationJson<'a> {
         let Location {
             file,
             line,
+            column,
             workload,
+            mark: _,
         } = location;
         let part = |part: fn(&ObjectName) -> &str| workload.as_ref().map(part);
         Self {
             file: file.as_deref(),
             line: *line,
+            column: *column,
             kind: part(|name| &name.kind),
             namespace: part(|name| &name.namespace),
             name: part(|name| &name.name),
@@ -63,7 +68,7 @@ impl<'a> From<&'a CliError> for MessageJson<'a> {
             entries: &concern.entries,
         });
         Self {
-            location: LocationJson::from(&error.location),
+            location: LocationJson::from(&*error.location),
             message: error.message(),
             concerns: concerns.collect(),
         }

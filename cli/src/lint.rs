@@ -13,7 +13,8 @@ use crate::{
     input::Input,
     json::{self, LocationJson, MessageJson, RuleJson},
     location::Location,
-    terminal::{CommandOutput, count},
+    snippet::{self, Severity},
+    terminal::{self, CommandOutput, count},
     workload::Workload,
 };
 
@@ -42,7 +43,7 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
     for workload in &input.workloads {
         let mut admission = admission::admit(&input, workload);
         if *strict {
-            deny_warnings(&mut admission, &workload.location);
+            deny_warnings(&mut admission);
         }
         findings.add(&input, workload, admission);
     }
@@ -58,11 +59,11 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
 }
 
 /// Makes every warning an error.
-fn deny_warnings(admission: &mut Admission, location: &Location) {
+fn deny_warnings(admission: &mut Admission) {
     let warnings = std::mem::take(&mut admission.warnings);
     let errors = warnings
         .into_iter()
-        .map(|warning| CliErrorKind::Warning(warning).at(location));
+        .map(|warning| CliErrorKind::Warning(warning.message).at(&warning.location));
     match &mut admission.verdict {
         Verdict::Denied(denied) => denied.extend(errors),
         verdict => {
@@ -99,7 +100,7 @@ impl Findings {
     fn add(&mut self, input: &Input, workload: &Workload, admission: Admission) {
         let location = || workload.location.clone();
         for warning in admission.warnings {
-            self.warnings.push((location(), warning));
+            self.warnings.push((warning.location, warning.message));
         }
         if let Some(result) = admission.policy {
             self.rules.push((location(), result));
@@ -124,9 +125,11 @@ impl Findings {
         let mut text = String::new();
         for error in &self.errors {
             let _ = writeln!(text, "{error}");
+            text.push_str(&snippet(&error.location, Severity::Error));
         }
         for (location, warning) in &self.warnings {
             let _ = writeln!(text, "{location}warning: {warning}");
+            text.push_str(&snippet(location, Severity::Warning));
         }
         for (location, reason) in &self.skipped {
             let _ = writeln!(text, "{location}skipped: {reason}");
@@ -165,6 +168,14 @@ impl Findings {
             rules: self.rules.iter().map(RuleJson::from).collect(),
         })
     }
+}
+
+/// The text that a message is about, underlined.
+fn snippet(location: &Location, severity: Severity) -> String {
+    let mark = location.mark.as_ref();
+    mark.map_or_else(String::new, |mark| {
+        snippet::render(mark, severity, terminal::is_colored())
+    })
 }
 
 /// Which rule applies, and what it decides.

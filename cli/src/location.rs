@@ -1,27 +1,106 @@
 //! Places in manifests, for messages.
 
-use std::fmt;
+use std::{fmt, rc::Rc};
+
+use crate::{
+    place::{Part, Place, named},
+    source::{Mark, Source},
+    tree::Found,
+};
 
 /// A place in a manifest. It prints as the beginning of a message:
-/// `web.yaml:12: Deployment team-a/web: `, as far as it is known.
+/// `web.yaml:12:5: Deployment team-a/web: `, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Location {
     /// The file's path, or `standard input`. `None` for an error of the command line.
     pub(crate) file: Option<String>,
-    /// The line at which the document begins, counted from 1.
+    /// The line, counted from 1. For a document or an object it is the line at which it begins.
     pub(crate) line: Option<u64>,
+    /// The column, counted from 1 in characters.
+    pub(crate) column: Option<u64>,
     pub(crate) workload: Option<ObjectName>,
+    /// What is underlined.
+    pub(crate) mark: Option<Box<Mark>>,
 }
 
 impl Location {
-    /// The file and the line, without the workload.
+    /// The file, the line and the column, without the workload.
     pub(crate) fn position(&self) -> String {
-        let file = self.file.as_deref().unwrap_or_default();
-        match self.line {
-            Some(line) => format!("{file}:{line}"),
-            None => file.to_owned(),
+        let mut text = self.file.clone().unwrap_or_default();
+        for number in [self.line, self.column].into_iter().flatten() {
+            text = format!("{text}:{number}");
+        }
+        text
+    }
+
+    /// The location of `place` in the object to which `pointer` leads, in the document that begins
+    /// at the line `document`. Where the place does not exist, it is the location of what would contain
+    /// it.
+    pub(crate) fn of_place(
+        &self,
+        source: &Rc<Source>,
+        document: Option<u64>,
+        pointer: &str,
+        place: &Place,
+    ) -> Self {
+        let steps = pointer.split('/').skip(1);
+        let steps = steps.chain(place.path.iter().map(String::as_str));
+        let Some(found) = document.and_then(|line| source.find(line, steps)) else {
+            return self.clone();
+        };
+        if found.is_document {
+            return self.clone();
+        }
+        let mark = mark(source, &found, &place.part);
+        let start = mark
+            .as_ref()
+            .map_or(found.value.start, |mark| mark.range.start);
+        let (line, column) = source.position(start);
+        Self {
+            line: Some(line),
+            column: Some(column),
+            mark: mark.map(Box::new),
+            ..self.clone()
         }
     }
+}
+
+/// What is underlined; nothing of an item of a sequence.
+fn mark(source: &Rc<Source>, found: &Found, part: &Part) -> Option<Mark> {
+    let Found {
+        key,
+        value,
+        is_scalar,
+        is_whole,
+        is_document: _,
+    } = found;
+    let key = key.clone()?;
+    let named = |message: &str| {
+        let range = named(message, source.text().get(value.clone())?)?;
+        Some(value.start + range.start..value.start + range.end)
+    };
+    let range = match part {
+        _ if !is_whole || !is_scalar => key.clone(),
+        Part::Key => key.clone(),
+        Part::Value => value.clone(),
+        Part::NamedOrKey(message) => named(message).unwrap_or_else(|| key.clone()),
+        Part::NamedOrValue(message) => named(message).unwrap_or_else(|| value.clone()),
+    };
+    // The value may stand elsewhere, before the key: behind an alias.
+    let is_after = key.end <= value.start;
+    let (shown, value) = if range == key {
+        (key, None)
+    } else if is_after {
+        (key.start..value.end, Some(value.clone()))
+    } else {
+        (value.clone(), Some(value.clone()))
+    };
+    Some(Mark {
+        source: Rc::clone(source),
+        range,
+        shown,
+        value,
+    })
 }
 
 impl fmt::Display for Location {

@@ -8,6 +8,7 @@ use std::{
     io::{self, Read as _},
     mem,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use serde_json::Value;
@@ -16,13 +17,25 @@ use serde_saphyr::{Options, SerializerOptions, Spanned, UserMessageFormatter};
 use crate::{
     error::{CliError, CliErrorKind},
     location::Location,
+    place::Place,
+    source::Source,
 };
 
 /// One document that is not empty.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) location: Location,
+    /// The text of its file.
+    pub(crate) source: Rc<Source>,
     pub(crate) value: Value,
+}
+
+impl Document {
+    /// The location of `place` in the object to which `pointer` leads. `object` is the location of the
+    /// object.
+    pub(crate) fn locate(&self, object: &Location, pointer: &str, place: &Place) -> Location {
+        object.of_place(&self.source, self.location.line, pointer, place)
+    }
 }
 
 /// Reads all documents of all files, and finds everything that is wrong with them. `-` is standard
@@ -47,7 +60,7 @@ pub(crate) fn read(files: &[PathBuf]) -> (Vec<Document>, Vec<CliError>) {
             .and_then(|bytes| String::from_utf8(bytes).map_err(|_| CliErrorKind::NotUtf8));
         match text {
             Ok(text) => {
-                let (parsed, wrong) = parse_file(&file, &text);
+                let (parsed, wrong) = parse_file(&file, text);
                 documents.extend(parsed);
                 errors.extend(wrong);
             }
@@ -59,15 +72,17 @@ pub(crate) fn read(files: &[PathBuf]) -> (Vec<Document>, Vec<CliError>) {
 
 /// Parses the documents of one file. The YAML parser stops at the first error; the documents are then
 /// parsed one by one, so that every document with an error is reported.
-fn parse_file(file: &Location, text: &str) -> (Vec<Document>, Vec<CliError>) {
-    let error = match parse(file, text) {
+fn parse_file(file: &Location, text: String) -> (Vec<Document>, Vec<CliError>) {
+    let source = Rc::new(Source::new(text));
+    let text = source.text();
+    let error = match parse(file, &source, text) {
         Ok(documents) => return (documents, Vec::new()),
         Err(error) => error,
     };
     let mut documents = Vec::new();
     let mut errors = Vec::new();
     for document in split_documents(text) {
-        match parse(file, &document) {
+        match parse(file, &source, &document) {
             Ok(parsed) => documents.extend(parsed),
             Err(error) => errors.push(error),
         }
@@ -103,7 +118,8 @@ fn is_separator(line: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
 }
 
-fn parse(file: &Location, text: &str) -> Result<Vec<Document>, CliError> {
+/// Parses `text`, which is that of `source` or a part of it with the same lines.
+fn parse(file: &Location, source: &Rc<Source>, text: &str) -> Result<Vec<Document>, CliError> {
     let mut options = Options::default();
     options.legacy_octal_numbers = true;
     options.with_snippet = false;
@@ -114,15 +130,20 @@ fn parse(file: &Location, text: &str) -> Result<Vec<Document>, CliError> {
     let documents = serde_saphyr::from_multiple_with_options::<Spanned<Value>>(text, options);
     let documents = documents.map_err(|error| {
         let error = error.without_snippet();
-        let location = error
-            .location()
-            .map_or_else(|| file.clone(), |location| at_line(location.line()));
+        let location = error.location().map_or_else(
+            || file.clone(),
+            |location| Location {
+                column: Some(location.column()),
+                ..at_line(location.line())
+            },
+        );
         CliErrorKind::Yaml(error.render_with_formatter(&UserMessageFormatter)).at(&location)
     })?;
     Ok(documents
         .into_iter()
         .map(|document| Document {
             location: at_line(document.referenced.line()),
+            source: Rc::clone(source),
             value: document.value,
         })
         .collect())
@@ -149,7 +170,12 @@ mod tests {
     use super::*;
 
     fn documents(text: &str) -> Vec<Document> {
-        parse(&Location::default(), text).unwrap()
+        parsed(text).unwrap()
+    }
+
+    fn parsed(text: &str) -> Result<Vec<Document>, CliError> {
+        let source = Rc::new(Source::new(text.to_owned()));
+        parse(&Location::default(), &source, text)
     }
 
     fn printed(text: &str) -> String {
@@ -206,7 +232,7 @@ mod tests {
     #[case("a: \"open", 1)]
     #[case("ok: 1\n---\na: b: c\n", 3)]
     fn text_that_is_not_yaml_is_an_error_with_its_line(#[case] text: &str, #[case] line: u64) {
-        let error = parse(&Location::default(), text).unwrap_err();
+        let error = parsed(text).unwrap_err();
         assert_eq!(error.location.line, Some(line), "{error}");
         assert!(matches!(error.kind, CliErrorKind::Yaml(_)));
     }
@@ -222,11 +248,11 @@ mod tests {
         #[case] read: &[u64],
         #[case] wrong: &[u64],
     ) {
-        let (documents, errors) = parse_file(&Location::default(), text);
+        let (documents, errors) = parse_file(&Location::default(), text.to_owned());
         let lines = |locations: Vec<&Location>| -> Vec<u64> {
             locations.iter().filter_map(|l| l.line).collect()
         };
-        let found = lines(errors.iter().map(|error| &error.location).collect());
+        let found = lines(errors.iter().map(|error| &*error.location).collect());
         assert_eq!(found, wrong, "{errors:?}");
         let found = lines(
             documents

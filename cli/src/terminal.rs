@@ -84,6 +84,12 @@ pub(crate) fn start_log(level: LogLevel) {
         .init();
 }
 
+/// Whether standard output may be coloured: it is a terminal, and `NO_COLOR` is not set.
+pub(crate) fn is_colored() -> bool {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal() && !no_color
+}
+
 /// A number with its noun: `1 error`, `2 errors`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };

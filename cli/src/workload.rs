@@ -9,6 +9,7 @@ use crate::{
     error::{CliError, CliErrorKind},
     location::{Location, ObjectName},
     manifest::Document,
+    place::{Part, Place},
 };
 
 /// A pod, or an object that creates pods.
@@ -24,6 +25,8 @@ pub(crate) struct Workload {
     pub(crate) misplaced: Vec<String>,
     /// The index of its document.
     document: usize,
+    /// The JSON pointer to the object in the document.
+    object: String,
     /// The JSON pointer to the pod or pod template in the document.
     pointer: String,
 }
@@ -32,6 +35,24 @@ impl Workload {
     /// Its pod or pod template: an object with `metadata` and `spec`.
     pub(crate) fn pod<'d>(&self, documents: &'d [Document]) -> Option<&'d Value> {
         documents.get(self.document)?.value.pointer(&self.pointer)
+    }
+
+    /// The location of a place in its pod or pod template.
+    pub(crate) fn locate(&self, documents: &[Document], place: &Place) -> Location {
+        self.locate_in(documents, &self.pointer, place)
+    }
+
+    /// The location of an annotation of the object itself.
+    pub(crate) fn locate_misplaced(&self, documents: &[Document], annotation: &str) -> Location {
+        let place = Place::annotation(annotation, Part::Key);
+        self.locate_in(documents, &self.object, &place)
+    }
+
+    fn locate_in(&self, documents: &[Document], pointer: &str, place: &Place) -> Location {
+        match documents.get(self.document) {
+            Some(document) => document.locate(&self.location, pointer, place),
+            None => self.location.clone(),
+        }
     }
 
     /// Replaces its pod or pod template.
@@ -61,6 +82,7 @@ pub(crate) fn find(
     domain: &Domain,
 ) -> (Vec<Workload>, Vec<CliError>) {
     let mut search = Search {
+        documents,
         namespace,
         domain,
         workloads: Vec::new(),
@@ -68,7 +90,7 @@ pub(crate) fn find(
     };
     for (index, document) in documents.iter().enumerate() {
         let location = &document.location;
-        search.object(index, location, &document.value, String::new(), None);
+        search.object(index, location, &document.value, "", None);
     }
     (search.workloads, search.errors)
 }
@@ -95,6 +117,7 @@ pub(crate) fn find_duplicates<'a>(
 }
 
 struct Search<'a> {
+    documents: &'a [Document],
     namespace: &'a str,
     domain: &'a Domain,
     workloads: Vec<Workload>,
@@ -109,7 +132,7 @@ impl Search<'_> {
         document: usize,
         location: &Location,
         object: &Value,
-        pointer: String,
+        pointer: &str,
         implied: Option<&str>,
     ) {
         let kind = match kind(object, implied) {
@@ -118,7 +141,8 @@ impl Search<'_> {
                 let item = pointer.trim_start_matches('/').replace('/', ".");
                 let subject = if item.is_empty() { "it" } else { &item };
                 let error = CliErrorKind::NotAnObject(format!("{subject} {reason}"));
-                return self.errors.push(error.at(location));
+                let location = self.locate(document, location, pointer, "kind");
+                return self.errors.push(error.at(&location));
             }
         };
         if let (Some(item_kind), Some(Value::Array(items))) =
@@ -127,10 +151,11 @@ impl Search<'_> {
             let item_kind = (!item_kind.is_empty()).then_some(item_kind);
             for (index, item) in items.iter().enumerate() {
                 let pointer = format!("{pointer}/items/{index}");
-                self.object(document, location, item, pointer, item_kind);
+                self.object(document, location, item, &pointer, item_kind);
             }
         } else if let Some(template) = template(kind, object) {
-            self.workload(document, location, kind, object, pointer, template);
+            let location = self.begin(document, location, pointer);
+            self.workload(document, &location, kind, object, pointer, template);
         }
     }
 
@@ -140,7 +165,7 @@ impl Search<'_> {
         location: &Location,
         kind: &str,
         object: &Value,
-        pointer: String,
+        pointer: &str,
         template: &'static str,
     ) {
         let name = self.name(kind, object);
@@ -167,14 +192,42 @@ impl Search<'_> {
                 pod_name,
                 misplaced,
                 document,
-                pointer: pointer + template,
+                object: pointer.to_owned(),
+                pointer: pointer.to_owned() + template,
             });
         } else {
             let field = template.trim_start_matches('/').replace('/', ".");
             errors.push(CliErrorKind::NoPodTemplate(field));
         }
-        let errors = errors.into_iter().map(|error| error.at(&location));
-        self.errors.extend(errors);
+        for error in errors {
+            let field = match &error {
+                CliErrorKind::InvalidName { field, .. } => *field,
+                CliErrorKind::NoPodTemplate(field) => field,
+                _ => "",
+            };
+            let location = self.locate(document, &location, pointer, field);
+            self.errors.push(error.at(&location));
+        }
+    }
+
+    /// The location of a field of an object. `location` is that of the object.
+    fn locate(&self, document: usize, location: &Location, pointer: &str, field: &str) -> Location {
+        match self.documents.get(document) {
+            Some(document) => document.locate(location, pointer, &Place::field(field, Part::Value)),
+            None => location.clone(),
+        }
+    }
+
+    /// The location at which an object begins, without a column.
+    fn begin(&self, document: usize, location: &Location, pointer: &str) -> Location {
+        if pointer.is_empty() {
+            return location.clone();
+        }
+        Location {
+            column: None,
+            mark: None,
+            ..self.locate(document, location, pointer, "")
+        }
     }
 
     fn name(&self, kind: &str, object: &Value) -> ObjectName {

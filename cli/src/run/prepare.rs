@@ -53,7 +53,8 @@ pub(crate) enum Outcome {
 /// Admits the pod of `workload` and parses it as init would.
 pub(crate) fn prepare(args: &RunArgs, input: &Input, workload: &Workload) -> Preparation {
     let admission = admission::admit(input, workload);
-    let mut warnings = admission.warnings;
+    let warnings = admission.warnings.into_iter();
+    let mut warnings: Vec<_> = warnings.map(|warning| warning.message).collect();
     let folder = args.out.join(workload.folder());
     let pod = workload.pod(&input.documents).unwrap_or(&Value::Null);
     let parsed = match admission.verdict {

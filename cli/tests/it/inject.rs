@@ -80,19 +80,19 @@ fn the_flags_of_the_webhook_have_the_same_effect() {
 #[case::opted_out(
     "  annotations: {init.bsycorp.com/inject: 'false', secret.bsycorp.com/x: 'kind=DYNAMIC,type=PASSWORD,size=64'}
 spec: {}",
-    &["skipped: init.bsycorp.com/inject is \"false\""]
+    &[": Pod default/a: skipped: init.bsycorp.com/inject is \"false\""]
 )]
 #[case::wired(
     "  annotations: {secret.bsycorp.com/x: 'kind=DYNAMIC,type=PASSWORD,size=64'}
 spec: {initContainers: [{name: secrets, image: 'kees-init:1'}]}",
-    &["skipped: its init container is wired by hand"]
+    &[": Pod default/a: skipped: its init container is wired by hand"]
 )]
 #[case::windows(
     "  annotations: {secret.bsycorp.com/x: 'kind=DYNAMIC,type=PASSWORD,size=64'}
 spec: {os: {name: windows}}",
     &[
-        "warning: spec.os: kees has no init container for Windows, so nothing is injected",
-        "skipped: it is a Windows pod",
+        ":5:8: Pod default/a: warning: spec.os: kees has no init container for Windows, so nothing is injected",
+        ": Pod default/a: skipped: it is a Windows pod",
     ]
 )]
 fn a_skipped_pod_is_reported_with_the_reason(#[case] pod: &str, #[case] expected: &[&str]) {
@@ -101,7 +101,10 @@ fn a_skipped_pod_is_reported_with_the_reason(#[case] pod: &str, #[case] expected
     let lines: Vec<_> = ended.stderr.lines().collect();
     let expected: Vec<_> = expected
         .iter()
-        .map(|text| format!("web.yaml:1: Pod default/a: {text}"))
+        .map(|text| match text.strip_prefix(": ") {
+            Some(text) => format!("web.yaml:1: {text}"),
+            None => format!("web.yaml{text}"),
+        })
         .collect();
     assert_eq!(lines, expected);
 }
@@ -114,7 +117,7 @@ fn nothing_is_printed_if_a_pod_would_be_denied() {
     assert_eq!(ended.stdout, "");
     let message = ended.failed(65);
     assert!(
-        message.starts_with("web.yaml:12: Pod default/bad: init.bsycorp.com/local-mode:"),
+        message.starts_with("web.yaml:16:34: Pod default/bad: init.bsycorp.com/local-mode:"),
         "{message}"
     );
 }

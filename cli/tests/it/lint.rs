@@ -69,13 +69,14 @@ fn the_same_name_in_two_files_is_not_an_error() {
 }
 
 #[rstest]
-#[case::no_spec("", "spec")]
-#[case::spec_of_nothing("spec:\n", "spec")]
-#[case::no_containers("spec: {restartPolicy: Never}\n", "spec.containers")]
-#[case::empty("spec: {containers: []}\n", "spec.containers")]
+#[case::no_spec("", "spec", "2")]
+#[case::spec_of_nothing("spec:\n", "spec", "7:1")]
+#[case::no_containers("spec: {restartPolicy: Never}\n", "spec.containers", "7:1")]
+#[case::empty("spec: {containers: []}\n", "spec.containers", "7:8")]
 fn an_annotated_pod_without_containers_is_an_error(
     #[case] spec: &str,
     #[case] missing: &str,
+    #[case] position: &str,
     #[values("lint", "inject", "run")] command: &str,
 ) {
     let pod = pod("a", &[PASSWORD]);
@@ -86,7 +87,7 @@ fn an_annotated_pod_without_containers_is_an_error(
     assert_eq!(ended.status, 65, "{}", ended.all());
     let output = format!("{}{}", ended.stdout, ended.stderr);
     let error = format!(
-        "web.yaml:2: Pod default/a: the pod has no {missing}; list its containers in \
+        "web.yaml:{position}: Pod default/a: the pod has no {missing}; list its containers in \
          spec.containers\n"
     );
     assert!(output.starts_with(&error), "{output}");
@@ -208,25 +209,37 @@ fn strict_makes_an_annotation_on_the_controller_an_error() {
     folder.kees(&["lint", "web.yaml"]).succeeded();
     let ended = folder.kees(&["lint", "--strict", "web.yaml"]);
     assert_eq!(ended.status, 65, "{}", ended.all());
-    let error = "web.yaml:1: Job default/a: secret.bsycorp.com/x: has no effect on the Job itself";
+    let error =
+        "web.yaml:2:35: Job default/a: secret.bsycorp.com/x: has no effect on the Job itself";
     assert!(ended.stdout.starts_with(error), "{}", ended.all());
 }
 
 #[rstest]
 #[case(
     "secret.bsycorp.com/x: kind=DYNAMIC,type=PASSWORD,size=64,storagekey=other",
-    "secret.bsycorp.com/x: the key 'storagekey' is unknown; did you mean storageKey="
+    "secret.bsycorp.com/x: the key 'storagekey' is unknown; did you mean storageKey=",
+    "7:62",
+    "storagekey"
 )]
 #[case(
     "init.bsycorp.com/storage-prefx: /dev",
-    "init.bsycorp.com/storage-prefx: unknown; did you mean init.bsycorp.com/storage-prefix"
+    "init.bsycorp.com/storage-prefx: unknown; did you mean init.bsycorp.com/storage-prefix",
+    "7:5",
+    "init.bsycorp.com/storage-prefx"
 )]
-fn a_misspelled_key_or_option_is_an_error(#[case] annotation: &str, #[case] error: &str) {
+fn a_misspelled_key_or_option_is_an_error(
+    #[case] annotation: &str,
+    #[case] error: &str,
+    #[case] position: &str,
+    #[case] underlined: &str,
+) {
     let folder = Folder::with(&pod("a", &[PASSWORD, annotation]));
     let ended = folder.kees(&["lint", "web.yaml"]);
     assert_eq!(ended.status, 65, "{}", ended.all());
-    let error = format!("web.yaml:2: Pod default/a: {error}\n");
+    let error = format!("web.yaml:{position}: Pod default/a: {error}\n");
     assert!(ended.stdout.starts_with(&error), "{}", ended.all());
+    let carets = format!(" {}\n", "^".repeat(underlined.len()));
+    assert!(ended.stdout.contains(&carets), "{}", ended.all());
 }
 
 #[rstest]
@@ -236,9 +249,77 @@ fn a_misspelled_prefix_is_a_warning(#[case] others: &[&str], #[case] summary: &s
     let misspelled = "secrets.bsycorp.com/x: kind=DYNAMIC,type=PASSWORD,size=64";
     let folder = Folder::with(&pod("a", &[&[misspelled], others].concat()));
     let output = folder.kees(&["lint", "web.yaml"]).succeeded().stdout;
-    let warning = "web.yaml:2: Pod default/a: warning: secrets.bsycorp.com/x: ignored; did you mean \
+    let warning = "web.yaml:6:5: Pod default/a: warning: secrets.bsycorp.com/x: ignored; did you mean \
                    secret.bsycorp.com/x\n";
-    assert_eq!(output, format!("{warning}{summary}\n"));
+    assert!(output.starts_with(warning), "{output}");
+    assert!(output.contains("^^^^^\n"), "{output}");
+    assert!(output.ends_with(&format!("\n{summary}\n")), "{output}");
     let strict = folder.kees(&["lint", "--strict", "web.yaml"]);
     assert_eq!(strict.status, 65, "{}", strict.all());
+}
+
+/// The line, the column and the underlined text of the one error.
+fn position(manifest: &str) -> (String, String) {
+    let folder = Folder::with(manifest);
+    let ended = folder.kees(&["lint", "web.yaml"]);
+    assert_eq!(ended.status, 65, "{}", ended.all());
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    let (position, _) = lines[0].split_once(": ").unwrap();
+    let carets = lines[3].find('^').unwrap();
+    let underlined = &lines[2][carets..];
+    let length = lines[3].trim_end().len() - carets;
+    (position.to_owned(), underlined[..length].to_owned())
+}
+
+#[rstest]
+#[case::block("kind=DYNAMIC,type=PASSWORD,size=7", "6:54", "size=7")]
+#[case::quoted("'kind=DYNAMIC,type=PASSWORD,size=7'", "6:55", "size=7")]
+#[case::lines(
+    "|\n      kind=DYNAMIC\n      type=PASSWORD\n      size=7",
+    "9:7",
+    "size=7"
+)]
+#[case::alias("*x", "6:5", "secret.bsycorp.com/x")]
+fn the_wrong_part_of_an_annotation_is_underlined(
+    #[case] value: &str,
+    #[case] at: &str,
+    #[case] underlined: &str,
+) {
+    let anchor = "x: &x kind=DYNAMIC,type=PASSWORD,size=7\n";
+    let manifest = pod("a", &[&format!("secret.bsycorp.com/x: {value}")]);
+    let manifest = manifest.replacen("---\n", anchor, 1);
+    let expected = (format!("web.yaml:{at}"), underlined.to_owned());
+    assert_eq!(position(&manifest), expected);
+}
+
+#[test]
+fn an_annotation_in_a_list_has_its_own_position() {
+    let manifest = "kind: List\nitems:\n- kind: Pod\n  metadata:\n    name: a\n    annotations:\n      \
+                    secret.bsycorp.com/x: kind=DYNAMIC,type=PASSWORD\n  spec: {containers: [{name: app}]}\n";
+    let expected = "kind=DYNAMIC,type=PASSWORD";
+    let expected = ("web.yaml:7:29".to_owned(), expected.to_owned());
+    assert_eq!(position(manifest), expected);
+}
+
+#[test]
+fn an_annotation_in_json_has_its_own_position() {
+    let manifest = r#"{"kind": "PodList", "items": [{"metadata": {"name": "a", "annotations": {
+  "secret.bsycorp.com/x": "kind=DYNAMIC,type=PASSWORD,size=7"}}, "spec": {"containers": [{"name": "app"}]}}]}"#;
+    let expected = ("web.yaml:2:55".to_owned(), "size=7".to_owned());
+    assert_eq!(position(manifest), expected);
+}
+
+#[test]
+fn a_value_of_local_mode_and_the_rest_of_the_line_are_not_shown() {
+    let value = "kind=DYNAMIC,type=PASSWORD,size=7,localModeValue=bWFya2Vy,other=bWFya2Vy";
+    let folder = Folder::with(&format!(
+        "kind: Pod\nmetadata: {{name: a, annotations: {{a: marker, secret.bsycorp.com/x: '{value}', b: marker}}}}\n\
+         spec: {{containers: [{{name: app, env: [{{name: A, value: marker}}]}}]}}\n"
+    ));
+    let ended = folder.kees(&["lint", "web.yaml"]);
+    assert_eq!(ended.status, 65, "{}", ended.all());
+    assert!(ended.stdout.contains("^^^^^^"), "{}", ended.all());
+    for hidden in ["bWFya2Vy", "marker"] {
+        assert!(!ended.all().contains(hidden), "{}", ended.all());
+    }
 }

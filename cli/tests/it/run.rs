@@ -360,8 +360,8 @@ fn a_duplicate_is_reported_beside_other_errors() {
     let stderr = folder.kees(&["run", "web.yaml"]).failed(65);
     let lines: Vec<_> = stderr.lines().collect();
     assert_eq!(lines.len(), 3, "{stderr}");
-    assert!(lines[0].contains("secret.bsycorp.com/x: size= is missing"));
-    assert!(lines[1].contains("web.yaml:2 has a workload of the same kind"));
+    assert!(lines[1].contains("secret.bsycorp.com/x: size= is missing"));
+    assert!(lines[0].contains("web.yaml:2 has a workload of the same kind"));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn all_errors_of_the_wiring_are_reported_at_once() {
     let size = "secret.bsycorp.com/no-size: size= is missing";
     for (manifest, expected) in [
         (wired(env), errors.to_vec()),
-        (annotated, [&[size], &errors[..]].concat()),
+        (annotated, [&errors[..], &[size]].concat()),
     ] {
         let stderr = Folder::with(&manifest)
             .kees(&["run", "web.yaml"])
@@ -107,7 +107,8 @@ fn all_errors_of_the_wiring_are_reported_at_once() {
         );
         assert_eq!(lines.len(), expected.len(), "{stderr}");
         for (line, begins) in lines.iter().zip(expected) {
-            let begins = format!("web.yaml:1: Pod default/old: {begins}");
+            let position = if begins == size { "6:33" } else { "1" };
+            let begins = format!("web.yaml:{position}: Pod default/old: {begins}");
             assert!(
                 line.starts_with(&begins),
                 "{begins} is not there:\n{stderr}"

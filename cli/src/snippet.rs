@@ -1,0 +1,115 @@
+//! The part of a manifest that a message is about, underlined.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use kees_common::names::keys;
+
+use crate::source::Mark;
+
+/// The values of `init.DOMAIN/order` that look like pairs.
+const ORDERS: [&str; 2] = ["before=", "after="];
+
+/// Whether a message is an error or a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    Error,
+    Warning,
+}
+
+/// Shows the annotation of `mark`, and underlines the marked part. The values of local mode are
+/// hidden.
+pub(crate) fn render(mark: &Mark, severity: Severity, is_colored: bool) -> String {
+    let Mark {
+        source,
+        range,
+        shown,
+        value,
+    } = mark;
+    let text = |range: Range<usize>| source.text().get(range).unwrap_or_default();
+    let annotation = match value {
+        Some(value) => {
+            text(shown.start..value.start).to_owned() + &hide_values(text(value.clone()))
+        }
+        None => text(shown.clone()).to_owned(),
+    };
+    let (line, column) = source.position(shown.start);
+    let indent = usize::try_from(column).unwrap_or(1) - 1;
+    let code = " ".repeat(indent) + &annotation;
+    let moved = |byte: usize| byte.clamp(shown.start, shown.end) - shown.start + indent;
+    let underlined = first_line(&code, moved(range.start)..moved(range.end));
+    let snippet = Snippet::source(code)
+        .line_start(usize::try_from(line).unwrap_or(1))
+        .annotation(AnnotationKind::Primary.span(underlined));
+    let level = match severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let renderer = if is_colored {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let group = Group::with_level(level).element(snippet);
+    renderer.render(&[group]) + "\n"
+}
+
+/// Only the first line of a value of several lines is underlined. Of a block scalar (`|`) it is the
+/// line with the sign.
+fn first_line(text: &str, range: Range<usize>) -> Range<usize> {
+    let marked = text.get(range.clone()).unwrap_or_default();
+    let length = marked
+        .lines()
+        .next()
+        .map_or(0, |line| line.trim_end().len());
+    range.start..range.start + length.max(1)
+}
+
+/// Replaces the value of each pair by as many stars, unless its key is a known one other than
+/// `localModeValue`. A misspelled `localModeValue` has a secret value too.
+fn hide_values(text: &str) -> String {
+    let is_end = |c: char| matches!(c, ',' | '\n' | '"' | '\'');
+    text.split_inclusive(is_end).map(hide_value).collect()
+}
+
+fn hide_value(pair: &str) -> String {
+    let blanks = pair.len() - pair.trim_start().len();
+    let Some(key) = pair[blanks..].find(['=', ':', ' ']) else {
+        return pair.to_owned();
+    };
+    let key = blanks + key;
+    let name = &pair[blanks..key];
+    let is_known = keys::ALL.iter().any(|known| known.name == name);
+    let is_order = ORDERS.iter().any(|order| pair[blanks..].starts_with(order));
+    if is_order || is_known && name != keys::LOCAL_MODE_VALUE {
+        return pair.to_owned();
+    }
+    let end = pair
+        .trim_end_matches([',', '\n', '"', '\''])
+        .len()
+        .max(key + 1);
+    let hidden = "*".repeat(end - key - 1);
+    format!("{}{hidden}{}", &pair[..=key], &pair[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(
+        "kind=REFERENCE,localModeValue=c2Vj,size=1",
+        "kind=REFERENCE,localModeValue=****,size=1"
+    )]
+    #[case("\"localmodevalu=c2\"", "\"localmodevalu=**\"")]
+    #[case("'kind=A, x = c2'", "'kind=A, x ****'")]
+    #[case("|\n  kind=A\n  x=c2\n", "|\n  kind=A\n  x=**\n")]
+    #[case("local", "local")]
+    #[case("x=", "x=")]
+    #[case("after=istio-init", "after=istio-init")]
+    fn unknown_values_are_hidden(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(hide_values(text), expected);
+    }
+}
