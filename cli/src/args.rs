@@ -251,7 +251,8 @@ const STORES: &str = "Stores";
 /// The manifests.
 #[derive(Debug, Args)]
 pub(crate) struct ManifestArgs {
-    /// YAML or JSON files with any number of documents; - is standard input
+    /// YAML or JSON files with any number of documents, folders, and patterns in quotes such as
+    /// 'k8s/**/*.yaml'; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The namespace of objects that name none

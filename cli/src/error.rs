@@ -68,6 +68,18 @@ pub(crate) enum CliErrorKind {
     ReadFile(#[source] io::Error),
     #[error("is not UTF-8 text; save it as UTF-8")]
     NotUtf8,
+    #[error("is larger than {} MiB, the most that is read; split it into several files", .0 >> 20)]
+    TooLarge(usize),
+    #[error("is empty; the command before it has printed nothing")]
+    EmptyInput,
+    #[error("has no file that ends in .yaml, .yml or .json; name another folder")]
+    EmptyFolder,
+    #[error(
+        "matches no file; correct the pattern, or put it in quotes so that the shell does not change it"
+    )]
+    NoMatch,
+    #[error("is not a valid pattern: {0}")]
+    Pattern(&'static str),
     #[error("the policy file {path} cannot be read")]
     ReadPolicy { path: PathBuf, source: io::Error },
     #[error("the policy file {path} is invalid")]
@@ -161,6 +173,11 @@ impl CliErrorKind {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::ReadFile(_)
+            | Self::TooLarge(_)
+            | Self::EmptyInput
+            | Self::EmptyFolder
+            | Self::NoMatch
+            | Self::Pattern(_)
             | Self::ReadPolicy { .. }
             | Self::ParsePolicy { .. }
             | Self::Settings(_)

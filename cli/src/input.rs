@@ -1,11 +1,13 @@
 //! What every command reads first: the settings and the workloads of the manifests.
 
+use std::collections::BTreeSet;
+
 use kees_inject::InjectSettings;
 
 use crate::{
     args::ManifestArgs,
     error::CliError,
-    manifest::{self, Document},
+    manifest::{self, Document, Manifests},
     workload::{self, Workload},
 };
 
@@ -17,6 +19,8 @@ pub(crate) struct Input {
     pub(crate) has_invalid_settings: bool,
     pub(crate) documents: Vec<Document>,
     pub(crate) workloads: Vec<Workload>,
+    /// The files in which no pod and no error is.
+    pub(crate) without_pods: Vec<String>,
 }
 
 impl Input {
@@ -29,16 +33,27 @@ impl Input {
     ) -> (Self, Vec<CliError>) {
         let has_invalid_settings = !settings_errors.is_empty();
         let mut errors = settings_errors;
-        let (documents, unreadable) = manifest::read(&manifest.files);
+        let Manifests {
+            documents,
+            mut files,
+            errors: unreadable,
+        } = manifest::read(&manifest.files);
         let (workloads, invalid) =
             workload::find(&documents, &manifest.namespace, &settings.domain);
         errors.extend(unreadable);
         errors.extend(invalid);
+        let with_pods: BTreeSet<_> = {
+            let workloads = workloads.iter().map(|workload| &workload.location.file);
+            let wrong = errors.iter().map(|error| &error.location.file);
+            workloads.chain(wrong).flatten().collect()
+        };
+        files.retain(|file| !with_pods.contains(file));
         let input = Self {
             settings,
             has_invalid_settings,
             documents,
             workloads,
+            without_pods: files,
         };
         (input, errors)
     }

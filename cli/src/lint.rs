@@ -51,7 +51,7 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
     CommandOutput {
         stdout: match output {
             Output::Table => findings.text(&input),
-            Output::Json => findings.json(),
+            Output::Json => findings.json(&input),
         },
         messages: Vec::new(),
         exit: error::exit(&findings.errors),
@@ -94,6 +94,7 @@ struct FindingsJson<'a> {
     errors: Vec<MessageJson<'a>>,
     warnings: Vec<MessageJson<'a>>,
     rules: Vec<RuleJson<'a>>,
+    without_pods: &'a [String],
 }
 
 impl Findings {
@@ -155,10 +156,14 @@ impl Findings {
                 count(self.warnings.len(), "warning"),
             );
         }
+        if !input.without_pods.is_empty() {
+            let files = count(input.without_pods.len(), "file");
+            let _ = writeln!(text, "passed over: {files} without pods");
+        }
         text
     }
 
-    fn json(&self) -> String {
+    fn json(&self, input: &Input) -> String {
         json::print(&FindingsJson {
             admitted: self.admitted.iter().map(LocationJson::from).collect(),
             denied: self.denied.iter().map(LocationJson::from).collect(),
@@ -166,6 +171,7 @@ impl Findings {
             errors: self.errors.iter().map(MessageJson::from).collect(),
             warnings: self.warnings.iter().map(MessageJson::from).collect(),
             rules: self.rules.iter().map(RuleJson::from).collect(),
+            without_pods: &input.without_pods,
         })
     }
 }

@@ -44,7 +44,9 @@ impl Location {
         place: &Place,
     ) -> Self {
         let steps = pointer.split('/').skip(1);
-        let steps = steps.chain(place.path.iter().map(String::as_str));
+        let steps = steps.map(|step| step.replace("~1", "/").replace("~0", "~"));
+        let steps: Vec<_> = steps.chain(place.path.iter().cloned()).collect();
+        let steps = steps.iter().map(String::as_str);
         let Some(found) = document.and_then(|line| source.find(line, steps)) else {
             return self.clone();
         };

@@ -12,14 +12,21 @@ use std::{
 };
 
 use serde_json::Value;
-use serde_saphyr::{Options, SerializerOptions, Spanned, UserMessageFormatter};
+use serde_saphyr::{Budget, Options, SerializerOptions, Spanned, UserMessageFormatter};
 
 use crate::{
     error::{CliError, CliErrorKind},
+    files,
     location::Location,
     place::Place,
     source::Source,
 };
+
+/// The most bytes of a file. The API server accepts 3 MiB in a request.
+const MAX_BYTES: usize = 16 << 20;
+
+/// The most parser events that aliases (`*x`) of a file may stand for.
+const MAX_ALIAS_EVENTS: usize = 100_000;
 
 /// One document that is not empty.
 #[derive(Debug)]
@@ -38,36 +45,56 @@ impl Document {
     }
 }
 
-/// Reads all documents of all files, and finds everything that is wrong with them. `-` is standard
-/// input.
-pub(crate) fn read(files: &[PathBuf]) -> (Vec<Document>, Vec<CliError>) {
-    let mut documents = Vec::new();
-    let mut errors = Vec::new();
+/// All documents of all files.
+#[derive(Debug, Default)]
+pub(crate) struct Manifests {
+    pub(crate) documents: Vec<Document>,
+    /// The files that were read, in their order.
+    pub(crate) files: Vec<String>,
+    /// What is wrong with the files.
+    pub(crate) errors: Vec<CliError>,
+}
+
+/// Reads all documents of the files that `arguments` name, and finds everything that is wrong with
+/// them.
+pub(crate) fn read(arguments: &[PathBuf]) -> Manifests {
+    let (files, errors) = files::find(arguments);
+    let mut manifests = Manifests {
+        errors,
+        ..Manifests::default()
+    };
     for path in files {
-        let (name, bytes) = if path == Path::new("-") {
-            let mut bytes = Vec::new();
-            let read = io::stdin().read_to_end(&mut bytes);
-            ("standard input".to_owned(), read.map(|_| bytes))
-        } else {
-            (path.display().to_string(), fs::read(path))
-        };
-        let file = Location {
-            file: Some(name),
-            ..Location::default()
-        };
-        let text = bytes
-            .map_err(CliErrorKind::ReadFile)
-            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| CliErrorKind::NotUtf8));
-        match text {
+        let file = files::file(&path);
+        match read_text(&path) {
             Ok(text) => {
-                let (parsed, wrong) = parse_file(&file, text);
-                documents.extend(parsed);
-                errors.extend(wrong);
+                let (documents, errors) = parse_file(&file, text);
+                manifests.documents.extend(documents);
+                manifests.errors.extend(errors);
             }
-            Err(error) => errors.push(error.at(&file)),
+            Err(error) => manifests.errors.push(error.at(&file)),
         }
+        manifests.files.extend(file.file);
     }
-    (documents, errors)
+    manifests
+}
+
+/// Reads a file as text. A file that is too large is not read to its end.
+fn read_text(path: &Path) -> Result<String, CliErrorKind> {
+    let is_standard_input = files::is_standard_input(path);
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_BYTES + 1).unwrap_or(u64::MAX);
+    let read = if is_standard_input {
+        io::stdin().lock().take(limit).read_to_end(&mut bytes)
+    } else {
+        fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    };
+    if read.map_err(CliErrorKind::ReadFile)? > MAX_BYTES {
+        return Err(CliErrorKind::TooLarge(MAX_BYTES));
+    }
+    if is_standard_input && bytes.trim_ascii().is_empty() {
+        return Err(CliErrorKind::EmptyInput);
+    }
+    String::from_utf8(bytes).map_err(|_| CliErrorKind::NotUtf8)
 }
 
 /// Parses the documents of one file. The YAML parser stops at the first error; the documents are then
@@ -75,14 +102,14 @@ pub(crate) fn read(files: &[PathBuf]) -> (Vec<Document>, Vec<CliError>) {
 fn parse_file(file: &Location, text: String) -> (Vec<Document>, Vec<CliError>) {
     let source = Rc::new(Source::new(text));
     let text = source.text();
-    let error = match parse(file, &source, text) {
+    let error = match parse(file, &source, text, 0) {
         Ok(documents) => return (documents, Vec::new()),
         Err(error) => error,
     };
     let mut documents = Vec::new();
     let mut errors = Vec::new();
-    for document in split_documents(text) {
-        match parse(file, &source, &document) {
+    for (line, document) in split_documents(text) {
+        match parse(file, &source, document, line) {
             Ok(parsed) => documents.extend(parsed),
             Err(error) => errors.push(error),
         }
@@ -95,21 +122,23 @@ fn parse_file(file: &Location, text: String) -> (Vec<Document>, Vec<CliError>) {
     }
 }
 
-/// Splits a file before each `---`, as `kubectl` does. Each document is preceded by empty lines, so
-/// that its line numbers are those of the file.
-fn split_documents(text: &str) -> Vec<String> {
+/// Splits a file before each `---`, as `kubectl` does. Each document has the number of lines before it.
+fn split_documents(text: &str) -> Vec<(u64, &str)> {
     let mut documents = Vec::new();
-    let mut document = String::new();
+    let mut start = (0, 0);
+    let mut end = 0;
     // Comments and directives (`%YAML`) belong to the document that follows them.
     let mut has_content = false;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
+    for (index, line) in (0..).zip(text.split_inclusive('\n')) {
         if has_content && is_separator(line) {
-            documents.push(mem::replace(&mut document, "\n".repeat(index)));
+            let (lines, byte) = mem::replace(&mut start, (index, end));
+            documents.push((lines, &text[byte..end]));
         }
         has_content |= !line.trim_end().is_empty() && !line.starts_with(['#', '%']);
-        document.push_str(line);
+        end += line.len();
     }
-    documents.push(document);
+    let (lines, byte) = start;
+    documents.push((lines, &text[byte..]));
     documents
 }
 
@@ -118,26 +147,33 @@ fn is_separator(line: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
 }
 
-/// Parses `text`, which is that of `source` or a part of it with the same lines.
-fn parse(file: &Location, source: &Rc<Source>, text: &str) -> Result<Vec<Document>, CliError> {
-    let mut options = Options::default();
-    options.legacy_octal_numbers = true;
-    options.with_snippet = false;
-    let at_line = |line| Location {
-        line: Some(line),
+/// Parses `text`, which is that of `source` or a part of it after `before` lines.
+fn parse(
+    file: &Location,
+    source: &Rc<Source>,
+    text: &str,
+    before: u64,
+) -> Result<Vec<Document>, CliError> {
+    let at_line = |line: u64| Location {
+        line: Some(before + line),
         ..file.clone()
     };
-    let documents = serde_saphyr::from_multiple_with_options::<Spanned<Value>>(text, options);
+    let documents = serde_saphyr::from_multiple_with_options::<Spanned<Value>>(text, options());
     let documents = documents.map_err(|error| {
         let error = error.without_snippet();
-        let location = error.location().map_or_else(
-            || file.clone(),
-            |location| Location {
-                column: Some(location.column()),
-                ..at_line(location.line())
-            },
-        );
-        CliErrorKind::Yaml(error.render_with_formatter(&UserMessageFormatter)).at(&location)
+        let message = error.render_with_formatter(&UserMessageFormatter);
+        let Some(location) = error.location() else {
+            return CliErrorKind::Yaml(message).at(file);
+        };
+        let (line, column) = (location.line(), location.column());
+        // The position is at the beginning of the line that is printed.
+        let position = format!(" at line {line}, column {column}");
+        let message = message.strip_suffix(&position).unwrap_or(&message);
+        let location = Location {
+            column: Some(column),
+            ..at_line(line)
+        };
+        CliErrorKind::Yaml(message.to_owned()).at(&location)
     })?;
     Ok(documents
         .into_iter()
@@ -147,6 +183,22 @@ fn parse(file: &Location, source: &Rc<Source>, text: &str) -> Result<Vec<Documen
             value: document.value,
         })
         .collect())
+}
+
+/// The limits are for files of up to [`MAX_BYTES`]: a node has two bytes or more. Only anchors can
+/// make a document larger than its text.
+fn options() -> Options {
+    let mut budget = Budget::default();
+    budget.max_documents = MAX_BYTES;
+    budget.max_nodes = MAX_BYTES;
+    budget.max_events = MAX_BYTES;
+    let mut options = Options::default();
+    options.budget = Some(budget);
+    options.alias_limits.max_total_replayed_events = MAX_ALIAS_EVENTS;
+    options.legacy_octal_numbers = true;
+    options.with_snippet = false;
+    options.emit_comments = false;
+    options
 }
 
 /// Prints documents as YAML, with `---` between them.
@@ -175,7 +227,7 @@ mod tests {
 
     fn parsed(text: &str) -> Result<Vec<Document>, CliError> {
         let source = Rc::new(Source::new(text.to_owned()));
-        parse(&Location::default(), &source, text)
+        parse(&Location::default(), &source, text, 0)
     }
 
     fn printed(text: &str) -> String {

@@ -1,6 +1,9 @@
 //! The workloads of a manifest: pods, and objects that create pods from a template.
 
-use std::collections::{BTreeMap, btree_map};
+use std::{
+    collections::{BTreeMap, btree_map},
+    mem,
+};
 
 use kees_common::{Domain, Word};
 use serde_json::Value;
@@ -10,6 +13,7 @@ use crate::{
     location::{Location, ObjectName},
     manifest::Document,
     place::{Part, Place},
+    pod_templates,
 };
 
 /// A pod, or an object that creates pods.
@@ -29,6 +33,8 @@ pub(crate) struct Workload {
     object: String,
     /// The JSON pointer to the pod or pod template in the document.
     pointer: String,
+    /// Which pod template it is, if the object has several.
+    part: Option<String>,
 }
 
 impl Workload {
@@ -63,14 +69,19 @@ impl Workload {
         }
     }
 
-    /// The folder for its files: `NAMESPACE/KIND-NAME`.
+    /// The folder for its files: `NAMESPACE/KIND-NAME`, or `NAMESPACE/KIND-NAME-TEMPLATE` if there are
+    /// several pod templates.
     pub(crate) fn folder(&self) -> String {
         let ObjectName {
             kind,
             namespace,
             name,
         } = &self.name;
-        format!("{namespace}/{}-{name}", kind.to_lowercase())
+        let mut folder = format!("{namespace}/{}-{name}", kind.to_lowercase());
+        if let Some(part) = &self.part {
+            folder.extend(["-", part]);
+        }
+        folder
     }
 }
 
@@ -135,6 +146,9 @@ impl Search<'_> {
         pointer: &str,
         implied: Option<&str>,
     ) {
+        if pointer.is_empty() && is_something_else(object) {
+            return;
+        }
         let kind = match kind(object, implied) {
             Ok(kind) => kind,
             Err(reason) => {
@@ -153,20 +167,25 @@ impl Search<'_> {
                 let pointer = format!("{pointer}/items/{index}");
                 self.object(document, location, item, &pointer, item_kind);
             }
-        } else if let Some(template) = template(kind, object) {
+        } else {
+            let templates = pod_templates::find(kind, object);
+            if templates.is_empty() {
+                return;
+            }
             let location = self.begin(document, location, pointer);
-            self.workload(document, &location, kind, object, pointer, template);
+            self.workloads(document, &location, kind, object, pointer, &templates);
         }
     }
 
-    fn workload(
+    /// Adds a workload for each pod template of an object.
+    fn workloads(
         &mut self,
         document: usize,
         location: &Location,
         kind: &str,
         object: &Value,
         pointer: &str,
-        template: &'static str,
+        templates: &[String],
     ) {
         let name = self.name(kind, object);
         let mut errors = invalid_names(&name);
@@ -175,29 +194,33 @@ impl Search<'_> {
             workload: (!has_invalid_name).then(|| name.clone()),
             ..location.clone()
         };
-        if object.pointer(template).is_some_and(Value::is_object) {
+        let mut misplaced = self.entries(object);
+        for template in templates {
+            if !object.pointer(template).is_some_and(Value::is_object) {
+                let field = template.trim_start_matches('/').replace('/', ".");
+                errors.push(CliErrorKind::NoPodTemplate(field));
+                continue;
+            }
             let pod_name = match kind {
                 "StatefulSet" => format!("{}-0", name.name),
                 _ => name.name.clone(),
             };
-            let misplaced = if template.is_empty() {
-                Vec::new()
-            } else {
-                self.entries(object)
-            };
             self.workloads.push(Workload {
                 location: location.clone(),
-                name,
+                name: name.clone(),
                 has_invalid_name,
                 pod_name,
-                misplaced,
+                misplaced: if template.is_empty() {
+                    Vec::new()
+                } else {
+                    // Once for all templates of the object.
+                    mem::take(&mut misplaced)
+                },
                 document,
                 object: pointer.to_owned(),
-                pointer: pointer.to_owned() + template,
+                pointer: format!("{pointer}{template}"),
+                part: (templates.len() > 1).then(|| pod_templates::part(template)),
             });
-        } else {
-            let field = template.trim_start_matches('/').replace('/', ".");
-            errors.push(CliErrorKind::NoPodTemplate(field));
         }
         for error in errors {
             let field = match &error {
@@ -276,23 +299,15 @@ fn invalid_names(name: &ObjectName) -> Vec<CliErrorKind> {
         .collect()
 }
 
-/// The JSON pointer to the pod in an object of that kind; `None` for an object that creates no pods.
-fn template(kind: &str, object: &Value) -> Option<&'static str> {
-    match kind {
-        "Pod" => Some(""),
-        "Deployment"
-        | "StatefulSet"
-        | "DaemonSet"
-        | "ReplicaSet"
-        | "ReplicationController"
-        | "Job" => Some("/spec/template"),
-        "CronJob" => Some("/spec/jobTemplate/spec/template"),
-        "PodTemplate" => Some("/template"),
-        // A custom resource that has a pod template in the usual place.
-        _ => object
-            .pointer("/spec/template/spec/containers")
-            .filter(|containers| containers.is_array())
-            .map(|_| "/spec/template"),
+/// Whether a document has nothing of a Kubernetes object, for example the values of a Helm chart. One
+/// without a kind that has another part of an object may be a pod with a typing error.
+fn is_something_else(document: &Value) -> bool {
+    const PARTS: [&str; 4] = ["kind", "apiVersion", "metadata", "spec"];
+    let is_part = |value: &Value| PARTS.iter().any(|part| value.get(part).is_some());
+    match document {
+        Value::Array(items) => !items.iter().any(is_part),
+        Value::Object(_) => !is_part(document),
+        _ => false,
     }
 }
 
