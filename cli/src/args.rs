@@ -119,8 +119,15 @@ every storage prefix is accepted and local mode is denied, as by a webhook witho
 
 const LINT_EXAMPLES: &str = "\
 Examples:
-  kees lint --policy policy.yaml manifests/*.yaml
-  kees lint --strict --output json web.yaml";
+  kees lint --policy policy.yaml manifests
+  helm template my-chart | kees lint -
+  kees lint --strict --format json 'overlays/**/*.yaml'
+  kees lint --format sarif manifests > kees.sarif
+
+Exit status:
+  0   no error; there may be warnings
+  64  wrong usage: a flag, a variable, the policy file, or a manifest that cannot be read
+  65  an error in a manifest";
 
 const DOCTOR: &str = "\
 Check an installation of the webhook, with your kubeconfig.
@@ -238,12 +245,31 @@ pub(crate) struct LintArgs {
     #[arg(long)]
     pub(crate) strict: bool,
     /// The form of the report
-    #[arg(long, value_enum, default_value_t, value_name = "AS")]
-    pub(crate) output: Output,
+    #[arg(
+        long,
+        visible_alias = "output",
+        value_enum,
+        default_value_t,
+        value_name = "AS"
+    )]
+    pub(crate) format: LintFormat,
     #[command(flatten)]
     pub(crate) stores: StoreArgs,
     #[command(flatten)]
     pub(crate) operator: OperatorArgs,
+}
+
+/// The form of what `kees lint` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LintFormat {
+    /// Text for people
+    #[default]
+    #[value(alias = "table")]
+    Text,
+    /// One JSON object
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
 }
 
 const STORES: &str = "Stores";

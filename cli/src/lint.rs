@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use crate::{
     admission::{self, Admission, Verdict},
-    args::{LintArgs, Output},
+    args::{LintArgs, LintFormat},
     error::{self, CliError, CliErrorKind},
     inject_settings,
     input::Input,
     json::{self, LocationJson, MessageJson, RuleJson},
     location::Location,
+    sarif,
     snippet::{self, Severity},
     terminal::{self, CommandOutput, count},
     workload::Workload,
@@ -23,7 +24,7 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
     let LintArgs {
         manifest,
         strict,
-        output,
+        format,
         stores,
         operator,
     } = args;
@@ -49,9 +50,10 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
     }
     error::sort(&mut findings.errors);
     CommandOutput {
-        stdout: match output {
-            Output::Table => findings.text(&input),
-            Output::Json => findings.json(&input),
+        stdout: match format {
+            LintFormat::Text => findings.text(&input),
+            LintFormat::Sarif => sarif::print(&findings.errors, &findings.warnings),
+            LintFormat::Json => findings.json(&input),
         },
         messages: Vec::new(),
         exit: error::exit(&findings.errors),

@@ -24,6 +24,7 @@ mod place;
 mod pod_templates;
 mod pod_types;
 mod run;
+mod sarif;
 mod snippet;
 mod source;
 mod terminal;

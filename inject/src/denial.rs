@@ -45,7 +45,8 @@ impl DenialReason {
         errors.iter().map(Self::of_error).min()
     }
 
-    fn of_error(error: &PodError) -> Self {
+    /// The reason of one error.
+    pub fn of_error(error: &PodError) -> Self {
         if error.is_of_policy() {
             return Self::Policy;
         }

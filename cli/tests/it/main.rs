@@ -12,6 +12,7 @@ mod doctor;
 mod folder;
 mod inject;
 mod lint;
+mod lint_formats;
 mod lint_inputs;
 mod page;
 mod readme;
