@@ -1,5 +1,7 @@
 //! The command line. The operator's settings have the flags and variables of `kees-webhook`.
 
+pub(crate) mod export;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -64,6 +66,9 @@ pub(crate) enum Command {
     /// Report what the webhook would deny in a manifest
     #[command(long_about = LINT, after_long_help = LINT_EXAMPLES)]
     Lint(LintArgs),
+    /// Print the AWS permissions that pods need
+    #[command(subcommand, after_long_help = EXPORT_EXIT)]
+    Export(export::Export),
     /// Check an installation of the webhook
     #[command(long_about = DOCTOR, after_long_help = DOCTOR_EXIT)]
     Doctor(DoctorArgs),
@@ -128,6 +133,12 @@ Exit status:
   0   no error; there may be warnings
   64  wrong usage: a flag, a variable, the policy file, or a manifest that cannot be read
   65  an error in a manifest";
+
+const EXPORT_EXIT: &str = "\
+Exit status:
+  0   success
+  64  wrong usage: a flag, a variable, the policy file, or a manifest that cannot be read
+  65  a manifest or an annotation is wrong, or the policy would be longer than IAM accepts";
 
 const DOCTOR: &str = "\
 Check an installation of the webhook, with your kubeconfig.
@@ -420,12 +431,22 @@ mod tests {
         in_table.filter_map(|code| code.strip_prefix("--")?.split(' ').next())
     }
 
+    /// A command, and all commands in it.
+    fn list<'c>(command: &'c clap::Command, commands: &mut Vec<&'c clap::Command>) {
+        commands.push(command);
+        let inner = command.get_subcommands();
+        for command in inner.filter(|command| command.get_name() != "help") {
+            list(command, commands);
+        }
+    }
+
     fn help() -> String {
         let mut kees = Cli::command().term_width(92);
         kees.build();
-        let commands = kees.get_subcommands().filter(|c| c.get_name() != "help");
+        let mut commands = Vec::new();
+        list(&kees, &mut commands);
         let mut text = String::new();
-        for command in std::iter::once(&kees).chain(commands) {
+        for command in commands {
             let mut command = command
                 .clone()
                 .mut_args(|argument| argument.hide_env_values(true));

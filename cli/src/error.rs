@@ -7,7 +7,7 @@ use kees_init::{Exit, RunError};
 use kees_inject::{ParsePolicyError, PodError, SettingsError};
 use kees_store::aws::RegionError;
 
-use crate::location::Location;
+use crate::{export::ExportError, location::Location};
 
 /// One error and the place in the manifests that it is about.
 #[derive(Debug)]
@@ -44,6 +44,18 @@ impl From<CliErrorKind> for CliError {
     /// An error that belongs to no manifest.
     fn from(kind: CliErrorKind) -> Self {
         kind.at(&Location::default())
+    }
+}
+
+impl From<ExportError> for CliError {
+    fn from(error: ExportError) -> Self {
+        CliErrorKind::from(error).into()
+    }
+}
+
+impl From<ExportError> for Vec<CliError> {
+    fn from(error: ExportError) -> Self {
+        vec![error.into()]
     }
 }
 
@@ -134,6 +146,8 @@ pub(crate) enum CliErrorKind {
     Create { path: PathBuf, source: io::Error },
     #[error(transparent)]
     NoRegion(RegionError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("the async runtime cannot be started")]
     Runtime(#[source] io::Error),
     /// An error of a run of kees-init, in its own words.
@@ -199,6 +213,7 @@ impl CliErrorKind {
             | Self::PathOutsideContainer { .. } => Exit::Data,
             Self::Create { .. } => Exit::CannotWrite,
             Self::Runtime(_) => Exit::Unavailable,
+            Self::Export(error) => error.exit(),
             Self::Init { exit, .. } | Self::Shared { exit, .. } => *exit,
         }
     }

@@ -12,6 +12,7 @@ mod args;
 mod doctor;
 mod error;
 mod error_place;
+mod export;
 mod files;
 mod inject;
 mod inject_settings;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Run(args) => with_status(run::run(&args)),
         Command::Inject(args) => with_status(inject::inject(&args)),
         Command::Lint(args) => with_status(lint::lint(&args)),
+        Command::Export(what) => with_status(export::export(&what)),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Version(args) => version::version(&args),
     };

@@ -4,7 +4,7 @@
 //! Input -> prepare (admit, container) -> run -> summary
 //! ```
 
-mod container;
+pub(crate) mod container;
 mod folder;
 mod prepare;
 mod progress;

@@ -144,6 +144,21 @@ impl Request {
         }
     }
 
+    /// What is read, and what is generated if it is absent.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The prefix of every path.
+    pub fn prefix(&self) -> &StoragePrefix {
+        &self.prefix
+    }
+
+    /// Whether values come from a store.
+    pub fn local_mode(&self) -> LocalMode {
+        self.local_mode
+    }
+
     /// Annotations, or parts of them, that have no effect.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings

@@ -50,6 +50,7 @@ pub use pod::{
     view::{ParsePodError, PodView},
 };
 pub use policy::{
+    allowance::{Allowance, AllowanceError},
     file::{ParsePolicyError, Policy},
     result::{PolicyOutcome, PolicyResult},
     template::{FillTemplateError, ParseTemplateError, PrefixTemplate},

@@ -1,5 +1,6 @@
 //! The operator's policy: what each pod may do.
 
+pub(crate) mod allowance;
 pub(crate) mod apply;
 pub(crate) mod effective;
 pub(crate) mod evaluation;

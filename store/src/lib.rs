@@ -15,6 +15,7 @@ mod error;
 mod members;
 #[cfg(feature = "memory")]
 pub mod memory;
+pub mod permissions;
 pub mod protocol;
 mod retry;
 #[cfg(feature = "secretsmanager")]

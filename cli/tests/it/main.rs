@@ -9,7 +9,10 @@
 mod aws;
 mod canary;
 mod doctor;
+mod export;
+mod export_pages;
 mod folder;
+mod iam;
 mod inject;
 mod lint;
 mod lint_formats;

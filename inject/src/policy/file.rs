@@ -63,6 +63,12 @@ impl Policy {
         rule.unwrap_or(&self.no_match)
     }
 
+    /// The rules that may apply to pods of `namespace`, whatever their ServiceAccounts are.
+    pub(crate) fn rules_of(&self, namespace: &str) -> impl Iterator<Item = &Rule> {
+        let rules = self.rules.iter();
+        rules.filter(|rule| rule.namespaces.matches(namespace))
+    }
+
     /// Whether a template contains `{cluster}`.
     pub(crate) fn uses_cluster(&self) -> bool {
         self.rules.iter().any(|rule| {

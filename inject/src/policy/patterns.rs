@@ -27,6 +27,15 @@ impl Patterns {
         self.0.is_empty()
     }
 
+    /// The names and globs as they are written.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|pattern| match pattern {
+            Pattern::Any => "*",
+            Pattern::Exact(exact) => exact,
+            Pattern::Glob(glob) => glob.glob().glob(),
+        })
+    }
+
     pub(crate) fn matches(&self, text: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(text))
     }

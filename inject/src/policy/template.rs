@@ -47,6 +47,11 @@ impl PrefixTemplate {
             .contains(&Part::Placeholder(Placeholder::Cluster))
     }
 
+    pub(crate) fn uses_service_account(&self) -> bool {
+        self.parts
+            .contains(&Part::Placeholder(Placeholder::ServiceAccount))
+    }
+
     /// The prefix of the pods of `subject`.
     pub(crate) fn fill(&self, subject: Subject<'_>) -> Result<StoragePrefix, FillTemplateError> {
         let mut text = String::with_capacity(self.text.len() + 32);

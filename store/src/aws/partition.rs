@@ -26,6 +26,11 @@ fn of(region: &str) -> Partition {
         })
 }
 
+/// The name of the partition of a Region, as ARNs have it: `aws` for most.
+pub fn partition(region: &str) -> &'static str {
+    of(region).0
+}
+
 /// The URL of a service.
 #[cfg(feature = "ssm")]
 pub(super) fn endpoint(service: &str, region: &str) -> String {

@@ -1,0 +1,186 @@
+//! `kees export`: prints what AWS must allow, as an IAM policy, as Terraform, or as a CloudFormation
+//! template.
+//!
+//! ```text
+//! manifests, prefix or namespace -> Access -> Statement -> IAM JSON, Terraform, CloudFormation
+//! source                            access    store crate  iam, terraform, cloudformation
+//! ```
+
+mod access;
+mod cloudformation;
+mod export_error;
+mod iam;
+mod source;
+mod terraform;
+mod trust;
+mod variable;
+
+pub(crate) use export_error::ExportError;
+
+use kees_common::{Region, names::env};
+use kees_inject::InjectSettings;
+
+use kees_store::{
+    aws::partition,
+    permissions::{Pattern, Place, Statement, statements},
+};
+
+use self::{access::Access, iam::Document, source::Source};
+use crate::{
+    args::{
+        StoreArgs,
+        export::{CloudformationArgs, Export, IamPolicyArgs, TerraformArgs, Use},
+    },
+    error::{CliError, exit, sort},
+    json,
+    terminal::CommandOutput,
+};
+
+/// Prints nothing unless everything that is asked for can be exported.
+pub(crate) fn export(args: &Export) -> CommandOutput {
+    let printed = match args {
+        Export::IamPolicy(args) => iam_policy(args),
+        Export::Terraform(args) => terraform(args),
+        Export::Cloudformation(args) => cloudformation(args),
+    };
+    printed.unwrap_or_else(|mut errors| {
+        sort(&mut errors);
+        CommandOutput {
+            stdout: String::new(),
+            messages: errors.iter().map(ToString::to_string).collect(),
+            exit: exit(&errors),
+        }
+    })
+}
+
+type Printed = Result<CommandOutput, Vec<CliError>>;
+
+fn iam_policy(args: &IamPolicyArgs) -> Printed {
+    let IamPolicyArgs {
+        role,
+        trust,
+        source,
+    } = args;
+    let region = region(&source.stores);
+    let account = source.account.as_deref();
+    let (mut settings, mut errors) = source::settings(&source.stores, &source.operator);
+    if let Some(kind) = trust.trust {
+        errors = source::without_place(&mut settings, errors);
+        let subjects = source::subjects(&Source::from(source), settings, errors)?;
+        let partition = region.map_or("aws", partition);
+        let provider = account.map(|account| trust::provider_of(partition, account));
+        let document = trust::document(kind, trust, provider, &subjects)?;
+        return Ok(printed(json::print(&document), Vec::new()));
+    }
+    let Some(region) = region else {
+        return Err(vec![ExportError::NoRegion.into()]);
+    };
+    let label = label(&settings);
+    let exported = source::read(&Source::from(source), settings, errors)?;
+    let place = Place {
+        partition: partition(region).into(),
+        region: region.into(),
+        account: account.map_or_else(any, Pattern::from),
+        label: Pattern::from(label.as_deref().unwrap_or_default()),
+        kms_key: source.stores.store.kms_key_id.clone(),
+        denies_empty_keys: true,
+    };
+    let role = role.role.unwrap_or(exported.default_use);
+    let statements = allow(exported.access, role, &place)?;
+    let document = Document::new(&statements);
+    document.check_size()?;
+    Ok(printed(json::print(&document), exported.messages))
+}
+
+fn terraform(args: &TerraformArgs) -> Printed {
+    let TerraformArgs {
+        module,
+        role,
+        attach_to,
+        account,
+        manifest,
+        stores,
+        operator,
+    } = args;
+    let (mut settings, errors) = source::settings(stores, operator);
+    let errors = source::without_place(&mut settings, errors);
+    let source = Source::Manifests {
+        files: manifest.files.clone(),
+        namespace: manifest.namespace.clone(),
+        environment: Some(variable::ENVIRONMENT),
+    };
+    let exported = source::read(&source, settings, errors)?;
+    let region = region(stores);
+    let place = Place {
+        partition: region.map_or("aws", partition).into(),
+        region: region.map_or_else(any, Pattern::from),
+        account: account.as_deref().map_or_else(any, Pattern::from),
+        label: variable::ENVIRONMENT.into(),
+        kms_key: stores.store.kms_key_id.clone(),
+        denies_empty_keys: false,
+    };
+    let role = role.role.unwrap_or(Use::InitReads);
+    let statements = allow(exported.access, role, &place)?;
+    Document::new(&statements).check_size()?;
+    let text = terraform::print(module, attach_to.as_deref(), &statements);
+    Ok(printed(text, exported.messages))
+}
+
+fn cloudformation(args: &CloudformationArgs) -> Printed {
+    let CloudformationArgs {
+        role,
+        trust,
+        source,
+    } = args;
+    let (mut settings, errors) = source::settings(&source.stores, &source.operator);
+    let label = label(&settings);
+    let errors = source::without_place(&mut settings, errors);
+    let exported = source::read(&Source::from(source), settings, errors)?;
+    let place = Place {
+        partition: variable::PARTITION.into(),
+        region: variable::REGION.into(),
+        account: variable::ACCOUNT.into(),
+        label: variable::ENV_LABEL.into(),
+        kms_key: source.stores.store.kms_key_id.clone(),
+        denies_empty_keys: true,
+    };
+    let role = role.role.unwrap_or(exported.default_use);
+    let statements = allow(exported.access, role, &place)?;
+    Document::new(&statements).check_size()?;
+    let trust = match trust.trust {
+        Some(kind) => Some(trust::document(
+            kind,
+            trust,
+            Some(cloudformation::provider()),
+            &exported.subjects,
+        )?),
+        None => None,
+    };
+    let template = cloudformation::template(&statements, trust, label.as_deref());
+    Ok(printed(json::print(&template), exported.messages))
+}
+
+fn allow(access: Access, role: Use, place: &Place) -> Result<Vec<Statement>, ExportError> {
+    Ok(statements(&access.needs(role), place)?)
+}
+
+/// Every Region or account.
+fn any() -> Pattern {
+    Pattern::iam("*")
+}
+
+fn printed(stdout: String, messages: Vec<String>) -> CommandOutput {
+    CommandOutput {
+        stdout,
+        messages,
+        exit: None,
+    }
+}
+
+fn region(stores: &StoreArgs) -> Option<&str> {
+    stores.aws.aws_region.as_ref().map(Region::as_str)
+}
+
+fn label(settings: &InjectSettings) -> Option<String> {
+    settings.init_env.get(env::ENV_LABEL).cloned()
+}

@@ -1,0 +1,107 @@
+//! What a role needs: the names that are read and created in each store.
+
+use std::collections::BTreeMap;
+
+use kees_common::{Generation, Plan, StoragePath, StoreName};
+use kees_store::permissions::{Names, Need, Pattern};
+
+use crate::args::export::Use;
+
+/// What is read and created, store by store.
+#[derive(Debug, Default)]
+pub(crate) struct Access {
+    pub(crate) stores: BTreeMap<StoreName, StoreAccess>,
+}
+
+/// What is read and created in one store.
+#[derive(Debug, Default)]
+pub(crate) struct StoreAccess {
+    /// What pods read.
+    pub(crate) read: Names,
+    /// What is created if it is absent, and so is read first.
+    pub(crate) create: Names,
+    /// What a program reads that creates for pods: the fields that they ask for.
+    pub(crate) read_to_create: Names,
+}
+
+impl Access {
+    /// What a role needs that is used by `role`.
+    pub(crate) fn needs(self, role: Use) -> Vec<Need> {
+        let need = |(store, access): (StoreName, StoreAccess)| {
+            let StoreAccess {
+                read,
+                create,
+                read_to_create,
+            } = access;
+            let (read, create) = match role {
+                Use::InitReads => (read, Names::default()),
+                Use::InitCreates => (read, create),
+                Use::Controller => (read_to_create, create),
+            };
+            Need {
+                store,
+                read,
+                create,
+            }
+        };
+        self.stores.into_iter().map(need).collect()
+    }
+
+    /// Adds everything below `prefix`.
+    pub(crate) fn add_prefix(&mut self, store: StoreName, prefix: &Pattern) {
+        let access = self.stores.entry(store).or_default();
+        for names in [
+            &mut access.read,
+            &mut access.create,
+            &mut access.read_to_create,
+        ] {
+            names.below.insert(prefix.clone());
+        }
+    }
+
+    /// Adds ARNs that pods may read in a store that takes ARNs.
+    pub(crate) fn add_references(
+        &mut self,
+        store: StoreName,
+        arns: impl IntoIterator<Item = Pattern>,
+    ) {
+        let access = self.stores.entry(store).or_default();
+        access.read.arns.extend(arns);
+    }
+
+    /// Adds what the entries of one pod read and, if `creates`, create. `name` is the text for a
+    /// path.
+    pub(crate) fn add_plan(
+        &mut self,
+        plan: &Plan,
+        creates: bool,
+        name: impl Fn(&StoragePath) -> Pattern,
+    ) {
+        for item in &plan.items {
+            let access = self.stores.entry(item.store).or_default();
+            let path = item.locator.name_in(item.store);
+            if path.is_arn() && item.store.takes_arns() {
+                access.read.add_arn(path);
+                continue;
+            }
+            access.read.exact.insert(name(path));
+            if creates && item.generation.is_some() {
+                access.read_to_create.exact.insert(name(path));
+            }
+        }
+        for generation in plan.generations.iter().filter(|_| creates) {
+            let access = self.stores.entry(generation.store).or_default();
+            let paths = stored_at(generation).into_iter().map(&name);
+            access.create.exact.extend(paths);
+        }
+    }
+}
+
+/// The names under which a generation is stored.
+fn stored_at(generation: &Generation) -> Vec<&StoragePath> {
+    if generation.store.has_members() {
+        vec![&generation.path]
+    } else {
+        generation.fields.iter().map(|(_, path)| path).collect()
+    }
+}

@@ -1,0 +1,59 @@
+//! Why something cannot be exported.
+
+use kees_common::{ParsePathError, StoreName};
+use kees_init::Exit;
+use kees_inject::AllowanceError;
+use kees_store::permissions::PermissionsError;
+
+/// What is wrong and what would be right.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExportError {
+    #[error("the ARNs of a policy name a Region; set --aws-region")]
+    NoRegion,
+    #[error("nothing says what to export; name manifests, --prefix, or --namespace with --policy")]
+    NoSource,
+    #[error("the namespace {0} has a prefix only in a policy file; set --policy, or use --prefix")]
+    NoPolicy(String),
+    #[error("the policy does not say what the namespace {namespace} needs")]
+    Allowance {
+        namespace: String,
+        source: AllowanceError,
+    },
+    #[error("the prefix '{prefix}' is invalid")]
+    Prefix {
+        prefix: String,
+        source: ParsePathError,
+    },
+    #[error("{store} does not accept the prefix '{prefix}'; {right}")]
+    PrefixNotAccepted {
+        prefix: String,
+        store: StoreName,
+        right: &'static str,
+    },
+    #[error(transparent)]
+    Permissions(#[from] PermissionsError),
+    #[error(
+        "the policy has {length} characters, and IAM accepts {limit} in a managed policy; export the \
+         manifests one by one, each for a role of its own, or allow the whole prefix with --prefix"
+    )]
+    TooLong { length: usize, limit: usize },
+    #[error("a trust policy for irsa needs {0}")]
+    TrustNeeds(&'static str),
+    #[error("'{0}' is not the URL of an OIDC issuer; `aws eks describe-cluster` prints it")]
+    Issuer(String),
+    #[error(
+        "a trust policy for irsa names the ServiceAccounts that may use the role; name --namespace \
+         and --service-account, or manifests"
+    )]
+    NoSubject,
+}
+
+impl ExportError {
+    /// The exit status for this error.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Permissions(PermissionsError::Nothing) | Self::TooLong { .. } => Exit::Data,
+            _ => Exit::Usage,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The permissions for parameters in Parameter Store.
+
+use super::{
+    need::{Names, Need},
+    pattern::Pattern,
+    statement::{Condition, Place, Statement},
+};
+
+/// Adds the statements.
+pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statement>) {
+    let Need { read, create, .. } = need;
+    if !read.is_empty() {
+        statements.push(Statement {
+            sid: "KeesParametersRead",
+            actions: vec!["ssm:GetParameters"],
+            resources: parameters(read, place),
+            conditions: Vec::new(),
+        });
+    }
+    if !create.is_empty() {
+        statements.push(Statement {
+            sid: "KeesParametersCreate",
+            actions: vec!["ssm:PutParameter", "ssm:AddTagsToResource"],
+            resources: parameters(create, place),
+            // kees never overwrites. A request to add tags has no such key.
+            conditions: vec![Condition {
+                operator: "StringEqualsIfExists",
+                key: "ssm:Overwrite",
+                values: vec!["false".into()],
+            }],
+        });
+    }
+}
+
+/// The name of a parameter begins with the slash that its ARN has after `parameter`.
+fn parameters(names: &Names, place: &Place) -> Vec<Pattern> {
+    let arn = |name: Pattern| place.arn("ssm", Pattern::from("parameter").then(name));
+    let below = names.all_below().map(arn);
+    below.chain(names.exact.iter().cloned().map(arn)).collect()
+}

@@ -1,0 +1,60 @@
+//! The statements of a policy, and the place of the stores in their ARNs.
+
+use super::pattern::Pattern;
+
+/// One statement that allows something.
+#[derive(Debug)]
+pub struct Statement {
+    /// Its name in the policy.
+    pub sid: &'static str,
+    /// What is allowed.
+    pub actions: Vec<&'static str>,
+    /// On which resources: ARNs.
+    pub resources: Vec<Pattern>,
+    /// Under which conditions, all of them.
+    pub conditions: Vec<Condition>,
+}
+
+/// One condition of a statement.
+#[derive(Debug)]
+pub struct Condition {
+    /// For example `StringEquals`.
+    pub operator: &'static str,
+    /// The condition key.
+    pub key: &'static str,
+    /// One of these must match.
+    pub values: Vec<Pattern>,
+}
+
+/// Where the stores are.
+#[derive(Debug)]
+pub struct Place {
+    /// The partition of the Region.
+    pub partition: Pattern,
+    /// The Region; a wildcard if it is not known.
+    pub region: Pattern,
+    /// The account; a wildcard if it is not known.
+    pub account: Pattern,
+    /// `ENV_LABEL`, which names the table.
+    pub label: Pattern,
+    /// The KMS key of the stores, if it is not that of AWS.
+    pub kms_key: Option<String>,
+    /// Whether a condition denies requests without keys, which `ForAllValues` allows.
+    pub denies_empty_keys: bool,
+}
+
+impl Place {
+    pub(super) fn arn(&self, service: &str, resource: impl Into<Pattern>) -> Pattern {
+        let colon = || Pattern::from(":");
+        Pattern::from("arn:")
+            .then(self.partition.clone())
+            .then(colon())
+            .then(service)
+            .then(colon())
+            .then(self.region.clone())
+            .then(colon())
+            .then(self.account.clone())
+            .then(colon())
+            .then(resource)
+    }
+}
