@@ -1,12 +1,13 @@
-# Two images: docker build --target init, and docker build --target webhook. Each contains only one static program, which
-# includes the root certificates. To use programs that are already built, in DIR/bin/static:
+# Three images: docker build --target init, --target webhook and --target controller. Each contains only one static program,
+# which includes the root certificates. To use programs that are already built, in DIR/bin/static:
 #   buildah --isolation chroot --storage-driver vfs build --build-context build=DIR --target init .
 
 FROM rust:1.95-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends cmake clang && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .
-RUN ./build-static dist-small /bin/static kees-init && ./build-static dist /bin/static kees-webhook
+RUN ./build-static dist-small /bin/static kees-init && ./build-static dist /bin/static kees-webhook \
+    && ./build-static dist /bin/static kees-controller
 
 FROM scratch AS init
 COPY --from=build /bin/static/kees-init /kees-init
@@ -24,5 +25,15 @@ EXPOSE 8443 8080
 ENTRYPOINT ["/kees-webhook"]
 LABEL org.opencontainers.image.title="kees-webhook" \
       org.opencontainers.image.description="The mutating admission webhook of kees" \
+      org.opencontainers.image.source="https://github.com/kees-secrets/kees" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+FROM scratch AS controller
+COPY --from=build /bin/static/kees-controller /kees-controller
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["/kees-controller"]
+LABEL org.opencontainers.image.title="kees-controller" \
+      org.opencontainers.image.description="Creates the secrets of annotated pods, so that the pods themselves only read" \
       org.opencontainers.image.source="https://github.com/kees-secrets/kees" \
       org.opencontainers.image.licenses="Apache-2.0"

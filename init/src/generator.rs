@@ -11,12 +11,12 @@ use crate::wipe_stack;
 
 /// Generates as many keys side by side as there are cores.
 #[derive(Debug)]
-pub(crate) struct Generator {
+pub struct Generator {
     cores: Semaphore,
 }
 
-impl Generator {
-    pub(crate) fn new() -> Self {
+impl Default for Generator {
+    fn default() -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             cores: Semaphore::new(cores),

@@ -24,6 +24,8 @@
 //! # }
 //! ```
 
+mod core_dumps;
+mod create;
 mod error;
 mod exit;
 mod files;
@@ -43,8 +45,11 @@ mod verify;
 mod wants;
 mod write;
 
+pub use core_dumps::forbid_core_dumps;
+pub use create::{CreatedEntries, create};
 pub use error::{EntryError, FailedEntry, InitError};
 pub use exit::Exit;
+pub use generator::Generator;
 pub use progress::Progress;
 pub use report::{Origin, Report, Row};
 pub use request::Request;

@@ -25,7 +25,7 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
-    let dumps = process::forbid_core_dumps();
+    let dumps = kees_init::forbid_core_dumps();
     let settings = match InitSettings::read(env::args_os()) {
         Ok(settings) => settings,
         Err(usage) if usage.is_help => {

@@ -1,9 +1,8 @@
-//! The process: no core dumps, and an end at SIGTERM and SIGINT.
+//! The process: an end at SIGTERM and SIGINT.
 
 use std::{future::Future, io, pin::pin};
 
 use futures_util::future::{Either, select};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::{
     runtime::Builder,
     signal::unix::{SignalKind, signal},
@@ -36,19 +35,6 @@ impl Stopped {
 
 /// The exit status when the system cannot start the runtime (`EX_OSERR`).
 pub(crate) const OS_ERROR: u8 = 71;
-
-/// Forbids core dumps, which would contain every value. Other processes of the same user can then not
-/// trace this process either.
-pub(crate) fn forbid_core_dumps() -> rustix::io::Result<()> {
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    setrlimit(
-        Resource::Core,
-        Rlimit {
-            current: Some(0),
-            maximum: Some(0),
-        },
-    )
-}
 
 /// Runs `work` to its end, or until SIGTERM or SIGINT arrives. A signal drops `work` at an await.
 /// Files are written without an await, so a signal does not interrupt writing.

@@ -4,9 +4,10 @@
 use std::{collections::BTreeSet, fmt, fs, time::Duration};
 
 use kees_common::{
-    Entry, FileMode, Layout, LocalMode, Options, Parsed, Plan, PlanSettings, Source, StoragePrefix,
-    StoreName, Warning, downward,
+    Entry, FileMode, Layout, LocalMode, MountPath, Options, Parsed, Plan, PlanSettings, Source,
+    StoragePrefix, StoreName, Warning, downward,
     names::{env, init},
+    output::Format,
 };
 use kees_settings::{DomainFlags, StoreFlags};
 
@@ -34,6 +35,8 @@ pub struct Request {
     pub(crate) pod_name: Option<String>,
     pub(crate) namespace: Option<String>,
     pub(crate) create: CreatePolicy,
+    /// Whether the run waits for another writer if creating is denied.
+    pub(crate) waits_when_denied: bool,
     pub(crate) timeout: Duration,
     pub(crate) retry_delay: Option<Duration>,
     warnings: Vec<Warning>,
@@ -116,6 +119,7 @@ impl Request {
             pod_name: pod_name.clone(),
             namespace: pod_namespace.clone(),
             create: *create,
+            waits_when_denied: true,
             timeout: timeout.get(),
             retry_delay: retry_delay.map(Pause::get),
             warnings: parsed.warnings,
@@ -132,6 +136,31 @@ impl Request {
             .warnings
             .extend(overridden(&parsed.options, settings));
         Ok(request)
+    }
+
+    /// A request for [`create`](crate::create) alone: the DYNAMIC entries of a plan that is already
+    /// made, in a pod of `namespace`. If creating is denied, it does not wait for another writer.
+    pub fn creating(parsed: Parsed, plan: Plan, namespace: String, timeout: Duration) -> Self {
+        let Plan {
+            mut items,
+            generations,
+        } = plan;
+        items.retain(|item| item.generation.is_some());
+        Self {
+            entries: parsed.entries,
+            plan: Plan { items, generations },
+            layout: Layout::under(&MountPath::default(), Format::default()),
+            file_mode: FileMode::ALL,
+            local_mode: LocalMode::Off,
+            prefix: StoragePrefix::root(),
+            pod_name: None,
+            namespace: Some(namespace),
+            create: CreatePolicy::Init,
+            waits_when_denied: false,
+            timeout,
+            retry_delay: None,
+            warnings: parsed.warnings,
+        }
     }
 
     /// The stores that the run needs; none in local mode.

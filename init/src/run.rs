@@ -66,7 +66,8 @@ async fn values(
                 .ok_or_else(|| no_value(entry))
         }));
     }
-    let mut slots = obtain(request, stores, &mut derivation, progress).await?;
+    let generator = Generator::default();
+    let mut slots = obtain(request, stores, &generator, &mut derivation, progress).await?;
     verify::verify(request, &mut slots);
     finish(request, slots)
 }
@@ -80,9 +81,10 @@ fn whole_budget(timeout: Duration, retry_delay: Option<Duration>) -> Duration {
 }
 
 /// Asks the stores for everything, creates what is absent, and waits for the rest.
-async fn obtain<'a>(
+pub(crate) async fn obtain<'a>(
     request: &'a Request,
     stores: &impl StoreSet,
+    generator: &Generator,
     derivation: &mut Derivation,
     progress: &dyn Progress,
 ) -> Result<Slots<'a>, RunError> {
@@ -90,7 +92,7 @@ async fn obtain<'a>(
     let wanted: Vec<_> = wants.iter().map(|want| want.wanted.clone()).collect();
     let run = Run {
         stores,
-        generator: &Generator::new(),
+        generator,
         observer: &Annotations {
             request,
             wants: &wants,
@@ -192,7 +194,10 @@ impl Filling<'_, '_> {
             }
         }
         let error = match denied {
-            Some(denied) => EntryError::Store(not_created(denied)),
+            Some(denied) if self.request.waits_when_denied => {
+                EntryError::Store(not_created(denied))
+            }
+            Some(denied) => EntryError::Store(denied.clone()),
             None => absent(self.request, item, self.waited),
         };
         self.slots.fail(at, error);
@@ -241,11 +246,7 @@ fn finish(request: &Request, slots: Slots<'_>) -> Result<Vec<Valued>, RunError> 
         let Some(entry) = request.entries.get(item.entry) else {
             continue;
         };
-        let place = || FailedEntry {
-            annotation: entry.annotation.clone(),
-            store: item.store,
-            path: place(item).1,
-        };
+        let place = || failed(entry, item);
         match slot {
             // A local value is encoded where it is derived.
             Slot::Found {
@@ -266,8 +267,18 @@ fn finish(request: &Request, slots: Slots<'_>) -> Result<Vec<Valued>, RunError> 
     Ok(values)
 }
 
+/// An entry and its place, for an error.
+pub(crate) fn failed(entry: &Entry, item: &Item) -> FailedEntry {
+    let (store, path) = place(item);
+    FailedEntry {
+        annotation: entry.annotation.clone(),
+        store,
+        path,
+    }
+}
+
 /// The run ended without an answer for this entry and without an error.
-fn unanswered(entry: FailedEntry) -> InitError {
+pub(crate) fn unanswered(entry: FailedEntry) -> InitError {
     let error = EntryError::Absent {
         waited: Duration::ZERO,
         remedy: "this run ended without an answer for it; run it again".to_owned(),

@@ -79,6 +79,7 @@ fn when_absent(request: &Request, item: &Item) -> WhenAbsent {
         (LocalMode::RemoteThenLocal, ..) | (_, None, _) | (_, _, CreatePolicy::Creator) => {
             WhenAbsent::Wait
         }
+        (_, Some(_), CreatePolicy::Init) if !request.waits_when_denied => WhenAbsent::CreateOrFail,
         (_, Some(_), CreatePolicy::Init) => WhenAbsent::Create,
         (_, Some(_), CreatePolicy::Never) => WhenAbsent::Fail,
     }

@@ -131,6 +131,7 @@ pub(crate) fn decide_and_list(
         errors,
         warnings,
         entries,
+        plan: _,
         policy,
     } = findings;
     let warnings = warnings.iter().map(ToString::to_string).collect();

@@ -41,7 +41,7 @@ impl DenialReason {
     }
 
     /// The reason of a denial with these errors; `None` if there are none.
-    pub(crate) fn of(errors: &[PodError]) -> Option<Self> {
+    pub fn of(errors: &[PodError]) -> Option<Self> {
         errors.iter().map(Self::of_error).min()
     }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use kees_common::Warning;
+use kees_common::{Plan, Warning};
 
 use crate::{
     audit::EntryList,
@@ -21,6 +21,8 @@ pub(crate) struct Findings {
     pub(crate) warnings: Vec<PodWarning>,
     /// What the pod asks for, for the audit log.
     pub(crate) entries: EntryList,
+    /// What is read and created, if the annotations have no errors.
+    pub(crate) plan: Option<Plan>,
     /// What the policy decided, if it was asked.
     pub(crate) policy: Option<PolicyResult>,
 }

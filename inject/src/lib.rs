@@ -27,6 +27,7 @@
 //! ```
 
 mod audit;
+mod creation;
 mod decide;
 mod decode;
 mod denial;
@@ -40,6 +41,7 @@ mod review;
 mod settings;
 
 pub use audit::Audit;
+pub use creation::{Creation, CreatorPod, NoCreation, creation};
 pub use decide::{Decision, SkipReason, decide};
 pub use denial::DenialReason;
 pub use error::{Place, PodError, PodErrorKind};

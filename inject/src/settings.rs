@@ -104,6 +104,17 @@ impl InjectSettings {
                 errors.push(SettingsError::VariableName(name));
             }
         }
+        errors.extend(self.policy_errors());
+        let mut resources = self.policy.resources().chain([&self.resources]);
+        if resources.any(Resources::request_exceeds_limit) {
+            errors.push(SettingsError::RequestAboveLimit);
+        }
+        errors
+    }
+
+    /// The errors of the policy together with the other settings, without those of the init container.
+    pub fn policy_errors(&self) -> Vec<SettingsError> {
+        let mut errors = Vec::new();
         match &self.cluster {
             _ if !self.policy.uses_cluster() => {}
             None => errors.push(SettingsError::NoCluster),
@@ -114,13 +125,9 @@ impl InjectSettings {
             Some(_) => {}
         }
         for store in self.policy.stores() {
-            if !stores().any(|known| known == store) {
+            if !self.enables(store) {
                 errors.push(SettingsError::StoreNotEnabled(store));
             }
-        }
-        let mut resources = self.policy.resources().chain([&self.resources]);
-        if resources.any(Resources::request_exceeds_limit) {
-            errors.push(SettingsError::RequestAboveLimit);
         }
         errors
     }
@@ -128,6 +135,11 @@ impl InjectSettings {
     /// Whether an image is the init container's, as it is or as another webhook changed it.
     pub(crate) fn is_init_image(&self, image: &str) -> bool {
         init_image::is_same_image(&self.init_image, &self.init_image_mirrors, image)
+    }
+
+    /// Whether the flags allow this store.
+    fn enables(&self, store: StoreName) -> bool {
+        self.store == store || self.stores.contains(&store)
     }
 
     /// Whether the operator sets this variable of the init container.

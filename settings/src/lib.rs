@@ -1,4 +1,5 @@
-//! The flags and environment variables that `kees-webhook`, `kees-init` and `kees` share.
+//! The flags and environment variables that `kees-webhook`, `kees-init`, `kees-controller` and
+//! `kees` share.
 //!
 //! Each group is a clap derive struct that a program flattens into its own arguments and destructures
 //! completely where it uses them, so that a flag that a program forgets does not compile. A flag and

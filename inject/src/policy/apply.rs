@@ -53,6 +53,23 @@ pub(crate) fn apply<'s>(
     policy
 }
 
+/// The same without the mode: what the rule does not allow is an error in the mode `warn` too.
+pub(crate) fn enforce<'s>(
+    pod: AnnotatedPod<'_>,
+    rule: &'s Rule,
+    settings: &'s InjectSettings,
+    findings: &mut Findings,
+) -> EffectivePolicy<'s> {
+    let mut evaluation = Evaluation {
+        settings,
+        pod,
+        rule,
+        mode: Mode::Enforce,
+        findings,
+    };
+    evaluation.policy()
+}
+
 /// Checks that a pod may opt out with `init.DOMAIN/inject: "false"`.
 pub(crate) fn check_opt_out(rule: &Rule, domain: &Domain, findings: &mut Findings) {
     if rule.opt_out {

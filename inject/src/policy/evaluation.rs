@@ -215,7 +215,10 @@ impl<'s> Evaluation<'s, '_> {
             layout: self.layout(),
         };
         match Plan::new(self.pod.parsed, &settings) {
-            Ok(plan) => self.findings.entries = EntryList::with_paths(self.pod.parsed, &plan),
+            Ok(plan) => {
+                self.findings.entries = EntryList::with_paths(self.pod.parsed, &plan);
+                self.findings.plan = Some(plan);
+            }
             Err(errors) => {
                 let errors = errors.into_iter().map(Into::into);
                 self.findings.errors.extend(errors);

@@ -209,7 +209,7 @@ impl<V: Clone + PartialEq> Machine<V> {
 
     fn on_absent(&mut self, mut reading: Reading) -> Effect<V> {
         match (reading.purpose, self.rules.when_absent) {
-            (Purpose::FirstLook, WhenAbsent::Create) => {
+            (Purpose::FirstLook, WhenAbsent::Create | WhenAbsent::CreateOrFail) => {
                 self.state = State::Generating;
                 Effect::Generate
             }
@@ -242,6 +242,9 @@ impl<V: Clone + PartialEq> Machine<V> {
             WriteError::Denied | WriteError::Permanent if is_shared => {
                 self.is_alone = true;
                 self.write()
+            }
+            WriteError::Denied if self.rules.when_absent == WhenAbsent::CreateOrFail => {
+                self.end(End::CreationDenied)
             }
             WriteError::Denied => {
                 self.is_denied = true;

@@ -128,8 +128,11 @@ impl<V> End<V> {
 /// What to do about a value that is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WhenAbsent {
-    /// Create it.
+    /// Create it. If that is denied, wait until another writer has stored it.
     Create,
+    /// Create it. If that is denied, end with [`End::CreationDenied`] at once, for a program that
+    /// serves many pods and waits for none of them.
+    CreateOrFail,
     /// Wait until another writer has stored it.
     Wait,
     /// End with [`End::Absent`], which fails the run.

@@ -201,8 +201,24 @@ fn a_writer_that_is_denied_waits_for_another_one() {
     assert_eq!(machine.on(Event::TimeIsOver), ended(End::CreationDenied));
 }
 
+#[test]
+fn a_writer_that_waits_for_no_other_ends_when_it_is_denied() {
+    let mut machine = writing(Rules {
+        when_absent: WhenAbsent::CreateOrFail,
+        ..RULES
+    });
+    let denied = |is_shared| Event::WriteFailed {
+        error: WriteError::Denied,
+        is_shared,
+    };
+    let alone = Effect::Write { is_alone: true };
+    assert_eq!(machine.on(denied(true)), Some(alone));
+    assert_eq!(machine.on(denied(false)), ended(End::CreationDenied));
+}
+
 #[rstest]
 #[case(WhenAbsent::Create, Effect::Generate)]
+#[case(WhenAbsent::CreateOrFail, Effect::Generate)]
 #[case(WhenAbsent::Wait, Effect::Pause(Pause::Absent))]
 #[case(WhenAbsent::Fail, Effect::End(End::Absent))]
 #[case(WhenAbsent::Report, Effect::End(End::Absent))]

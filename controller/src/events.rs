@@ -1,0 +1,121 @@
+//! Events on pods, which `kubectl describe pod` shows. No value is in them.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{
+    Client, Resource as _,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use tokio::time::timeout;
+
+use crate::{metrics::Metrics, pod::WatchedPod, records::Records};
+
+/// Kubernetes takes at most 1 KiB.
+const NOTE_BYTES: usize = 1024;
+
+/// How long a pod waits for its Event to be written.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What an Event tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Reason {
+    /// Secrets were created.
+    Created,
+    /// The annotations are invalid, or the policy denies them.
+    Denied,
+    /// A store denied or failed to create secrets. It is tried again.
+    Failed,
+}
+
+impl Reason {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "KeesCreated",
+            Self::Denied => "KeesDenied",
+            Self::Failed => "KeesFailed",
+        }
+    }
+
+    fn event_type(self) -> EventType {
+        match self {
+            Self::Created => EventType::Normal,
+            Self::Denied | Self::Failed => EventType::Warning,
+        }
+    }
+}
+
+/// Writes Events.
+#[derive(Clone)]
+pub(crate) struct Events {
+    pub(crate) client: Client,
+    /// The name of this process's pod.
+    pub(crate) instance: Option<String>,
+    pub(crate) records: Arc<Records>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Events {
+    /// Writes an Event on `pod`, unless the same one was written before. An Event that cannot be
+    /// written is logged and counted.
+    pub(crate) async fn publish(&self, pod: &WatchedPod, reason: Reason, lines: &[String]) {
+        let note = note(lines);
+        if !self.records.is_news(pod, (reason, &note)) {
+            return;
+        }
+        let event = Event {
+            type_: reason.event_type(),
+            reason: reason.as_str().to_owned(),
+            note: Some(note),
+            action: "CreateSecrets".to_owned(),
+            secondary: None,
+        };
+        // A recorder remembers each Event and repeats it with its first note. Here the notes change,
+        // and `Records` remembers, so each Event has a recorder of its own.
+        let reporter = Reporter {
+            controller: "kees-controller".to_owned(),
+            instance: self.instance.clone(),
+        };
+        let recorder = Recorder::new(self.client.clone(), reporter);
+        let reference = pod.object_ref(&());
+        let error = match timeout(TIMEOUT, recorder.publish(&event, &reference)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no response in {} s", TIMEOUT.as_secs()),
+        };
+        self.metrics.event_errors.inc();
+        tracing::warn!(
+            namespace = pod.namespace(),
+            pod = pod.name(),
+            "an Event cannot be written: {error}"
+        );
+    }
+}
+
+/// The lines, cut at what Kubernetes takes.
+fn note(lines: &[String]) -> String {
+    let mut note = lines.join("\n");
+    if note.len() > NOTE_BYTES {
+        let end = (0..=NOTE_BYTES - '…'.len_utf8())
+            .rev()
+            .find(|at| note.is_char_boundary(*at));
+        note.truncate(end.unwrap_or(0));
+        note.push('…');
+    }
+    note
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_cut_between_characters() {
+        assert_eq!(note(&["a".to_owned(), "b".to_owned()]), "a\nb");
+        let long = note(&["ü".repeat(NOTE_BYTES)]);
+        assert!(
+            long.len() <= NOTE_BYTES && long.ends_with("ü…"),
+            "{}",
+            long.len()
+        );
+    }
+}

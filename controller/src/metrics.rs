@@ -1,0 +1,290 @@
+//! The metrics for Prometheus. Every series exists from the start, with the value zero. The reference
+//! in `docs/controller.md` is generated from what [`Metrics::render`] returns at that time.
+
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
+
+use kees_common::{SecretType, StoreName};
+use kees_inject::NoCreation;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Metric, Registry, Unit},
+};
+
+/// Seconds. A password takes the time of two calls of its store, and an RSA key of 4,096 bits takes
+/// seconds.
+const BUCKETS: [f64; 12] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
+];
+
+/// How an attempt for a pod ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome {
+    /// At least one value was created.
+    Created,
+    /// All values were in the store.
+    Found,
+    /// The annotations are invalid, or the policy denies them.
+    Denied,
+    /// A store denied or failed. It is tried again.
+    Failed,
+    /// Nothing is created for such a pod.
+    Skipped(NoCreation),
+}
+
+impl Outcome {
+    fn all() -> impl Iterator<Item = Self> {
+        let skipped = NoCreation::ALL.into_iter().map(Self::Skipped);
+        [Self::Created, Self::Found, Self::Denied, Self::Failed]
+            .into_iter()
+            .chain(skipped)
+    }
+
+    fn labels(self) -> OutcomeLabels {
+        let (outcome, reason) = match self {
+            Self::Created => ("created", ""),
+            Self::Found => ("found", ""),
+            Self::Denied => ("denied", ""),
+            Self::Failed => ("failed", ""),
+            Self::Skipped(reason) => ("skipped", reason.as_str()),
+        };
+        OutcomeLabels { outcome, reason }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+    /// Why a pod is skipped; empty for the other outcomes.
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TypeLabels {
+    r#type: Label<SecretType>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreLabels {
+    store: Label<StoreName>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+/// A label that is written as its `Display`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Label<T>(T);
+
+impl<T: fmt::Display> EncodeLabelValue for Label<T> {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        write!(encoder, "{}", self.0)
+    }
+}
+
+/// All metrics of the process. A clone is cheap and shares the values.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    attempts: Family<OutcomeLabels, Counter>,
+    created: Counter,
+    generated: Family<TypeLabels, Counter>,
+    store_errors: Family<StoreLabels, Counter>,
+    /// Seconds from the beginning of an attempt until everything is stored.
+    pub(crate) duration: Histogram,
+    /// Pods that ask for secrets.
+    pub(crate) pods: Gauge,
+    failing: Gauge,
+    /// Lists of all pods.
+    pub(crate) lists: Counter,
+    /// Errors of the watch on pods.
+    pub(crate) watch_errors: Counter,
+    /// Events that could not be written.
+    pub(crate) event_errors: Counter,
+    reloads: Family<ResultLabels, Counter>,
+    ready: Gauge,
+    resident_memory: Gauge,
+    registry: Arc<Registry>,
+}
+
+impl Metrics {
+    /// Metrics with the value zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("kees_controller");
+        let of = &mut registry;
+        let attempts = register(
+            of,
+            "attempts",
+            "Attempts to create what a pod asks for, by outcome. A pod that did not change is not \
+             attempted again",
+        );
+        let created = register(of, "created", "Values that were created");
+        let generated = register(
+            of,
+            "generated",
+            "Generations that were generated, by type. If another writer is first, a generation is \
+             not stored",
+        );
+        let store_errors = register(
+            of,
+            "store_unavailable",
+            "Attempts in which a call of a store failed and was tried again",
+        );
+        let duration = Histogram::new(BUCKETS);
+        let help = "Time of an attempt after which everything is stored";
+        of.register_with_unit("duration", help, Unit::Seconds, duration.clone());
+        let pods = register(of, "pods", "Live pods that ask for secrets");
+        let failing = register(
+            of,
+            "pods_failing",
+            "Pods whose last attempt failed and is made again",
+        );
+        let lists = register(of, "lists", "Complete lists of pods from the API server");
+        let watch_errors = register(
+            of,
+            "watch_errors",
+            "Errors of the watch on pods, which is opened again",
+        );
+        let event_errors = register(of, "event_errors", "Events that could not be written");
+        let reloads = register(
+            of,
+            "policy_reloads",
+            "Attempts to load a changed policy file, by result. An error is counted again at each \
+             interval while it lasts",
+        );
+        let ready = register(of, "ready", "Whether /readyz answers 200: 1 or 0");
+        let resident_memory = Gauge::default();
+        let help = "Resident memory of the process";
+        of.register_with_unit(
+            "resident_memory",
+            help,
+            Unit::Bytes,
+            resident_memory.clone(),
+        );
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        of.register("build", "The version of the program", build);
+        let metrics = Self {
+            attempts,
+            created,
+            generated,
+            store_errors,
+            duration,
+            pods,
+            failing,
+            lists,
+            watch_errors,
+            event_errors,
+            reloads,
+            ready,
+            resident_memory,
+            registry: Arc::new(registry),
+        };
+        metrics.create_series();
+        metrics
+    }
+
+    /// Creates every series with a label.
+    fn create_series(&self) {
+        for outcome in Outcome::all() {
+            drop(self.attempts.get_or_create(&outcome.labels()));
+        }
+        for secret_type in SecretType::ALL {
+            let labels = TypeLabels {
+                r#type: Label(secret_type),
+            };
+            drop(self.generated.get_or_create(&labels));
+        }
+        for store in StoreName::ALL
+            .into_iter()
+            .filter(|store| store.is_persistent())
+        {
+            let labels = StoreLabels {
+                store: Label(store),
+            };
+            drop(self.store_errors.get_or_create(&labels));
+        }
+        for result in ["success", "error"] {
+            drop(self.reloads.get_or_create(&ResultLabels { result }));
+        }
+    }
+
+    /// Counts an attempt.
+    pub(crate) fn finished(&self, outcome: Outcome) {
+        self.attempts.get_or_create(&outcome.labels()).inc();
+    }
+
+    /// Counts created values.
+    pub(crate) fn created(&self, count: usize) {
+        self.created
+            .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    /// Counts a generation.
+    pub(crate) fn generated(&self, secret_type: SecretType) {
+        let labels = TypeLabels {
+            r#type: Label(secret_type),
+        };
+        self.generated.get_or_create(&labels).inc();
+    }
+
+    /// Counts an attempt in which `store` could not be used at first.
+    pub(crate) fn store_unavailable(&self, store: StoreName) {
+        let labels = StoreLabels {
+            store: Label(store),
+        };
+        self.store_errors.get_or_create(&labels).inc();
+    }
+
+    /// Notes how many pods wait for their next attempt.
+    pub(crate) fn failing(&self, count: usize) {
+        self.failing.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts an attempt to load a changed policy.
+    pub(crate) fn reloaded(&self, is_loaded: bool) {
+        let result = if is_loaded { "success" } else { "error" };
+        self.reloads.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// Notes whether `/readyz` answers 200.
+    pub(crate) fn ready(&self, ready: bool) {
+        self.ready.set(i64::from(ready));
+    }
+
+    /// The metrics in the text format of `OpenMetrics` 1.0.
+    pub fn render(&self) -> Result<String, fmt::Error> {
+        if let Some(bytes) = resident_memory() {
+            self.resident_memory.set(bytes);
+        }
+        let mut out = String::with_capacity(8192);
+        prometheus_client::encoding::text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Adds a metric with the value zero to `registry`.
+fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// The resident memory in bytes, from `/proc/self/status`; see proc(5).
+fn resident_memory() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

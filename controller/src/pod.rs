@@ -1,0 +1,130 @@
+//! The few fields of a pod that the controller reads. The other fields are not decoded, and so not
+//! kept in memory.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use k8s_openapi::{
+    NamespaceResourceScope, api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kees_common::{Domain, Word};
+use kube::Resource;
+use serde::Deserialize;
+
+/// A pod, as far as the controller needs it.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct WatchedPod {
+    metadata: ObjectMeta,
+    spec: WatchedSpec,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct WatchedSpec {
+    service_account_name: Option<String>,
+}
+
+impl WatchedPod {
+    /// The namespace.
+    pub(crate) fn namespace(&self) -> &str {
+        self.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// The name.
+    pub(crate) fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The uid, which no other pod has.
+    pub(crate) fn uid(&self) -> &str {
+        self.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// The ServiceAccount.
+    pub(crate) fn service_account(&self) -> &str {
+        let name = self.spec.service_account_name.as_deref();
+        name.filter(|name| !name.is_empty()).unwrap_or("default")
+    }
+
+    /// Whether the pod is being deleted.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// The annotations, sorted by key.
+    pub(crate) fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
+        let annotations = self.metadata.annotations.iter().flatten();
+        annotations.map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Whether an annotation asks for a secret.
+    pub(crate) fn asks_for_secrets(&self, domain: &Domain) -> bool {
+        self.annotations()
+            .any(|(key, _)| matches!(domain.split(key), Some((Word::Secret, _))))
+    }
+
+    /// Drops what the controller does not read: every annotation of another domain, labels, owners
+    /// and the managed fields.
+    pub(crate) fn reduce(&mut self, domain: &Domain) {
+        let ObjectMeta {
+            name,
+            namespace,
+            uid,
+            resource_version,
+            deletion_timestamp,
+            annotations,
+            ..
+        } = std::mem::take(&mut self.metadata);
+        let is_ours = |(key, _): &(String, String)| domain.split(key).is_some();
+        let annotations: BTreeMap<_, _> =
+            annotations.into_iter().flatten().filter(is_ours).collect();
+        self.metadata = ObjectMeta {
+            name,
+            namespace,
+            uid,
+            resource_version,
+            deletion_timestamp,
+            annotations: Some(annotations),
+            ..ObjectMeta::default()
+        };
+    }
+}
+
+/// Without annotations: they may contain a `localModeValue`.
+impl fmt::Debug for WatchedPod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WatchedPod")
+            .field("namespace", &self.namespace())
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Resource for WatchedPod {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        Pod::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        Pod::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        Pod::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        Pod::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}

@@ -1,0 +1,240 @@
+//! The life of the controller: load the files, open the stores, watch, create, stop.
+
+use std::{
+    collections::BTreeSet, convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{StreamExt as _, stream};
+use kees_common::StoreName;
+use kees_init::{Generator, InitError};
+use kees_inject::InjectSettings;
+use kees_store::{StoreSettings, Stores, protocol::StoreSet};
+use kube::{
+    Client,
+    runtime::{
+        applier,
+        controller::{self, Action, ReconcileRequest},
+        reflector::{ObjectRef, Store, store::Writer},
+    },
+};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::{oneshot, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    ControllerError, admin,
+    creator::Creator,
+    events::Events,
+    health::Health,
+    metrics::Metrics,
+    pod::WatchedPod,
+    policy::{self, Current, LoadedPolicy, PolicyFile},
+    records::Records,
+    watch::{self as pods, Watch},
+};
+
+/// The configuration of a controller.
+#[derive(Debug)]
+pub struct Config {
+    /// The address of `/healthz`, `/readyz` and `/metrics`.
+    pub admin_listen: SocketAddr,
+    /// The policy file. Without it a pod may name any prefix.
+    pub policy: Option<PolicyFile>,
+    /// The time between two checks of the policy file.
+    pub reload_interval: Duration,
+    /// The most pods at the same time.
+    pub concurrency: u16,
+    /// How long one attempt for a pod may wait for the stores.
+    pub store_timeout: Duration,
+    /// How long the attempts that run may go on after a signal.
+    pub drain_timeout: Duration,
+    /// The name of the controller's own pod, for its Events.
+    pub instance: Option<String>,
+    /// The domain, the cluster's name, and the stores: what the policy is checked and applied with.
+    pub settings: InjectSettings,
+}
+
+/// A controller that has loaded its policy and listens on its admin port.
+#[derive(Debug)]
+pub struct Controller {
+    config: Config,
+    admin: TcpListener,
+    policy: Option<LoadedPolicy>,
+}
+
+impl Config {
+    /// Opens each store that a pod may name.
+    ///
+    /// # Errors
+    /// A setting of a store is missing or wrong.
+    pub async fn open_stores(&self, settings: &StoreSettings) -> Result<Stores, ControllerError> {
+        let InjectSettings { store, stores, .. } = &self.settings;
+        let names: BTreeSet<StoreName> = stores.iter().chain([store]).copied().collect();
+        let opened = Stores::open(names, settings).await;
+        opened.map_err(|error| ControllerError::Store(InitError::Store(error)))
+    }
+}
+
+impl Controller {
+    /// Loads the policy, checks the settings, and listens on the admin port. Needs a runtime.
+    ///
+    /// # Errors
+    /// The policy is invalid, or the address is in use.
+    pub fn bind(mut config: Config) -> Result<Self, ControllerError> {
+        let (policy, settings) = policy::load(config.policy.take(), config.settings)?;
+        config.settings = settings;
+        let address = config.admin_listen;
+        let admin =
+            listen(address).map_err(|source| ControllerError::Listen { address, source })?;
+        Ok(Self {
+            config,
+            admin,
+            policy,
+        })
+    }
+
+    /// The address of the admin port.
+    ///
+    /// # Errors
+    /// As [`TcpListener::local_addr`].
+    pub fn admin_address(&self) -> io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Watches the pods of `client`'s cluster and creates in `stores` until `stop` resolves. Then it
+    /// finishes the attempts that run.
+    pub async fn run<S>(self, client: Client, stores: S, stop: impl Future<Output = ()>)
+    where
+        S: StoreSet + Send + Sync + 'static,
+        S::Store: Sync,
+    {
+        let Self {
+            config,
+            admin,
+            policy,
+        } = self;
+        log_start(&admin, policy.is_some());
+        let metrics = Metrics::new();
+        let health = Arc::new(Health::default());
+        let records = Arc::new(Records::default());
+        let (sender, current) = watch::channel(Arc::new(Current {
+            number: 1,
+            settings: config.settings,
+        }));
+
+        // Dropping the set at the end of this function ends its tasks.
+        let mut tasks = JoinSet::new();
+        let router = admin::router(metrics.clone(), Arc::clone(&health));
+        tasks.spawn(async {
+            // It never ends by itself.
+            let _ = axum::serve(admin, router).await;
+        });
+        // Without a file, the sender stays here, so that the receivers do not see an end.
+        let _sender = match policy {
+            Some(policy) => {
+                tasks.spawn(policy.watch(config.reload_interval, metrics.clone(), sender));
+                None
+            }
+            None => Some(sender),
+        };
+
+        let writer = Writer::<WatchedPod>::new(());
+        let reader = writer.as_reader();
+        let watch = Watch {
+            domain: current.borrow().settings.domain.clone(),
+            records: Arc::clone(&records),
+            metrics: metrics.clone(),
+            health: Arc::clone(&health),
+        };
+        let creator = Arc::new(Creator {
+            stores,
+            generator: Generator::default(),
+            policy: current.clone(),
+            records: Arc::clone(&records),
+            events: Events {
+                client: client.clone(),
+                instance: config.instance,
+                records,
+                metrics: metrics.clone(),
+            },
+            metrics,
+            timeout: config.store_timeout,
+        });
+        let (stopping, stopped) = oneshot::channel::<()>();
+        let requests = stream::select(
+            pods::requests(client, writer, watch),
+            policy_changes(current, reader.clone()),
+        );
+        let queue = requests
+            .map(|pod| Ok::<_, Infallible>(ReconcileRequest::from(pod)))
+            .take_until(stopped);
+        let work = applier(
+            |pod: Arc<WatchedPod>, creator: Arc<Creator<S>>| {
+                Box::pin(async move { creator.reconcile(&pod).await })
+            },
+            |_, unfinished, _| Action::requeue(unfinished.pause),
+            creator,
+            reader,
+            queue,
+            controller::Config::default().concurrency(config.concurrency),
+        );
+        // Errors are logged where they occur. A pod that is gone before its turn is no error.
+        let mut work = pin!(work.for_each(|_| async {}));
+        tokio::select! {
+            () = &mut work => {}
+            () = stop => {
+                health.stopping();
+                drop(stopping);
+                if timeout(config.drain_timeout, work).await.is_ok() {
+                    tracing::info!("ended");
+                } else {
+                    tracing::warn!("ended with open attempts, which the next start makes again");
+                }
+            }
+        }
+    }
+}
+
+/// All pods, each time the policy changes.
+fn policy_changes(
+    current: watch::Receiver<Arc<Current>>,
+    reader: Store<WatchedPod>,
+) -> impl futures_util::Stream<Item = ObjectRef<WatchedPod>> {
+    stream::unfold((current, reader), |(mut current, reader)| async {
+        if current.changed().await.is_err() {
+            // The file is not watched any more, because the process ends.
+            std::future::pending::<()>().await;
+        }
+        let pods = pods::all(&reader);
+        Some((stream::iter(pods), (current, reader)))
+    })
+    .flatten()
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(64)
+}
+
+fn log_start(admin: &TcpListener, has_policy: bool) {
+    tracing::info!(
+        admin_listen = admin.local_addr().map(tracing::field::display).ok(),
+        version = env!("CARGO_PKG_VERSION"),
+        "watching pods"
+    );
+    if !has_policy {
+        tracing::warn!(
+            "no policy file: each pod may name any storage prefix, and secrets are created there; use \
+             --policy to allow prefixes by namespace"
+        );
+    }
+}

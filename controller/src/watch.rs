@@ -1,0 +1,128 @@
+//! The watch on pods. It relists and resumes by itself and never ends.
+
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, future::ready, stream};
+use kees_common::Domain;
+use kube::{
+    Api, Client,
+    runtime::{
+        WatchStreamExt as _,
+        reflector::{ObjectRef, Store, reflector, store::Writer},
+        watcher::{self, Event, watcher},
+    },
+};
+
+use crate::{health::Health, metrics::Metrics, pod::WatchedPod, records::Records};
+
+/// The most pods in one response of a list. A page is decoded as a whole.
+const PAGE: u32 = 250;
+
+/// Pods that have ended need no secrets.
+const LIVE: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+/// What the watch tells of.
+pub(crate) struct Watch {
+    pub(crate) domain: Domain,
+    pub(crate) records: Arc<Records>,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: Arc<Health>,
+}
+
+/// The pods to look at: each one that is new or changed, and after each list all of them. `writer` is
+/// kept up to date with the pods that ask for secrets.
+///
+/// A pod that a list shows is in the store only after the whole list, so it is not requested before.
+pub(crate) fn requests(
+    client: Client,
+    writer: Writer<WatchedPod>,
+    watch: Watch,
+) -> impl Stream<Item = ObjectRef<WatchedPod>> {
+    let reader = writer.as_reader();
+    let config = watcher::Config::default().fields(LIVE).page_size(PAGE);
+    let domain = watch.domain.clone();
+    let events = endless(Api::all(client), config)
+        .default_backoff()
+        .try_filter_map(move |event| ready(Ok(of_interest(event, &domain))));
+    reflector(writer, events).flat_map(move |event| stream::iter(watch.on(event, &reader)))
+}
+
+/// A watch that begins again with a list if the API server answers its start with 410 Gone. kube's
+/// watcher does so itself if 410 is an event of the watch. After the status 410, it would ask for the
+/// same version forever.
+fn endless(
+    pods: Api<WatchedPod>,
+    config: watcher::Config,
+) -> impl Stream<Item = Result<Event<WatchedPod>, watcher::Error>> + Send {
+    let until_gone = move || {
+        let events = watcher(pods.clone(), config.clone());
+        events.scan(false, |is_gone, event| {
+            let event = (!*is_gone).then_some(event);
+            *is_gone = matches!(&event, Some(Err(error)) if is_start_gone(error));
+            ready(event)
+        })
+    };
+    stream::repeat_with(until_gone).flatten()
+}
+
+fn is_start_gone(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
+}
+
+impl Watch {
+    fn on(
+        &self,
+        event: Result<Event<WatchedPod>, watcher::Error>,
+        reader: &Store<WatchedPod>,
+    ) -> Vec<ObjectRef<WatchedPod>> {
+        let requests = match event {
+            Ok(Event::Apply(pod)) => vec![ObjectRef::from_obj(&pod)],
+            Ok(Event::InitDone) => {
+                self.health.listed();
+                self.metrics.lists.inc();
+                self.records.retain(reader);
+                all(reader)
+            }
+            Ok(Event::Delete(pod)) => {
+                self.records.forget(&pod);
+                Vec::new()
+            }
+            Ok(Event::Init | Event::InitApply(_)) => Vec::new(),
+            Err(error) => {
+                self.metrics.watch_errors.inc();
+                tracing::warn!("the watch on pods is opened again: {error}");
+                Vec::new()
+            }
+        };
+        self.metrics
+            .pods
+            .set(i64::try_from(reader.len()).unwrap_or(i64::MAX));
+        requests
+    }
+}
+
+/// All pods of the store.
+pub(crate) fn all(reader: &Store<WatchedPod>) -> Vec<ObjectRef<WatchedPod>> {
+    let pods = reader.state();
+    pods.iter().map(|pod| ObjectRef::from_obj(&**pod)).collect()
+}
+
+/// The event, reduced to what is kept. A pod that asks for nothing any more counts as deleted.
+fn of_interest(event: Event<WatchedPod>, domain: &Domain) -> Option<Event<WatchedPod>> {
+    match event {
+        Event::Apply(mut pod) => {
+            pod.reduce(domain);
+            Some(if pod.asks_for_secrets(domain) {
+                Event::Apply(pod)
+            } else {
+                Event::Delete(pod)
+            })
+        }
+        Event::InitApply(mut pod) => {
+            pod.reduce(domain);
+            pod.asks_for_secrets(domain)
+                .then_some(Event::InitApply(pod))
+        }
+        other => Some(other),
+    }
+}

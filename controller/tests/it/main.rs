@@ -1,0 +1,13 @@
+//! Tests of the controller, with an API server and a store in memory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::float_cmp,
+    unreachable_pub,
+    reason = "a test fails by panicking, and compares counts"
+)]
+
+mod creator;
+mod documentation;
+mod no_value;
+mod support;

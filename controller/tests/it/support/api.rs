@@ -1,0 +1,264 @@
+//! A Kubernetes API in memory, with pods and Events: lists, watches from a resource version, 410 Gone
+//! and watches that are closed.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use futures_util::stream;
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Frame},
+};
+use kube::client::{Body, Client};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+type ApiResponse = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// A clone is another handle of the same API.
+#[derive(Clone)]
+pub struct Api {
+    state: Arc<Mutex<State>>,
+    changes: watch::Sender<u64>,
+}
+
+pub struct State {
+    pods: BTreeMap<String, Value>,
+    /// The changes of pods, with their versions.
+    history: Vec<(u64, Value)>,
+    /// Changes up to this version are compacted.
+    compacted: u64,
+    is_gone_status: bool,
+    version: u64,
+    /// The number of times that all watches were closed.
+    closed: u64,
+    /// The Events that were created.
+    pub events: Vec<Value>,
+    /// The response to each request for an Event, instead of storing it.
+    pub event_status: Option<StatusCode>,
+    /// The response to each list and watch, instead of pods.
+    pub pod_status: Option<StatusCode>,
+    pub lists: usize,
+    pub watches: usize,
+}
+
+impl Api {
+    pub fn new() -> Self {
+        let state = State {
+            pods: BTreeMap::new(),
+            history: Vec::new(),
+            compacted: 0,
+            is_gone_status: false,
+            version: 1,
+            closed: 0,
+            events: Vec::new(),
+            event_status: None,
+            pod_status: None,
+            lists: 0,
+            watches: 0,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            changes: watch::Sender::new(1),
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        let api = self.clone();
+        let service = tower::service_fn(move |request| {
+            let api = api.clone();
+            async move { Ok::<_, Infallible>(api.respond(request).await) }
+        });
+        Client::new(service, "default")
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Creates a pod, or replaces the annotations of an existing one.
+    pub fn apply(&self, namespace: &str, name: &str, annotations: &[(&str, &str)]) {
+        let annotations: BTreeMap<_, _> = annotations.iter().copied().collect();
+        self.change(|state| {
+            let exists = state.pods.contains_key(&format!("{namespace}/{name}"));
+            let pod = json!({
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": name,
+                    "namespace": namespace,
+                    "uid": format!("uid-of-{namespace}-{name}"),
+                    "resourceVersion": state.version.to_string(),
+                    "labels": {"app": name},
+                    "annotations": annotations,
+                },
+                "spec": {"serviceAccountName": "app", "containers": [{"name": "app", "image": "app:1"}]},
+                "status": {"phase": "Pending"},
+            });
+            state.pods.insert(format!("{namespace}/{name}"), pod.clone());
+            json!({"type": if exists { "MODIFIED" } else { "ADDED" }, "object": pod})
+        });
+    }
+
+    /// Deletes a pod.
+    pub fn delete(&self, namespace: &str, name: &str) {
+        self.change(|state| {
+            let pod = state.pods.remove(&format!("{namespace}/{name}")).unwrap();
+            json!({"type": "DELETED", "object": pod})
+        });
+    }
+
+    /// Ends every watch, as an API server does that restarts.
+    pub fn close_watches(&self) {
+        let mut state = self.state();
+        state.closed += 1;
+        let version = state.version;
+        drop(state);
+        self.changes.send_replace(version);
+    }
+
+    /// Forgets all changes, as etcd does: a watch from an older version gets 410 Gone, as the status
+    /// of the response or as an event of the watch.
+    pub fn compact(&self, is_status: bool) {
+        let mut state = self.state();
+        state.is_gone_status = is_status;
+        state.history.clear();
+        state.compacted = state.version;
+    }
+
+    /// The texts of the Events of a pod.
+    pub fn events_of(&self, pod: &str) -> Vec<String> {
+        let state = self.state();
+        let events = state
+            .events
+            .iter()
+            .filter(|event| event["regarding"]["name"] == pod);
+        let text = |event: &Value| {
+            let text = |field: &str| event[field].as_str().unwrap().to_owned();
+            format!("{} {}: {}", text("type"), text("reason"), text("note"))
+        };
+        events.map(text).collect()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State) -> Value) {
+        let mut state = self.state();
+        state.version += 1;
+        let event = change(&mut state);
+        let version = state.version;
+        state.history.push((version, event));
+        drop(state);
+        self.changes.send_replace(version);
+    }
+
+    async fn respond(&self, request: Request<Body>) -> ApiResponse {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let query = head.uri.query().unwrap_or_default();
+        match (&head.method, head.uri.path()) {
+            (&Method::GET, "/api/v1/pods") if query.contains("watch=true") => self.watch(query),
+            (&Method::GET, "/api/v1/pods") => self.list(),
+            (&Method::POST, path) if path.ends_with("/events") => {
+                let mut state = self.state();
+                if let Some(status) = state.event_status {
+                    return failure(status);
+                }
+                let event: Value = serde_json::from_slice(&body).unwrap();
+                state.events.push(event.clone());
+                response(StatusCode::CREATED, &event)
+            }
+            _ => failure(StatusCode::NOT_FOUND),
+        }
+    }
+
+    fn list(&self) -> ApiResponse {
+        let mut state = self.state();
+        state.lists += 1;
+        if let Some(status) = state.pod_status {
+            return failure(status);
+        }
+        let pods: Vec<_> = state.pods.values().collect();
+        let list = json!({
+            "apiVersion": "v1",
+            "kind": "PodList",
+            "metadata": {"resourceVersion": state.version.to_string()},
+            "items": pods,
+        });
+        response(StatusCode::OK, &list)
+    }
+
+    fn watch(&self, query: &str) -> ApiResponse {
+        let version = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("resourceVersion="));
+        let version: u64 = version.unwrap().parse().unwrap();
+        let mut state = self.state();
+        state.watches += 1;
+        if let Some(status) = state.pod_status {
+            return failure(status);
+        }
+        if version < state.compacted {
+            return if state.is_gone_status {
+                failure(StatusCode::GONE)
+            } else {
+                let event = json!({"type": "ERROR", "object": status(StatusCode::GONE)});
+                response(StatusCode::OK, &event)
+            };
+        }
+        let closed = state.closed;
+        drop(state);
+        let start = (self.clone(), self.changes.subscribe(), version);
+        let events = stream::unfold(start, move |(api, mut changes, seen)| async move {
+            loop {
+                let next = {
+                    let state = api.state();
+                    if state.closed != closed {
+                        return None;
+                    }
+                    state
+                        .history
+                        .iter()
+                        .find(|(version, _)| *version > seen)
+                        .cloned()
+                };
+                if let Some((version, event)) = next {
+                    let frame = Frame::data(Bytes::from(format!("{event}\n")));
+                    return Some((Ok(frame), (api, changes, version)));
+                }
+                changes.changed().await.ok()?;
+            }
+        });
+        Response::new(UnsyncBoxBody::new(StreamBody::new(events)))
+    }
+}
+
+fn failure(code: StatusCode) -> ApiResponse {
+    response(code, &status(code))
+}
+
+fn status(code: StatusCode) -> Value {
+    let reason = match code {
+        StatusCode::GONE => "Expired",
+        StatusCode::FORBIDDEN => "Forbidden",
+        StatusCode::NOT_FOUND => "NotFound",
+        _ => "InternalError",
+    };
+    json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "message": format!("the test says {code}"),
+        "reason": reason,
+        "code": code.as_u16(),
+    })
+}
+
+fn response(status: StatusCode, body: &Value) -> ApiResponse {
+    let body = Full::new(Bytes::from(body.to_string()));
+    let mut response = Response::new(UnsyncBoxBody::new(body));
+    *response.status_mut() = status;
+    response
+}

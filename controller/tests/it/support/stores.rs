@@ -1,0 +1,139 @@
+//! A store in memory that can deny and hold writes, and counts them.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use kees_common::{Locator, SecretValue, StoreName};
+use kees_store::{
+    CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError, memory::Memory,
+    protocol::StoreSet,
+};
+use tokio::sync::Semaphore;
+
+/// A clone is another handle of the same store.
+#[derive(Clone)]
+pub struct TestStores(Arc<TestStore>);
+
+pub struct TestStore {
+    memory: Memory,
+    /// Writes below these prefixes are denied.
+    denied: Mutex<HashSet<&'static str>>,
+    /// Writes that may still be carried out; further ones wait.
+    writes: Semaphore,
+    /// The values that were created, by path.
+    created: Mutex<BTreeMap<String, SecretValue>>,
+    reads: AtomicUsize,
+    attempts: AtomicUsize,
+}
+
+impl TestStores {
+    pub fn new() -> Self {
+        Self(Arc::new(TestStore {
+            memory: Memory::new(),
+            denied: Mutex::default(),
+            writes: Semaphore::new(Semaphore::MAX_PERMITS),
+            created: Mutex::default(),
+            reads: AtomicUsize::new(0),
+            attempts: AtomicUsize::new(0),
+        }))
+    }
+
+    /// A store that carries out only so many writes until [`TestStores::allow`].
+    pub fn holding(writes: usize) -> Self {
+        let stores = Self::new();
+        stores
+            .0
+            .writes
+            .forget_permits(Semaphore::MAX_PERMITS - writes);
+        stores
+    }
+
+    pub fn allow(&self, writes: usize) {
+        self.0.writes.add_permits(writes);
+    }
+
+    pub fn deny(&self, prefix: &'static str) {
+        self.0.denied.lock().unwrap().insert(prefix);
+    }
+
+    pub fn permit(&self, prefix: &'static str) {
+        self.0.denied.lock().unwrap().remove(prefix);
+    }
+
+    /// The values that were created, by path.
+    pub fn created(&self) -> BTreeMap<String, SecretValue> {
+        self.0.created.lock().unwrap().clone()
+    }
+
+    /// The paths that were created.
+    pub fn paths(&self) -> Vec<String> {
+        self.created().into_keys().collect()
+    }
+
+    /// How often something was read.
+    pub fn reads(&self) -> usize {
+        self.0.reads.load(SeqCst)
+    }
+
+    /// How many writes were sent, those that were denied included.
+    pub fn attempts(&self) -> usize {
+        self.0.attempts.load(SeqCst)
+    }
+}
+
+impl StoreSet for TestStores {
+    type Store = TestStore;
+
+    fn get(&self, name: StoreName) -> Option<&TestStore> {
+        (name == StoreName::Memory).then_some(&*self.0)
+    }
+}
+
+impl ReadStore for TestStore {
+    fn name(&self) -> StoreName {
+        StoreName::Memory
+    }
+
+    fn is_consistent(&self) -> bool {
+        true
+    }
+
+    async fn read(&self, locators: &[Locator]) -> Vec<Found> {
+        self.reads.fetch_add(1, SeqCst);
+        self.memory.read(locators).await
+    }
+
+    async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
+        self.memory.read_together(locators).await
+    }
+}
+
+impl CreateStore for TestStore {
+    async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
+        self.attempts.fetch_add(1, SeqCst);
+        let path = request.path().unwrap();
+        let is_denied = |prefix: &&str| path.as_str().starts_with(*prefix);
+        if self.denied.lock().unwrap().iter().any(is_denied) {
+            let kind = ErrorKind::Denied {
+                action: "dynamodb:PutItem".to_owned(),
+                resource: path.to_string(),
+            };
+            let remedy = "allow it";
+            return Err(StoreError::new(kind, StoreName::Memory, "denied", remedy).at(path));
+        }
+        self.writes.acquire().await.unwrap().forget();
+        let creation = self.memory.create(request).await?;
+        if creation == Creation::Created {
+            let items = request.items()?;
+            let items = items.into_iter();
+            let items = items.map(|(path, value)| (path.to_string(), value.clone()));
+            self.created.lock().unwrap().extend(items);
+        }
+        Ok(creation)
+    }
+}

@@ -1,0 +1,143 @@
+//! What a creator may create for a pod.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use kees_inject::{Creation, CreatorPod, InjectSettings, NoCreation, creation};
+use rstest::rstest;
+
+const PASSWORD: (&str, &str) = (
+    "secret.bsycorp.com/db-password",
+    "kind=DYNAMIC,type=PASSWORD,size=256",
+);
+const PREFIX: &str = "init.bsycorp.com/storage-prefix";
+const INJECTED: (&str, &str) = ("init.bsycorp.com/injected", "0.1.0");
+
+const POLICY: &str = "
+rules:
+- {namespaces: [warned], storagePrefix: '/dev/{namespace}', mode: warn}
+- {namespaces: [frozen], storagePrefix: '/dev/{namespace}', create: never}
+- {namespaces: [team-*], storagePrefix: '/dev/{namespace}', create: creator}
+";
+
+fn decide(namespace: &str, annotations: &[(&str, &str)]) -> Creation {
+    let settings = InjectSettings {
+        policy: POLICY.parse().unwrap(),
+        ..InjectSettings::new("")
+    };
+    let pod = CreatorPod {
+        namespace,
+        service_account: "default",
+    };
+    creation(pod, annotations, &settings)
+}
+
+fn paths(creation: Creation) -> Vec<String> {
+    let Creation::Create { plan, .. } = creation else {
+        panic!("{creation:?}");
+    };
+    let paths = plan.generations.iter();
+    paths
+        .map(|generation| generation.path.to_string())
+        .collect()
+}
+
+fn denied(creation: Creation) -> Vec<String> {
+    let Creation::Denied(errors) = creation else {
+        panic!("{creation:?}");
+    };
+    errors.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_prefix_of_the_pod_is_used_within_that_of_the_rule() {
+    let at = |prefix| decide("team-a", &[PASSWORD, (PREFIX, prefix)]);
+    assert_eq!(
+        paths(at("/dev/team-a/web")),
+        ["/dev/team-a/web/db-password"]
+    );
+    for outside in ["/dev/team-ab", "/dev", "/"] {
+        let errors = denied(at(outside));
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0].contains("is not at or below /dev/team-a"),
+            "{errors:?}"
+        );
+    }
+}
+
+#[test]
+fn an_injected_pod_without_a_prefix_has_that_of_the_rule() {
+    let of_rule = decide("team-a", &[PASSWORD, INJECTED]);
+    assert_eq!(paths(of_rule), ["/dev/team-a/db-password"]);
+}
+
+#[test]
+fn a_rule_that_only_warns_is_enforced() {
+    let outside = decide("warned", &[PASSWORD, (PREFIX, "/dev/team-a")]);
+    assert!(denied(outside)[0].contains("is not at or below /dev/warned"));
+}
+
+#[test]
+fn a_pod_that_no_rule_matches_is_denied() {
+    let unknown = decide("unknown", &[PASSWORD, (PREFIX, "/dev/unknown")]);
+    assert!(denied(unknown)[0].contains("the policy has no rule"));
+}
+
+#[test]
+fn a_lease_does_not_keep_the_secrets_of_its_pod_from_being_created() {
+    let lease = (
+        "lease.bsycorp.com/node",
+        "kind=INDEX,rangeStart=0,rangeEnd=9",
+    );
+    let pod = decide("team-a", &[PASSWORD, lease, INJECTED]);
+    assert_eq!(paths(pod), ["/dev/team-a/db-password"]);
+}
+
+#[test]
+fn an_invalid_entry_denies_the_whole_pod() {
+    let invalid = ("secret.bsycorp.com/other", "kind=DYNAMIC,type=PASSWORD");
+    let errors = denied(decide("team-a", &[PASSWORD, invalid, INJECTED]));
+    assert!(
+        errors[0].starts_with("secret.bsycorp.com/other: "),
+        "{errors:?}"
+    );
+}
+
+#[rstest]
+#[case::no_prefix("team-a", &[PASSWORD], NoCreation::NoPrefix)]
+#[case::local("team-a", &[PASSWORD, INJECTED, ("init.bsycorp.com/local-mode", "true")], NoCreation::LocalMode)]
+#[case::remote_then_local(
+    "team-a",
+    &[PASSWORD, INJECTED, ("init.bsycorp.com/local-mode", "remote-then-local")],
+    NoCreation::LocalMode
+)]
+#[case::never("frozen", &[PASSWORD, INJECTED], NoCreation::Never)]
+#[case::only_read(
+    "team-a",
+    &[("secret.bsycorp.com/api", "kind=REFERENCE,storageKey=api"), INJECTED],
+    NoCreation::NotAsked
+)]
+#[case::only_resources("team-a", &[("resource.bsycorp.com/url", "storageKey=url"), INJECTED], NoCreation::NotAsked)]
+fn nothing_is_created_for_these_pods(
+    #[case] namespace: &str,
+    #[case] annotations: &[(&str, &str)],
+    #[case] reason: NoCreation,
+) {
+    let creation = decide(namespace, annotations);
+    assert!(
+        matches!(creation, Creation::Nothing(found) if found == reason),
+        "{creation:?}"
+    );
+}
+
+#[test]
+fn a_local_mode_that_contains_false_is_none_as_in_the_original() {
+    let off = ("init.bsycorp.com/local-mode", "false");
+    assert_eq!(
+        paths(decide("team-a", &[PASSWORD, INJECTED, off])),
+        ["/dev/team-a/db-password"]
+    );
+}
