@@ -106,9 +106,10 @@ fn metrics() -> String {
                 .split_once('}')?;
             Some(labels)
         });
-        let labels: Vec<_> = series
+        let mut labels: Vec<_> = series
             .filter(|labels| !labels.starts_with("version="))
             .collect();
+        labels.sort_unstable();
         let labels: Vec<_> = labels.iter().map(|labels| format!("`{labels}`")).collect();
         let labels = labels.join("<br>").replace(",reason=\"\"", "");
         let meaning = meaning.trim_end_matches('.');
