@@ -13,6 +13,7 @@ mod eks;
 mod eventually;
 mod helm;
 pub mod images;
+pub mod keys;
 mod kubectl;
 mod moto;
 mod namespace;

@@ -7,7 +7,6 @@ mod examples;
 mod files;
 mod identity;
 mod install;
-mod keys;
 mod no_secrets;
 mod pods;
 mod replicas;

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use kees_tests::Kubectl;
+use kees_tests::{Kubectl, keys};
 
 use crate::{
-    keys,
     pods::{Annotations, deployment, pods_of, secrets},
     world::{ENV_LABEL, World},
 };

@@ -13,7 +13,7 @@ use tempfile::{Builder, TempDir};
 
 /// Asserts that an RSA public key (`SubjectPublicKeyInfo`) and private key (PKCS#8), both in DER,
 /// belong together.
-pub(crate) fn assert_rsa_pair(public: &[u8], private: &[u8]) -> anyhow::Result<()> {
+pub fn assert_rsa_pair(public: &[u8], private: &[u8]) -> anyhow::Result<()> {
     let derived = run(
         Command::new("openssl").args(["pkey", "-inform", "DER", "-pubout", "-outform", "DER"]),
         private,
@@ -31,11 +31,7 @@ pub(crate) fn assert_rsa_pair(public: &[u8], private: &[u8]) -> anyhow::Result<(
 
 /// Asserts that a message that is encrypted with an armored public key can be decrypted with the
 /// private key and its passphrase.
-pub(crate) fn assert_gpg_pair(
-    public: &[u8],
-    private: &[u8],
-    passphrase: &[u8],
-) -> anyhow::Result<()> {
+pub fn assert_gpg_pair(public: &[u8], private: &[u8], passphrase: &[u8]) -> anyhow::Result<()> {
     let (sender, receiver) = (Keyring::new()?, Keyring::new()?);
     for (keyring, key) in [(&sender, public), (&receiver, private)] {
         keyring.run(&["--import"], key)?;

@@ -1,0 +1,144 @@
+//! A cluster with the webhook and the controller. The init containers can only read DynamoDB; the
+//! controller can write to it, and Secrets Manager denies it everything.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use anyhow::anyhow;
+use kees_tests::{Cluster, DenyingStore, DynamoDbLocal, Kubectl, Namespace, Overlay, REGION};
+use serde_json::{Value, json};
+
+/// The environment label of the table.
+const ENV_LABEL: &str = "test";
+
+/// The namespace of kees.
+const NAMESPACE: &str = "kees-system";
+
+/// Only the controller creates.
+const POLICY: &str = r#"
+rules:
+- namespaces: ["*"]
+  storagePrefix: /{cluster}/{namespace}
+  create: creator
+"#;
+
+/// The cluster and the stores.
+pub(crate) struct World {
+    pub(crate) cluster: Cluster,
+    pub(crate) dynamodb: DynamoDbLocal,
+    /// What the init containers use.
+    pub(crate) read_only: DenyingStore,
+    /// What the controller uses as Secrets Manager.
+    denying: DenyingStore,
+}
+
+impl World {
+    /// The world, until the guard is dropped.
+    pub(crate) fn alone() -> anyhow::Result<(&'static Self, MutexGuard<'static, ()>)> {
+        static TURN: Mutex<()> = Mutex::new(());
+        static WORLD: OnceLock<Result<World, String>> = OnceLock::new();
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let world = WORLD.get_or_init(|| Self::start().map_err(|error| format!("{error:?}")));
+        let world = world.as_ref().map_err(|error| anyhow!(error.clone()))?;
+        Ok((world, turn))
+    }
+
+    fn start() -> anyhow::Result<Self> {
+        let dynamodb = DynamoDbLocal::start()?;
+        dynamodb.create_table(ENV_LABEL)?;
+        let world = Self {
+            cluster: Cluster::up()?,
+            read_only: DenyingStore::read_only(&dynamodb)?,
+            denying: DenyingStore::start()?,
+            dynamodb,
+        };
+        world.install_webhook()?;
+        world.install_controller()?;
+        Ok(world)
+    }
+
+    /// kubectl in the namespace of kees.
+    pub(crate) fn system(&self) -> Kubectl {
+        self.cluster.kubectl().in_namespace(NAMESPACE)
+    }
+
+    /// A namespace for annotated pods.
+    pub(crate) fn namespace(&self, name: &str) -> anyhow::Result<Namespace> {
+        self.cluster.namespace(name, &[])
+    }
+
+    /// The stored values of a namespace, each with its path below the prefix.
+    pub(crate) fn stored(&self, namespace: &str) -> anyhow::Result<BTreeMap<String, String>> {
+        let prefix = format!("/test/{namespace}/");
+        let items = self.dynamodb.items(ENV_LABEL)?;
+        let below = items.into_iter().filter_map(|(path, value)| {
+            let path = path.strip_prefix(&prefix)?;
+            Some((path.to_owned(), value))
+        });
+        Ok(below.collect())
+    }
+
+    fn install_webhook(&self) -> anyhow::Result<()> {
+        let init_env = format!(
+            "AWS_ENDPOINT_URL_DYNAMODB={}\nAWS_ACCESS_KEY_ID=tests\nAWS_SECRET_ACCESS_KEY=tests\nTIMEOUT=60\n",
+            self.read_only.endpoint()
+        );
+        let kustomization = json!({
+            "images": [image("webhook")],
+            "configMapGenerator": [
+                {
+                    "name": "kees-settings", "namespace": NAMESPACE, "behavior": "merge",
+                    "files": ["INIT_ENV=init-env"],
+                    "literals": [
+                        "INIT_IMAGE=localhost/kees-init:test",
+                        "IMAGE_PULL_POLICY=Never",
+                        "CLUSTER=test",
+                        "STORES=secretsmanager",
+                        format!("ENV_LABEL={ENV_LABEL}"),
+                        format!("AWS_REGION={REGION}"),
+                    ],
+                },
+                {
+                    "name": "kees-policy", "namespace": NAMESPACE, "behavior": "replace",
+                    "files": ["policy.yaml"], "options": {"disableNameSuffixHash": true},
+                },
+            ],
+        });
+        let overlay = Overlay::new("manifests", ".", kustomization)?;
+        fs::write(overlay.path().join("policy.yaml"), POLICY)?;
+        fs::write(overlay.path().join("init-env"), init_env)?;
+        self.system().run(&["apply", "-k", &overlay.argument()])?;
+        self.system().rolled_out("deployment/kees-webhook")
+    }
+
+    fn install_controller(&self) -> anyhow::Result<()> {
+        let kustomization = json!({
+            "images": [image("controller")],
+            "configMapGenerator": [{
+                "name": "kees-controller-settings", "namespace": NAMESPACE, "behavior": "merge",
+                "literals": [
+                    "CLUSTER=test",
+                    "STORES=secretsmanager",
+                    format!("ENV_LABEL={ENV_LABEL}"),
+                    format!("AWS_REGION={REGION}"),
+                    format!("AWS_ENDPOINT_URL_DYNAMODB={}", self.dynamodb.endpoint()),
+                    format!("AWS_ENDPOINT_URL_SECRETS_MANAGER={}", self.denying.endpoint()),
+                    "AWS_ACCESS_KEY_ID=tests".to_owned(),
+                    "AWS_SECRET_ACCESS_KEY=tests".to_owned(),
+                ],
+            }],
+        });
+        let overlay = Overlay::new("manifests", "controller", kustomization)?;
+        self.system().run(&["apply", "-k", &overlay.argument()])?;
+        self.system().rolled_out("deployment/kees-controller")
+    }
+}
+
+/// The image of `kees-NAME` that `tests/images` builds.
+fn image(name: &str) -> Value {
+    let name = format!("kees-{name}");
+    json!({"name": name, "newName": format!("localhost/{name}"), "newTag": "test"})
+}
