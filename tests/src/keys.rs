@@ -11,14 +11,14 @@ use std::{
 use anyhow::{Context as _, ensure};
 use tempfile::{Builder, TempDir};
 
-/// Asserts that an RSA public key (`SubjectPublicKeyInfo`) and private key (PKCS#8), both in DER,
+/// Checks that an RSA public key (`SubjectPublicKeyInfo`) and private key (PKCS#8), both in DER,
 /// belong together.
-pub fn assert_rsa_pair(public: &[u8], private: &[u8]) -> anyhow::Result<()> {
+pub fn check_rsa_pair(public: &[u8], private: &[u8]) -> anyhow::Result<()> {
     let derived = run(
         Command::new("openssl").args(["pkey", "-inform", "DER", "-pubout", "-outform", "DER"]),
         private,
     )?;
-    assert!(
+    ensure!(
         derived == public,
         "the public key does not belong to the private key"
     );
@@ -29,9 +29,9 @@ pub fn assert_rsa_pair(public: &[u8], private: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asserts that a message that is encrypted with an armored public key can be decrypted with the
+/// Checks that a message that is encrypted with an armored public key can be decrypted with the
 /// private key and its passphrase.
-pub fn assert_gpg_pair(public: &[u8], private: &[u8], passphrase: &[u8]) -> anyhow::Result<()> {
+pub fn check_gpg_pair(public: &[u8], private: &[u8], passphrase: &[u8]) -> anyhow::Result<()> {
     let (sender, receiver) = (Keyring::new()?, Keyring::new()?);
     for (keyring, key) in [(&sender, public), (&receiver, private)] {
         keyring.run(&["--import"], key)?;
@@ -47,7 +47,8 @@ pub fn assert_gpg_pair(public: &[u8], private: &[u8], passphrase: &[u8]) -> anyh
         &file,
         "--decrypt",
     ];
-    assert_eq!(receiver.run(&options, &encrypted)?, message);
+    let decrypted = receiver.run(&options, &encrypted)?;
+    ensure!(decrypted == message, "another message was decrypted");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use kees_tests::{eventually, keys::assert_rsa_pair, wait};
+use kees_tests::{eventually, keys::check_rsa_pair, wait};
 use serde_json::{Value, json};
 
 use crate::{
@@ -104,7 +104,7 @@ fn the_successor_of_a_killed_controller_completes_fifty_key_pairs() -> anyhow::R
             let value = &stored[&format!("key-{number}_{field}")];
             BASE64_STANDARD.decode(value)
         };
-        assert_rsa_pair(&value("public")?, &value("private")?)?;
+        check_rsa_pair(&value("public")?, &value("private")?)?;
     }
     Ok(())
 }

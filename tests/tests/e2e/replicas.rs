@@ -153,8 +153,8 @@ fn assert_values(read: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
     assert_eq!(read["db-password"].len(), 32);
     assert!(read["db-password"].iter().all(u8::is_ascii_alphanumeric));
     assert_eq!(read["session-key"].len(), 64);
-    keys::assert_rsa_pair(&read["signing.v1_public"], &read["signing.v1_private"])?;
-    keys::assert_gpg_pair(
+    keys::check_rsa_pair(&read["signing.v1_public"], &read["signing.v1_private"])?;
+    keys::check_gpg_pair(
         &read["backup_public"],
         &read["backup_private"],
         &read["backup_password"],
