@@ -66,6 +66,40 @@ fn the_chart_has_the_manifests_of_observability() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_chart_has_the_controller() -> anyhow::Result<()> {
+    let of_kustomize = comparable(&overlay("controller", &Authority::new()?)?)?;
+    let of_helm = comparable(&template(&json!({"controller": {"enabled": true}}))?)?;
+    assert_eq!(of_kustomize.len(), 5, "{of_kustomize:?}");
+    for (name, object) in of_kustomize {
+        assert_eq!(Some(&object), of_helm.get(&name), "{name}");
+    }
+    let without = comparable(&template(&json!({}))?)?;
+    assert!(without.keys().all(|name| !name.contains("controller")));
+    Ok(())
+}
+
+#[test]
+fn the_controller_has_the_settings_of_the_webhook_unless_it_has_its_own() -> anyhow::Result<()> {
+    let objects = comparable(&template(&json!({
+        "settings": {"cluster": "prod", "store": "secretsmanager", "stores": ["ssm"], "workers": 2},
+        "controller": {"enabled": true, "settings": {"concurrency": 50_000, "store": "ssm"}},
+    }))?)?;
+    let settings = &objects["ConfigMap/kees-controller-settings"]["data"];
+    assert_eq!(
+        settings,
+        &json!({
+            "ANNOTATION_DOMAIN": "bsycorp.com",
+            "CLUSTER": "prod",
+            "CONCURRENCY": "50000",
+            "ENV_LABEL": "dev",
+            "STORE": "ssm",
+            "STORES": "ssm",
+        })
+    );
+    Ok(())
+}
+
+#[test]
 fn pods_that_opt_out_reach_the_webhook_if_a_rule_denies_it() -> anyhow::Result<()> {
     let rules = |opt_out: bool| {
         json!({"policy": {"rules": [

@@ -76,11 +76,18 @@ fn sort(list: &mut Value) {
     }
 }
 
-/// Removes kustomize's suffix of ten characters from the name `kees-settings`.
+/// Removes kustomize's suffix of ten characters from the names of settings.
 fn without_suffix(value: &mut Value) {
     match value {
-        Value::String(text) if text.starts_with("kees-settings-") => {
-            "kees-settings".clone_into(text);
+        Value::String(text) => {
+            for name in ["kees-settings", "kees-controller-settings"] {
+                if text
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.starts_with('-'))
+                {
+                    name.clone_into(text);
+                }
+            }
         }
         Value::Array(items) => items.iter_mut().for_each(without_suffix),
         Value::Object(map) => map.values_mut().for_each(without_suffix),
