@@ -7,6 +7,10 @@ use std::{
 };
 
 use anyhow::Context as _;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use serde_json::Value;
 
 use crate::paths;
@@ -57,6 +61,15 @@ impl Kubectl {
     /// The file that it is configured with.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// A client of the API with the administrator's permissions.
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        let file = Kubeconfig::read_from(self.kubeconfig())?;
+        let options = KubeConfigOptions::default();
+        let mut config = Config::from_custom_kubeconfig(file, &options).await?;
+        config.proxy_url = None;
+        Client::try_from(config).context("no client for the API")
     }
 
     /// kubectl in another namespace.

@@ -9,14 +9,9 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Pod;
 use kees_tests::Kubectl;
-use kube::{
-    Api, Client, Config,
-    api::PostParams,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::{Api, Client, api::PostParams};
 use serde_json::json;
 
 /// Pods that are created at the same time.
@@ -57,7 +52,7 @@ pub(crate) fn during(
     });
     let clients: Vec<_> = {
         let _guard = runtime.enter();
-        let client = runtime.block_on(client(kubectl))?;
+        let client = runtime.block_on(kubectl.client())?;
         std::iter::repeat_with(|| runtime.spawn(Arc::clone(&load).create(client.clone())))
             .take(CLIENTS)
             .collect()
@@ -76,7 +71,7 @@ pub(crate) fn during(
 /// Creates `pods` pods, `rate` in a second, whether or not earlier ones have been created.
 pub(crate) fn at_rate(kubectl: &Kubectl, rate: u32, pods: u32) -> anyhow::Result<Outcome> {
     runtime()?.block_on(async {
-        let api: Api<Pod> = Api::namespaced(client(kubectl).await?, "default");
+        let api: Api<Pod> = Api::namespaced(kubectl.client().await?, "default");
         let load = Arc::new(Load::default());
         let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
         let mut created = tokio::task::JoinSet::new();
@@ -152,14 +147,6 @@ impl Load {
         }
         true
     }
-}
-
-async fn client(kubectl: &Kubectl) -> anyhow::Result<Client> {
-    let file = Kubeconfig::read_from(kubectl.kubeconfig())?;
-    let options = KubeConfigOptions::default();
-    let mut config = Config::from_custom_kubeconfig(file, &options).await?;
-    config.proxy_url = None;
-    Client::try_from(config).context("no client for the API")
 }
 
 fn pod(number: usize) -> Pod {

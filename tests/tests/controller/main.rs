@@ -1,5 +1,6 @@
 //! Tests of the controller on a cluster: it creates the secrets of pods whose role may only read.
 
 mod creator;
+mod load;
 mod pods;
 mod world;
