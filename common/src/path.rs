@@ -38,8 +38,18 @@ impl StoragePrefix {
         }
     }
 
-    /// The prefix less one trailing `/`.
-    fn trimmed(&self) -> &str {
+    /// Whether the stored value `name` is at this prefix or below it, segment by segment: `/dev/team-a`
+    /// does not contain `/dev/team-ab`. `/` contains every name, also one that does not begin with `/`.
+    pub fn contains_name(&self, name: &str) -> bool {
+        let prefix = self.trimmed();
+        match name.strip_prefix(prefix) {
+            Some(rest) => prefix.is_empty() || rest.is_empty() || rest.starts_with('/'),
+            None => false,
+        }
+    }
+
+    /// The prefix less one trailing `/`: the beginning of each name that it contains. Empty for `/`.
+    pub fn trimmed(&self) -> &str {
         self.0.strip_suffix('/').unwrap_or(&self.0)
     }
 }
@@ -238,5 +248,25 @@ mod tests {
         let (outer, inner): (StoragePrefix, StoragePrefix) =
             (outer.parse().unwrap(), inner.parse().unwrap());
         assert_eq!(outer.contains(&inner), contains);
+    }
+
+    #[rstest]
+    #[case("/dev/team-a", "/dev/team-a", true)]
+    #[case("/dev/team-a", "/dev/team-a/x", true)]
+    #[case("/dev/team-a/", "/dev/team-a/x/y", true)]
+    #[case("/dev/team-a", "/dev/team-ab", false)]
+    #[case("/dev/team-a", "/dev/team-ab/x", false)]
+    #[case("/dev/team-a", "/Dev/team-a/x", false)]
+    #[case("/dev/team-a", "dev/team-a/x", false)]
+    #[case("/", "/anything", true)]
+    #[case("/", "anything", true)]
+    #[case("dev", "dev/x", true)]
+    fn a_prefix_contains_names_segment_by_segment(
+        #[case] prefix: &str,
+        #[case] name: &str,
+        #[case] contains: bool,
+    ) {
+        let prefix: StoragePrefix = prefix.parse().unwrap();
+        assert_eq!(prefix.contains_name(name), contains);
     }
 }

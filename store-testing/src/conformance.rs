@@ -65,12 +65,12 @@ pub struct Fixture<S> {
 }
 
 impl<S: ReadStore + CreateStore> Fixture<S> {
-    fn store(&self) -> &S {
+    pub(crate) fn store(&self) -> &S {
         self.clients.first().expect("a fixture has a client")
     }
 
     /// A client other than the first one, if there are several.
-    fn other(&self) -> &S {
+    pub(crate) fn other(&self) -> &S {
         self.clients.last().expect("a fixture has a client")
     }
 }
@@ -86,7 +86,7 @@ fn short_budget() -> RetryBudget {
 }
 
 /// A path that no other case and no other run has.
-fn unique(name: &str) -> StoragePath {
+pub(crate) fn unique(name: &str) -> StoragePath {
     let run = IdempotencyToken::random().unwrap();
     format!("/conformance/{}/{name}", run.as_str())
         .parse()
@@ -146,7 +146,10 @@ async fn send<S: CreateStore>(
     store.create(&request).await.unwrap()
 }
 
-async fn read<S: ReadStore>(store: &S, locators: &[Locator]) -> Vec<Option<SecretValue>> {
+pub(crate) async fn read<S: ReadStore>(
+    store: &S,
+    locators: &[Locator],
+) -> Vec<Option<SecretValue>> {
     let found = store.read(locators).await;
     found.into_iter().map(|found| found.unwrap()).collect()
 }

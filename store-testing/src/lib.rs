@@ -17,6 +17,8 @@ mod generations;
 pub mod scripted;
 #[cfg(feature = "aws")]
 pub mod stub;
+#[cfg(feature = "values")]
+pub mod values;
 
 pub use generations::{
     Given, One, fields_of, generated_by, generation_at, obtain_all, obtain_one, wanted,

@@ -5,6 +5,9 @@
 //! write-ahead log: it leaves no other file behind, and it works on every file system that has
 //! locks.
 
+#[cfg(feature = "values")]
+mod values;
+
 use std::{
     fs::OpenOptions,
     io,

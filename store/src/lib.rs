@@ -2,7 +2,8 @@
 //!
 //! A backend implements [`ReadStore`] and [`CreateStore`], and passes one conformance suite.
 //! [`Store`] is the enum of the backends. The protocol, which makes every reader see the same
-//! generation, is in [`protocol`] and knows no backend.
+//! generation, is in [`protocol`] and knows no backend. What people do with single values by hand is in
+//! `values`, behind a cargo feature of that name.
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -24,6 +25,8 @@ pub mod secretsmanager;
 pub mod ssm;
 mod stores;
 mod token;
+#[cfg(feature = "values")]
+pub mod values;
 
 pub use error::{ErrorKind, StoreError};
 pub use protocol::group::WriteLimits;

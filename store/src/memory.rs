@@ -1,5 +1,8 @@
 //! The memory of one process, for tests.
 
+#[cfg(feature = "values")]
+mod values;
+
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},

@@ -69,6 +69,9 @@ macro_rules! each {
     };
 }
 
+#[cfg(feature = "values")]
+mod values;
+
 impl ReadStore for Store {
     fn name(&self) -> StoreName {
         each!(self, backend => backend.name())

@@ -49,6 +49,7 @@ mod dynamodb {
     }
 
     kees_store_testing::conformance_tests!(wait, fixture());
+    kees_store_testing::values_tests!(wait, fixture());
 }
 
 #[cfg(test)]
@@ -69,6 +70,7 @@ mod secretsmanager {
     }
 
     kees_store_testing::conformance_tests!(wait, fixture());
+    kees_store_testing::values_tests!(wait, fixture());
 }
 
 #[cfg(test)]
@@ -90,4 +92,5 @@ mod ssm {
     }
 
     kees_store_testing::conformance_tests!(wait, fixture());
+    kees_store_testing::values_tests!(wait, fixture());
 }

@@ -6,6 +6,8 @@
 
 mod error;
 mod item;
+#[cfg(feature = "values")]
+mod values;
 
 use std::{collections::HashMap, mem};
 

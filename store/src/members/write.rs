@@ -90,12 +90,14 @@ fn value<'a>(
 }
 
 /// The message of an error response. A value that it repeats from the request is removed.
-pub(crate) fn without_values(message: String, new: &NewGeneration<'_>) -> String {
+pub(crate) fn without_values<'a>(
+    message: String,
+    values: impl IntoIterator<Item = &'a SecretValue>,
+) -> String {
     let repeats = |text: &str| !text.is_empty() && message.contains(text);
-    let is_told = new
-        .values
-        .iter()
-        .any(|(_, value)| value.expose_text().is_some_and(repeats) || repeats(&value.to_base64()));
+    let is_told = values
+        .into_iter()
+        .any(|value| value.expose_text().is_some_and(repeats) || repeats(&value.to_base64()));
     if is_told {
         "AWS did not accept the value (its message repeats the value and is left out)".to_owned()
     } else {

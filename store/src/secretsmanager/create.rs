@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The most bytes of a secret (API reference, `CreateSecret`: "65536 bytes").
-const LARGEST: usize = 65_536;
+pub(super) const LARGEST: usize = 65_536;
 
 const CREATE: &str = "secretsmanager:CreateSecret";
 /// The permission that is needed in addition to [`CREATE`], because the secret gets tags.
@@ -57,7 +57,8 @@ impl SecretsManager {
             return Err(self.being_deleted(secret, code).await);
         }
         let mut error = classify(&error, &self.call(CREATE, secret));
-        error.message = without_values(error.message, new);
+        let values = new.values.iter().map(|(_, value)| value);
+        error.message = without_values(error.message, values);
         if let ErrorKind::Denied { action, resource } = &error.kind
             && action == CREATE
         {

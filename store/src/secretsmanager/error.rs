@@ -66,21 +66,7 @@ impl SecretsManager {
     /// The error, with the date if the role is allowed to see it.
     pub(super) async fn being_deleted(&self, secret: &StoragePath, code: &str) -> StoreError {
         let date = self.deletion_date(secret).await;
-        let when = date
-            .as_ref()
-            .map_or_else(String::new, |date| format!(" on or after {date}"));
-        StoreError::new(
-            ErrorKind::ScheduledForDeletion { date },
-            SECRET.store,
-            format!(
-                "the secret {secret} is scheduled for deletion{when}; its name is blocked until then, 7 to 30 days from its deletion"
-            ),
-            format!(
-                "restore it with `aws secretsmanager restore-secret --secret-id {secret}`, or wait"
-            ),
-        )
-        .at(secret)
-        .with_code(code)
+        scheduled(secret, date).with_code(code)
     }
 
     async fn deletion_date(&self, secret: &StoragePath) -> Option<String> {
@@ -93,4 +79,22 @@ impl SecretsManager {
             .ok()?;
         answer.deleted_date?.fmt(Format::DateTime).ok()
     }
+}
+
+/// The error for a secret that is deleted on `date`.
+pub(super) fn scheduled(secret: &StoragePath, date: Option<String>) -> StoreError {
+    let when = date
+        .as_ref()
+        .map_or_else(String::new, |date| format!(" on or after {date}"));
+    StoreError::new(
+        ErrorKind::ScheduledForDeletion { date },
+        SECRET.store,
+        format!(
+            "the secret {secret} is scheduled for deletion{when}; its name is blocked until then, 7 to 30 days from its deletion"
+        ),
+        format!(
+            "restore it with `aws secretsmanager restore-secret --secret-id {secret}`, or wait"
+        ),
+    )
+    .at(secret)
 }

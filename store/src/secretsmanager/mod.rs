@@ -11,6 +11,8 @@
 mod create;
 mod error;
 mod read;
+#[cfg(feature = "values")]
+mod values;
 mod version;
 
 #[cfg(test)]

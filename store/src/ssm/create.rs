@@ -1,8 +1,7 @@
 //! Creates parameters: one `PutParameter` for each generation, which fails if the name exists.
 
-use kees_common::SecretValue;
+use kees_common::{SecretValue, StoragePath};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::{PARAMETER, Ssm};
 use crate::{
@@ -27,12 +26,13 @@ struct PutParameter<'a> {
     overwrite: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<Tag<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Tag<'a> {
+pub(super) struct Tag<'a> {
     key: &'static str,
     value: &'a str,
 }
@@ -51,6 +51,19 @@ impl Ssm {
             Payload::Text(text) => text,
             Payload::Binary(bytes) => SecretValue::from(bytes).to_base64(),
         };
+        let put = self.put_parameter(path, &text, false, tags(new)).await;
+        put.map_err(|error| explain(error, new))
+    }
+
+    /// Stores `text`. A parameter that exists is replaced if `overwrite` says so; a request that
+    /// replaces can have no tags.
+    pub(super) async fn put_parameter(
+        &self,
+        path: &StoragePath,
+        text: &str,
+        overwrite: bool,
+        tags: Vec<Tag<'_>>,
+    ) -> Result<Creation, StoreError> {
         if text.len() > LARGEST {
             let size = text.len();
             let message =
@@ -61,11 +74,11 @@ impl Ssm {
         }
         let request = PutParameter {
             name: path.as_str(),
-            value: &text,
+            value: text,
             r#type: "SecureString",
-            overwrite: false,
+            overwrite,
             key_id: self.kms_key.as_deref(),
-            tags: tags(new),
+            tags,
         };
         let call = self.call(PUT, path);
         match self
@@ -75,18 +88,18 @@ impl Ssm {
         {
             Ok(Put {}) => Ok(Creation::Created),
             Err(error) if error.code.as_deref() == Some("ParameterAlreadyExists") => {
-                Ok(self.who_created(new, &text).await)
+                Ok(self.who_created(path, text).await)
             }
-            Err(error) => Err(explain(error, new)),
+            Err(error) => Err(error),
         }
     }
 
     /// Finds out who created the existing parameter. If it has the value of this write, this write
     /// created it, and the response was lost: random values are not equal by chance. If this read
     /// fails, the protocol reads the parameter again and reports the error.
-    async fn who_created(&self, new: &NewGeneration<'_>, text: &Zeroizing<String>) -> Creation {
-        match self.stored_text(&new.generation.path).await {
-            Ok(Some(stored)) if stored == *text => Creation::Created,
+    async fn who_created(&self, path: &StoragePath, text: &str) -> Creation {
+        match self.stored_text(path).await {
+            Ok(Some(stored)) if *stored == text => Creation::Created,
             _ => Creation::Exists,
         }
     }
@@ -109,14 +122,24 @@ fn tags<'a>(new: &NewGeneration<'a>) -> Vec<Tag<'a>> {
     tags
 }
 
-fn explain(mut error: StoreError, new: &NewGeneration<'_>) -> StoreError {
-    error.message = without_values(error.message, new);
+/// The error of a parameter with tags.
+fn explain(error: StoreError, new: &NewGeneration<'_>) -> StoreError {
+    let values = new.values.iter().map(|(_, value)| value);
+    let mut error = explain_put(error, values);
     if let ErrorKind::Denied { action, resource } = &error.kind
         && action == PUT
     {
         error.remedy =
             format!("allow {PUT} and {TAG} on {resource} in the policy of the role in use");
     }
+    error
+}
+
+pub(super) fn explain_put<'a>(
+    mut error: StoreError,
+    values: impl IntoIterator<Item = &'a SecretValue>,
+) -> StoreError {
+    error.message = without_values(error.message, values);
     match error.code.as_deref() {
         Some("InvalidKeyId") => StoreError {
             kind: ErrorKind::Setup,

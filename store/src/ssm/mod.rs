@@ -8,6 +8,8 @@
 
 mod create;
 mod read;
+#[cfg(feature = "values")]
+mod values;
 
 #[cfg(test)]
 mod tests;

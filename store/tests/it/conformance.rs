@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use kees_common::{Locator, StoreName};
+use kees_common::{Locator, StoragePath, StoragePrefix, StoreName};
 use kees_store::{
     CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits,
-    embedded::Embedded, memory::Memory,
+    embedded::Embedded,
+    memory::Memory,
+    values::{DeleteStore, ListStore, Metadata, Page, PageToken, PutRequest, PutStore, Recovery},
 };
 use kees_store_testing::conformance::Fixture;
 use tempfile::TempDir;
@@ -26,6 +28,7 @@ mod memory {
     }
 
     kees_store_testing::conformance_tests!(block_on, fixture());
+    kees_store_testing::values_tests!(block_on, fixture());
 }
 
 mod embedded {
@@ -65,6 +68,32 @@ mod embedded {
         }
     }
 
+    impl ListStore for Temporary {
+        async fn list(
+            &self,
+            prefix: &StoragePrefix,
+            token: Option<&PageToken>,
+        ) -> Result<Page, StoreError> {
+            self.store.list(prefix, token).await
+        }
+
+        async fn describe(&self, path: &StoragePath) -> Result<Option<Metadata>, StoreError> {
+            self.store.describe(path).await
+        }
+    }
+
+    impl PutStore for Temporary {
+        async fn put(&self, request: &PutRequest<'_>) -> Result<Creation, StoreError> {
+            self.store.put(request).await
+        }
+    }
+
+    impl DeleteStore for Temporary {
+        async fn delete(&self, path: &StoragePath, recovery: Recovery) -> Result<bool, StoreError> {
+            self.store.delete(path, recovery).await
+        }
+    }
+
     /// Several connections, as several processes have them.
     fn fixture() -> Fixture<Temporary> {
         let folder = Arc::new(tempfile::tempdir().unwrap());
@@ -80,4 +109,5 @@ mod embedded {
     }
 
     kees_store_testing::conformance_tests!(block_on, fixture());
+    kees_store_testing::values_tests!(block_on, fixture());
 }
