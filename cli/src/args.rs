@@ -1,6 +1,7 @@
 //! The command line. The operator's settings have the flags and variables of `kees-webhook`.
 
 pub(crate) mod export;
+pub(crate) mod values;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -69,6 +70,21 @@ pub(crate) enum Command {
     /// Print the AWS permissions that pods need
     #[command(subcommand, after_long_help = EXPORT_EXIT)]
     Export(export::Export),
+    /// Store a value by hand
+    #[command(long_about = values::PUT, after_long_help = values::PUT_EXAMPLES)]
+    Put(values::PutArgs),
+    /// Show what a store says about a value
+    #[command(long_about = values::SHOW, after_long_help = values::SHOW_EXAMPLES)]
+    Show(values::ShowArgs),
+    /// List the paths of the values below a prefix
+    #[command(long_about = values::LIST, after_long_help = values::LIST_EXAMPLES)]
+    List(values::ListArgs),
+    /// Delete a value
+    #[command(long_about = values::DELETE, after_long_help = values::DELETE_EXAMPLES)]
+    Delete(values::DeleteArgs),
+    /// Copy the values below a prefix to another store
+    #[command(long_about = values::COPY, after_long_help = values::COPY_EXAMPLES)]
+    Copy(values::CopyArgs),
     /// Check an installation of the webhook
     #[command(long_about = DOCTOR, after_long_help = DOCTOR_EXIT)]
     Doctor(DoctorArgs),

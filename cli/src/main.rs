@@ -30,6 +30,7 @@ mod snippet;
 mod source;
 mod terminal;
 mod tree;
+mod values;
 mod version;
 mod workload;
 
@@ -58,6 +59,11 @@ fn main() -> ExitCode {
         Command::Inject(args) => with_status(inject::inject(&args)),
         Command::Lint(args) => with_status(lint::lint(&args)),
         Command::Export(what) => with_status(export::export(&what)),
+        Command::Put(args) => with_status(values::put(&args)),
+        Command::Show(args) => with_status(values::show(&args)),
+        Command::List(args) => with_status(values::list(&args)),
+        Command::Delete(args) => with_status(values::delete(&args)),
+        Command::Copy(args) => with_status(values::copy(&args)),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Version(args) => version::version(&args),
     };

@@ -5,12 +5,13 @@
 //! ```
 
 pub(crate) mod container;
-mod folder;
+pub(crate) mod folder;
+mod hint;
 mod prepare;
 mod progress;
 mod run_errors;
 mod summary;
-mod table;
+pub(crate) mod table;
 
 use kees_common::StoreName;
 use kees_init::{InitError, InitSettings, Report, Request, RunError};
@@ -21,8 +22,9 @@ use kees_store::{
 };
 use tokio::runtime::Runtime;
 
+pub(crate) use self::prepare::EMBEDDED_FILE;
 use self::{
-    prepare::{EMBEDDED_FILE, Preparation, Prepared},
+    prepare::{Preparation, Prepared},
     progress::Bar,
     run_errors::RunErrors,
     summary::{Completed, Summary},
@@ -170,7 +172,10 @@ fn run_one(
             format: settings.output.format,
             report,
         }),
-        Err(error) => errors.add(&location, &error),
+        Err(error) => {
+            let put = |error: &InitError| hint::put(&settings, &request, error);
+            errors.add(&location, &error, put);
+        }
     }
 }
 

@@ -50,6 +50,7 @@ struct Capabilities {
     takes_arns: bool,
     holds_bytes: bool,
     is_persistent: bool,
+    restores_deleted: bool,
     paths: PathRule,
 }
 
@@ -86,6 +87,7 @@ impl StoreName {
                 takes_arns: false,
                 holds_bytes: true,
                 is_persistent: true,
+                restores_deleted: false,
                 paths: ANY_PATH,
             },
             Self::SecretsManager => &Capabilities {
@@ -98,6 +100,7 @@ impl StoreName {
                 takes_arns: true,
                 holds_bytes: true,
                 is_persistent: true,
+                restores_deleted: true,
                 paths: PathRule {
                     accepts: is_secret_name,
                     right: "use 1 to 512 letters, digits and /_+=.@-",
@@ -113,6 +116,7 @@ impl StoreName {
                 takes_arns: false,
                 holds_bytes: false,
                 is_persistent: true,
+                restores_deleted: false,
                 paths: PathRule {
                     accepts: is_parameter_name,
                     right: "use up to 15 levels of letters, digits and _.-, 1011 characters in all, \
@@ -129,6 +133,7 @@ impl StoreName {
                 takes_arns: false,
                 holds_bytes: true,
                 is_persistent: true,
+                restores_deleted: false,
                 paths: ANY_PATH,
             },
             Self::Memory => &Capabilities {
@@ -141,6 +146,7 @@ impl StoreName {
                 takes_arns: false,
                 holds_bytes: true,
                 is_persistent: false,
+                restores_deleted: false,
                 paths: ANY_PATH,
             },
         }
@@ -197,6 +203,11 @@ impl StoreName {
     /// Whether values are still there when the process has ended.
     pub fn is_persistent(self) -> bool {
         self.capabilities().is_persistent
+    }
+
+    /// Whether a deleted value can be restored for some days.
+    pub fn restores_deleted(self) -> bool {
+        self.capabilities().restores_deleted
     }
 
     /// Whether the store accepts `path` as a name.

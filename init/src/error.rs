@@ -201,7 +201,8 @@ impl EntryError {
     }
 }
 
-fn store_exit(error: &StoreError) -> Exit {
+/// The exit status for an error of a store.
+pub fn store_exit(error: &StoreError) -> Exit {
     match error.kind {
         ErrorKind::Setting => Exit::Usage,
         ErrorKind::Denied { .. } | ErrorKind::Credentials | ErrorKind::TokenNotAccepted => {
@@ -214,7 +215,7 @@ fn store_exit(error: &StoreError) -> Exit {
 }
 
 /// The error of a store with its code and what to do.
-fn store_message(error: &StoreError) -> String {
+pub fn store_message(error: &StoreError) -> String {
     let mut text = String::new();
     if let Some(code) = error
         .code

@@ -47,7 +47,7 @@ mod write;
 
 pub use core_dumps::forbid_core_dumps;
 pub use create::{CreatedEntries, create};
-pub use error::{EntryError, FailedEntry, InitError};
+pub use error::{EntryError, FailedEntry, InitError, store_exit, store_message};
 pub use exit::Exit;
 pub use generator::Generator;
 pub use progress::Progress;

@@ -188,6 +188,23 @@ impl Request {
         self.local_mode
     }
 
+    /// Whether the value of `annotation` is one that people store by hand: the whole content of a path,
+    /// which a REFERENCE or a resource names.
+    pub fn is_stored_by_hand(&self, annotation: &str) -> bool {
+        let mut entries = self.entries.iter();
+        let index = entries.position(|entry| entry.annotation == annotation);
+        let mut items = self.plan.items.iter();
+        let item = items.find(|item| Some(item.entry) == index);
+        item.is_some_and(|item| {
+            let at = &item.locator;
+            item.generation.is_none()
+                && at.member.is_none()
+                && at.property.is_none()
+                && at.is_current()
+                && !at.path.is_arn()
+        })
+    }
+
     /// Annotations, or parts of them, that have no effect.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings

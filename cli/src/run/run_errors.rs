@@ -27,7 +27,13 @@ struct SharedError {
 
 impl RunErrors {
     /// Adds the errors of the workload at `location`.
-    pub(crate) fn add(&mut self, location: &Location, error: &RunError) {
+    /// `put` gives the command that stores the absent value of an error.
+    pub(crate) fn add(
+        &mut self,
+        location: &Location,
+        error: &RunError,
+        put: impl Fn(&InitError) -> Option<String>,
+    ) {
         for error in error.errors() {
             let (reason, entries) = match error {
                 InitError::Entries {
@@ -51,7 +57,10 @@ impl RunErrors {
                 None => self.0.push(SharedError {
                     reason,
                     exit: error.exit(),
-                    line: error.line(),
+                    line: match put(error) {
+                        Some(put) => format!("{}; store it by hand: {put}", error.line()),
+                        None => error.line(),
+                    },
                     concerns: vec![concern],
                 }),
             }

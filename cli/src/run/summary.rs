@@ -216,7 +216,7 @@ fn cells(row: &Row) -> [String; 6] {
 }
 
 /// Quotes a word for a shell's command line, if necessary.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

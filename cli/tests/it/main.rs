@@ -20,4 +20,5 @@ mod lint_inputs;
 mod page;
 mod readme;
 mod run;
+mod values;
 mod wired;

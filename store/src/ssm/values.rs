@@ -151,8 +151,7 @@ impl PutStore for Ssm {
     async fn put(&self, request: &PutRequest<'_>) -> Result<Creation, StoreError> {
         let Some(text) = request.value.expose_text() else {
             let message = "the value is not UTF-8 text, and a parameter holds text only";
-            let remedy =
-                "store its base64 (an entry of type=RANDOM decodes it), or use another store";
+            let remedy = "store its base64, which a REFERENCE then gets, or use another store";
             return Err(invalid(request.path, PARAMETER, message, remedy));
         };
         let tags: Vec<Tag<'_>> = Vec::new();

@@ -1,0 +1,123 @@
+//! The errors of the commands about values. None of them has a value in it.
+
+use std::{io, path::PathBuf};
+
+use kees_common::{StoragePath, StoreName, error_chain};
+use kees_init::{Exit, store_exit, store_message};
+use kees_store::{RandomnessError, StoreError, aws::RegionError};
+
+use crate::{error::CliErrorKind, terminal::CommandOutput};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ValueError {
+    #[error("{}{}: {}", .0.store, path_of(.0), store_message(.0))]
+    Store(StoreError),
+    #[error(transparent)]
+    Region(#[from] RegionError),
+    #[error("the async runtime cannot be started")]
+    Runtime(#[source] io::Error),
+    #[error(transparent)]
+    Random(#[from] RandomnessError),
+    #[error(transparent)]
+    Folder(#[from] CliErrorKind),
+    #[error(
+        "there is no file {0} of the embedded store; name it with --embedded-file, or another store \
+         with --store"
+    )]
+    NoFile(PathBuf),
+    #[error("{store} does not accept the path {path}; {right}")]
+    Path {
+        store: StoreName,
+        path: String,
+        right: &'static str,
+    },
+    #[error("the value cannot be read from {place}")]
+    Read { place: String, source: io::Error },
+    #[error("the value is empty; kees-init does not accept an empty value")]
+    Empty,
+    #[error("the value has more than {0} bytes, which no store holds")]
+    TooLarge(usize),
+    #[error("{store} has a value at {path}; to replace it, give --overwrite")]
+    Exists { store: StoreName, path: StoragePath },
+    #[error("{store} has no value at {path}; `kees list` shows the paths that exist")]
+    Absent { store: StoreName, path: StoragePath },
+    #[error("nothing was changed: there is no terminal on which to ask; give --yes")]
+    CannotAsk,
+    #[error("nothing was changed")]
+    NotConfirmed,
+    #[error("the terminal cannot be used")]
+    Terminal(#[source] io::Error),
+    #[error(
+        "--reveal prints the value only to a terminal; to write it to a file or a pipe, add --to-pipe"
+    )]
+    NotATerminal,
+    #[error("standard output cannot be written")]
+    Write(#[source] io::Error),
+    #[error("only secretsmanager can restore a deleted value; leave out {flag} with {store}")]
+    NoRecovery {
+        flag: &'static str,
+        store: StoreName,
+    },
+    #[error(
+        "{store} has another value at {path}, which was not overwritten; delete the one that is wrong"
+    )]
+    Differs { store: StoreName, path: StoragePath },
+    #[error("what was written to {store} at {path} could not be read back in time")]
+    NotReadBack { store: StoreName, path: StoragePath },
+    #[error("--from and --to are both {0}; name two stores")]
+    SameStore(StoreName),
+}
+
+impl From<StoreError> for ValueError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl ValueError {
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Store(error) => store_exit(error),
+            Self::Folder(error) => error.exit(),
+            Self::Runtime(_) | Self::Random(_) => Exit::Unavailable,
+            Self::Write(_) => Exit::CannotWrite,
+            Self::Absent { .. } | Self::NotReadBack { .. } => Exit::Absent,
+            Self::Exists { .. } | Self::Differs { .. } | Self::Empty | Self::TooLarge(_) => {
+                Exit::Data
+            }
+            Self::Region(_)
+            | Self::NoFile(_)
+            | Self::Path { .. }
+            | Self::Read { .. }
+            | Self::CannotAsk
+            | Self::NotConfirmed
+            | Self::Terminal(_)
+            | Self::NotATerminal
+            | Self::NoRecovery { .. }
+            | Self::SameStore(_) => Exit::Usage,
+        }
+    }
+
+    /// The error and its sources in one line.
+    pub(crate) fn line(&self) -> String {
+        // A store or the system may send line breaks.
+        let line = error_chain::describe(self);
+        line.replace(char::is_control, " ")
+    }
+}
+
+/// The output of a command that failed.
+impl From<ValueError> for CommandOutput {
+    fn from(error: ValueError) -> Self {
+        Self {
+            stdout: String::new(),
+            messages: vec![error.line()],
+            exit: Some(error.exit()),
+        }
+    }
+}
+
+fn path_of(error: &StoreError) -> String {
+    let path = error.path.as_ref();
+    path.map_or_else(String::new, |path| format!(" {path}"))
+}
