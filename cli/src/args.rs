@@ -1,6 +1,7 @@
 //! The command line. The operator's settings have the flags and variables of `kees-webhook`.
 
 pub(crate) mod export;
+pub(crate) mod manual;
 pub(crate) mod values;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -88,6 +89,11 @@ pub(crate) enum Command {
     /// Check an installation of the webhook
     #[command(long_about = DOCTOR, after_long_help = DOCTOR_EXIT)]
     Doctor(DoctorArgs),
+    /// Print the completions of a shell
+    #[command(after_long_help = manual::COMPLETIONS_EXAMPLES)]
+    Completions(manual::CompletionsArgs),
+    /// Write the manual pages
+    ManPages(manual::ManPagesArgs),
     /// Print the versions of this program, of the webhook, and of the init image
     #[command(long_about = VERSION, after_long_help = VERSION_EXIT)]
     Version(VersionArgs),

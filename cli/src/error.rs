@@ -150,6 +150,13 @@ pub(crate) enum CliErrorKind {
     Export(#[from] ExportError),
     #[error("the async runtime cannot be started")]
     Runtime(#[source] io::Error),
+    #[error(
+        "interrupted before its files were written; what was created for it stays in the store, where \
+         the same command finds it"
+    )]
+    Interrupted,
+    #[error("interrupted before it was begun; nothing was created for it")]
+    NotBegun,
     /// An error of a run of kees-init, in its own words.
     #[error("{line}")]
     Init { line: String, exit: Exit },
@@ -212,7 +219,7 @@ impl CliErrorKind {
             | Self::StoreNotAllowed { .. }
             | Self::PathOutsideContainer { .. } => Exit::Data,
             Self::Create { .. } => Exit::CannotWrite,
-            Self::Runtime(_) => Exit::Unavailable,
+            Self::Runtime(_) | Self::Interrupted | Self::NotBegun => Exit::Unavailable,
             Self::Export(error) => error.exit(),
             Self::Init { exit, .. } | Self::Shared { exit, .. } => *exit,
         }

@@ -21,6 +21,7 @@ mod json;
 mod lint;
 mod location;
 mod manifest;
+mod manual;
 mod place;
 mod pod_templates;
 mod pod_types;
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
         tracing::warn!(%error, "core dumps cannot be switched off");
     }
     let (output, status) = match cli.command {
-        Command::Run(args) => with_status(run::run(&args)),
+        Command::Run(args) => run::run(&args),
         Command::Inject(args) => with_status(inject::inject(&args)),
         Command::Lint(args) => with_status(lint::lint(&args)),
         Command::Export(what) => with_status(export::export(&what)),
@@ -65,6 +66,8 @@ fn main() -> ExitCode {
         Command::Delete(args) => with_status(values::delete(&args)),
         Command::Copy(args) => with_status(values::copy(&args)),
         Command::Doctor(args) => doctor::doctor(&args),
+        Command::Completions(args) => with_status(manual::completions(&args)),
+        Command::ManPages(args) => with_status(manual::man_pages(&args)),
         Command::Version(args) => version::version(&args),
     };
     terminal::print(&output, status)

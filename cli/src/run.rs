@@ -20,7 +20,10 @@ use kees_store::{
     Stores,
     aws::{Caller, region_of_environment},
 };
-use tokio::runtime::Runtime;
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 pub(crate) use self::prepare::EMBEDDED_FILE;
 use self::{
@@ -39,12 +42,21 @@ use crate::{
     workload,
 };
 
+/// The exit status of a command that Ctrl-C ended, as a shell reports it: 128 and the signal.
+const INTERRUPTED: u8 = 130;
+
 /// Runs nothing unless every pod is admitted. After that, an error of one pod does not stop the runs
 /// of the others.
-pub(crate) fn run(args: &RunArgs) -> CommandOutput {
+pub(crate) fn run(args: &RunArgs) -> (CommandOutput, u8) {
     let mut summary = Summary::default();
     run_into(args, &mut summary);
-    summary.output(args)
+    let output = summary.output(args);
+    let status = match output.exit {
+        _ if summary.is_interrupted => INTERRUPTED,
+        Some(exit) => exit.code(),
+        None => 0,
+    };
+    (output, status)
 }
 
 fn run_into(args: &RunArgs, summary: &mut Summary) {
@@ -80,11 +92,30 @@ fn run_into(args: &RunArgs, summary: &mut Summary) {
     if let Err(error) = folder::create(&args.out, &args.out) {
         return summary.errors.push(error.into());
     }
+    run_each(args, runtime, prepared, summary);
+}
+
+/// Runs one workload after the other, until Ctrl-C.
+fn run_each(args: &RunArgs, runtime: Runtime, prepared: Vec<Prepared>, summary: &mut Summary) {
+    let interrupt = runtime.block_on(async { signal(SignalKind::interrupt()) });
+    let mut interrupt = match interrupt {
+        Ok(interrupt) => interrupt,
+        Err(error) => return summary.errors.push(CliErrorKind::Runtime(error).into()),
+    };
     let mut errors = RunErrors::default();
     for one in prepared {
-        run_one(args, &runtime, one, summary, &mut errors);
+        if summary.is_interrupted {
+            let error = CliErrorKind::NotBegun.at(&one.location);
+            summary.errors.push(error);
+        } else {
+            run_one(args, &runtime, &mut interrupt, one, summary, &mut errors);
+        }
     }
     summary.errors.extend(errors.into_errors());
+    if summary.is_interrupted {
+        // A key that is still being generated is not waited for.
+        runtime.shutdown_background();
+    }
 }
 
 /// Admits and parses every workload. Errors, warnings and skipped workloads go into `summary`.
@@ -139,6 +170,7 @@ async fn set_region(prepared: &mut [Prepared]) -> Result<(), CliErrorKind> {
 fn run_one(
     args: &RunArgs,
     runtime: &Runtime,
+    interrupt: &mut Signal,
     prepared: Prepared,
     summary: &mut Summary,
     errors: &mut RunErrors,
@@ -164,7 +196,17 @@ fn run_one(
         return summary.errors.push(error.at(&location));
     }
     let bar = Bar::new(name.to_string());
-    match runtime.block_on(run_init(&settings, &request, &bar)) {
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = run_init(&settings, &request, &bar) => Some(ended),
+            _ = interrupt.recv() => None,
+        }
+    });
+    let Some(ended) = ended else {
+        summary.is_interrupted = true;
+        return summary.errors.push(CliErrorKind::Interrupted.at(&location));
+    };
+    match ended {
         Ok(report) => summary.completed.push(Completed {
             name,
             location,

@@ -76,7 +76,7 @@ pub(crate) fn start_log(level: LogLevel) {
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_target(false)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(io::stderr().is_terminal() && !is_no_color())
         .without_time();
     tracing_subscriber::registry()
         .with(Targets::new().with_targets(crates.map(|name| (name, level))))
@@ -86,8 +86,24 @@ pub(crate) fn start_log(level: LogLevel) {
 
 /// Whether standard output may be coloured: it is a terminal, and `NO_COLOR` is not set.
 pub(crate) fn is_colored() -> bool {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal() && !no_color
+    io::stdout().is_terminal() && !is_no_color()
+}
+
+fn is_no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// How many columns a table may have: `COLUMNS`, else the width of the terminal; `None` if standard
+/// output is no terminal.
+pub(crate) fn columns() -> Option<usize> {
+    let given = std::env::var("COLUMNS").ok();
+    let given = given.and_then(|columns| columns.parse().ok());
+    let is_terminal = io::stdout().is_terminal();
+    let size = || rustix::termios::tcgetwinsize(io::stdout()).ok();
+    let width = || size().map(|size| usize::from(size.ws_col));
+    given
+        .or_else(|| is_terminal.then(width).flatten())
+        .filter(|columns| *columns > 0)
 }
 
 /// A number with its noun: `1 error`, `2 errors`.

@@ -77,12 +77,31 @@ impl Workload {
             namespace,
             name,
         } = &self.name;
-        let mut folder = format!("{namespace}/{}-{name}", kind.to_lowercase());
+        let mut folder = format!("{}-{name}", kind.to_lowercase());
         if let Some(part) = &self.part {
             folder.extend(["-", part]);
         }
-        folder
+        format!("{namespace}/{}", file_name(folder))
     }
+}
+
+/// The longest name of a file, in bytes.
+const LONGEST_FILE_NAME: usize = 255;
+
+/// `name`, or its beginning and a hash of all of it if it is too long for the name of a file: a name
+/// alone can have 253 characters.
+fn file_name(name: String) -> String {
+    if name.len() <= LONGEST_FILE_NAME {
+        return name;
+    }
+    // FNV-1a. The same name always has the same folder.
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let end = format!("-{hash:016x}");
+    // Names of objects are ASCII.
+    let beginning: String = name.chars().take(LONGEST_FILE_NAME - end.len()).collect();
+    beginning + &end
 }
 
 /// Finds every workload in `documents`, in their order, and the objects that are wrong.

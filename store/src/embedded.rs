@@ -231,14 +231,18 @@ impl File {
                 self.error(ErrorKind::Setup, &message, "check the file's disk")
             }
             // The file is not a database, is corrupt, or has other tables.
-            _ => self.error(
-                ErrorKind::Setup,
-                &message,
-                "let EMBEDDED_FILE name a file that kees created, or one that does not exist yet",
-            ),
+            _ => self.error(ErrorKind::Setup, &message, &self.start_again()),
         };
         explained.code = error.sqlite_error_code().map(|code| format!("{code:?}"));
         explained
+    }
+
+    fn start_again(&self) -> String {
+        let path = self.path.display();
+        format!(
+            "restore {path} from a copy, or move it away so that kees creates a new one, in which every \
+             secret is generated again"
+        )
     }
 
     fn cannot_create(&self, error: &io::Error) -> StoreError {

@@ -16,7 +16,7 @@ use crate::{
     error::{self, CliError},
     json::{self, EntryJson, LocationJson, MessageJson},
     location::{Location, ObjectName},
-    terminal::{CommandOutput, count},
+    terminal::{self, CommandOutput, count},
 };
 
 /// Everything that one command did.
@@ -26,6 +26,8 @@ pub(crate) struct Summary {
     pub(crate) skipped: Vec<(Location, String)>,
     pub(crate) warnings: Vec<(Location, String)>,
     pub(crate) errors: Vec<CliError>,
+    /// Whether Ctrl-C ended the command.
+    pub(crate) is_interrupted: bool,
     /// The message where no pod is annotated.
     pub(crate) nothing_to_do: Option<String>,
 }
@@ -177,7 +179,8 @@ impl Summary {
 impl Completed {
     fn table(&self) -> String {
         let rows: Vec<_> = self.report.rows.iter().map(cells).collect();
-        table::render(["NAME", "KIND", "TYPE", "PATH", "STATE", "SIZE"], &rows)
+        let header = ["NAME", "KIND", "TYPE", "PATH", "STATE", "SIZE"];
+        table::render(header, &rows, terminal::columns())
     }
 
     /// A command that shows a password, if there is one. Other values may not be text.

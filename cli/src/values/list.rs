@@ -16,7 +16,7 @@ use crate::{
     args::{Output, values::ListArgs},
     json,
     run::table,
-    terminal::CommandOutput,
+    terminal::{self, CommandOutput},
 };
 
 #[derive(Serialize)]
@@ -57,7 +57,11 @@ pub(crate) fn list(args: &ListArgs) -> CommandOutput {
         Output::Table => {
             let rows: Vec<_> = values.iter().map(cells).collect();
             CommandOutput {
-                stdout: table::render(["PATH", "CHANGED", "VERSION", "SIZE"], &rows),
+                stdout: table::render(
+                    ["PATH", "CHANGED", "VERSION", "SIZE"],
+                    &rows,
+                    terminal::columns(),
+                ),
                 ..CommandOutput::default()
             }
         }

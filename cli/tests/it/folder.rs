@@ -5,7 +5,7 @@ use std::{
     io::Write as _,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use serde_json::Value;
@@ -81,6 +81,11 @@ impl Folder {
         end(kees, input)
     }
 
+    /// Starts `kees` in the folder, without environment variables.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        start(self.command(arguments), "")
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut kees = Command::new(env!("CARGO_BIN_EXE_kees"));
         kees.arg0("kees")
@@ -92,7 +97,11 @@ impl Folder {
 }
 
 /// Runs a program until it ends.
-fn end(mut program: Command, input: &str) -> Ended {
+fn end(program: Command, input: &str) -> Ended {
+    ended(start(program, input))
+}
+
+fn start(mut program: Command, input: &str) -> Child {
     let mut child = program
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -101,7 +110,11 @@ fn end(mut program: Command, input: &str) -> Ended {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).unwrap();
-    drop(stdin);
+    child
+}
+
+/// Waits until a program has ended.
+pub(crate) fn ended(child: Child) -> Ended {
     let output = child.wait_with_output().unwrap();
     Ended {
         status: output

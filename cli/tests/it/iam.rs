@@ -59,10 +59,8 @@ fn applies(statement: &Value, request: &Request) -> bool {
     };
     let is_resource =
         |resource: &&Value| like(resource.as_str().unwrap(), &request.resource, request);
-    list(&statement["Action"]).iter().any(|one| is_action(one))
-        && list(&statement["Resource"])
-            .iter()
-            .any(|one| is_resource(one))
+    list(&statement["Action"]).iter().any(is_action)
+        && list(&statement["Resource"]).iter().any(is_resource)
         && conditions_hold(&statement["Condition"], request)
 }
 

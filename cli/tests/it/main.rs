@@ -17,6 +17,7 @@ mod inject;
 mod lint;
 mod lint_formats;
 mod lint_inputs;
+mod manners;
 mod page;
 mod readme;
 mod run;

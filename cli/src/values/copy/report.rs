@@ -7,7 +7,7 @@ use crate::{
     args::{Output, values::CopyArgs},
     json,
     run::table,
-    terminal::{CommandOutput, count},
+    terminal::{self, CommandOutput, count},
     values::{error::ValueError, report::printable},
 };
 
@@ -143,7 +143,7 @@ impl CopyReport {
         };
         format!(
             "{}{first}, {} there already, {} failed\n",
-            table::render(["PATH", "FIELDS", "STATE"], &rows),
+            table::render(["PATH", "FIELDS", "STATE"], &rows, terminal::columns()),
             number(&State::Present),
             self.failures().count(),
         )
