@@ -81,13 +81,13 @@ struct TlsArgs {
     /// The certificate's private key, PEM. Read again when it changes.
     #[arg(long, env, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// The oldest version of TLS that is spoken.
+    /// The oldest version of TLS that the webhook accepts.
     #[arg(long, env, value_enum, default_value_t, value_name = "VERSION")]
     tls_min_version: TlsVersion,
     /// Speak HTTP/2 too. The API server calls a Service over HTTP/1.1.
     #[arg(long, env)]
     http2: bool,
-    /// CAs, PEM. A client without a certificate of one of them is turned away in the handshake. Read
+    /// CAs, PEM. The TLS handshake fails for a client without a certificate of one of them. Read
     /// again when it changes.
     #[arg(long, env, value_name = "FILE")]
     client_ca: Option<PathBuf>,
@@ -147,7 +147,7 @@ struct InjectArgs {
     /// The uid of the init container where it cannot have the uid of a container, or none.
     #[arg(long, env, default_value_t, value_name = "UID")]
     run_as: RunAs,
-    /// CPU that the init container requests, or none. A policy rule's resources win.
+    /// CPU that the init container requests, or none. The resources of a policy rule take precedence.
     #[arg(long, env, default_value = "10m", value_name = "QUANTITY")]
     init_cpu_request: Amount,
     /// Memory that the init container requests, or none.

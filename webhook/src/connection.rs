@@ -59,7 +59,7 @@ pub(crate) struct Shared<H> {
 
 /// What happens on a connection before HTTP begins.
 pub(crate) trait Handshake: Send + Sync + 'static {
-    /// What HTTP is spoken over.
+    /// The connection that carries HTTP.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// Performs the handshake and chooses the protocol.

@@ -121,8 +121,8 @@ fn server_config(
         ),
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
-    // The API server speaks HTTP/1.1 to a Service. Without HTTP/2, a client that offers nothing else is
-    // turned away in the handshake.
+    // The API server uses HTTP/1.1 for a Service. Without HTTP/2, the handshake fails for a client that
+    // offers nothing else.
     config.alpn_protocols = if settings.http2 {
         vec![b"h2".to_vec(), b"http/1.1".to_vec()]
     } else {
