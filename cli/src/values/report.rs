@@ -55,14 +55,12 @@ pub(super) fn size(size: Option<usize>) -> String {
 
 /// A text of a store without characters that would change the terminal.
 pub(super) fn printable(text: &str) -> String {
-    let is_plain = |c: char| !c.is_control();
-    text.chars()
-        .flat_map(|c| {
-            let escaped = (!is_plain(c)).then(|| c.escape_default().collect());
-            escaped
-                .unwrap_or_else(|| c.to_string())
-                .chars()
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    let printable = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    text.chars().map(printable).collect()
 }

@@ -11,12 +11,13 @@ use crate::{ErrorKind, StoreError};
 pub(super) const NOT_FOUND: &str = "ResourceNotFoundException";
 
 /// Whether an error says that the secret is being deleted. `GetSecretValue` says "marked for
-/// deletion", `CreateSecret` "scheduled for deletion", both as an `InvalidRequestException`
-/// (API reference, both operations), a code that has other meanings too.
+/// deletion", `CreateSecret` "scheduled for deletion", `DeleteSecret` "marked deleted", each as an
+/// `InvalidRequestException` (API reference of the operations), a code that has other meanings too.
 pub(super) fn is_being_deleted(code: &str, message: &str) -> bool {
     code == "InvalidRequestException"
         && [
             "marked for deletion",
+            "marked deleted",
             "scheduled for deletion",
             "was deleted",
         ]

@@ -11,6 +11,7 @@ use kees_common::SecretValue;
 use kees_store::{
     IdempotencyToken, Store,
     aws::Aws,
+    dynamodb::DynamoDb,
     embedded::Embedded,
     secretsmanager::SecretsManager,
     values::{PutRequest, PutStore as _},
@@ -210,6 +211,37 @@ async fn a_path_that_the_other_store_does_not_accept_fails_alone() {
     let lines = copied(&store, &secrets_manager(&Secrets::default()), false).await;
     assert!(lines[0].contains("does not accept the path"), "{lines:?}");
     assert_eq!(lines[1], "/dev/a/z copied");
+}
+
+/// The table of the original may hold text that is not base64.
+#[tokio::test]
+async fn a_generation_of_which_one_field_cannot_be_copied_is_not_copied() {
+    let name = |name: &str| json!({"secretName": {"S": name}});
+    let item =
+        |name: &str, value: &str| json!({"secretName": {"S": name}, "secretValue": {"S": value}});
+    let stub = Stub::new(move |asked| {
+        let (public, private) = ("/dev/a/k_public", "/dev/a/k_private");
+        Answer::ok(&match asked.operation.as_str() {
+            "Scan" => json!({"Items": [name(public), name(private)]}),
+            _ => json!({"Responses": {"dev-kube-secret": [
+                item(public, "not base64!"), item(private, "AP8="),
+            ]}}),
+        })
+    });
+    let table = DynamoDb::new(&Aws::from_config(stub.config()), "dev");
+    let folder = tempfile::tempdir().unwrap();
+    let to = embedded(folder.path(), "to");
+    let lines = copied(&Store::DynamoDb(table), &to, false).await;
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let other = "/dev/a/k_private failed: another field of its generation cannot be copied";
+    assert_eq!(lines[0], other);
+    let wrong = "/dev/a/k_public failed: the stored text is not base64";
+    assert!(lines[1].starts_with(wrong), "{lines:?}");
+    assert!(
+        copied(&to, &secrets_manager(&Secrets::default()), false)
+            .await
+            .is_empty()
+    );
 }
 
 #[tokio::test]

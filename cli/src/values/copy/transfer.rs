@@ -225,7 +225,7 @@ impl Expected {
     }
 }
 
-/// The values of one group, or `None` if one of them cannot be copied, which is reported.
+/// The values of one group, or `None` if one of them cannot be copied. Then the report has each of them.
 fn readable(
     found: impl Iterator<Item = (Locator, Found)>,
     report: &mut CopyReport,
@@ -233,32 +233,36 @@ fn readable(
     let mut values = Vec::new();
     let mut is_complete = true;
     for (locator, found) in found {
-        let path = locator.path.as_str();
-        match found {
-            Ok(Some(value)) if value.is_verbatim() => {
-                let message = "the stored text is not base64, so its bytes are not known; store \
-                               the value again with `kees put --overwrite`";
-                report.add(path, &[], State::Failed(message.to_owned(), Exit::Data));
-                is_complete = false;
+        let path = locator.path;
+        let wrong = match found {
+            Ok(Some(value)) if value.is_verbatim() => failed(
+                "the stored text is not base64, so its bytes are not known; store the value again with \
+                 `kees put --overwrite`",
+            ),
+            Ok(Some(value)) if value.is_empty() => failed("the stored value is empty"),
+            Ok(Some(value)) => {
+                values.push((path, value));
+                continue;
             }
-            Ok(Some(value)) if value.is_empty() => {
-                let message = "the stored value is empty";
-                report.add(path, &[], State::Failed(message.to_owned(), Exit::Data));
-                is_complete = false;
-            }
-            Ok(Some(value)) => values.push(value),
             // It was deleted after it was listed.
-            Ok(None) => {
-                report.add(path, &[], State::Gone);
-                is_complete = false;
-            }
-            Err(error) => {
-                report.add(path, &[], state(Err(error.into()))?);
-                is_complete = false;
-            }
-        }
+            Ok(None) => State::Gone,
+            Err(error) => state(Err(error.into()))?,
+        };
+        report.add(path.as_str(), &[], wrong);
+        is_complete = false;
     }
-    Ok(is_complete.then_some(values))
+    if is_complete {
+        return Ok(Some(values.into_iter().map(|(_, value)| value).collect()));
+    }
+    for (path, _) in values {
+        let other = failed("another field of its generation cannot be copied");
+        report.add(path.as_str(), &[], other);
+    }
+    Ok(None)
+}
+
+fn failed(message: &str) -> State {
+    State::Failed(message.to_owned(), Exit::Data)
 }
 
 fn differs(store: StoreName, path: &StoragePath) -> ValueError {

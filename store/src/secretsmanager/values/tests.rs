@@ -115,6 +115,12 @@ async fn a_put_that_overwrites_adds_a_version_or_creates_the_secret() {
 async fn a_secret_that_is_being_deleted_is_told_with_its_date() {
     let stub = Stub::new(|asked| match asked.operation.as_str() {
         "DescribeSecret" => Answer::ok(&json!({"Name": "/dev/a", "DeletedDate": 1_700_000_000})),
+        // The words of moto.
+        "DeleteSecret" => Answer::error_response(
+            400,
+            "InvalidRequestException",
+            "You tried to perform the operation on a secret that's currently marked deleted.",
+        ),
         _ => Answer::error_response(
             400,
             "InvalidRequestException",
