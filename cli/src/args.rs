@@ -1,5 +1,6 @@
 //! The command line. The operator's settings have the flags and variables of `kees-webhook`.
 
+pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod manual;
 pub(crate) mod values;
@@ -68,6 +69,9 @@ pub(crate) enum Command {
     /// Report what the webhook would deny in a manifest
     #[command(long_about = LINT, after_long_help = LINT_EXAMPLES)]
     Lint(LintArgs),
+    /// Explain what the annotations of each pod do
+    #[command(long_about = explain::ABOUT, after_long_help = explain::EXAMPLES)]
+    Explain(explain::ExplainArgs),
     /// Print the AWS permissions that pods need
     #[command(subcommand, after_long_help = EXPORT_EXIT)]
     Export(export::Export),
@@ -430,8 +434,9 @@ mod tests {
         };
         let kees = Cli::command();
         // The others take no settings of the webhook.
-        let about_manifests =
-            |command: &&clap::Command| ["run", "inject", "lint"].contains(&command.get_name());
+        let about_manifests = |command: &&clap::Command| {
+            ["run", "inject", "lint", "explain"].contains(&command.get_name())
+        };
         for command in kees.get_subcommands().filter(about_manifests) {
             let with_variable = command
                 .get_arguments()
@@ -439,7 +444,7 @@ mod tests {
             let flags = with_variable.filter_map(|flag| flag.get_long());
             let shared: BTreeSet<_> = flags.filter(|flag| of_webhook.contains(flag)).collect();
             let mut expected: BTreeSet<_> =
-                named("| `kees run`, `kees inject`, `kees lint` |").collect();
+                named("| `kees run`, `kees inject`, `kees lint`, `kees explain` |").collect();
             if command.get_name() == "inject" {
                 expected.extend(named("| `kees inject` alone |"));
             }

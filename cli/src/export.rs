@@ -6,11 +6,11 @@
 //! source                            access    store crate  iam, terraform, cloudformation
 //! ```
 
-mod access;
+pub(crate) mod access;
 mod cloudformation;
 mod export_error;
-mod iam;
-mod source;
+pub(crate) mod iam;
+pub(crate) mod source;
 mod terraform;
 mod trust;
 mod variable;

@@ -12,6 +12,7 @@ mod args;
 mod doctor;
 mod error;
 mod error_place;
+mod explain;
 mod export;
 mod files;
 mod inject;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Inject(args) => with_status(inject::inject(&args)),
         Command::Lint(args) => with_status(lint::lint(&args)),
+        Command::Explain(args) => with_status(explain::explain(&args)),
         Command::Export(what) => with_status(export::export(&what)),
         Command::Put(args) => with_status(values::put(&args)),
         Command::Show(args) => with_status(values::show(&args)),

@@ -205,6 +205,21 @@ impl Request {
         })
     }
 
+    /// What the pod asks for, sorted by annotation.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The files that are written.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What is done if a DYNAMIC secret is absent.
+    pub fn create(&self) -> CreatePolicy {
+        self.create
+    }
+
     /// Annotations, or parts of them, that have no effect.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings

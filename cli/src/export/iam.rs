@@ -24,7 +24,6 @@ pub(crate) struct Document {
 impl Document {
     /// The document with these statements, and with an example for each variable.
     pub(crate) fn new(statements: &[Statement]) -> Self {
-        let text = |pattern: &Pattern| pattern.render(variable::example, str::to_owned).into();
         let statements = statements.iter().map(|one| statement(one, text));
         Self {
             version: VERSION,
@@ -43,6 +42,11 @@ impl Document {
         }
         Ok(())
     }
+}
+
+/// A text of a statement, with an example for each variable.
+pub(crate) fn text(pattern: &Pattern) -> Value {
+    pattern.render(variable::example, str::to_owned).into()
 }
 
 /// A statement as JSON. `text` prints each text that may contain variables.

@@ -335,7 +335,7 @@ fn request(
 }
 
 /// Parses the annotations of a pod with the settings of its init container.
-fn parse(
+pub(crate) fn parse(
     input: &Input,
     workload: &Workload,
     pod: &Value,

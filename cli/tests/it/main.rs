@@ -9,6 +9,7 @@
 mod aws;
 mod canary;
 mod doctor;
+mod explain;
 mod export;
 mod export_pages;
 mod folder;

@@ -1,0 +1,154 @@
+//! One entry of a pod: what it asks for, where it is stored, and who creates it.
+
+use kees_common::{Entry, Field, Item, Lease, LocalMode, Secret, Source, output::Format};
+use kees_init::{Request, settings::CreatePolicy};
+use serde::Serialize;
+
+/// One entry.
+#[derive(Debug, Serialize)]
+pub(crate) struct EntryReport {
+    pub(crate) annotation: String,
+    pub(crate) asks_for: String,
+    /// The store, unless the pod uses none for this entry.
+    pub(crate) store: Option<&'static str>,
+    /// The name or path in the store.
+    pub(crate) path: Option<String>,
+    /// The member of the stored JSON object, if the value is one.
+    pub(crate) member: Option<String>,
+    /// All names or paths that are stored together with it.
+    pub(crate) stored_together: Vec<String>,
+    pub(crate) created_by: Creator,
+    pub(crate) files: Vec<FileReport>,
+    /// Whether `kees put` can store it.
+    #[serde(skip)]
+    is_stored_by_hand: bool,
+}
+
+/// Who creates the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Creator {
+    /// kees-init, if it is absent.
+    Init,
+    /// kees-controller.
+    Controller,
+    /// Nobody: it must be there before the pod starts.
+    ByHand,
+    /// No store: local mode derives it.
+    LocalMode,
+}
+
+/// A file with the value.
+#[derive(Debug, Serialize)]
+pub(crate) struct FileReport {
+    pub(crate) path: String,
+    /// The name in a list; `None` if the file has this value alone.
+    pub(crate) key: Option<String>,
+}
+
+impl Creator {
+    /// For people.
+    pub(crate) fn describe(self, entry: &EntryReport) -> String {
+        match self {
+            Self::Init => "kees-init, if it is absent".to_owned(),
+            Self::Controller => "kees-controller; the pod waits for it".to_owned(),
+            Self::ByHand => match &entry.path {
+                Some(path) if entry.is_stored_by_hand => format!(
+                    "nobody: store it before the pod starts, for example with `kees put {path}`"
+                ),
+                _ => "nobody: it must be stored before the pod starts".to_owned(),
+            },
+            Self::LocalMode => "nobody: it is localModeValue, or derived from the name".to_owned(),
+        }
+    }
+}
+
+impl EntryReport {
+    /// Each entry of a request, in its order.
+    pub(crate) fn all(request: &Request) -> Vec<Self> {
+        let plan = request.plan();
+        let entries = request.entries().iter().enumerate();
+        entries
+            .map(|(index, entry)| {
+                let item = plan.items.iter().find(|item| item.entry == index);
+                Self::new(request, entry, item)
+            })
+            .collect()
+    }
+
+    fn new(request: &Request, entry: &Entry, item: Option<&Item>) -> Self {
+        let item = item.filter(|_| request.local_mode() != LocalMode::On);
+        let generation = item.and_then(|item| {
+            let (index, field) = item.generation?;
+            Some((request.plan().generations.get(index)?, field))
+        });
+        let stored_together = generation.map_or_else(Vec::new, |(generation, _)| {
+            let fields = generation.fields.iter();
+            let paths = fields.map(|(field, _)| generation.locator(*field));
+            let mut paths: Vec<_> = paths
+                .map(|locator| locator.name_in(generation.store).to_string())
+                .collect();
+            paths.dedup();
+            paths
+        });
+        let member = item
+            .filter(|item| item.store.has_members())
+            .and_then(|item| item.locator.member.as_ref())
+            .filter(|member| member.field != Field::Whole)
+            .map(|member| member.field.to_string());
+        Self {
+            annotation: entry.annotation.clone(),
+            asks_for: asks_for(entry),
+            store: item.map(|item| item.store.as_str()),
+            path: item.map(|item| item.locator.name_in(item.store).to_string()),
+            member,
+            stored_together,
+            created_by: creator(request, entry, generation.is_some()),
+            files: files(request, entry),
+            is_stored_by_hand: request.is_stored_by_hand(&entry.annotation),
+        }
+    }
+}
+
+fn asks_for(entry: &Entry) -> String {
+    match &entry.source {
+        Source::Secret(Secret::Dynamic { spec, field, .. }) => match field {
+            Field::Whole => format!("a secret: {spec}"),
+            field => format!("the field {field} of a secret: {spec}"),
+        },
+        Source::Secret(Secret::Reference { .. }) => "an existing secret".to_owned(),
+        Source::Resource(_) => "an existing resource".to_owned(),
+        Source::Lease(Lease { start, end, .. }) => {
+            format!("a number from {start} to {end} that no other pod has")
+        }
+    }
+}
+
+fn creator(request: &Request, entry: &Entry, is_generated: bool) -> Creator {
+    let mode = request.local_mode();
+    match (mode, is_generated, request.create()) {
+        (LocalMode::On, ..) => Creator::LocalMode,
+        (LocalMode::Off, true, CreatePolicy::Init) => Creator::Init,
+        (LocalMode::Off, true, CreatePolicy::Creator) => Creator::Controller,
+        _ if matches!(entry.source, Source::Lease(_)) => Creator::Controller,
+        _ => Creator::ByHand,
+    }
+}
+
+fn files(request: &Request, entry: &Entry) -> Vec<FileReport> {
+    let layout = request.layout();
+    let list = match entry.source {
+        Source::Secret(_) => &layout.secrets,
+        Source::Resource(_) => &layout.resources,
+        Source::Lease(_) => &layout.leases,
+    };
+    let list = (layout.format != Format::Files).then(|| FileReport {
+        path: list.display().to_string(),
+        key: Some(entry.name.to_string()),
+    });
+    let own = layout.own_file(entry).map(|path| FileReport {
+        path: path.display().to_string(),
+        key: None,
+    });
+    list.into_iter().chain(own).collect()
+}

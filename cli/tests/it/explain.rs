@@ -1,0 +1,113 @@
+//! Tests of `kees explain`.
+
+use insta::assert_snapshot;
+use rstest::rstest;
+use serde_json::Value;
+
+use crate::folder::{Folder, PASSWORD, pod};
+
+const REFERENCE: &str = "secret.bsycorp.com/token: kind=REFERENCE,storageKey=partner/token";
+const KEY: &str = "secret.bsycorp.com/key_public: kind=DYNAMIC,type=RSA,size=2048";
+
+fn report(annotations: &[&str], flags: &[&str]) -> Value {
+    let folder = Folder::with(&pod("a", annotations));
+    folder.write(
+        "creator.yaml",
+        "rules: [{namespaces: ['*'], storagePrefix: /dev, create: creator}]",
+    );
+    let command = ["explain", "web.yaml", "--output", "json"];
+    folder.kees(&[&command, flags].concat()).succeeded().json()
+}
+
+fn creators(report: &Value) -> Vec<&str> {
+    let entries = report["workloads"][0]["entries"].as_array().unwrap();
+    let creators = entries.iter().map(|entry| &entry["created_by"]);
+    creators.map(|creator| creator.as_str().unwrap()).collect()
+}
+
+#[test]
+fn each_entry_of_a_pod_is_explained() {
+    let folder = Folder::with(&pod(
+        "a",
+        &[
+            "init.bsycorp.com/storage-prefix: /dev/team-a",
+            PASSWORD,
+            REFERENCE,
+            KEY,
+        ],
+    ));
+    let flags = ["--env-label", "dev", "--aws-region", "eu-west-1"];
+    assert_snapshot!(
+        folder
+            .kees(&[&["explain", "web.yaml"], &flags[..]].concat())
+            .all()
+    );
+}
+
+#[rstest]
+#[case::init(&[], &["init", "init", "by-hand"])]
+#[case::controller(&["--policy", "creator.yaml"], &["controller", "controller", "by-hand"])]
+fn the_policy_decides_who_creates(#[case] flags: &[&str], #[case] expected: &[&str]) {
+    let report = report(&[PASSWORD, REFERENCE, KEY], flags);
+    assert_eq!(creators(&report), expected, "{report}");
+}
+
+#[test]
+fn a_pod_in_local_mode_needs_no_store_and_no_permissions() {
+    let local = "init.bsycorp.com/local-mode: \"true\"";
+    let report = report(&[local, PASSWORD], &[]);
+    assert_eq!(creators(&report), ["local-mode"]);
+    let workload = &report["workloads"][0];
+    assert_eq!(workload["entries"][0]["store"], Value::Null);
+    assert_eq!(workload["iam_statements"], serde_json::json!([]));
+}
+
+/// A controller creates, so the role of the pod only reads.
+#[rstest]
+#[case::init(&[], true)]
+#[case::controller(&["--policy", "creator.yaml"], false)]
+fn the_permissions_allow_what_the_init_container_does(
+    #[case] flags: &[&str],
+    #[case] creates: bool,
+) {
+    let report = report(&[PASSWORD], flags);
+    let statements = report["workloads"][0]["iam_statements"].to_string();
+    assert!(statements.contains("dynamodb:BatchGetItem"), "{statements}");
+    assert_eq!(
+        statements.contains("dynamodb:PutItem"),
+        creates,
+        "{statements}"
+    );
+}
+
+#[test]
+fn a_field_in_secrets_manager_is_a_member_of_one_secret() {
+    let flags = ["--store", "secretsmanager", "--aws-region", "eu-west-1"];
+    let report = report(&[KEY], &flags);
+    let entry = &report["workloads"][0]["entries"][0];
+    assert_eq!(entry["path"], "/key");
+    assert_eq!(entry["member"], "public");
+    assert_eq!(entry["stored_together"], serde_json::json!(["/key"]));
+}
+
+#[test]
+fn an_error_of_one_pod_does_not_hide_the_others() {
+    let short = "secret.bsycorp.com/x: kind=DYNAMIC,type=PASSWORD,size=7";
+    let folder = Folder::with(&(pod("good", &[PASSWORD]) + &pod("bad", &[short])));
+    let ended = folder.kees(&["explain", "web.yaml"]);
+    assert_eq!(ended.status, 65, "{}", ended.all());
+    assert!(ended.stdout.starts_with("Pod default/good  (web.yaml:2)\n"));
+    assert!(
+        ended
+            .stderr
+            .starts_with("web.yaml:16:54: Pod default/bad: ")
+    );
+}
+
+#[test]
+fn a_value_of_local_mode_is_not_printed() {
+    let value = "kind=REFERENCE,localModeValue=bWFya2Vy";
+    let annotation = format!("secret.bsycorp.com/x: {value}");
+    let report = report(&[&annotation], &[]).to_string();
+    assert!(!report.contains("bWFya2Vy") && !report.contains("marker"));
+}
