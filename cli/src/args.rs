@@ -30,7 +30,16 @@ pub(crate) struct Cli {
         default_value = "warn",
         value_name = "LEVEL"
     )]
-    pub(crate) log_level: LogLevel,
+    log_level: LogLevel,
+    /// Log more: -v is --log-level info, -vv is debug, and -vvv is trace
+    #[arg(
+        short,
+        long,
+        global = true,
+        action = clap::ArgAction::Count,
+        conflicts_with = "log_level"
+    )]
+    verbose: u8,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -43,6 +52,16 @@ impl Cli {
     /// Wrong arguments, or the help or version that is asked for.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         kees_settings::parse(arguments)
+    }
+
+    /// The lowest level of the events that are logged.
+    pub(crate) fn log_level(&self) -> LogLevel {
+        match self.verbose {
+            0 => self.log_level,
+            1 => LogLevel::Info,
+            2 => LogLevel::Debug,
+            _ => LogLevel::Trace,
+        }
     }
 }
 
@@ -400,6 +419,22 @@ mod tests {
     const WEBHOOKS_PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/webhook.md");
     const BEGIN: &str = "<!-- help -->\n";
     const END: &str = "<!-- end of help -->\n";
+
+    #[test]
+    fn each_v_logs_more() {
+        let level = |flags: &str| {
+            let arguments = format!("kees {flags} version");
+            let cli = Cli::read(arguments.split_whitespace().map(OsString::from));
+            cli.map(|cli| cli.log_level()).map_err(|error| error.kind())
+        };
+        assert_eq!(level(""), Ok(LogLevel::Warn));
+        assert_eq!(level("-v"), Ok(LogLevel::Info));
+        assert_eq!(level("-vv"), Ok(LogLevel::Debug));
+        assert_eq!(level("-v -v --verbose"), Ok(LogLevel::Trace));
+        assert_eq!(level("--log-level error"), Ok(LogLevel::Error));
+        let both = clap::error::ErrorKind::ArgumentConflict;
+        assert_eq!(level("-v --log-level error"), Err(both));
+    }
 
     #[test]
     fn clap_accepts_the_definition() {

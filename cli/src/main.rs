@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return terminal::print_usage(&error),
     };
-    terminal::start_log(cli.log_level);
+    terminal::start_log(cli.log_level());
     if let Err(error) = forbid_core_dumps() {
         tracing::warn!(%error, "core dumps cannot be switched off");
     }
