@@ -42,9 +42,8 @@ pub(crate) fn comparable(yaml: &str) -> anyhow::Result<BTreeMap<String, Value>> 
             }
             sort(&mut template["spec"]["volumes"]);
         }
-        let policy = object["data"]["policy.yaml"].take();
-        if let Value::String(policy) = policy {
-            object["data"]["policy.yaml"] = serde_saphyr::from_str(&policy)?;
+        if let Some(policy) = object.pointer_mut("/data/policy.yaml") {
+            *policy = serde_saphyr::from_str(policy.as_str().context("the policy is no text")?)?;
         }
         let key = format!("{kind}/{}", text(&object["metadata"]["name"])?);
         objects.insert(key, object);
