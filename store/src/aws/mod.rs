@@ -24,6 +24,7 @@ pub use call::Call;
 pub use classify::classify;
 #[cfg(any(feature = "dynamodb", feature = "secretsmanager"))]
 pub(crate) use classify::classify_code;
+#[cfg(any(feature = "dynamodb", feature = "secretsmanager", feature = "ssm"))]
 pub use partition::partition;
 pub use region::{RegionError, region_of_environment};
 pub use settings::{AwsSettings, Caller};
