@@ -7,7 +7,7 @@ use kees_init::{Exit, RunError};
 use kees_inject::{ParsePolicyError, PodError, SettingsError};
 use kees_store::aws::RegionError;
 
-use crate::{export::ExportError, location::Location};
+use crate::{export_error::ExportError, location::Location};
 
 /// One error and the place in the manifests that it is about.
 #[derive(Debug)]

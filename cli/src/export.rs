@@ -8,14 +8,11 @@
 
 pub(crate) mod access;
 mod cloudformation;
-mod export_error;
 pub(crate) mod iam;
 pub(crate) mod source;
 mod terraform;
 mod trust;
 mod variable;
-
-pub(crate) use export_error::ExportError;
 
 use kees_common::{Region, names::env};
 use kees_inject::InjectSettings;
@@ -32,6 +29,7 @@ use crate::{
         export::{CloudformationArgs, Export, IamPolicyArgs, TerraformArgs, Use},
     },
     error::{CliError, exit, sort},
+    export_error::ExportError,
     json,
     terminal::CommandOutput,
 };

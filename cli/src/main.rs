@@ -14,6 +14,7 @@ mod error;
 mod error_place;
 mod explain;
 mod export;
+mod export_error;
 mod files;
 mod inject;
 mod inject_settings;

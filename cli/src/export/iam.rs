@@ -4,7 +4,8 @@ use kees_store::permissions::{Condition, Pattern, Statement};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{export_error::ExportError, variable};
+use super::variable;
+use crate::export_error::ExportError;
 
 /// The version of the policy language that has variables.
 pub(crate) const VERSION: &str = "2012-10-17";

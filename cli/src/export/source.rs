@@ -8,7 +8,7 @@ use kees_inject::{INIT_CONTAINER, InjectSettings, Policy, SettingsError, SkipRea
 use kees_store::permissions::{Pattern, Variable};
 use serde_json::Value;
 
-use super::{access::Access, export_error::ExportError};
+use super::access::Access;
 use crate::{
     admission::{self, Verdict},
     args::{
@@ -16,6 +16,7 @@ use crate::{
         export::{SourceArgs, Use},
     },
     error::{CliError, CliErrorKind},
+    export_error::ExportError,
     inject_settings,
     input::Input,
     run::container,

@@ -6,11 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     cloudformation,
-    export_error::ExportError,
     iam::{VERSION, one_or_list},
     source::Subject,
 };
-use crate::args::export::{Trust, TrustArgs};
+use crate::{
+    args::export::{Trust, TrustArgs},
+    export_error::ExportError,
+};
 
 /// The beginning of the ARN of an OIDC provider.
 pub(crate) fn provider_of(partition: &str, account: &str) -> Pattern {
