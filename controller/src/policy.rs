@@ -10,6 +10,7 @@ use kees_common::error_chain;
 use kees_inject::{InjectSettings, Policy};
 use tokio::{
     sync::watch,
+    task::spawn_blocking,
     time::{MissedTickBehavior, interval},
 };
 
@@ -75,7 +76,20 @@ impl LoadedPolicy {
         loop {
             ticks.tick().await;
             let settings = Arc::clone(&current.borrow());
-            match self.load_change(&settings.settings) {
+            // A policy with thousands of rules takes long to load, and the pods must not wait for it.
+            let loading = spawn_blocking(move || {
+                let change = self.load_change(&settings.settings);
+                (self, change)
+            });
+            let change;
+            (self, change) = match loading.await {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    tracing::error!(%error, "the policy is not watched any more");
+                    return;
+                }
+            };
+            match change {
                 Ok(None) => self.logged = None,
                 Ok(Some(settings)) => {
                     self.logged = None;
