@@ -29,6 +29,7 @@ mod excerpt;
 mod field;
 mod generated;
 mod layout;
+mod lease_range;
 pub mod local;
 mod locator;
 mod name;
@@ -58,6 +59,7 @@ pub use excerpt::escaped_beginning;
 pub use field::Field;
 pub use generated::Generated;
 pub use layout::Layout;
+pub use lease_range::LeaseRange;
 pub use locator::{Locator, Member};
 pub use name::{EntryName, ParseEntryNameError};
 pub use options::{

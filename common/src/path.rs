@@ -88,6 +88,11 @@ impl StoragePath {
         &self.0
     }
 
+    /// A path whose parts were checked together before.
+    pub(crate) fn checked(text: String) -> Self {
+        Self(text)
+    }
+
     /// An ARN. It is not joined with a prefix.
     pub(crate) fn arn(arn: &str) -> Result<Self, ParsePathError> {
         check_text(arn)?;

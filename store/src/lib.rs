@@ -12,6 +12,7 @@ pub mod dynamodb;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod error;
+pub mod leases;
 #[cfg(any(feature = "secretsmanager", feature = "ssm"))]
 mod members;
 #[cfg(feature = "memory")]
