@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use kees_init::InitError;
 use kees_inject::{ParsePolicyError, SettingsError};
+use kees_server::ReadError;
 
 /// Why the controller does not start, or why a changed policy is not used.
 #[derive(Debug, thiserror::Error)]
@@ -12,13 +13,8 @@ pub enum ControllerError {
     #[error("{}", joined(.0))]
     Settings(Vec<SettingsError>),
     /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The policy file is invalid.
     #[error("the policy file {} is invalid", path.display())]
     Policy {

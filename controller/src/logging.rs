@@ -18,6 +18,7 @@ pub fn start(flags: LogFlags) {
         "kees_generate",
         "kees_init",
         "kees_inject",
+        "kees_server",
         "kees_store",
     ];
     let targets = Targets::new()

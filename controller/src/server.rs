@@ -9,6 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use kees_common::StoreName;
 use kees_init::{Generator, InitError};
 use kees_inject::InjectSettings;
+use kees_server::Reload;
 use kees_store::{StoreSettings, Stores, protocol::StoreSet};
 use kube::{
     Client,
@@ -32,7 +33,7 @@ use crate::{
     health::Health,
     metrics::Metrics,
     pod::WatchedPod,
-    policy::{self, Current, LoadedPolicy, PolicyFile},
+    policy::{self, Current, PolicyFile, PolicySource},
     records::Records,
     watch::{self as pods, Watch},
 };
@@ -63,7 +64,7 @@ pub struct Config {
 pub struct Controller {
     config: Config,
     admin: TcpListener,
-    policy: Option<LoadedPolicy>,
+    policy: Option<Reload<PolicySource>>,
 }
 
 impl Config {
@@ -136,7 +137,12 @@ impl Controller {
         // Without a file, the sender stays here, so that the receivers do not see an end.
         let _sender = match policy {
             Some(policy) => {
-                tasks.spawn(policy.watch(config.reload_interval, metrics.clone(), sender));
+                tasks.spawn(policy::watch(
+                    policy,
+                    config.reload_interval,
+                    metrics.clone(),
+                    sender,
+                ));
                 None
             }
             None => Some(sender),

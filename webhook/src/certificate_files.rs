@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use kees_server::{Contents, Source};
 use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
@@ -9,11 +10,7 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::{
-    WebhookError, health,
-    metrics::Watched,
-    reload::{Contents, Source},
-};
+use crate::{WebhookError, health, metrics::Watched};
 
 /// The paths of the certificate and its key.
 #[derive(Debug, Clone)]
@@ -28,7 +25,7 @@ pub struct CertificateFiles {
 
 /// A certificate that was loaded.
 #[derive(Debug, Clone)]
-pub(crate) struct Certificate {
+pub struct Certificate {
     /// The chain and its key.
     pub(crate) pair: CertifiedKey,
     /// The end of the leaf's validity, in seconds since 1970.
@@ -37,8 +34,11 @@ pub(crate) struct Certificate {
 
 impl Source for CertificateFiles {
     type Loaded = Certificate;
+    type Error = WebhookError;
 
-    const WATCHED: Watched = Watched::Certificate;
+    fn name(&self) -> &'static str {
+        Watched::Certificate.as_str()
+    }
 
     fn paths(&self) -> Vec<&Path> {
         vec![&self.cert, &self.key]

@@ -2,16 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use kees_server::{Contents, Source};
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem, pem::PemObject as _},
 };
 
-use crate::{
-    WebhookError,
-    metrics::Watched,
-    reload::{Contents, Source},
-};
+use crate::{WebhookError, metrics::Watched};
 
 /// The path of the file.
 #[derive(Debug, Clone)]
@@ -19,8 +16,11 @@ pub(crate) struct ClientCa(pub(crate) PathBuf);
 
 impl Source for ClientCa {
     type Loaded = RootCertStore;
+    type Error = WebhookError;
 
-    const WATCHED: Watched = Watched::ClientCa;
+    fn name(&self) -> &'static str {
+        Watched::ClientCa.as_str()
+    }
 
     fn paths(&self) -> Vec<&Path> {
         vec![&self.0]

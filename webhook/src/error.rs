@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use kees_inject::{ParsePolicyError, SettingsError};
+use kees_server::ReadError;
 use rustls::pki_types::pem;
 use x509_parser::{error::X509Error, nom};
 
@@ -13,13 +14,8 @@ pub enum WebhookError {
     #[error("{}", joined(.0))]
     Settings(Vec<SettingsError>),
     /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The policy file is invalid.
     #[error("the policy file {} is invalid", path.display())]
     Policy {

@@ -32,7 +32,6 @@ mod memory;
 pub mod metrics;
 pub mod mutate;
 mod policy;
-mod reload;
 mod reviewer;
 mod served;
 mod server;

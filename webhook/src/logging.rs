@@ -37,6 +37,7 @@ fn targets(level: LevelFilter, audit: bool) -> Targets {
         .with_target("kube_client", LevelFilter::OFF)
         .with_target("kees_webhook", level)
         .with_target("kees_inject", level)
+        .with_target("kees_server", level)
         .with_target(audit::TARGET, audit_level)
 }
 

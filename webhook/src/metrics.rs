@@ -6,6 +6,7 @@ mod labels;
 use std::{fmt, sync::Arc, time::Duration};
 
 use kees_inject::ReviewResponse;
+use kees_server::resident_memory;
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
@@ -304,14 +305,4 @@ fn register_process(registry: &mut Registry) -> ProcessMetrics {
         ready,
         resident_memory,
     }
-}
-
-/// The resident memory in bytes, from `/proc/self/status`; see proc(5).
-fn resident_memory() -> Option<i64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
 }

@@ -4,16 +4,13 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use kees_inject::{InjectSettings, Policy};
+use kees_server::{Contents, Source};
 
-use crate::{
-    WebhookError,
-    metrics::Watched,
-    reload::{Contents, Source},
-};
+use crate::{WebhookError, metrics::Watched};
 
 /// A policy file that was loaded.
 #[derive(Debug)]
-pub(crate) struct LoadedPolicy {
+pub struct LoadedPolicy {
     pub(crate) policy: Policy,
     /// The beginning of the SHA-256 of the file, in hexadecimal digits.
     pub(crate) sha256: String,
@@ -48,8 +45,11 @@ impl PolicyFile {
 
 impl Source for PolicyFile {
     type Loaded = LoadedPolicy;
+    type Error = WebhookError;
 
-    const WATCHED: Watched = Watched::Policy;
+    fn name(&self) -> &'static str {
+        Watched::Policy.as_str()
+    }
 
     fn paths(&self) -> Vec<&Path> {
         vec![&self.path]

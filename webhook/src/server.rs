@@ -9,6 +9,7 @@ use axum::{
     response::Response,
 };
 use kees_inject::InjectSettings;
+use kees_server::{Reload, Source};
 use rustls::RootCertStore;
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -27,10 +28,9 @@ use crate::{
     handshake::RejectionWarning,
     health::Health,
     listener,
-    metrics::{Metrics, Watched},
+    metrics::{Metrics, ReloadResult, Watched},
     mutate,
     policy::LoadedPolicy,
-    reload::Reload,
     served::Served,
 };
 
@@ -275,6 +275,23 @@ async fn serve_admin(listener: TcpListener, metrics: Metrics, health: Arc<Health
     listener::serve(listener, shared, future::pending()).await;
 }
 
+/// Watches `files`, counts the attempts to load them, and passes each valid change to `publish`.
+async fn watch_files<S: Source>(
+    files: Reload<S>,
+    period: Duration,
+    (watched, metrics): (Watched, Metrics),
+    publish: impl Fn(S::Loaded),
+) {
+    let on = |result: Result<S::Loaded, &S::Error>| match result {
+        Ok(loaded) => {
+            publish(loaded);
+            metrics.reloaded(watched, ReloadResult::Success);
+        }
+        Err(_) => metrics.reloaded(watched, ReloadResult::Error),
+    };
+    files.watch(period, on).await;
+}
+
 async fn watch_certificate(
     files: Reload<CertificateFiles>,
     period: Duration,
@@ -286,7 +303,7 @@ async fn watch_certificate(
             tracing::error!("a certificate cannot be served: {error}");
         }
     };
-    files.watch(period, metrics, publish).await;
+    watch_files(files, period, (Watched::Certificate, metrics), publish).await;
 }
 
 async fn watch_client_ca(
@@ -300,7 +317,7 @@ async fn watch_client_ca(
             tracing::error!("the CAs of clients cannot be used: {error}");
         }
     };
-    file.watch(period, metrics, publish).await;
+    watch_files(file, period, (Watched::ClientCa, metrics), publish).await;
 }
 
 async fn watch_policy(
@@ -319,5 +336,5 @@ async fn watch_policy(
             });
         });
     };
-    file.watch(period, metrics, publish).await;
+    watch_files(file, period, (Watched::Policy, metrics), publish).await;
 }

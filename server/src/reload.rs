@@ -2,44 +2,60 @@
 //!
 //! The files are read at an interval and compared by content. A kubelet replaces a mounted Secret
 //! by renaming a symbolic link in a parent folder, which a watch on the file does not report. If
-//! the new content is invalid, the error is logged and counted, and the previous content stays in
+//! the new content is invalid, the error is logged and reported, and the previous content stays in
 //! use.
 
-use std::{path::Path, time::Duration};
+use std::{
+    error::Error,
+    fmt, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use kees_common::error_chain;
 use tokio::{
     task::spawn_blocking,
     time::{MissedTickBehavior, interval},
 };
 use zeroize::Zeroizing;
 
-use crate::{
-    WebhookError,
-    metrics::{Metrics, ReloadResult, Watched},
-};
-
 /// The contents of the files of a [`Source`], in the order of its paths. They are zeroized because
 /// one of them may be a private key.
-pub(crate) type Contents = Vec<Zeroizing<Vec<u8>>>;
+pub type Contents = Vec<Zeroizing<Vec<u8>>>;
+
+/// A file cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}", path.display())]
+pub struct ReadError {
+    /// The file.
+    pub path: PathBuf,
+    /// The error of the system.
+    pub source: io::Error,
+}
 
 /// Something that is loaded from files.
-pub(crate) trait Source: Send + 'static {
+pub trait Source: Send + 'static {
     /// What the files are loaded into.
     type Loaded: Send + 'static;
 
-    /// The name in metrics and log lines.
-    const WATCHED: Watched;
+    /// Why the files cannot be loaded.
+    type Error: Error + From<ReadError> + Send + 'static;
+
+    /// The name in log lines.
+    fn name(&self) -> &'static str;
 
     /// The files. Their number does not change.
     fn paths(&self) -> Vec<&Path>;
 
     /// Loads the contents of the files.
-    fn load(&self, contents: &Contents) -> Result<Self::Loaded, WebhookError>;
+    ///
+    /// # Errors
+    /// The contents are invalid.
+    fn load(&self, contents: &Contents) -> Result<Self::Loaded, Self::Error>;
 }
 
 /// A source that was loaded once and is loaded again when its files change.
-#[derive(Debug)]
-pub(crate) struct Reload<S> {
+pub struct Reload<S> {
     source: S,
     /// The contents that are in use.
     loaded: Contents,
@@ -49,7 +65,10 @@ pub(crate) struct Reload<S> {
 
 impl<S: Source> Reload<S> {
     /// Loads the files for the first time.
-    pub(crate) fn first(source: S) -> Result<(Self, S::Loaded), WebhookError> {
+    ///
+    /// # Errors
+    /// A file cannot be read, or its content is invalid.
+    pub fn first(source: S) -> Result<(Self, S::Loaded), S::Error> {
         let contents = read(&source)?;
         let loaded = source.load(&contents)?;
         Ok((
@@ -62,18 +81,19 @@ impl<S: Source> Reload<S> {
         ))
     }
 
-    /// Reads the files every `period`, forever, and passes each valid change to `publish`.
-    pub(crate) async fn watch(
+    /// Reads the files every `period`, forever, and passes what each change is loaded into to `on`.
+    /// While an error lasts, `on` gets it after each period.
+    pub async fn watch(
         mut self,
         period: Duration,
-        metrics: Metrics,
-        publish: impl Fn(S::Loaded),
+        mut on: impl FnMut(Result<S::Loaded, &S::Error>),
     ) {
+        let name = self.source.name();
         let mut ticks = interval(period.max(Duration::from_millis(10)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            // A policy with thousands of rules takes long to load, and reviews must not wait for it.
+            // A policy with thousands of rules takes long to load, and no other task must wait for it.
             let loading = spawn_blocking(move || {
                 let changes = self.load_changes();
                 (self, changes)
@@ -82,7 +102,7 @@ impl<S: Source> Reload<S> {
             (self, changes) = match loading.await {
                 Ok(loaded) => loaded,
                 Err(error) => {
-                    tracing::error!(file = S::WATCHED.as_str(), %error, "not watched any more");
+                    tracing::error!(file = name, %error, "not watched any more");
                     return;
                 }
             };
@@ -90,20 +110,19 @@ impl<S: Source> Reload<S> {
                 Ok(None) => self.logged = None,
                 Ok(Some(loaded)) => {
                     self.logged = None;
-                    publish(loaded);
-                    metrics.reloaded(S::WATCHED, ReloadResult::Success);
-                    tracing::info!(file = S::WATCHED.as_str(), "reloaded");
+                    on(Ok(loaded));
+                    tracing::info!(file = name, "reloaded");
                 }
                 Err(error) => {
-                    metrics.reloaded(S::WATCHED, ReloadResult::Error);
                     self.log(&error);
+                    on(Err(&error));
                 }
             }
         }
     }
 
     /// Loads the files if their contents differ from those in use.
-    fn load_changes(&mut self) -> Result<Option<S::Loaded>, WebhookError> {
+    fn load_changes(&mut self) -> Result<Option<S::Loaded>, S::Error> {
         let contents = read(&self.source)?;
         if contents == self.loaded {
             return Ok(None);
@@ -114,12 +133,11 @@ impl<S: Source> Reload<S> {
     }
 
     /// Logs an error once, however often it repeats.
-    fn log(&mut self, error: &WebhookError) {
-        let message = kees_common::error_chain::describe(error);
+    fn log(&mut self, error: &S::Error) {
+        let message = error_chain::describe(error);
         if self.logged.as_ref() != Some(&message) {
-            let file = S::WATCHED.as_str();
             tracing::warn!(
-                file,
+                file = self.source.name(),
                 "not reloaded, the previous content stays in use: {message}"
             );
             self.logged = Some(message);
@@ -127,11 +145,20 @@ impl<S: Source> Reload<S> {
     }
 }
 
-fn read(source: &impl Source) -> Result<Contents, WebhookError> {
+/// Without the contents: one of them may be a private key.
+impl<S: fmt::Debug> fmt::Debug for Reload<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reload")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read(source: &impl Source) -> Result<Contents, ReadError> {
     let read = |path: &Path| {
         std::fs::read(path)
             .map(Zeroizing::new)
-            .map_err(|source| WebhookError::Read {
+            .map_err(|source| ReadError {
                 path: path.to_owned(),
                 source,
             })
@@ -141,28 +168,37 @@ fn read(source: &impl Source) -> Result<Contents, WebhookError> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum LoadError {
+        #[error(transparent)]
+        Read(#[from] ReadError),
+        #[error("a letter is in upper case")]
+        Upper,
+    }
 
     /// A file with text in lower case.
     struct Lower(PathBuf);
 
     impl Source for Lower {
         type Loaded = String;
+        type Error = LoadError;
 
-        const WATCHED: Watched = Watched::Policy;
+        fn name(&self) -> &'static str {
+            "policy"
+        }
 
         fn paths(&self) -> Vec<&Path> {
             vec![&self.0]
         }
 
-        fn load(&self, contents: &Contents) -> Result<String, WebhookError> {
+        fn load(&self, contents: &Contents) -> Result<String, LoadError> {
             let text = String::from_utf8_lossy(&contents[0]).into_owned();
             if text.to_lowercase() == text {
                 Ok(text)
             } else {
-                Err(WebhookError::Settings(vec![]))
+                Err(LoadError::Upper)
             }
         }
     }
@@ -176,14 +212,17 @@ mod tests {
 
     impl Source for Slow {
         type Loaded = ();
+        type Error = LoadError;
 
-        const WATCHED: Watched = Watched::Policy;
+        fn name(&self) -> &'static str {
+            "policy"
+        }
 
         fn paths(&self) -> Vec<&Path> {
             vec![&self.path]
         }
 
-        fn load(&self, _: &Contents) -> Result<(), WebhookError> {
+        fn load(&self, _: &Contents) -> Result<(), LoadError> {
             self.begins.send(()).unwrap();
             self.end.recv_timeout(Duration::from_secs(20)).unwrap();
             Ok(())
@@ -208,12 +247,12 @@ mod tests {
 
         std::fs::write(&path, "two").unwrap();
         let (loaded, mut is_loaded) = tokio::sync::mpsc::unbounded_channel();
-        let publish = move |()| loaded.send(()).unwrap();
-        tokio::spawn(reload.watch(Duration::from_millis(10), Metrics::new(), publish));
+        let on = move |result: Result<(), &LoadError>| loaded.send(result.is_ok()).unwrap();
+        tokio::spawn(reload.watch(Duration::from_millis(10), on));
         // This task and the watch share a thread.
         begin.recv().await.unwrap();
         end_load.send(()).unwrap();
-        is_loaded.recv().await.unwrap();
+        assert!(is_loaded.recv().await.unwrap());
     }
 
     #[test]
