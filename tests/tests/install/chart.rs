@@ -5,7 +5,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
-    objects::{comparable, parsed},
+    objects::{comparable, merged, parsed},
     rendered::{SERVICE, cert_manager, certificate_files, chart, many, overlay, template},
 };
 
@@ -62,6 +62,27 @@ fn the_chart_has_the_manifests_of_observability() -> anyhow::Result<()> {
     for (name, object) in of_kustomize {
         assert_eq!(Some(&object), of_helm.get(&name), "{name}");
     }
+    Ok(())
+}
+
+#[test]
+fn the_chart_has_the_network_policies() -> anyhow::Result<()> {
+    let of_kustomize = comparable(&overlay("network-policy", &Authority::new()?)?)?;
+    let enabled = json!({"enabled": true});
+    let controller = json!({"enabled": true, "networkPolicy": enabled});
+    let values = json!({"networkPolicy": enabled, "controller": controller});
+    let of_helm = comparable(&template(&values)?)?;
+    assert_eq!(of_kustomize.len(), 2, "{of_kustomize:?}");
+    for (name, object) in of_kustomize {
+        assert_eq!(Some(&object), of_helm.get(&name), "{name}");
+    }
+
+    let proxy = json!([{"ports": [{"protocol": "TCP", "port": 3128}]}]);
+    let more = json!({"controller": {"networkPolicy": {"egress": proxy, "metricsFrom": []}}});
+    let with_proxy = comparable(&template(&merged(values, more))?)?;
+    let spec = &with_proxy["NetworkPolicy/kees-controller"]["spec"];
+    assert_eq!(spec["egress"][3], proxy[0]);
+    assert_eq!(spec["ingress"], json!([]));
     Ok(())
 }
 
