@@ -51,6 +51,7 @@ struct Capabilities {
     holds_bytes: bool,
     is_persistent: bool,
     restores_deleted: bool,
+    keeps_leases: bool,
     paths: PathRule,
 }
 
@@ -88,6 +89,7 @@ impl StoreName {
                 holds_bytes: true,
                 is_persistent: true,
                 restores_deleted: false,
+                keeps_leases: true,
                 paths: ANY_PATH,
             },
             Self::SecretsManager => &Capabilities {
@@ -101,6 +103,7 @@ impl StoreName {
                 holds_bytes: true,
                 is_persistent: true,
                 restores_deleted: true,
+                keeps_leases: false,
                 paths: PathRule {
                     accepts: is_secret_name,
                     right: "use 1 to 512 letters, digits and /_+=.@-",
@@ -117,6 +120,7 @@ impl StoreName {
                 holds_bytes: false,
                 is_persistent: true,
                 restores_deleted: false,
+                keeps_leases: false,
                 paths: PathRule {
                     accepts: is_parameter_name,
                     right: "use up to 15 levels of letters, digits and _.-, 1011 characters in all, \
@@ -134,6 +138,7 @@ impl StoreName {
                 holds_bytes: true,
                 is_persistent: true,
                 restores_deleted: false,
+                keeps_leases: true,
                 paths: ANY_PATH,
             },
             Self::Memory => &Capabilities {
@@ -147,6 +152,7 @@ impl StoreName {
                 holds_bytes: true,
                 is_persistent: false,
                 restores_deleted: false,
+                keeps_leases: true,
                 paths: ANY_PATH,
             },
         }
@@ -210,6 +216,11 @@ impl StoreName {
         self.capabilities().restores_deleted
     }
 
+    /// Whether the store keeps leases: it changes several records in one atomic step.
+    pub fn keeps_leases(self) -> bool {
+        self.capabilities().keeps_leases
+    }
+
     /// Whether the store accepts `path` as a name.
     ///
     /// # Errors
@@ -224,7 +235,7 @@ impl StoreName {
     }
 
     /// The names of the stores with a capability, for messages: `a, b or c`.
-    pub(crate) fn names_with(has: impl Fn(Self) -> bool) -> String {
+    pub fn names_with(has: impl Fn(Self) -> bool) -> String {
         let mut names: Vec<_> = Self::ALL
             .into_iter()
             .filter(|store| has(*store))

@@ -12,6 +12,8 @@ pub mod dynamodb;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod error;
+#[cfg(any(feature = "dynamodb", feature = "embedded", feature = "memory"))]
+mod lease_changes;
 pub mod leases;
 #[cfg(any(feature = "secretsmanager", feature = "ssm"))]
 mod members;

@@ -1,21 +1,26 @@
 //! The memory of one process, for tests.
 
+mod leases;
 #[cfg(feature = "values")]
 mod values;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use kees_common::{Locator, SecretValue, StoragePath, StoreName};
 
-use crate::{CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits};
+use crate::{
+    CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits, leases::Record,
+};
 
-/// A store that ends with its process. It has one lock, so every read is a snapshot.
+/// A store that ends with its process. It has one lock for values, so every read is a snapshot, and
+/// one for the records of leases, which are no values here.
 #[derive(Debug, Default)]
 pub struct Memory {
     values: Mutex<HashMap<StoragePath, SecretValue>>,
+    leases: Mutex<BTreeMap<StoragePath, Record>>,
 }
 
 impl Memory {

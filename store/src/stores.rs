@@ -69,6 +69,7 @@ macro_rules! each {
     };
 }
 
+mod leases;
 #[cfg(feature = "values")]
 mod values;
 
