@@ -32,7 +32,7 @@ fn part(error: &PodError) -> Part {
             | AnnotationErrorKind::Conflict { .. }
             | AnnotationErrorKind::SameFile { .. }
             | AnnotationErrorKind::SameVariable { .. }
-            | AnnotationErrorKind::StoreLease(_) => Part::Key,
+            | AnnotationErrorKind::LeaseStore { .. } => Part::Key,
             AnnotationErrorKind::Path { .. }
             | AnnotationErrorKind::PathNotAccepted { .. }
             | AnnotationErrorKind::DeniedWarning(_) => Part::NamedOrKey(message()),

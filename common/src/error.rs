@@ -222,12 +222,19 @@ pub enum AnnotationErrorKind {
         /// The stores that support the key.
         supported: String,
     },
-    /// A lease outside local mode.
+    /// A lease, and the pod's store keeps none.
     #[error(
-        "leases from a store need kees's creator, which this version does not have yet; use \
-         {0}: \"true\" or remove the lease"
+        "the store {store} keeps no leases; set {option} to a store that does ({supported}), and \
+         store={store} on the entries that stay"
     )]
-    StoreLease(String),
+    LeaseStore {
+        /// The pod's store.
+        store: StoreName,
+        /// The annotation that names the pod's store.
+        option: String,
+        /// The stores that keep leases.
+        supported: String,
+    },
     /// Local mode has no value for this entry.
     #[error("local mode has no value for it; add localModeValue= with the value in base64")]
     NoLocalValue,

@@ -1,5 +1,7 @@
 //! The numbers of a lease, and the paths under which a store keeps who holds them.
 
+use std::fmt;
+
 use crate::{
     entry::Lease,
     path::{ParsePathError, StoragePath, StoragePrefix},
@@ -84,6 +86,14 @@ impl LeaseRange {
     pub fn pod_path(&self, namespace: &str, pod: &str) -> StoragePath {
         let Self { base, start, end } = self;
         StoragePath::checked(format!("{base}/{namespace}/{pod}/{start}-{end}"))
+    }
+}
+
+/// For messages: `/dev/team/leases/worker.0-99`.
+impl fmt::Display for LeaseRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { base, start, end } = self;
+        write!(f, "{base}.{start}-{end}")
     }
 }
 

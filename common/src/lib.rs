@@ -71,7 +71,7 @@ pub use password_rules::{
     Alphabet, CharClass, Classes, ParseAlphabetError, ParseClassesError, PasswordRules,
 };
 pub use path::{ParsePathError, StoragePath, StoragePrefix};
-pub use plan::{Generation, Item, Plan, PlanSettings};
+pub use plan::{Generation, Item, Plan, PlanSettings, PlannedLease};
 pub use references::{ParseReferencesError, References};
 pub use region::{ParseRegionError, Region};
 pub use secret::{ParseBase64Error, SecretValue};

@@ -10,6 +10,7 @@ use crate::{
     error::AnnotationError,
     field::Field,
     layout::Layout,
+    lease_range::LeaseRange,
     locator::{Locator, Member},
     path::{StoragePath, StoragePrefix},
     references::References,
@@ -34,15 +35,17 @@ pub struct PlanSettings {
     pub layout: Layout,
 }
 
-/// What is read, and what is generated if it is absent. It contains no leases, because this version
-/// stores none. With `local-mode: "true"` nothing in it is read: each value is the entry's own or is
-/// derived from its name ([`crate::local`]), and the plan shows only that the entries agree.
+/// What is read, and what is generated if it is absent. With `local-mode: "true"` nothing in it is
+/// read: each value is the entry's own or is derived from its name ([`crate::local`]), and the plan
+/// shows only that the entries agree.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     /// One for each secret and resource, in the order of the entries.
     pub items: Vec<Item>,
     /// Each generation of the DYNAMIC entries, once.
     pub generations: Vec<Generation>,
+    /// One for each lease, in the order of the entries. None with `local-mode: "true"`.
+    pub leases: Vec<PlannedLease>,
 }
 
 /// One value to read.
@@ -56,6 +59,17 @@ pub struct Item {
     pub locator: Locator,
     /// For a DYNAMIC entry: its generation, as an index into [`Plan::generations`], and its field.
     pub generation: Option<(usize, Field)>,
+}
+
+/// A number that no other live pod holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedLease {
+    /// Its entry, as an index into [`Parsed::entries`].
+    pub entry: usize,
+    /// The store that keeps it: the pod's.
+    pub store: StoreName,
+    /// The numbers that the pod may get, and where they are stored.
+    pub range: LeaseRange,
 }
 
 /// Values that are created together and stored together.
@@ -110,8 +124,8 @@ impl Plan {
     /// All errors, sorted by annotation: those of `parsed`, and those that only show together with
     /// the settings and the other entries: invalid paths, stores and ARNs that are not allowed, keys that
     /// work with another store only, two entries that ask for different secrets at one path or have
-    /// the same file, leases outside local mode, local mode without a value, or where it is not
-    /// allowed.
+    /// the same file, leases in a store that keeps none, local mode without a value, or where it is
+    /// not allowed.
     pub fn new(parsed: &Parsed, settings: &PlanSettings) -> Result<Self, Vec<AnnotationError>> {
         let (plan, mut errors) = planner::plan(parsed, settings);
         errors.extend_from_slice(&parsed.errors);

@@ -235,8 +235,15 @@ const INVALID: &[&[(&str, &str)]] = &[
     ],
     &[(
         "lease.bsycorp.com/node",
-        "kind=INDEX,rangeStart=0,rangeEnd=9",
+        "kind=INDEX,rangeStart=-1,rangeEnd=9",
     )],
+    &[
+        ("init.bsycorp.com/store", "secretsmanager"),
+        (
+            "lease.bsycorp.com/node",
+            "kind=INDEX,rangeStart=0,rangeEnd=9",
+        ),
+    ],
     &[("secret.bsycorp.com/db", "kind=REFERENCE,storagekey=db")],
     &[("secret.bsycorp.com/db", "kind=REFERENCE,storageKey=a ")],
     &[("resource.bsycorp.com/db", "storageKey=caf\u{e9}")],

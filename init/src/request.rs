@@ -144,11 +144,16 @@ impl Request {
         let Plan {
             mut items,
             generations,
+            leases: _,
         } = plan;
         items.retain(|item| item.generation.is_some());
         Self {
             entries: parsed.entries,
-            plan: Plan { items, generations },
+            plan: Plan {
+                items,
+                generations,
+                leases: Vec::new(),
+            },
             layout: Layout::under(&MountPath::default(), Format::default()),
             file_mode: FileMode::ALL,
             local_mode: LocalMode::Off,
@@ -243,6 +248,11 @@ impl Request {
                 env::EMBEDDED_FILE,
                 any(StoreName::needs_embedded_file) && settings.storage.embedded_file.is_none(),
                 "is missing; name the SQLite file of the store embedded",
+            ),
+            (
+                env::LEASES_FILE,
+                !self.plan.leases.is_empty(),
+                "cannot be written: this version of kees-init reads no numbers from a store yet",
             ),
             (
                 env::POD_NAME,

@@ -80,17 +80,21 @@ impl EntryList {
         list
     }
 
-    /// The names, each with the path that is read. Leases, and all entries in local mode, have none.
+    /// The names, each with the path that is read, or a lease with its range. All entries in local
+    /// mode have none.
     pub(crate) fn with_paths(parsed: &Parsed, plan: &Plan) -> Self {
         if parsed.options.local_mode == LocalMode::On {
             return Self::names(parsed);
         }
         let mut list = Self::default();
         let mut items = plan.items.iter().peekable();
+        let mut leases = plan.leases.iter().peekable();
         for (index, entry) in parsed.entries.iter().enumerate() {
             let item = items.next_if(|item| item.entry == index);
             let path = item.map(|item| item.locator.name_in(item.store).as_str());
-            list.push(entry, path.unwrap_or_default());
+            let lease = leases.next_if(|lease| lease.entry == index);
+            let range = lease.map(|lease| lease.range.to_string());
+            list.push(entry, path.or(range.as_deref()).unwrap_or_default());
         }
         list
     }

@@ -26,11 +26,11 @@ pub enum Creation {
     Nothing(NoCreation),
     /// Nothing, because the annotations are invalid or the policy denies them.
     Denied(Vec<PodError>),
-    /// The generations of this plan.
+    /// The generations and leases of this plan.
     Create {
         /// The entries that the plan is made of.
         parsed: Box<Parsed>,
-        /// What is read and created.
+        /// What is read and created, and the leases that the pod gets.
         plan: Plan,
     },
 }
@@ -38,7 +38,7 @@ pub enum Creation {
 /// Why nothing is created for a pod without errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NoCreation {
-    /// The pod has no DYNAMIC entry.
+    /// The pod has neither a DYNAMIC entry nor a lease.
     NotAsked,
     /// The pod names no storage prefix, and the webhook has not injected it, so it has none of the
     /// policy either.
@@ -65,7 +65,7 @@ impl NoCreation {
 }
 
 /// Decides what is created for `pod`, which has `annotations`. It skips the pods that the original's
-/// creator skips. Leases are left out.
+/// creator skips.
 ///
 /// The rule is enforced in the mode `warn` too: a pod that writes outside of its prefix needs the
 /// permission itself, but a creator has the permission to write for every pod.
@@ -74,7 +74,7 @@ pub fn creation(
     annotations: &[(&str, &str)],
     settings: &InjectSettings,
 ) -> Creation {
-    let mut parsed = Parsed::from_annotations(&settings.domain, annotations.iter().copied());
+    let parsed = Parsed::from_annotations(&settings.domain, annotations.iter().copied());
     if let Some(reason) = skip(&parsed, annotations, settings) {
         return Creation::Nothing(reason);
     }
@@ -87,21 +87,17 @@ pub fn creation(
     if rule.create == Create::Never {
         return Creation::Nothing(NoCreation::Never);
     }
-    let entries = parsed.entries.len();
-    parsed
-        .entries
-        .retain(|entry| !matches!(entry.source, Source::Lease(_)));
     let mut findings = Findings::default();
     let annotated = AnnotatedPod {
         subject,
         parsed: &parsed,
-        entries,
+        entries: parsed.entries.len(),
         wired: None,
     };
     enforce(annotated, rule, settings, &mut findings);
     match findings.plan {
         Some(plan) if findings.errors.is_empty() => {
-            if plan.generations.is_empty() {
+            if plan.generations.is_empty() && plan.leases.is_empty() {
                 Creation::Nothing(NoCreation::NotAsked)
             } else {
                 let parsed = Box::new(parsed);
@@ -129,8 +125,8 @@ fn skip(
     if value_of(init::LOCAL_MODE).is_some_and(|value| !value.contains("false")) {
         return Some(NoCreation::LocalMode);
     }
-    let is_secret = |entry: &Entry| matches!(entry.source, Source::Secret(_));
-    if parsed.errors.is_empty() && !parsed.entries.iter().any(is_secret) {
+    let is_resource = |entry: &Entry| matches!(entry.source, Source::Resource(_));
+    if parsed.errors.is_empty() && parsed.entries.iter().all(is_resource) {
         return Some(NoCreation::NotAsked);
     }
     let has_prefix = [init::STORAGE_PREFIX, init::INJECTED]

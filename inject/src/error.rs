@@ -41,6 +41,7 @@ impl PodError {
                     | PodErrorKind::Template(_)
                     | PodErrorKind::TooManyEntries { .. }
                     | PodErrorKind::TooManyKeys { .. }
+                    | PodErrorKind::LeaseNever
                     | PodErrorKind::OptOutDenied
             ),
         }
@@ -210,6 +211,12 @@ pub enum PodErrorKind {
         /// `maxKeys` of the rule.
         limit: usize,
     },
+    /// A lease, and the rule has `create: never`.
+    #[error(
+        "the policy has create: never for this pod, so kees-controller gives it no number; remove the \
+         lease, or ask the operator for create: creator"
+    )]
+    LeaseNever,
     /// The rule does not allow that a pod opts out.
     #[error(
         "the policy does not allow a pod to opt out; remove this annotation, or those that ask for \

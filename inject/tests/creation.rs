@@ -12,6 +12,10 @@ const PASSWORD: (&str, &str) = (
     "secret.bsycorp.com/db-password",
     "kind=DYNAMIC,type=PASSWORD,size=256",
 );
+const LEASE: (&str, &str) = (
+    "lease.bsycorp.com/node",
+    "kind=INDEX,rangeStart=0,rangeEnd=9",
+);
 const PREFIX: &str = "init.bsycorp.com/storage-prefix";
 const INJECTED: (&str, &str) = ("init.bsycorp.com/injected", "0.1.0");
 
@@ -87,13 +91,18 @@ fn a_pod_that_no_rule_matches_is_denied() {
 }
 
 #[test]
-fn a_lease_does_not_keep_the_secrets_of_its_pod_from_being_created() {
-    let lease = (
-        "lease.bsycorp.com/node",
-        "kind=INDEX,rangeStart=0,rangeEnd=9",
-    );
-    let pod = decide("team-a", &[PASSWORD, lease, INJECTED]);
-    assert_eq!(paths(pod), ["/dev/team-a/db-password"]);
+fn a_lease_is_given_below_the_prefix_of_the_rule() {
+    for annotations in [&[PASSWORD, LEASE, INJECTED][..], &[LEASE, INJECTED]] {
+        let Creation::Create { plan, .. } = decide("team-a", annotations) else {
+            panic!("{annotations:?}");
+        };
+        assert_eq!(plan.leases.len(), 1);
+        let path = plan.leases[0].range.number_path(7);
+        assert_eq!(path.as_str(), "/dev/team-a/leases/node.7");
+        assert_eq!(plan.generations.len(), annotations.len() - 2);
+    }
+    let outside = decide("team-a", &[LEASE, (PREFIX, "/dev/team-ab")]);
+    assert!(denied(outside)[0].contains("is not at or below /dev/team-a"));
 }
 
 #[test]
@@ -115,6 +124,12 @@ fn an_invalid_entry_denies_the_whole_pod() {
     NoCreation::LocalMode
 )]
 #[case::never("frozen", &[PASSWORD, INJECTED], NoCreation::Never)]
+#[case::never_a_lease("frozen", &[LEASE, INJECTED], NoCreation::Never)]
+#[case::a_local_lease(
+    "team-a",
+    &[LEASE, INJECTED, ("init.bsycorp.com/local-mode", "remote-then-local")],
+    NoCreation::LocalMode
+)]
 #[case::only_read(
     "team-a",
     &[("secret.bsycorp.com/api", "kind=REFERENCE,storageKey=api"), INJECTED],

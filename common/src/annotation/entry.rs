@@ -123,7 +123,7 @@ fn range_bound(
 ) -> Option<i32> {
     let right = "a lease has rangeStart= and rangeEnd=, whole numbers";
     let text = pairs.take_required(key, || right, collect)?;
-    let right = "use a whole number of 32 bits";
-    let number = text.parse();
-    collect.ok(number.map_err(|_| AnnotationErrorKind::invalid(key, &text, right)))
+    let number = text.parse().ok().filter(|number| *number >= 0);
+    let right = "use a whole number from 0 to 2147483647";
+    collect.ok(number.ok_or_else(|| AnnotationErrorKind::invalid(key, &text, right)))
 }

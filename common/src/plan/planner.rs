@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::{Generation, Item, Plan, PlanSettings};
+use super::{Generation, Item, Plan, PlanSettings, PlannedLease};
 use crate::{
     annotation::Parsed,
     encoding::Encoding,
-    entry::{Entry, Lookup, Secret, Source, StorageKey},
+    entry::{Entry, Lease, Lookup, Secret, Source, StorageKey},
     error::{AnnotationError, AnnotationErrorKind},
     excerpt::excerpt,
     field::Field,
+    lease_range::LeaseRange,
     locator::{Locator, Member},
     names::{init, keys},
     options::LocalMode,
@@ -70,8 +71,7 @@ impl Planner<'_> {
         self.check_local_mode(entry)?;
         self.check_format(entry)?;
         if let Source::Lease(lease) = &entry.source {
-            let path = format!("leases/{}.{}", lease.key_prefix, lease.start);
-            return self.path(self.pod_store, &path).map(|_| ());
+            return self.add_lease(index, lease);
         }
         let store = entry
             .store
@@ -107,6 +107,32 @@ impl Planner<'_> {
         Ok(())
     }
 
+    fn add_lease(&mut self, index: usize, lease: &Lease) -> Result<(), AnnotationErrorKind> {
+        let store = self.pod_store;
+        let prefix = &self.settings.prefix;
+        let range = LeaseRange::new(prefix, lease).map_err(|reason| {
+            let path = format!("{}/leases/{}", prefix.trimmed(), lease.key_prefix);
+            AnnotationErrorKind::path(&path, reason)
+        })?;
+        if self.is_local_only() {
+            return Ok(());
+        }
+        if !store.keeps_leases() {
+            let supports = |store: StoreName| store.keeps_leases() && store.is_persistent();
+            return Err(AnnotationErrorKind::LeaseStore {
+                store,
+                option: self.parsed.domain.init(init::STORE),
+                supported: StoreName::names_with(supports),
+            });
+        }
+        self.plan.leases.push(PlannedLease {
+            entry: index,
+            store,
+            range,
+        });
+        Ok(())
+    }
+
     fn is_local_only(&self) -> bool {
         self.parsed.options.local_mode == LocalMode::On
     }
@@ -114,9 +140,6 @@ impl Planner<'_> {
     /// Whether the pod's `local-mode` can give this entry a value.
     fn check_local_mode(&self, entry: &Entry) -> Result<(), AnnotationErrorKind> {
         match &entry.source {
-            Source::Lease(_) if !self.is_local_only() => Err(AnnotationErrorKind::StoreLease(
-                self.parsed.domain.init(init::LOCAL_MODE),
-            )),
             Source::Secret(Secret::Dynamic {
                 spec: Spec::Random { .. },
                 storage_key: None,

@@ -121,6 +121,49 @@ fn the_keys_of_a_pair_are_one_generation() {
     );
 }
 
+#[rstest]
+#[case(StoreName::DynamoDb)]
+#[case(StoreName::Embedded)]
+#[case(StoreName::Memory)]
+fn a_lease_is_planned_in_the_pods_store(#[case] store: StoreName) {
+    let annotations = [
+        ("lease.d/node_id", LEASE),
+        ("lease.d/single", "kind=INDEX,rangeStart=5,rangeEnd=5"),
+        ("init.d/local-mode", "remote-then-local"),
+        ("secret.d/pw", PASSWORD),
+    ];
+    let plan = planned(store, &annotations);
+    let leases: Vec<_> = plan
+        .leases
+        .iter()
+        .map(|lease| (lease.entry, lease.store, lease.range.to_string()))
+        .collect();
+    assert_eq!(
+        leases,
+        [
+            (0, store, "/dev/team/leases/node.0-9".to_owned()),
+            (1, store, "/dev/team/leases/single.5-5".to_owned()),
+        ]
+    );
+    assert_eq!(plan.items.len(), 1);
+}
+
+#[rstest]
+#[case(StoreName::SecretsManager)]
+#[case(StoreName::Ssm)]
+fn a_lease_needs_a_store_that_keeps_leases(#[case] store: StoreName) {
+    let errors = errors(&settings(store), &[("lease.d/a", LEASE)]);
+    let beginning = format!("lease.d/a: the store {store} keeps no leases");
+    assert!(errors[0].starts_with(&beginning), "{errors:?}");
+}
+
+#[test]
+fn local_mode_alone_plans_no_lease() {
+    let annotations = [("lease.d/a", LEASE), ("init.d/local-mode", "true")];
+    let plan = planned(StoreName::SecretsManager, &annotations);
+    assert_eq!(plan.leases, []);
+}
+
 #[test]
 fn two_entries_with_one_storage_key_are_one_generation() {
     let shared = "kind=DYNAMIC,type=PASSWORD,size=128,storageKey=shared";
@@ -299,7 +342,7 @@ fn a_secret_has_a_name_of_512_characters_at_most() {
 )]
 #[case(
     &[("init.d/local-mode", "true"), ("lease.d/a", "kind=INDEX,rangeStart=0,rangeEnd=9,storageKeyPrefix=a//b")],
-    "lease.d/a: /dev/team/leases/a//b.0: the path has an empty segment; write each segment once, \
+    "lease.d/a: /dev/team/leases/a//b: the path has an empty segment; write each segment once, \
      between single slashes"
 )]
 #[case(
@@ -338,14 +381,9 @@ fn a_secret_has_a_name_of_512_characters_at_most() {
      type=PASSWORD,size=128 by secret.d/a; give one of them another name or storageKey="
 )]
 #[case(
-    &[("lease.d/a", LEASE)],
-    "lease.d/a: leases from a store need kees's creator, which this version does not have yet; use \
-     init.d/local-mode: \"true\" or remove the lease"
-)]
-#[case(
-    &[("lease.d/a", LEASE), ("init.d/local-mode", "remote-then-local")],
-    "lease.d/a: leases from a store need kees's creator, which this version does not have yet; use \
-     init.d/local-mode: \"true\" or remove the lease"
+    &[("lease.d/a", LEASE), ("init.d/store", "secretsmanager")],
+    "lease.d/a: the store secretsmanager keeps no leases; set init.d/store to a store that does \
+     (dynamodb or embedded), and store=secretsmanager on the entries that stay"
 )]
 #[case(
     &[("resource.d/a", ""), ("init.d/local-mode", "true")],

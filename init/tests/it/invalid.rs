@@ -23,7 +23,7 @@ async fn every_wrong_annotation_is_reported_and_no_store_is_asked() {
             "secret/two",
             "kind=DYNAMIC,type=RANDOM,size=128,storageKey=same",
         ),
-        ("lease/number", "kind=INDEX,rangeStart=0,rangeEnd=9"),
+        ("lease/number", "kind=INDEX,rangeStart=-1,rangeEnd=9"),
         ("resource/secrets.properties", ""),
         ("init/file-mode", "0777"),
     ];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kees_common::{Field, SecretType};
+use kees_common::{Field, SecretType, StoreName};
 use kees_init::{Exit, Origin};
 use kees_store::ErrorKind;
 
@@ -222,12 +222,15 @@ async fn a_run_waits_for_a_value_that_is_neither_stored_nor_local() {
 }
 
 #[test]
-fn a_lease_needs_local_mode_until_there_is_a_creator() {
-    let annotations = [("lease/n", "kind=INDEX,rangeStart=0,rangeEnd=9")];
-    let error = Pod::new().request(&annotations).unwrap_err();
+fn a_lease_needs_local_mode_or_a_store_that_keeps_leases() {
+    let lease = ("lease/n", "kind=INDEX,rangeStart=0,rangeEnd=9");
+    let mut pod = Pod::new();
+    pod.settings.storage.flags.store = StoreName::SecretsManager;
+    let error = pod.request(&[lease]).unwrap_err();
     assert_eq!(error.exit(), Exit::Data);
     assert!(
-        error.to_string().contains("init.bsycorp.com/local-mode"),
+        error.to_string().contains("secretsmanager keeps no leases"),
         "{error}"
     );
+    assert!(pod.request(&[lease, ("init/local-mode", "true")]).is_ok());
 }

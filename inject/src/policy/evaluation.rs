@@ -17,7 +17,7 @@ use crate::{
     pod::container::ContainerView,
     policy::{
         effective::EffectivePolicy,
-        rule::{AllowedPrefix, Mode, Origin, Rule},
+        rule::{AllowedPrefix, Create, Mode, Origin, Rule},
         template::Subject,
     },
     settings::InjectSettings,
@@ -57,6 +57,7 @@ impl<'s> Evaluation<'s, '_> {
         self.plan(prefix.as_ref(), store, &stores, &references);
         if self.enforces() {
             self.default_store(store, &stores);
+            self.leases();
         }
         EffectivePolicy {
             prefix,
@@ -264,7 +265,7 @@ impl<'s> Evaluation<'s, '_> {
         let names: Vec<_> = stores.iter().map(|store| store.as_str()).collect();
         for entry in &self.pod.parsed.entries {
             let store = entry.store.or(options.store).unwrap_or(default);
-            if store != default || matches!(entry.source, Source::Lease(_)) {
+            if store != default {
                 continue;
             }
             let allowed = if names.is_empty() {
@@ -275,6 +276,19 @@ impl<'s> Evaluation<'s, '_> {
             let kind = AnnotationErrorKind::StoreNotAllowed { store, allowed };
             let error = kind.at(&entry.annotation);
             self.findings.errors.push(error.into());
+        }
+    }
+
+    /// Checks that somebody gives the pod the numbers of its leases.
+    fn leases(&mut self) {
+        if self.rule.create != Create::Never || self.pod.parsed.options.local_mode != LocalMode::Off
+        {
+            return;
+        }
+        let is_lease = |entry: &&Entry| matches!(entry.source, Source::Lease(_));
+        for entry in self.pod.parsed.entries.iter().filter(is_lease) {
+            let place = Place::annotation(&entry.annotation);
+            self.findings.error(place, PodErrorKind::LeaseNever);
         }
     }
 

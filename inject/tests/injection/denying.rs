@@ -1,5 +1,7 @@
 //! Pods that are denied, and the messages.
 
+use kees_common::StoreName;
+use kees_inject::InjectSettings;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -516,16 +518,55 @@ fn a_service_account_cannot_add_segments_to_a_prefix(#[case] name: &str) {
     );
 }
 
-#[test]
-fn a_lease_outside_local_mode_is_denied() {
-    let mut pod = pod([]);
+/// A pod with a lease, and these `init.` annotations.
+fn with_lease<const N: usize>(init: [(&str, &str); N]) -> Value {
+    let mut pod = pod(init);
     pod["metadata"]["annotations"]["lease.bsycorp.com/n"] =
         "kind=INDEX,rangeStart=1,rangeEnd=9".into();
-    let errors = errors(&pod, &settings());
-    assert!(
-        errors[0].starts_with("lease.bsycorp.com/n: leases from a store need"),
-        "{errors:?}"
+    pod
+}
+
+#[test]
+fn a_lease_in_a_store_that_keeps_none_is_denied() {
+    let settings = InjectSettings {
+        store: StoreName::SecretsManager,
+        ..settings()
+    };
+    let errors = errors(&with_lease([]), &settings);
+    assert_eq!(
+        errors,
+        [
+            "lease.bsycorp.com/n: the store secretsmanager keeps no leases; set \
+             init.bsycorp.com/store to a store that does (dynamodb or embedded), and \
+             store=secretsmanager on the entries that stay"
+        ]
     );
+}
+
+#[test]
+fn a_lease_that_nobody_gives_is_denied() {
+    let settings = with_policy(
+        "rules: [{namespaces: ['*'], storagePrefix: /dev, localMode: true, create: never}]",
+    );
+    assert_eq!(
+        errors(&with_lease([]), &settings),
+        [
+            "lease.bsycorp.com/n: the policy has create: never for this pod, so kees-controller gives \
+             it no number; remove the lease, or ask the operator for create: creator"
+        ]
+    );
+    for local_mode in ["true", "remote-then-local"] {
+        injected(&with_lease([("local-mode", local_mode)]), &settings);
+    }
+}
+
+#[test]
+fn a_lease_that_is_given_is_allowed() {
+    for create in ["init", "creator"] {
+        let policy =
+            format!("rules: [{{namespaces: ['*'], storagePrefix: /dev, create: {create}}}]");
+        injected(&with_lease([]), &with_policy(&policy));
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ use crate::{Lease, Source};
 
 #[rstest]
 #[case("kind=INDEX,rangeStart=0,rangeEnd=0", "node", 0, 0)]
-#[case("kind=INDEX,rangeStart=-5,rangeEnd=+5", "node", -5, 5)]
+#[case("kind=INDEX,rangeStart=7,rangeEnd=+7", "node", 7, 7)]
+#[case("kind=INDEX,rangeStart=0,rangeEnd=2147483647", "node", 0, i32::MAX)]
 #[case("kind=INDEX,storageKeyPrefix=a/b,rangeStart=1,rangeEnd=9", "a/b", 1, 9)]
 fn a_lease_is_a_range(
     #[case] value: &str,
@@ -39,11 +40,15 @@ fn a_lease_is_a_range(
 )]
 #[case(
     "kind=INDEX,rangeStart=0,rangeEnd=1.5",
-    "rangeEnd=1.5 is wrong; use a whole number of 32 bits"
+    "rangeEnd=1.5 is wrong; use a whole number from 0 to 2147483647"
 )]
 #[case(
     "kind=INDEX,rangeStart=0,rangeEnd=2147483648",
-    "rangeEnd=2147483648 is wrong; use a whole number of 32 bits"
+    "rangeEnd=2147483648 is wrong; use a whole number from 0 to 2147483647"
+)]
+#[case(
+    "kind=INDEX,rangeStart=-1,rangeEnd=4",
+    "rangeStart=-1 is wrong; use a whole number from 0 to 2147483647"
 )]
 #[case(
     "kind=INDEX,rangeStart=5,rangeEnd=4",
