@@ -130,6 +130,6 @@ fn items(client: &Client, label: &str) -> anyhow::Result<BTreeMap<String, String
         .collect()
 }
 
-fn table(label: &str) -> String {
+pub(crate) fn table(label: &str) -> String {
     format!("{label}-kube-secret")
 }

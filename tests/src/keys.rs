@@ -52,6 +52,39 @@ pub fn check_gpg_pair(public: &[u8], private: &[u8], passphrase: &[u8]) -> anyho
     Ok(())
 }
 
+/// The fields of a new RSA key pair, in DER: the public key and the private key.
+pub fn rsa_pair() -> anyhow::Result<[Vec<u8>; 2]> {
+    let generate = ["genpkey", "-algorithm", "RSA", "-outform", "DER"];
+    let private = run(Command::new("openssl").args(generate), b"")?;
+    let public = ["pkey", "-inform", "DER", "-pubout", "-outform", "DER"];
+    let public = run(Command::new("openssl").args(public), &private)?;
+    let encode = [
+        "pkcs8", "-topk8", "-nocrypt", "-inform", "DER", "-outform", "DER",
+    ];
+    let private = run(Command::new("openssl").args(encode), &private)?;
+    Ok([public, private])
+}
+
+/// The armored fields of a new OpenPGP key: the public key, and the private key, which `passphrase`
+/// protects.
+pub fn gpg_pair(user_id: &str, passphrase: &[u8]) -> anyhow::Result<[Vec<u8>; 2]> {
+    let keyring = Keyring::new()?;
+    let file = keyring.file("passphrase", passphrase)?;
+    let with_passphrase = ["--pinentry-mode", "loopback", "--passphrase-file", &file];
+    let generate = [
+        "--quick-generate-key",
+        user_id,
+        "rsa2048",
+        "cert,sign,encr",
+        "never",
+    ];
+    keyring.run(&[&with_passphrase[..], &generate].concat(), b"")?;
+    let public = keyring.run(&["--armor", "--export"], b"")?;
+    let export = ["--armor", "--export-secret-keys"];
+    let private = keyring.run(&[&with_passphrase[..], &export].concat(), b"")?;
+    Ok([public, private])
+}
+
 /// A home folder of GnuPG.
 struct Keyring(TempDir);
 

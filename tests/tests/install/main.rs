@@ -7,6 +7,7 @@ mod cert_manager;
 mod chart;
 mod doctor;
 mod documents;
+mod migration;
 mod objects;
 mod release;
 mod rendered;

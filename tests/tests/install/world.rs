@@ -26,7 +26,7 @@ const CLUSTER_SCOPED: &str = "mutatingwebhookconfigurations,validatingadmissionp
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
-    dynamodb: DynamoDbLocal,
+    pub(crate) dynamodb: DynamoDbLocal,
 }
 
 /// The world for one test.
@@ -79,7 +79,7 @@ impl World {
         kubectl.run(&[
             "delete",
             CLUSTER_SCOPED,
-            "--selector=app.kubernetes.io/component=webhook",
+            "--selector=app.kubernetes.io/component in (webhook,controller)",
             "--ignore-not-found",
         ])?;
         kubectl.run(&[
