@@ -128,11 +128,17 @@ fn verdict(
         // Other errors may only follow from what is wrong or missing.
         check_annotations(&json, &input.settings.domain)
     };
+    // The text of an annotation that is not text is a guess, so nothing else is said about it.
+    let is_about = |message: &str, key: &String| {
+        let rest = message.strip_prefix(key.as_str());
+        rest.is_some_and(|rest| rest.starts_with(": "))
+    };
+    let is_guess = |warning: &String| not_text.iter().any(|key| is_about(warning, key));
+    notes.warnings.retain(|warning| !is_guess(warning));
     match verdict {
         Ok(verdict) if errors.is_empty() => Ok(verdict),
         Ok(_) => Err(errors),
         Err(more) => {
-            // The text of such an annotation is a guess, so nothing else is said about it.
             let is_guess = |error: &CliErrorKind| match error {
                 CliErrorKind::Denied(error) => not_text
                     .iter()

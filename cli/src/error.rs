@@ -125,6 +125,11 @@ pub(crate) enum CliErrorKind {
     /// A warning, where `--strict` makes it an error.
     #[error("{0}; in strict mode, this warning is an error")]
     Warning(String),
+    #[error(
+        "its pods are annotated outside of a pod template, so kees inject cannot change them; install \
+         the webhook, which changes the pods themselves"
+    )]
+    NothingToInject,
     #[error("the patch does not fit the pod, which is a bug in kees: {0}")]
     Patch(String),
     #[error(
@@ -214,6 +219,7 @@ impl CliErrorKind {
             | Self::WrongType(_)
             | Self::Denied(_)
             | Self::Warning(_)
+            | Self::NothingToInject
             | Self::Patch(_)
             | Self::VariableFromCluster { .. }
             | Self::StoreNotAllowed { .. }

@@ -5,7 +5,7 @@ use kees_inject::{Policy, SkipReason};
 use crate::{
     admission::{self, Verdict},
     args::InjectArgs,
-    error::{self, CliError},
+    error::{self, CliError, CliErrorKind},
     inject_settings,
     input::Input,
     manifest,
@@ -36,6 +36,9 @@ pub(crate) fn inject(args: &InjectArgs) -> CommandOutput {
             Verdict::Skipped(SkipReason::NotAnnotated)
         );
         match admission.verdict {
+            Verdict::Injected(_) if workload.has_no_template() => {
+                errors.push(CliErrorKind::NothingToInject.at(location));
+            }
             Verdict::Injected(pod) => pods.push((index, pod)),
             Verdict::Skipped(SkipReason::NotAnnotated) | Verdict::Undecided => {}
             Verdict::Skipped(reason) => {

@@ -31,6 +31,7 @@ mod run;
 mod sarif;
 mod snippet;
 mod source;
+mod spark;
 mod terminal;
 mod tree;
 mod values;

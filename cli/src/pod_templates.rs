@@ -2,8 +2,38 @@
 
 use serde_json::Value;
 
-/// The JSON pointers to the pods in an object of that kind; none for an object that creates no pods.
-pub(crate) fn find(kind: &str, object: &Value) -> Vec<String> {
+use crate::spark;
+
+/// A pod template of an object, or another description of its pods.
+#[derive(Debug)]
+pub(crate) struct PodTemplate {
+    /// The JSON pointer to it.
+    pub(crate) pointer: String,
+    /// The pod, if the object has no pod template there.
+    pub(crate) composed: Option<Value>,
+}
+
+/// The pod templates of an object of that kind; none for an object that creates no pods.
+pub(crate) fn find(kind: &str, object: &Value) -> Vec<PodTemplate> {
+    let composed = spark::find(kind, object);
+    let mut templates = pointers(kind, object);
+    let is_composed = |template: &str| {
+        let role = template.strip_suffix("/template");
+        composed.iter().any(|(pointer, _)| role == Some(pointer))
+    };
+    templates.retain(|template| !is_composed(template));
+    let templates = templates.into_iter().map(|pointer| PodTemplate {
+        pointer,
+        composed: None,
+    });
+    let composed = composed.into_iter().map(|(pointer, pod)| PodTemplate {
+        pointer,
+        composed: Some(pod),
+    });
+    composed.chain(templates).collect()
+}
+
+fn pointers(kind: &str, object: &Value) -> Vec<String> {
     let template = match kind {
         "Pod" => "",
         "Deployment"

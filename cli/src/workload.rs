@@ -13,7 +13,8 @@ use crate::{
     location::{Location, ObjectName},
     manifest::Document,
     place::{Part, Place},
-    pod_templates,
+    pod_templates::{self, PodTemplate},
+    spark,
 };
 
 /// A pod, or an object that creates pods.
@@ -35,16 +36,32 @@ pub(crate) struct Workload {
     pointer: String,
     /// Which pod template it is, if the object has several.
     part: Option<String>,
+    /// The pod, if the object has no pod template at `pointer`, and annotates its pods in another way.
+    composed: Option<Value>,
 }
 
 impl Workload {
     /// Its pod or pod template: an object with `metadata` and `spec`.
-    pub(crate) fn pod<'d>(&self, documents: &'d [Document]) -> Option<&'d Value> {
+    pub(crate) fn pod<'d>(&'d self, documents: &'d [Document]) -> Option<&'d Value> {
+        self.composed.as_ref().or_else(|| self.described(documents))
+    }
+
+    /// What the document has at `pointer`.
+    fn described<'d>(&self, documents: &'d [Document]) -> Option<&'d Value> {
         documents.get(self.document)?.value.pointer(&self.pointer)
+    }
+
+    /// Whether its pods have no pod template, so that nothing can be added to them here.
+    pub(crate) fn has_no_template(&self) -> bool {
+        self.composed.is_some()
     }
 
     /// The location of a place in its pod or pod template.
     pub(crate) fn locate(&self, documents: &[Document], place: &Place) -> Location {
+        if self.has_no_template() {
+            let place = spark::place_in_role(self.described(documents), place);
+            return self.locate_in(documents, &self.pointer, &place);
+        }
         self.locate_in(documents, &self.pointer, place)
     }
 
@@ -192,7 +209,7 @@ impl Search<'_> {
                 return;
             }
             let location = self.begin(document, location, pointer);
-            self.workloads(document, &location, kind, object, pointer, &templates);
+            self.workloads(document, &location, kind, object, pointer, templates);
         }
     }
 
@@ -204,7 +221,7 @@ impl Search<'_> {
         kind: &str,
         object: &Value,
         pointer: &str,
-        templates: &[String],
+        templates: Vec<PodTemplate>,
     ) {
         let name = self.name(kind, object);
         let mut errors = invalid_names(&name);
@@ -214,8 +231,13 @@ impl Search<'_> {
             ..location.clone()
         };
         let mut misplaced = self.entries(object);
-        for template in templates {
-            if !object.pointer(template).is_some_and(Value::is_object) {
+        let has_several = templates.len() > 1;
+        for PodTemplate {
+            pointer: template,
+            composed,
+        } in templates
+        {
+            if !object.pointer(&template).is_some_and(Value::is_object) {
                 let field = template.trim_start_matches('/').replace('/', ".");
                 errors.push(CliErrorKind::NoPodTemplate(field));
                 continue;
@@ -238,7 +260,8 @@ impl Search<'_> {
                 document,
                 object: pointer.to_owned(),
                 pointer: format!("{pointer}{template}"),
-                part: (templates.len() > 1).then(|| pod_templates::part(template)),
+                part: has_several.then(|| pod_templates::part(&template)),
+                composed,
             });
         }
         for error in errors {

@@ -164,6 +164,81 @@ fn the_pod_templates_of_custom_resources_are_found(#[case] kind: &str, #[case] p
     assert!(ended.stdout.contains(&error), "{}", ended.stdout);
 }
 
+/// A `SparkApplication` whose driver and executor are annotated without pod templates.
+const SPARK: &str = "\
+apiVersion: sparkoperator.k8s.io/v1beta2
+kind: SparkApplication
+metadata: {name: pi, namespace: team-a}
+spec:
+  driver:
+    serviceAccount: spark
+    annotations:
+      secret.bsycorp.com/x: kind=DYNAMIC,type=PASSWORD,size=7
+  executor:
+    annotations:
+      secret.bsycorp.com/y: kind=DYNAMIC,type=PASSWORD,size=256
+      secret.bsycorp.com/z: true
+    template:
+      metadata:
+        annotations:
+          secret.bsycorp.com/w: kind=DYNAMIC,type=RANDOM,size=7
+";
+
+#[test]
+fn the_annotations_of_a_spark_application_are_found() {
+    let ended = Folder::with(SPARK).kees(&["lint", "web.yaml"]);
+    assert_eq!(ended.status, 65, "{}", ended.all());
+    for error in [
+        "web.yaml:8:56: SparkApplication team-a/pi: secret.bsycorp.com/x: size=7 is wrong",
+        "web.yaml:12:29: SparkApplication team-a/pi: secret.bsycorp.com/z: the value is not text",
+        "web.yaml:16:58: SparkApplication team-a/pi: secret.bsycorp.com/w: size=7 is wrong",
+    ] {
+        assert!(ended.stdout.contains(error), "{error}\n{}", ended.stdout);
+    }
+    assert!(
+        ended
+            .stdout
+            .contains("2 annotated workloads: 0 admitted, 2 denied; 3 errors, 0 warnings"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn the_schedule_of_a_spark_application_is_checked_too() {
+    let scheduled = SPARK
+        .replace("kind: Spark", "kind: ScheduledSpark")
+        .replace("spec:\n", "spec:\n template:\n");
+    let ended = Folder::with(&scheduled).kees(&["lint", "web.yaml"]);
+    let error =
+        "web.yaml:9:56: ScheduledSparkApplication team-a/pi: secret.bsycorp.com/x: size=7 is";
+    assert!(ended.stdout.contains(error), "{}", ended.stdout);
+}
+
+#[test]
+fn the_policy_sees_the_service_account_of_a_spark_application() {
+    let manifest = SPARK
+        .split("  executor")
+        .next()
+        .unwrap()
+        .replace("size=7", "size=256");
+    let folder = Folder::with(&manifest);
+    folder.write(
+        "policy.yaml",
+        "rules:\n- {namespaces: [team-a], serviceAccounts: [spark], storagePrefix: /dev/a}\n",
+    );
+    let lint = ["lint", "--policy", "policy.yaml", "web.yaml"];
+    let printed = folder.kees(&lint).succeeded().stdout;
+    assert!(printed.contains("policy: rule 1 allows it"), "{printed}");
+    folder.kees(&["run", "web.yaml"]).succeeded();
+    assert!(folder.exists("out/team-a/sparkapplication-pi/bsycorp-init/secrets.properties"));
+    // There is no pod template that could be changed.
+    let inject = folder.kees(&["inject", "--env-label", "dev", "web.yaml"]);
+    assert_eq!(inject.status, 65);
+    let error = "SparkApplication team-a/pi: its pods are annotated outside of a pod template";
+    assert!(inject.stderr.contains(error), "{}", inject.stderr);
+}
+
 #[test]
 fn several_pod_templates_of_one_object_are_checked_and_run() {
     let manifest = "kind: JobSet\nmetadata: {name: a}\nspec:\n  replicatedJobs:\n".to_owned()
