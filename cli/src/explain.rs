@@ -25,6 +25,7 @@ use crate::{
     input::Input,
     json::{self, LocationJson, MessageJson},
     location::Location,
+    put_command::PutFlags,
     run::container,
     terminal::CommandOutput,
     workload::Workload,
@@ -64,13 +65,19 @@ pub(crate) fn explain(args: &ExplainArgs) -> CommandOutput {
         kms_key: stores.store.kms_key_id.clone(),
         denies_empty_keys: true,
     };
+    let endpoint = stores.aws.aws_endpoint.as_ref().map(ToString::to_string);
+    let to = PutFlags {
+        env_label: Some(label.as_deref().unwrap_or("ENV_LABEL")),
+        region,
+        endpoint: endpoint.as_deref(),
+    };
     let mut report = Report {
         workloads: Vec::new(),
         skipped: Vec::new(),
         errors,
     };
     for workload in &input.workloads {
-        report.add(&input, workload, &place);
+        report.add(&input, workload, &place, to);
     }
     error::sort(&mut report.errors);
     report.output(*output, &input)
@@ -118,7 +125,7 @@ struct WorkloadJson<'a> {
 }
 
 impl Report {
-    fn add(&mut self, input: &Input, workload: &Workload, place: &Place) {
+    fn add(&mut self, input: &Input, workload: &Workload, place: &Place, to: PutFlags<'_>) {
         let admission = admission::admit(input, workload);
         let pod = workload.pod(&input.documents).unwrap_or(&Value::Null);
         let request = match &admission.verdict {
@@ -149,7 +156,7 @@ impl Report {
                     location: workload.location.clone(),
                     prefix: request.prefix().to_string(),
                     warnings: warnings.map(|warning| warning.message).collect(),
-                    entries: EntryReport::all(&request),
+                    entries: EntryReport::all(&request, to),
                     containers,
                     statements: permissions(&request, place),
                 });
@@ -307,18 +314,22 @@ fn describe(entry: &EntryReport) -> String {
     if entry.stored_together.len() > 1 {
         line("together with", &entry.stored_together.join(", "));
     }
-    line("created by", &entry.created_by.describe(entry));
-    for (file, label) in entry
-        .files
-        .iter()
-        .zip(iter::once("in the pod").chain(iter::repeat("")))
-    {
+    let created_by = entry.created_by.describe(entry);
+    for (value, label) in created_by.iter().zip(labels("created by")) {
+        line(label, value);
+    }
+    for (file, label) in entry.files.iter().zip(labels("in the pod")) {
         match &file.key {
             Some(key) => line(label, &format!("{}, as {key}", file.path)),
             None => line(label, &file.path),
         }
     }
     text + "\n"
+}
+
+/// The label of the first of several lines, and none for the others.
+fn labels(first: &str) -> impl Iterator<Item = &str> {
+    iter::once(first).chain(iter::repeat(""))
 }
 
 fn indented(text: &str) -> String {

@@ -22,7 +22,11 @@ use kees_store::{
     permissions::{Pattern, Place, Statement, statements},
 };
 
-use self::{access::Access, iam::Document, source::Source};
+use self::{
+    access::Access,
+    iam::{Document, Kind},
+    source::Source,
+};
 use crate::{
     args::{
         StoreArgs,
@@ -56,6 +60,7 @@ type Printed = Result<CommandOutput, Vec<CliError>>;
 fn iam_policy(args: &IamPolicyArgs) -> Printed {
     let IamPolicyArgs {
         role,
+        inline,
         trust,
         source,
     } = args;
@@ -68,6 +73,7 @@ fn iam_policy(args: &IamPolicyArgs) -> Printed {
         let partition = region.map_or("aws", partition);
         let provider = account.map(|account| trust::provider_of(partition, account));
         let document = trust::document(kind, trust, provider, &subjects)?;
+        check_length(iam::length(&document), Kind::Trust, SEPARATE_ROLES)?;
         return Ok(printed(json::print(&document), Vec::new()));
     }
     let Some(region) = region else {
@@ -86,7 +92,13 @@ fn iam_policy(args: &IamPolicyArgs) -> Printed {
     let role = role.role.unwrap_or(exported.default_use);
     let statements = allow(exported.access, role, &place)?;
     let document = Document::new(&statements);
-    document.check_size()?;
+    let length = document.length();
+    if *inline {
+        check_length(length, Kind::Inline, NARROW)?;
+    } else {
+        let fits = length <= Kind::Inline.limit();
+        check_length(length, Kind::Managed, if fits { INLINE } else { NARROW })?;
+    }
     Ok(printed(json::print(&document), exported.messages))
 }
 
@@ -119,7 +131,11 @@ fn terraform(args: &TerraformArgs) -> Printed {
     };
     let role = role.role.unwrap_or(Use::InitReads);
     let statements = allow(exported.access, role, &place)?;
-    Document::new(&statements).check_size()?;
+    check_length(
+        Document::new(&statements).length(),
+        Kind::Managed,
+        NARROW_TERRAFORM,
+    )?;
     let text = terraform::print(module, attach_to.as_deref(), &statements);
     Ok(printed(text, exported.messages))
 }
@@ -144,18 +160,45 @@ fn cloudformation(args: &CloudformationArgs) -> Printed {
     };
     let role = role.role.unwrap_or(exported.default_use);
     let statements = allow(exported.access, role, &place)?;
-    Document::new(&statements).check_size()?;
+    check_length(Document::new(&statements).length(), Kind::Managed, NARROW)?;
     let trust = match trust.trust {
-        Some(kind) => Some(trust::document(
-            kind,
-            trust,
-            Some(cloudformation::provider()),
-            &exported.subjects,
-        )?),
+        Some(kind) => {
+            let provider = Some(cloudformation::provider());
+            let document = trust::document(kind, trust, provider, &exported.subjects)?;
+            check_length(iam::length(&document), Kind::Trust, SEPARATE_ROLES)?;
+            Some(document)
+        }
         None => None,
     };
     let template = cloudformation::template(&statements, trust, label.as_deref());
     Ok(printed(json::print(&template), exported.messages))
+}
+
+const INLINE: &str = "with --inline, print it as an inline policy of the role, which may have 10240, \
+     or allow the whole prefix with --prefix";
+const NARROW: &str = "export the manifests one by one, each for a role of its own, or allow the whole \
+     prefix with --prefix";
+const NARROW_TERRAFORM: &str = "export the manifests one by one, each for a role of its own, or allow the \
+     whole prefix with kees export iam-policy --prefix";
+const SEPARATE_ROLES: &str = "export the manifests one by one, each for a role of its own";
+
+/// Checks that IAM accepts a policy of this length. A long policy is not split: `BatchGetItem` names the
+/// keys of several values in one call, and IAM allows it only if one statement has all of them.
+fn check_length(length: usize, kind: Kind, remedy: &'static str) -> Result<(), ExportError> {
+    let limit = kind.limit();
+    if length <= limit {
+        return Ok(());
+    }
+    Err(ExportError::TooLong {
+        length,
+        limit,
+        what: match kind {
+            Kind::Managed => "a managed policy",
+            Kind::Inline => "the inline policies of a role",
+            Kind::Trust => "a trust policy",
+        },
+        remedy,
+    })
 }
 
 fn allow(access: Access, role: Use, place: &Place) -> Result<Vec<Statement>, ExportError> {

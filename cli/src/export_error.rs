@@ -32,11 +32,13 @@ pub(crate) enum ExportError {
     },
     #[error(transparent)]
     Permissions(#[from] PermissionsError),
-    #[error(
-        "the policy has {length} characters, and IAM accepts {limit} in a managed policy; export the \
-         manifests one by one, each for a role of its own, or allow the whole prefix with --prefix"
-    )]
-    TooLong { length: usize, limit: usize },
+    #[error("the policy has {length} characters, and IAM accepts {limit} in {what}; {remedy}")]
+    TooLong {
+        length: usize,
+        limit: usize,
+        what: &'static str,
+        remedy: &'static str,
+    },
     #[error("a trust policy for irsa needs {0}")]
     TrustNeeds(&'static str),
     #[error("'{0}' is not the URL of an OIDC issuer; `aws eks describe-cluster` prints it")]

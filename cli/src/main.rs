@@ -27,6 +27,7 @@ mod manual;
 mod place;
 mod pod_templates;
 mod pod_types;
+mod put_command;
 mod run;
 mod sarif;
 mod snippet;

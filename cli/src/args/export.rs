@@ -25,7 +25,8 @@ Print the IAM policy of a role, or its trust policy, as JSON.
 
 The policy allows exactly the calls that kees makes: for a prefix (--prefix), for the prefix that the \
 policy file gives to a namespace (--namespace and --policy), or for the entries of manifests (FILE). \
---for says who uses the role. A policy that is longer than IAM accepts is an error.
+--for says who uses the role. A policy that is longer than IAM accepts is an error; an inline policy \
+(--inline) may be longer.
 
 The stores are those of --store and --stores. --kms-key-id adds what a KMS key of your own needs.";
 
@@ -65,6 +66,10 @@ Examples:
 pub(crate) struct IamPolicyArgs {
     #[command(flatten)]
     pub(crate) role: UseArgs,
+    /// The policy is an inline policy of a role (aws iam put-role-policy): it may have 10,240
+    /// characters, where a managed policy may have 6,144
+    #[arg(long)]
+    pub(crate) inline: bool,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     #[command(flatten)]

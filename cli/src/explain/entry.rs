@@ -4,6 +4,8 @@ use kees_common::{Entry, Field, Item, Lease, LocalMode, Secret, Source, output::
 use kees_init::{Request, settings::CreatePolicy};
 use serde::Serialize;
 
+use crate::put_command::{PutCommand, PutFlags};
+
 /// One entry.
 #[derive(Debug, Serialize)]
 pub(crate) struct EntryReport {
@@ -19,9 +21,8 @@ pub(crate) struct EntryReport {
     pub(crate) stored_together: Vec<String>,
     pub(crate) created_by: Creator,
     pub(crate) files: Vec<FileReport>,
-    /// Whether `kees put` can store it.
-    #[serde(skip)]
-    is_stored_by_hand: bool,
+    /// The command that stores it, if people can.
+    pub(crate) put_command: Option<String>,
 }
 
 /// Who creates the value.
@@ -32,8 +33,10 @@ pub(crate) enum Creator {
     Init,
     /// kees-controller.
     Controller,
-    /// Nobody: it must be there before the pod starts.
+    /// Not kees: it must be there before the pod starts.
     ByHand,
+    /// Not kees: where it is absent, local mode derives it.
+    LocalModeIfAbsent,
     /// No store: local mode derives it.
     LocalMode,
 }
@@ -47,36 +50,43 @@ pub(crate) struct FileReport {
 }
 
 impl Creator {
-    /// For people.
-    pub(crate) fn describe(self, entry: &EntryReport) -> String {
-        match self {
-            Self::Init => "kees-init, if it is absent".to_owned(),
-            Self::Controller => "kees-controller; the pod waits for it".to_owned(),
-            Self::ByHand => match &entry.path {
-                Some(path) if entry.is_stored_by_hand => format!(
-                    "nobody: store it before the pod starts, for example with `kees put {path}`"
-                ),
-                _ => "nobody: it must be stored before the pod starts".to_owned(),
-            },
-            Self::LocalMode => "nobody: it is localModeValue, or derived from the name".to_owned(),
-        }
+    /// For people: one line or more.
+    pub(crate) fn describe(self, entry: &EntryReport) -> Vec<String> {
+        let line = match self {
+            Self::Init => "kees-init, if it is absent",
+            Self::Controller => "kees-controller; the pod waits for it",
+            Self::ByHand => {
+                return match &entry.put_command {
+                    Some(command) => vec![
+                        "you, or another program. Before the pod starts, run:".to_owned(),
+                        command.clone(),
+                    ],
+                    None => vec!["another program, before the pod starts".to_owned()],
+                };
+            }
+            Self::LocalModeIfAbsent => {
+                "you, or another program. If it is absent, the pod gets its local value"
+            }
+            Self::LocalMode => "nothing is stored: the pod gets its local value",
+        };
+        vec![line.to_owned()]
     }
 }
 
 impl EntryReport {
     /// Each entry of a request, in its order.
-    pub(crate) fn all(request: &Request) -> Vec<Self> {
+    pub(crate) fn all(request: &Request, to: PutFlags<'_>) -> Vec<Self> {
         let plan = request.plan();
         let entries = request.entries().iter().enumerate();
         entries
             .map(|(index, entry)| {
                 let item = plan.items.iter().find(|item| item.entry == index);
-                Self::new(request, entry, item)
+                Self::new(request, entry, item, to)
             })
             .collect()
     }
 
-    fn new(request: &Request, entry: &Entry, item: Option<&Item>) -> Self {
+    fn new(request: &Request, entry: &Entry, item: Option<&Item>, to: PutFlags<'_>) -> Self {
         let item = item.filter(|_| request.local_mode() != LocalMode::On);
         let generation = item.and_then(|item| {
             let (index, field) = item.generation?;
@@ -105,9 +115,21 @@ impl EntryReport {
             stored_together,
             created_by: creator(request, entry, generation.is_some()),
             files: files(request, entry),
-            is_stored_by_hand: request.is_stored_by_hand(&entry.annotation),
+            put_command: item
+                .filter(|_| request.is_stored_by_hand(&entry.annotation))
+                .map(|item| put_command(item, to)),
         }
     }
+}
+
+fn put_command(item: &Item, to: PutFlags<'_>) -> String {
+    let command = PutCommand {
+        path: item.locator.name_in(item.store).as_str(),
+        store: item.store,
+        embedded_file: None,
+        to,
+    };
+    command.to_string()
 }
 
 fn asks_for(entry: &Entry) -> String {
@@ -131,6 +153,7 @@ fn creator(request: &Request, entry: &Entry, is_generated: bool) -> Creator {
         (LocalMode::Off, true, CreatePolicy::Init) => Creator::Init,
         (LocalMode::Off, true, CreatePolicy::Creator) => Creator::Controller,
         _ if matches!(entry.source, Source::Lease(_)) => Creator::Controller,
+        (LocalMode::RemoteThenLocal, ..) => Creator::LocalModeIfAbsent,
         _ => Creator::ByHand,
     }
 }

@@ -58,6 +58,7 @@ fn store_line(entries: &[EntryReport], store: &str) -> String {
     let others = [
         (Creator::Controller, "kees-controller"),
         (Creator::ByHand, "you or another program"),
+        (Creator::LocalModeIfAbsent, "you or another program"),
     ];
     let others = others
         .iter()

@@ -5,14 +5,32 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::variable;
-use crate::export_error::ExportError;
 
 /// The version of the policy language that has variables.
 pub(crate) const VERSION: &str = "2012-10-17";
 
-/// The most characters of a managed policy, white space not counted (IAM User Guide, "IAM and AWS STS
-/// quotas").
-const LARGEST: usize = 6144;
+/// What a policy is for, and so the most characters that it may have, white space not counted (IAM User
+/// Guide, "IAM and AWS STS quotas").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A policy of its own.
+    Managed,
+    /// A part of a role, whose other inline policies count too.
+    Inline,
+    /// The trust policy of a role. The account can ask AWS for more.
+    Trust,
+}
+
+impl Kind {
+    /// The most characters.
+    pub(crate) fn limit(self) -> usize {
+        match self {
+            Self::Managed => 6144,
+            Self::Inline => 10_240,
+            Self::Trust => 2048,
+        }
+    }
+}
 
 /// A policy document.
 #[derive(Debug, Serialize)]
@@ -32,17 +50,16 @@ impl Document {
         }
     }
 
-    /// # Errors
-    /// If IAM does not accept a policy of this length.
-    pub(crate) fn check_size(&self) -> Result<(), ExportError> {
-        let text = serde_json::to_string(self).unwrap_or_default();
-        let length = text.chars().filter(|c| !c.is_whitespace()).count();
-        if length > LARGEST {
-            let limit = LARGEST;
-            return Err(ExportError::TooLong { length, limit });
-        }
-        Ok(())
+    /// How many characters of its limit a document uses.
+    pub(crate) fn length(&self) -> usize {
+        length(&json!(self))
     }
+}
+
+/// How many characters of its limit a document uses.
+pub(crate) fn length(document: &Value) -> usize {
+    let text = document.to_string();
+    text.chars().filter(|c| !c.is_whitespace()).count()
 }
 
 /// A text of a statement, with an example for each variable.

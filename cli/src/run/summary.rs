@@ -16,6 +16,7 @@ use crate::{
     error::{self, CliError},
     json::{self, EntryJson, LocationJson, MessageJson},
     location::{Location, ObjectName},
+    put_command::quoted,
     terminal::{self, CommandOutput, count},
 };
 
@@ -216,17 +217,6 @@ fn cells(row: &Row) -> [String; 6] {
         row.origin.to_string(),
         format!("{} B", row.size),
     ]
-}
-
-/// Quotes a word for a shell's command line, if necessary.
-pub(super) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 #[derive(Serialize)]

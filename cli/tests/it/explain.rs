@@ -52,6 +52,43 @@ fn the_policy_decides_who_creates(#[case] flags: &[&str], #[case] expected: &[&s
     assert_eq!(creators(&report), expected, "{report}");
 }
 
+/// Each command stores the value where the pod reads it.
+#[rstest]
+#[case::dynamodb(&["--env-label", "dev"], "kees put /dev/team-a/partner/token --store dynamodb --env-label dev")]
+#[case::no_label(&[], "kees put /dev/team-a/partner/token --store dynamodb --env-label ENV_LABEL")]
+#[case::ssm(
+    &["--store", "ssm", "--aws-region", "eu-west-1"],
+    "kees put /dev/team-a/partner/token --store ssm --aws-region eu-west-1"
+)]
+fn what_people_store_has_the_command_that_stores_it(
+    #[case] flags: &[&str],
+    #[case] expected: &str,
+) {
+    let prefix = "init.bsycorp.com/storage-prefix: /dev/team-a";
+    let report = report(&[prefix, REFERENCE], flags);
+    let entry = &report["workloads"][0]["entries"][0];
+    assert_eq!(entry["put_command"], expected);
+}
+
+#[test]
+fn a_part_of_a_secret_has_no_command() {
+    let flags = ["--store", "secretsmanager", "--aws-region", "eu-west-1"];
+    let report = report(
+        &["secret.bsycorp.com/x: kind=REFERENCE,property=user"],
+        &flags,
+    );
+    let entry = &report["workloads"][0]["entries"][0];
+    assert_eq!(entry["created_by"], "by-hand");
+    assert_eq!(entry["put_command"], Value::Null);
+}
+
+#[test]
+fn a_value_that_may_be_absent_has_a_local_value() {
+    let mode = "init.bsycorp.com/local-mode: remote-then-local";
+    let report = report(&[mode, PASSWORD], &[]);
+    assert_eq!(creators(&report), ["local-mode-if-absent"]);
+}
+
 #[test]
 fn a_pod_in_local_mode_needs_no_store_and_no_permissions() {
     let local = "init.bsycorp.com/local-mode: \"true\"";

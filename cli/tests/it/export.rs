@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     folder::{Folder, pod},
-    iam::{LARGEST, Request, allows},
+    iam::{LARGEST, LARGEST_INLINE, Request, allows},
 };
 
 const TABLE: &str = "arn:aws:dynamodb:eu-west-1:111122223333:table/dev-kube-secret";
@@ -487,19 +487,124 @@ fn a_template_without_a_table_has_no_parameter() {
     assert!(template.get("Parameters").is_none());
 }
 
-#[test]
-fn a_policy_that_iam_does_not_accept_is_an_error() {
-    let entries: Vec<String> = (0..300)
-        .map(|n| format!("secret.bsycorp.com/a-name-of-some-length-{n}: kind=REFERENCE"))
+/// The names of entries that are long together.
+fn names(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|n| format!("a-name-of-some-length-{n}"))
+        .collect()
+}
+
+fn with_entries(names: &[String]) -> Folder {
+    let prefix = "init.bsycorp.com/storage-prefix: /dev/team-a".to_owned();
+    let entry = |name: &String| format!("secret.bsycorp.com/{name}: kind=REFERENCE");
+    let annotations: Vec<_> = std::iter::once(prefix)
+        .chain(names.iter().map(entry))
         .collect();
-    let folder = Folder::with(&pod(
-        "web",
-        &entries.iter().map(String::as_str).collect::<Vec<_>>(),
-    ));
-    let arguments = [&["export", "iam-policy", "web.yaml"][..], &PLACE].concat();
-    let ended = folder.kees(&arguments);
-    assert_eq!((ended.status, ended.stdout.as_str()), (65, ""));
-    assert_snapshot!(ended.stderr);
+    let annotations: Vec<_> = annotations.iter().map(String::as_str).collect();
+    Folder::with(&pod("web", &annotations))
+}
+
+/// 6,144 characters are not enough for the keys or ARNs of an inline policy, and 10,240 are not for the
+/// last one.
+#[rstest]
+#[case::managed(150, "dynamodb", "iam-policy", &[])]
+#[case::inline(400, "dynamodb", "iam-policy", &["--inline"])]
+#[case::too_long_for_both(400, "secretsmanager", "iam-policy", &[])]
+#[case::cloudformation(150, "ssm", "cloudformation", &[])]
+#[case::terraform(150, "dynamodb", "terraform", &["--module", "web"])]
+fn a_policy_that_iam_does_not_accept_is_an_error(
+    #[case] entries: usize,
+    #[case] store: &str,
+    #[case] command: &str,
+    #[case] flags: &[&str],
+) {
+    let folder = with_entries(&names(entries));
+    let arguments = ["export", command, "web.yaml", "--store", store];
+    let place = if command == "cloudformation" {
+        &PLACE[4..]
+    } else {
+        &PLACE
+    };
+    let ended = folder.kees(&[&arguments, flags, place].concat());
+    assert_eq!(
+        (ended.status, ended.stdout.as_str()),
+        (65, ""),
+        "{}",
+        ended.all()
+    );
+    assert_snapshot!(
+        format!("export_too_long_{command}_{entries}_{store}"),
+        ended.stderr
+    );
+}
+
+/// Each value of a long inline policy can be read, alone and with others, and no value beside it.
+#[rstest]
+#[case::dynamodb("dynamodb", 180)]
+#[case::secretsmanager("secretsmanager", 40)]
+#[case::ssm("ssm", 80)]
+fn an_inline_policy_may_be_longer_than_a_managed_one(#[case] store: &str, #[case] entries: usize) {
+    let names = names(entries);
+    let folder = with_entries(&names);
+    let arguments = [
+        "export",
+        "iam-policy",
+        "web.yaml",
+        "--inline",
+        "--for",
+        "init-reads",
+    ];
+    let ended = folder.kees(&[&arguments, &["--store", store][..], &PLACE].concat());
+    let policy: Value = serde_json::from_str(&ended.succeeded().stdout).unwrap();
+    let length = policy.to_string().len();
+    assert!(LARGEST < length && length <= LARGEST_INLINE, "{length}");
+    let below = |prefix: &str| -> Vec<String> {
+        names
+            .iter()
+            .map(|name| format!("{prefix}/{name}"))
+            .collect()
+    };
+    let (ours, others) = (below("/dev/team-a"), below("/dev/team-ab"));
+    for (path, other) in ours.iter().zip(&others) {
+        assert_all(&policy, &reads(store, path), true);
+        assert_all(&policy, &reads(store, other), false);
+        assert_all(&policy, &reads(store, &format!("{path}x")), false);
+    }
+    if store == "dynamodb" {
+        let mut keys: Vec<&str> = ours.iter().map(String::as_str).collect();
+        assert_all(&policy, &[items("dynamodb:BatchGetItem", &keys)], true);
+        keys.push(&others[0]);
+        assert_all(&policy, &[items("dynamodb:BatchGetItem", &keys)], false);
+    }
+}
+
+#[test]
+fn a_trust_policy_that_iam_does_not_accept_is_an_error() {
+    let pods = (0..60).map(|n| {
+        let pod = pod(
+            &format!("web-{n}"),
+            &["secret.bsycorp.com/x: kind=REFERENCE"],
+        );
+        let account = format!("spec:\n  serviceAccountName: web-{n}\n");
+        format!("---\n{}", pod.replace("spec:\n", &account))
+    });
+    let folder = Folder::with(&pods.collect::<String>());
+    let trust = ["export", "iam-policy", "web.yaml", "--trust", "irsa"];
+    let issuer = ["--oidc-issuer", "https://oidc.example.com/id/A"];
+    let ended = folder.kees(&[&trust[..], &issuer, &PLACE].concat());
+    assert_eq!(
+        (ended.status, ended.stdout.as_str()),
+        (65, ""),
+        "{}",
+        ended.all()
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("IAM accepts 2048 in a trust policy; export the"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[rstest]

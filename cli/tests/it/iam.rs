@@ -9,6 +9,9 @@ use serde_json::Value;
 /// The most characters of a managed policy, white space not counted.
 pub(crate) const LARGEST: usize = 6144;
 
+/// The most characters of all inline policies of a role, white space not counted.
+pub(crate) const LARGEST_INLINE: usize = 10_240;
+
 /// A request that IAM decides on.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
