@@ -5,9 +5,19 @@
 //! [`LeaseStore::swap`], which changes several records in one atomic step on the condition that each
 //! of them is what the caller has read.
 
+pub mod claim;
+mod driver;
+mod release;
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 
-use kees_common::StoragePath;
+use kees_common::{LeaseRange, StoragePath};
+
+pub use claim::Claim;
+pub use driver::{LivingPods, claim, free_abandoned, release};
+pub use release::{Release, ReleaseEffect, ReleaseEvent};
 
 use crate::StoreError;
 
@@ -31,6 +41,65 @@ pub struct PodIdentity {
     pub namespace: String,
     /// `metadata.uid`
     pub uid: String,
+}
+
+impl Record {
+    /// The path of the record of the pod that holds the number of this record, where that is known.
+    fn path_of_pod(&self, range: &LeaseRange) -> Option<StoragePath> {
+        let pod = self.pod.as_ref()?;
+        Some(range.pod_path(&pod.namespace, &self.value))
+    }
+}
+
+/// A pod that holds a number, or wants one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pod {
+    /// `metadata.name`
+    pub name: String,
+    /// Its namespace and uid.
+    pub identity: PodIdentity,
+}
+
+impl Pod {
+    /// The record of a number that this pod holds.
+    pub fn as_holder(&self) -> Record {
+        Record {
+            value: self.name.clone(),
+            pod: Some(self.identity.clone()),
+        }
+    }
+
+    /// The record of this pod, when it holds `number`.
+    pub fn holding(&self, number: i32) -> Record {
+        Record {
+            value: number.to_string(),
+            pod: Some(self.identity.clone()),
+        }
+    }
+
+    /// The path of the record of this pod.
+    pub fn path(&self, range: &LeaseRange) -> StoragePath {
+        range.pod_path(&self.identity.namespace, &self.name)
+    }
+}
+
+/// Why a number is neither given nor freed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LeaseError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The API server failed.
+    #[error("cannot ask the API server whether a pod lives: {0}")]
+    Kubernetes(String),
+    /// The record of a pod has no number of its range.
+    #[error(
+        "the record {0} of a pod has no number of its range; delete it, and the pod gets a number again"
+    )]
+    NoNumber(StoragePath),
+    /// There was no result in time.
+    #[error("no result in time; it is tried again")]
+    TimedOut,
 }
 
 /// The change of one record.

@@ -17,6 +17,7 @@
 )]
 
 mod history;
+mod leases;
 mod mutations;
 mod race;
 mod races;
