@@ -14,6 +14,7 @@
 
 pub mod conformance;
 mod generations;
+pub mod leases;
 pub mod scripted;
 #[cfg(feature = "aws")]
 pub mod stub;

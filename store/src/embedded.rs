@@ -5,6 +5,7 @@
 //! write-ahead log: it leaves no other file behind, and it works on every file system that has
 //! locks.
 
+mod leases;
 #[cfg(feature = "values")]
 mod values;
 

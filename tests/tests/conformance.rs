@@ -50,6 +50,7 @@ mod dynamodb {
 
     kees_store_testing::conformance_tests!(wait, fixture());
     kees_store_testing::values_tests!(wait, fixture());
+    kees_store_testing::lease_tests!(wait, fixture());
 }
 
 #[cfg(test)]

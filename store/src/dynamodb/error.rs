@@ -44,35 +44,49 @@ impl DynamoDb {
         }
     }
 
-    /// The result of a write that failed: another writer was first, or an error.
-    pub(super) fn write_error(
+    /// The result of a create request that failed: another writer was first, or an error.
+    pub(super) fn create_error(
         &self,
         error: &SdkError<TransactWriteItemsError, HttpResponse>,
         request: &CreateRequest<'_>,
     ) -> Result<Creation, StoreError> {
-        let whole = self.call_error(error, PUT, request.path());
         // The token was used for a write of other values, so something may be stored by now. The
         // caller reads it, as if another writer had been first.
-        if whole.code.as_deref() == Some("IdempotentParameterMismatchException") {
-            return Ok(Creation::Exists);
-        }
-        let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
-            error.as_service_error()
-        else {
-            return Err(whole);
-        };
-        let reasons = canceled.cancellation_reasons();
-        if reasons
-            .iter()
-            .any(|reason| reason.code() == Some("ConditionalCheckFailed"))
-        {
+        if error.code() == Some("IdempotentParameterMismatchException") {
             return Ok(Creation::Exists);
         }
         let generations = request.generations.iter().map(|new| new.generation);
         let paths: Vec<_> = generations
             .flat_map(|generation| generation.fields.iter().map(|(_, path)| path))
             .collect();
-        Err(self.canceled(whole, reasons, &paths, PUT))
+        let whole = self.call_error(error, PUT, request.path());
+        self.unmet_condition(error, whole, &paths)
+            .map(|()| Creation::Exists)
+    }
+
+    /// `Ok` if a write failed because an item does not meet its condition, so that nothing was
+    /// written. `whole` is the error of the call, and `paths` are those of its items.
+    ///
+    /// # Errors
+    /// Why the write failed, if not for this reason.
+    pub(super) fn unmet_condition(
+        &self,
+        error: &SdkError<TransactWriteItemsError, HttpResponse>,
+        whole: StoreError,
+        paths: &[&StoragePath],
+    ) -> Result<(), StoreError> {
+        let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+            error.as_service_error()
+        else {
+            return Err(whole);
+        };
+        let reasons = canceled.cancellation_reasons();
+        let is_unmet =
+            |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+        if reasons.iter().any(is_unmet) {
+            return Ok(());
+        }
+        Err(self.canceled(whole, reasons, paths, PUT))
     }
 
     /// The error of a read in one snapshot.

@@ -11,7 +11,7 @@ use crate::{ErrorKind, StoreError};
 /// The hash key.
 pub(super) const NAME: &str = "secretName";
 /// The attribute with the value.
-const VALUE: &str = "secretValue";
+pub(super) const VALUE: &str = "secretValue";
 
 /// The largest size of an item, including the names of its attributes (DynamoDB developer guide,
 /// "Quotas": 400 KB).
@@ -75,7 +75,8 @@ pub(super) fn value(path: &StoragePath, mut item: Item) -> Result<SecretValue, S
     ))
 }
 
-fn type_of(value: &AttributeValue) -> &'static str {
+/// The name that DynamoDB gives the type of `value`.
+pub(super) fn type_of(value: &AttributeValue) -> &'static str {
     match value {
         AttributeValue::B(_) => "B",
         AttributeValue::Bool(_) => "BOOL",

@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    IdempotencyToken, NewGeneration,
+    ErrorKind, IdempotencyToken, NewGeneration,
     aws::stub::{Answer, Asked, Stub},
 };
 
-const TABLE: &str = "dev-kube-secret";
-const ARN: &str = "arn:aws:dynamodb:eu-west-1:*:table/dev-kube-secret";
+pub(super) const TABLE: &str = "dev-kube-secret";
+pub(super) const ARN: &str = "arn:aws:dynamodb:eu-west-1:*:table/dev-kube-secret";
 
-fn store(stub: &Stub) -> DynamoDb {
+pub(super) fn store(stub: &Stub) -> DynamoDb {
     DynamoDb::new(&Aws::from_config(stub.config()), "dev")
 }
 
@@ -40,7 +40,7 @@ fn item(path: &str) -> Value {
     json!({"secretName": {"S": path}, "secretValue": {"S": "Y2FuYXJ5"}})
 }
 
-fn key(path: &str) -> Value {
+pub(super) fn key(path: &str) -> Value {
     json!({"secretName": {"S": path}})
 }
 
@@ -56,7 +56,7 @@ fn is_there(found: Vec<Found>) -> Vec<bool> {
         .collect()
 }
 
-fn error_response(code: &str, message: &str) -> Answer {
+pub(super) fn error_response(code: &str, message: &str) -> Answer {
     let status = if code == "InternalServerError" {
         500
     } else {
@@ -72,7 +72,7 @@ fn error_response(code: &str, message: &str) -> Answer {
 }
 
 /// What IAM says (IAM User Guide, "Troubleshoot access denied error messages").
-fn denied(action: &str) -> Answer {
+pub(super) fn denied(action: &str) -> Answer {
     let message = format!(
         "User: arn:aws:sts::123456789012:assumed-role/pod/kees is not authorized to perform: \
          {action} on resource: arn:aws:dynamodb:eu-west-1:123456789012:table/{TABLE} because no \
@@ -82,7 +82,7 @@ fn denied(action: &str) -> Answer {
 }
 
 /// A transaction that was canceled for `reasons`, one for each of its items.
-fn canceled(reasons: &[(&str, &str)]) -> Answer {
+pub(super) fn canceled(reasons: &[(&str, &str)]) -> Answer {
     let codes: Vec<_> = reasons.iter().map(|(code, _)| *code).collect();
     let reasons: Vec<_> = reasons
         .iter()

@@ -6,6 +6,7 @@ use kees_common::{Locator, StoragePath, StoragePrefix, StoreName};
 use kees_store::{
     CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits,
     embedded::Embedded,
+    leases::{Change, LeaseStore, Record, RecordPage},
     memory::Memory,
     values::{DeleteStore, ListStore, Metadata, Page, PageToken, PutRequest, PutStore, Recovery},
 };
@@ -29,6 +30,7 @@ mod memory {
 
     kees_store_testing::conformance_tests!(block_on, fixture());
     kees_store_testing::values_tests!(block_on, fixture());
+    kees_store_testing::lease_tests!(block_on, fixture());
 }
 
 mod embedded {
@@ -88,6 +90,24 @@ mod embedded {
         }
     }
 
+    impl LeaseStore for Temporary {
+        async fn records(&self, paths: &[StoragePath]) -> Vec<Result<Option<Record>, StoreError>> {
+            self.store.records(paths).await
+        }
+
+        async fn records_below(
+            &self,
+            prefix: &str,
+            start: Option<&str>,
+        ) -> Result<RecordPage, StoreError> {
+            self.store.records_below(prefix, start).await
+        }
+
+        async fn swap(&self, changes: &[Change]) -> Result<bool, StoreError> {
+            self.store.swap(changes).await
+        }
+    }
+
     impl DeleteStore for Temporary {
         async fn delete(&self, path: &StoragePath, recovery: Recovery) -> Result<bool, StoreError> {
             self.store.delete(path, recovery).await
@@ -110,4 +130,5 @@ mod embedded {
 
     kees_store_testing::conformance_tests!(block_on, fixture());
     kees_store_testing::values_tests!(block_on, fixture());
+    kees_store_testing::lease_tests!(block_on, fixture());
 }
