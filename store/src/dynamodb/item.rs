@@ -19,6 +19,12 @@ const LARGEST: usize = 400 * 1024;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
+/// The result of reading one item: `None` if there is none.
+pub(super) type FoundItem = Result<Option<Item>, StoreError>;
+
+/// The result for each path.
+pub(super) type Items<'a> = HashMap<&'a StoragePath, FoundItem>;
+
 /// The key of the item at `path`.
 pub(super) fn key(path: &StoragePath) -> Item {
     HashMap::from([(NAME.to_owned(), AttributeValue::S(path.as_str().to_owned()))])

@@ -11,7 +11,7 @@ use kees_common::StoragePath;
 
 use super::{
     DynamoDb, GET,
-    item::{self, Item},
+    item::{self, FoundItem, Item, Items},
 };
 use crate::{ErrorKind, StoreError};
 
@@ -21,12 +21,6 @@ const BATCH: usize = 100;
 const SIDE_BY_SIDE: usize = 16;
 
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
-
-/// The result of reading one item: `None` if there is none.
-pub(super) type FoundItem = Result<Option<Item>, StoreError>;
-
-/// The result for each path.
-pub(super) type Items<'a> = HashMap<&'a StoragePath, FoundItem>;
 
 impl DynamoDb {
     /// The items at `paths`, in as few calls as possible.

@@ -23,8 +23,7 @@ use kees_common::{Locator, StoragePath, StoreName};
 use crate::{
     CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits, aws::Aws,
 };
-use item::NAME;
-use items::{FoundItem, Items};
+use item::{FoundItem, Items, NAME};
 
 /// The limits of one `TransactWriteItems` (DynamoDB API reference): 100 actions, 4 MB.
 const WRITE: WriteLimits = WriteLimits {
