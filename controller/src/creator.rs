@@ -2,14 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use kees_common::{Parsed, Plan, PlannedLease};
 use kees_init::{CreatedEntries, Generator, Request, RunError};
 use kees_inject::{Creation, CreatorPod, DenialReason, creation};
-use kees_store::protocol::StoreSet;
+use kees_store::{leases::LeaseStore, protocol::StoreSet};
 use kube::runtime::controller::Action;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     events::{Events, Reason},
+    leases::Leases,
     metrics::{Metrics, Outcome},
     pod::WatchedPod,
     policy::Current,
@@ -19,7 +21,8 @@ use crate::{
 
 /// What the runs for all pods share.
 pub(crate) struct Creator<S> {
-    pub(crate) stores: S,
+    pub(crate) stores: Arc<S>,
+    pub(crate) leases: Arc<Leases<S>>,
     pub(crate) generator: Generator,
     pub(crate) policy: watch::Receiver<Arc<Current>>,
     pub(crate) records: Arc<Records>,
@@ -36,7 +39,11 @@ pub(crate) struct Unfinished {
     pub(crate) pause: Duration,
 }
 
-impl<S: StoreSet> Creator<S> {
+impl<S> Creator<S>
+where
+    S: StoreSet,
+    S::Store: LeaseStore,
+{
     /// Creates what `pod` asks for, if it is its turn.
     pub(crate) async fn reconcile(&self, pod: &WatchedPod) -> Result<Action, Unfinished> {
         let current = Arc::clone(&self.policy.borrow());
@@ -65,11 +72,7 @@ impl<S: StoreSet> Creator<S> {
                 .await;
                 Outcome::Denied
             }
-            Creation::Create { parsed, plan } => {
-                let namespace = pod.namespace().to_owned();
-                let request = Request::creating(*parsed, plan, namespace, self.timeout);
-                self.create(pod, &request).await?
-            }
+            Creation::Create { parsed, plan } => self.serve(pod, *parsed, plan).await?,
         };
         self.metrics.finished(outcome);
         self.records.done(pod, current.number);
@@ -88,56 +91,94 @@ impl<S: StoreSet> Creator<S> {
         self.events.publish(pod, Reason::Denied, &lines).await;
     }
 
-    async fn create(&self, pod: &WatchedPod, request: &Request) -> Result<Outcome, Unfinished> {
+    /// Creates secrets and gives numbers, both at the same time.
+    async fn serve(
+        &self,
+        pod: &WatchedPod,
+        parsed: Parsed,
+        plan: Plan,
+    ) -> Result<Outcome, Unfinished> {
         let begun = Instant::now();
+        let leases = plan.leases.clone();
+        let annotations = |lease: &PlannedLease| {
+            let entry = parsed.entries.get(lease.entry);
+            entry.map_or_else(String::new, |entry| entry.annotation.clone())
+        };
+        let leases = leases.into_iter().map(|lease| (annotations(&lease), lease));
+        let leases: Vec<_> = leases.collect();
+        let namespace = pod.namespace().to_owned();
+        let request = Request::creating(parsed, plan, namespace, self.timeout);
+        let (created, given) =
+            tokio::join!(self.create(pod, &request), self.leases.give(pod, &leases));
+        let errors = created.error.iter().flat_map(RunError::errors);
+        let errors = errors.map(kees_init::InitError::line).chain(given.errors);
+        let errors: Vec<_> = errors.collect();
+        if !errors.is_empty() {
+            return Err(self.failed(pod, &errors).await);
+        }
+        if !given.exhausted.is_empty() {
+            return Err(self.waits(pod, &given.exhausted).await);
+        }
+        self.metrics.duration.observe(begun.elapsed().as_secs_f64());
+        let mut done = Vec::new();
+        if !created.created.is_empty() {
+            done.push(format!("created {}", created.created.join(", ")));
+        }
+        done.extend(given.given.iter().map(|lease| format!("gave {lease}")));
+        if done.is_empty() {
+            return Ok(Outcome::Found);
+        }
+        self.events.publish(pod, Reason::Created, &done).await;
+        Ok(Outcome::Created)
+    }
+
+    async fn create(&self, pod: &WatchedPod, request: &Request) -> CreatedEntries {
+        if request.plan().items.is_empty() {
+            return CreatedEntries::default();
+        }
         let steps = Steps {
             metrics: &self.metrics,
         };
-        let done = kees_init::create(request, &self.stores, &self.generator, &steps).await;
-        let CreatedEntries {
-            created,
-            found,
-            error,
-        } = done;
-        if !created.is_empty() {
-            self.metrics.created(created.len());
+        let done = kees_init::create(request, &*self.stores, &self.generator, &steps).await;
+        if !done.created.is_empty() {
+            self.metrics.created(done.created.len());
             tracing::info!(
                 namespace = pod.namespace(),
                 pod = pod.name(),
-                created = created.len(),
-                found,
+                created = done.created.len(),
+                found = done.found,
                 "created"
             );
         }
-        let Some(error) = error else {
-            self.metrics.duration.observe(begun.elapsed().as_secs_f64());
-            if created.is_empty() {
-                return Ok(Outcome::Found);
-            }
-            let line = format!("created {}", created.join(", "));
-            self.events.publish(pod, Reason::Created, &[line]).await;
-            return Ok(Outcome::Created);
-        };
-        Err(self.failed(pod, &error).await)
+        done
     }
 
-    async fn failed(&self, pod: &WatchedPod, error: &RunError) -> Unfinished {
+    async fn failed(&self, pod: &WatchedPod, errors: &[String]) -> Unfinished {
         let pause = self.records.failed(pod);
         self.metrics.finished(Outcome::Failed);
         self.metrics.failing(self.records.failing());
-        let lines: Vec<_> = error
-            .errors()
-            .iter()
-            .map(kees_init::InitError::line)
-            .collect();
         tracing::warn!(
             namespace = pod.namespace(),
             pod = pod.name(),
             seconds = pause.as_secs_f64(),
             "not everything was created, trying again: {}",
-            lines.join("; ")
+            errors.join("; ")
         );
-        self.events.publish(pod, Reason::Failed, &lines).await;
+        self.events.publish(pod, Reason::Failed, errors).await;
+        Unfinished { pause }
+    }
+
+    async fn waits(&self, pod: &WatchedPod, leases: &[String]) -> Unfinished {
+        let pause = self.records.waits(pod);
+        self.metrics.finished(Outcome::Waiting);
+        self.metrics.failing(self.records.failing());
+        tracing::info!(
+            namespace = pod.namespace(),
+            pod = pod.name(),
+            "waits for a number: {}",
+            leases.join("; ")
+        );
+        self.events.publish(pod, Reason::Waiting, leases).await;
         Unfinished { pause }
     }
 }

@@ -19,8 +19,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// What an Event tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Reason {
-    /// Secrets were created.
+    /// Secrets were created, or numbers given.
     Created,
+    /// No number of a lease is free.
+    Waiting,
     /// The annotations are invalid, or the policy denies them.
     Denied,
     /// A store denied or failed to create secrets. It is tried again.
@@ -31,6 +33,7 @@ impl Reason {
     fn as_str(self) -> &'static str {
         match self {
             Self::Created => "KeesCreated",
+            Self::Waiting => "KeesWaiting",
             Self::Denied => "KeesDenied",
             Self::Failed => "KeesFailed",
         }
@@ -39,7 +42,7 @@ impl Reason {
     fn event_type(self) -> EventType {
         match self {
             Self::Created => EventType::Normal,
-            Self::Denied | Self::Failed => EventType::Warning,
+            Self::Waiting | Self::Denied | Self::Failed => EventType::Warning,
         }
     }
 }

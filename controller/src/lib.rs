@@ -18,6 +18,7 @@ mod creator;
 mod error;
 mod events;
 mod health;
+mod leases;
 pub mod logging;
 pub mod metrics;
 mod pod;

@@ -24,10 +24,12 @@ const BUCKETS: [f64; 12] = [
 /// How an attempt for a pod ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
-    /// At least one value was created.
+    /// At least one value was created, or one number given.
     Created,
     /// All values were in the store.
     Found,
+    /// Every secret is stored, but no number of a lease is free.
+    Waiting,
     /// The annotations are invalid, or the policy denies them.
     Denied,
     /// A store denied or failed. It is tried again.
@@ -39,15 +41,22 @@ pub(crate) enum Outcome {
 impl Outcome {
     fn all() -> impl Iterator<Item = Self> {
         let skipped = NoCreation::ALL.into_iter().map(Self::Skipped);
-        [Self::Created, Self::Found, Self::Denied, Self::Failed]
-            .into_iter()
-            .chain(skipped)
+        [
+            Self::Created,
+            Self::Found,
+            Self::Waiting,
+            Self::Denied,
+            Self::Failed,
+        ]
+        .into_iter()
+        .chain(skipped)
     }
 
     fn labels(self) -> OutcomeLabels {
         let (outcome, reason) = match self {
             Self::Created => ("created", ""),
             Self::Found => ("found", ""),
+            Self::Waiting => ("waiting", ""),
             Self::Denied => ("denied", ""),
             Self::Failed => ("failed", ""),
             Self::Skipped(reason) => ("skipped", reason.as_str()),
@@ -97,9 +106,15 @@ pub struct Metrics {
     store_errors: Family<StoreLabels, Counter>,
     /// Seconds from the beginning of an attempt until everything is stored.
     pub(crate) duration: Histogram,
-    /// Pods that ask for secrets.
+    /// Pods that ask for secrets or leases.
     pub(crate) pods: Gauge,
     failing: Gauge,
+    /// Numbers that were given to pods.
+    pub(crate) leases_given: Counter,
+    leases_freed: Counter,
+    /// Attempts to free numbers that failed.
+    pub(crate) lease_errors: Counter,
+    leases_waiting: Gauge,
     /// Lists of all pods.
     pub(crate) lists: Counter,
     /// Errors of the watch on pods.
@@ -138,11 +153,27 @@ impl Metrics {
         let duration = Histogram::new(BUCKETS);
         let help = "Time of an attempt after which everything is stored";
         of.register_with_unit("duration", help, Unit::Seconds, duration.clone());
-        let pods = register(of, "pods", "Live pods that ask for secrets");
+        let pods = register(of, "pods", "Live pods that ask for secrets or leases");
         let failing = register(
             of,
             "pods_failing",
             "Pods whose last attempt failed and is made again",
+        );
+        let leases_given = register(of, "leases_given", "Numbers that were given to pods");
+        let leases_freed = register(
+            of,
+            "leases_freed",
+            "Numbers that were freed because their pods were gone",
+        );
+        let lease_errors = register(
+            of,
+            "lease_errors",
+            "Attempts to free the numbers of pods that are gone that failed and are made again",
+        );
+        let leases_waiting = register(
+            of,
+            "leases_waiting",
+            "Leases of pods that wait because each number of the range is held",
         );
         let lists = register(of, "lists", "Complete lists of pods from the API server");
         let watch_errors = register(
@@ -176,6 +207,10 @@ impl Metrics {
             duration,
             pods,
             failing,
+            leases_given,
+            leases_freed,
+            lease_errors,
+            leases_waiting,
             lists,
             watch_errors,
             event_errors,
@@ -243,6 +278,18 @@ impl Metrics {
     /// Notes how many pods wait for their next attempt.
     pub(crate) fn failing(&self, count: usize) {
         self.failing.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts freed numbers.
+    pub(crate) fn leases_freed(&self, count: usize) {
+        self.leases_freed
+            .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    /// Notes how many leases pods wait for.
+    pub(crate) fn leases_waiting(&self, count: usize) {
+        self.leases_waiting
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Counts an attempt to load a changed policy.

@@ -7,6 +7,7 @@ use k8s_openapi::{
     NamespaceResourceScope, api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kees_common::{Domain, Word};
+use kees_store::leases::{self, PodIdentity};
 use kube::Resource;
 use serde::Deserialize;
 
@@ -57,10 +58,27 @@ impl WatchedPod {
         annotations.map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Whether an annotation asks for a secret.
-    pub(crate) fn asks_for_secrets(&self, domain: &Domain) -> bool {
+    /// Whether an annotation asks for a secret or a lease.
+    pub(crate) fn asks(&self, domain: &Domain) -> bool {
         self.annotations()
-            .any(|(key, _)| matches!(domain.split(key), Some((Word::Secret, _))))
+            .any(|(key, _)| matches!(domain.split(key), Some((Word::Secret | Word::Lease, _))))
+    }
+
+    /// Whether an annotation asks for a lease.
+    pub(crate) fn asks_for_leases(&self, domain: &Domain) -> bool {
+        self.annotations()
+            .any(|(key, _)| matches!(domain.split(key), Some((Word::Lease, _))))
+    }
+
+    /// The pod as a holder of leases.
+    pub(crate) fn as_holder(&self) -> leases::Pod {
+        leases::Pod {
+            name: self.name().to_owned(),
+            identity: PodIdentity {
+                namespace: self.namespace().to_owned(),
+                uid: self.uid().to_owned(),
+            },
+        }
     }
 
     /// Drops what the controller does not read: every annotation of another domain, labels, owners

@@ -19,6 +19,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause, without jitter.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
+/// The longest time until a pod that waits for a number looks again.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
 /// After this time, an Event is written again although nothing has changed. Kubernetes keeps Events
 /// for an hour.
 const REPEAT: Duration = Duration::from_mins(50);
@@ -91,6 +94,25 @@ impl Records {
 
     /// An attempt for `pod` failed. Returns the pause until the next one.
     pub(crate) fn failed(&self, pod: &WatchedPod) -> Duration {
+        self.pauses(pod, LONGEST_PAUSE)
+    }
+
+    /// `pod` waits for a number that becomes free. Returns the pause until the next look, which nobody
+    /// has to wait for if [`Records::wake`] comes first.
+    pub(crate) fn waits(&self, pod: &WatchedPod) -> Duration {
+        self.pauses(pod, LONGEST_WAIT)
+    }
+
+    /// The pod with this uid has its next attempt now.
+    pub(crate) fn wake(&self, uid: &str) {
+        if let Some(record) = self.records().get_mut(uid)
+            && matches!(record.state, State::Failed { .. })
+        {
+            record.state = State::Open;
+        }
+    }
+
+    fn pauses(&self, pod: &WatchedPod, longest: Duration) -> Duration {
         let mut records = self.records();
         let Some(record) = records.get_mut(pod.uid()) else {
             return FIRST_PAUSE;
@@ -99,11 +121,11 @@ impl Records {
             State::Failed { attempts, .. } => attempts.saturating_add(1),
             State::Open | State::Done => 1,
         };
-        let longest = FIRST_PAUSE
+        let pause = FIRST_PAUSE
             .saturating_mul(1 << (attempts - 1).min(16))
-            .min(LONGEST_PAUSE);
+            .min(longest);
         // Between a half and the whole, so that pods that fail together do not try again together.
-        let pause = longest.mul_f64(0.5 + fastrand::f64() / 2.0);
+        let pause = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
         let next = Instant::now() + pause;
         record.state = State::Failed { attempts, next };
         pause

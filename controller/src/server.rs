@@ -10,7 +10,7 @@ use kees_common::StoreName;
 use kees_init::{Generator, InitError};
 use kees_inject::InjectSettings;
 use kees_server::Reload;
-use kees_store::{StoreSettings, Stores, protocol::StoreSet};
+use kees_store::{StoreSettings, Stores, leases::LeaseStore, protocol::StoreSet};
 use kube::{
     Client,
     runtime::{
@@ -21,7 +21,7 @@ use kube::{
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
-    sync::{oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -31,6 +31,7 @@ use crate::{
     creator::Creator,
     events::Events,
     health::Health,
+    leases::{Leases, Shared},
     metrics::Metrics,
     pod::WatchedPod,
     policy::{self, Current, PolicyFile, PolicySource},
@@ -111,7 +112,7 @@ impl Controller {
     pub async fn run<S>(self, client: Client, stores: S, stop: impl Future<Output = ()>)
     where
         S: StoreSet + Send + Sync + 'static,
-        S::Store: Sync,
+        S::Store: LeaseStore + Sync,
     {
         let Self {
             config,
@@ -150,14 +151,32 @@ impl Controller {
 
         let writer = Writer::<WatchedPod>::new(());
         let reader = writer.as_reader();
+        let (gone, gone_pods) = mpsc::unbounded_channel();
+        let (woken, woken_pods) = mpsc::unbounded_channel();
+        let listed = Arc::new(Notify::new());
         let watch = Watch {
             domain: current.borrow().settings.domain.clone(),
             records: Arc::clone(&records),
             metrics: metrics.clone(),
             health: Arc::clone(&health),
+            gone,
+            listed: Arc::clone(&listed),
         };
+        let stores = Arc::new(stores);
+        let leases = Shared {
+            stores: Arc::clone(&stores),
+            policy: current.clone(),
+            records: Arc::clone(&records),
+            woken,
+            metrics: metrics.clone(),
+            timeout: config.store_timeout,
+        };
+        let leases = Arc::new(Leases::new(leases, client.clone(), reader.clone()));
+        tasks.spawn(Arc::clone(&leases).free_gone(gone_pods));
+        tasks.spawn(Arc::clone(&leases).search(listed));
         let creator = Arc::new(Creator {
             stores,
+            leases,
             generator: Generator::default(),
             policy: current.clone(),
             records: Arc::clone(&records),
@@ -173,7 +192,12 @@ impl Controller {
         let (stopping, stopped) = oneshot::channel::<()>();
         let requests = stream::select(
             pods::requests(client, writer, watch),
-            policy_changes(current, reader.clone()),
+            stream::select(
+                policy_changes(current, reader.clone()),
+                stream::unfold(woken_pods, |mut pods| async {
+                    Some((pods.recv().await?, pods))
+                }),
+            ),
         );
         let queue = requests
             .map(|pod| Ok::<_, Infallible>(ReconcileRequest::from(pod)))

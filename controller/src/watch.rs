@@ -12,6 +12,7 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
+use tokio::sync::{Notify, mpsc};
 
 use crate::{health::Health, metrics::Metrics, pod::WatchedPod, records::Records};
 
@@ -27,10 +28,14 @@ pub(crate) struct Watch {
     pub(crate) records: Arc<Records>,
     pub(crate) metrics: Metrics,
     pub(crate) health: Arc<Health>,
+    /// Takes the pods that are gone.
+    pub(crate) gone: mpsc::UnboundedSender<WatchedPod>,
+    /// Is notified when all pods were listed.
+    pub(crate) listed: Arc<Notify>,
 }
 
 /// The pods to look at: each one that is new or changed, and after each list all of them. `writer` is
-/// kept up to date with the pods that ask for secrets.
+/// kept up to date with the pods that ask for secrets or leases.
 ///
 /// A pod that a list shows is in the store only after the whole list, so it is not requested before.
 pub(crate) fn requests(
@@ -81,10 +86,15 @@ impl Watch {
                 self.health.listed();
                 self.metrics.lists.inc();
                 self.records.retain(reader);
+                self.listed.notify_one();
                 all(reader)
             }
             Ok(Event::Delete(pod)) => {
                 self.records.forget(&pod);
+                if pod.asks_for_leases(&self.domain) {
+                    // The receiver ends when the controller stops.
+                    let _ = self.gone.send(pod);
+                }
                 Vec::new()
             }
             Ok(Event::Init | Event::InitApply(_)) => Vec::new(),
@@ -112,7 +122,7 @@ fn of_interest(event: Event<WatchedPod>, domain: &Domain) -> Option<Event<Watche
     match event {
         Event::Apply(mut pod) => {
             pod.reduce(domain);
-            Some(if pod.asks_for_secrets(domain) {
+            Some(if pod.asks(domain) {
                 Event::Apply(pod)
             } else {
                 Event::Delete(pod)
@@ -120,9 +130,12 @@ fn of_interest(event: Event<WatchedPod>, domain: &Domain) -> Option<Event<Watche
         }
         Event::InitApply(mut pod) => {
             pod.reduce(domain);
-            pod.asks_for_secrets(domain)
-                .then_some(Event::InitApply(pod))
+            pod.asks(domain).then_some(Event::InitApply(pod))
         }
-        other => Some(other),
+        Event::Delete(mut pod) => {
+            pod.reduce(domain);
+            Some(Event::Delete(pod))
+        }
+        Event::Init | Event::InitDone => Some(event),
     }
 }

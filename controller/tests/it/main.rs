@@ -9,5 +9,6 @@
 
 mod creator;
 mod documentation;
+mod leases;
 mod no_value;
 mod support;

@@ -27,8 +27,8 @@ pub trait LivingPods {
     /// Whether a pod of this name, namespace and uid exists and has not ended. Without `identity`, any
     /// pod of this name in any namespace counts.
     ///
-    /// The answer "no" must come from the API server after the call began, and not from a cache: the
-    /// number of the pod is given to another one then.
+    /// The answer must come from the API server after the call began, and not from a cache, because a
+    /// number is given to another pod then.
     ///
     /// # Errors
     /// Why there is no answer.
@@ -37,6 +37,11 @@ pub trait LivingPods {
         name: &str,
         identity: Option<&PodIdentity>,
     ) -> impl Future<Output = Result<bool, String>> + Send;
+
+    /// Whether the pod was seen to live lately, so that nobody asks whether its number is free.
+    fn lived_lately(&self, _name: &str, _identity: &PodIdentity) -> bool {
+        false
+    }
 }
 
 /// Gives `pod` a number of `range`, unless it has one.
@@ -332,7 +337,8 @@ async fn abandoned(
 ) -> Result<Option<Abandoned>, LeaseError> {
     let Record { value: name, pod } = &held.record;
     // Whoever wrote another text keeps the number: nobody can tell when it is free.
-    let lives = !is_pod_name(name) || {
+    let lived_lately = |pod: &PodIdentity| pods.lived_lately(name, pod);
+    let lives = !is_pod_name(name) || pod.as_ref().is_some_and(lived_lately) || {
         let answer = pods.lives(name, pod.as_ref()).await;
         answer.map_err(LeaseError::Kubernetes)?
     };

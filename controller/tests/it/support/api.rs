@@ -84,14 +84,19 @@ impl Api {
     pub fn apply(&self, namespace: &str, name: &str, annotations: &[(&str, &str)]) {
         let annotations: BTreeMap<_, _> = annotations.iter().copied().collect();
         self.change(|state| {
-            let exists = state.pods.contains_key(&format!("{namespace}/{name}"));
+            let before = state.pods.get(&format!("{namespace}/{name}"));
+            let exists = before.is_some();
+            let uid = match before {
+                Some(pod) => pod["metadata"]["uid"].clone(),
+                None => json!(format!("uid-{}-of-{name}", state.version)),
+            };
             let pod = json!({
                 "apiVersion": "v1",
                 "kind": "Pod",
                 "metadata": {
                     "name": name,
                     "namespace": namespace,
-                    "uid": format!("uid-of-{namespace}-{name}"),
+                    "uid": uid,
                     "resourceVersion": state.version.to_string(),
                     "labels": {"app": name},
                     "annotations": annotations,
@@ -160,7 +165,11 @@ impl Api {
         let query = head.uri.query().unwrap_or_default();
         match (&head.method, head.uri.path()) {
             (&Method::GET, "/api/v1/pods") if query.contains("watch=true") => self.watch(query),
+            (&Method::GET, "/api/v1/pods") if query.contains("metadata.name") => {
+                self.list_named(query)
+            }
             (&Method::GET, "/api/v1/pods") => self.list(),
+            (&Method::GET, path) if path.contains("/pods/") => self.get(path),
             (&Method::POST, path) if path.ends_with("/events") => {
                 let mut state = self.state();
                 if let Some(status) = state.event_status {
@@ -174,6 +183,24 @@ impl Api {
         }
     }
 
+    fn get(&self, path: &str) -> ApiResponse {
+        let state = self.state();
+        let key = path.trim_start_matches("/api/v1/namespaces/");
+        match state.pods.get(&key.replace("/pods/", "/")) {
+            Some(pod) => response(StatusCode::OK, pod),
+            None => failure(StatusCode::NOT_FOUND),
+        }
+    }
+
+    fn list_named(&self, query: &str) -> ApiResponse {
+        let state = self.state();
+        let name = query.split("metadata.name%3D").nth(1).unwrap();
+        let name = name.split('&').next().unwrap();
+        let pods = state.pods.values();
+        let pods: Vec<_> = pods.filter(|pod| pod["metadata"]["name"] == name).collect();
+        response(StatusCode::OK, &pod_list(&state, &pods))
+    }
+
     fn list(&self) -> ApiResponse {
         let mut state = self.state();
         state.lists += 1;
@@ -181,13 +208,7 @@ impl Api {
             return failure(status);
         }
         let pods: Vec<_> = state.pods.values().collect();
-        let list = json!({
-            "apiVersion": "v1",
-            "kind": "PodList",
-            "metadata": {"resourceVersion": state.version.to_string()},
-            "items": pods,
-        });
-        response(StatusCode::OK, &list)
+        response(StatusCode::OK, &pod_list(&state, &pods))
     }
 
     fn watch(&self, query: &str) -> ApiResponse {
@@ -233,6 +254,15 @@ impl Api {
         });
         Response::new(UnsyncBoxBody::new(StreamBody::new(events)))
     }
+}
+
+fn pod_list(state: &State, pods: &[&Value]) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "PodList",
+        "metadata": {"resourceVersion": state.version.to_string()},
+        "items": pods,
+    })
 }
 
 fn failure(code: StatusCode) -> ApiResponse {

@@ -8,9 +8,11 @@ use std::{
     },
 };
 
-use kees_common::{Locator, SecretValue, StoreName};
+use kees_common::{LeaseRange, Locator, SecretValue, StoragePath, StoreName};
 use kees_store::{
-    CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError, memory::Memory,
+    CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError,
+    leases::{Change, LeaseStore, Record, RecordPage},
+    memory::Memory,
     protocol::StoreSet,
 };
 use tokio::sync::Semaphore;
@@ -75,6 +77,32 @@ impl TestStores {
         self.created().into_keys().collect()
     }
 
+    /// The record at `path` of a lease.
+    pub async fn record(&self, path: &StoragePath) -> Option<Record> {
+        let records = self.0.memory.records(std::slice::from_ref(path)).await;
+        records.into_iter().next().unwrap().unwrap()
+    }
+
+    /// The pods that hold numbers of `range`, by number.
+    pub async fn holders(&self, range: &LeaseRange) -> BTreeMap<i32, String> {
+        let prefix = range.number_prefix();
+        let page = self.0.memory.records_below(&prefix, None).await;
+        let records = page.unwrap().records.into_iter();
+        let holders = records
+            .filter_map(|(path, record)| Some((range.number_at(&path)?, record.unwrap().value)));
+        holders.collect()
+    }
+
+    /// Stores a record of a lease as somebody else does.
+    pub async fn put_record(&self, path: StoragePath, record: Record) {
+        let change = Change {
+            path,
+            expected: None,
+            new: Some(record),
+        };
+        assert!(self.0.memory.swap(&[change]).await.unwrap());
+    }
+
     /// How often something was read.
     pub fn reads(&self) -> usize {
         self.0.reads.load(SeqCst)
@@ -135,5 +163,24 @@ impl CreateStore for TestStore {
             self.created.lock().unwrap().extend(items);
         }
         Ok(creation)
+    }
+}
+
+impl LeaseStore for TestStore {
+    async fn records(&self, paths: &[StoragePath]) -> Vec<Result<Option<Record>, StoreError>> {
+        self.memory.records(paths).await
+    }
+
+    async fn records_below(
+        &self,
+        prefix: &str,
+        start: Option<&str>,
+    ) -> Result<RecordPage, StoreError> {
+        self.memory.records_below(prefix, start).await
+    }
+
+    async fn swap(&self, changes: &[Change]) -> Result<bool, StoreError> {
+        self.attempts.fetch_add(1, SeqCst);
+        self.memory.swap(changes).await
     }
 }

@@ -1,0 +1,144 @@
+//! Frees the numbers of pods that are gone.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use kees_store::{
+    RetryBudget,
+    leases::{self, LeaseError, LeaseStore, LivingPods as _},
+    protocol::StoreSet,
+};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{Instant, MissedTickBehavior, interval_at},
+};
+
+use super::{Leases, Wanted, told};
+use crate::pod::WatchedPod;
+
+/// The time between two searches.
+const SEARCH: Duration = Duration::from_mins(10);
+
+/// How long one release, or one search of a range, may take.
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How many pods that are gone are handled at a time.
+const CONCURRENT: usize = 16;
+
+/// The largest range that is searched again and again. A search of a larger one reads the whole table.
+const SEARCHED: u64 = 1000;
+
+impl<S> Leases<S>
+where
+    S: StoreSet + Send + Sync + 'static,
+    S::Store: LeaseStore + Sync,
+{
+    /// Frees the numbers of each pod that the watch calls gone. Ends with `gone`.
+    pub(crate) async fn free_gone(self: Arc<Self>, gone: mpsc::UnboundedReceiver<WatchedPod>) {
+        let pods = stream::unfold(gone, |mut gone| async { Some((gone.recv().await?, gone)) });
+        let each = pods.for_each_concurrent(CONCURRENT, |pod| {
+            let leases = Arc::clone(&self);
+            async move { leases.free_of(&pod).await }
+        });
+        each.await;
+    }
+
+    async fn free_of(&self, pod: &WatchedPod) {
+        self.waiting.remove(pod.uid());
+        self.metrics.leases_waiting(self.waiting.len());
+        let wanted = self.wanted(pod);
+        if wanted.is_empty() {
+            return;
+        }
+        for wanted in wanted {
+            match self.free_one(pod, &wanted).await {
+                Ok(0) => {}
+                Ok(freed) => self.freed(&wanted, freed),
+                Err(error) => self.not_freed(&wanted, &error),
+            }
+        }
+    }
+
+    async fn free_one(&self, pod: &WatchedPod, wanted: &Wanted) -> Result<usize, LeaseError> {
+        let holder = pod.as_holder();
+        // It may live and only have lost its annotations.
+        let lives = self.api.lives(&holder.name, Some(&holder.identity));
+        let Some(store) = self.stores.get(wanted.store) else {
+            return Ok(0);
+        };
+        if lives.await.map_err(LeaseError::Kubernetes)? {
+            return Ok(0);
+        }
+        let mut budget = RetryBudget::new(TIMEOUT);
+        let freed = leases::release(store, wanted.range.clone(), &holder, &mut budget).await?;
+        Ok(usize::from(freed.is_some()))
+    }
+
+    /// Searches for records of pods that are gone, when all pods were listed, and then from time to
+    /// time. Never ends.
+    pub(crate) async fn search(self: Arc<Self>, listed: Arc<Notify>) {
+        let mut ticks = interval_at(Instant::now() + SEARCH, SEARCH);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // A large range is searched once: until then, nobody has freed what became free while no
+        // controller ran.
+        let mut searched = HashSet::new();
+        loop {
+            tokio::select! {
+                () = listed.notified() => {}
+                _ = ticks.tick() => {}
+            }
+            let pods = self.api.reader.state();
+            let wanted: HashSet<_> = pods.iter().flat_map(|pod| self.wanted(pod)).collect();
+            for wanted in wanted {
+                if wanted.range.size() <= SEARCHED || searched.insert(wanted.clone()) {
+                    self.search_one(&wanted).await;
+                }
+            }
+        }
+    }
+
+    async fn search_one(&self, wanted: &Wanted) {
+        let Some(store) = self.stores.get(wanted.store) else {
+            return;
+        };
+        let mut budget = RetryBudget::new(TIMEOUT);
+        match leases::free_abandoned(store, &self.api, &wanted.range, &mut budget).await {
+            Ok(0) => {}
+            Ok(freed) => self.freed(wanted, freed),
+            Err(error) => self.not_freed(wanted, &error),
+        }
+    }
+
+    /// Wakes a pod for each number that became free.
+    fn freed(&self, wanted: &Wanted, count: usize) {
+        self.metrics.leases_freed(count);
+        tracing::info!(
+            count,
+            leases = wanted.range.number_prefix(),
+            "freed the numbers of pods that are gone"
+        );
+        for _ in 0..count {
+            let lives = |pod: &super::waiting::WaitingPod| {
+                let known = self.api.reader.get(&pod.reference);
+                known.is_some_and(|known| known.uid() == pod.uid)
+            };
+            let Some(pod) = self.waiting.next(wanted, lives) else {
+                break;
+            };
+            self.records.wake(&pod.uid);
+            // It fails only when the controller stops.
+            let _ = self.woken.send(pod.reference);
+        }
+        self.metrics.leases_waiting(self.waiting.len());
+    }
+
+    fn not_freed(&self, wanted: &Wanted, error: &LeaseError) {
+        self.metrics.lease_errors.inc();
+        tracing::warn!(
+            leases = wanted.range.number_prefix(),
+            "the numbers of pods that are gone are not freed now; it is tried again within {} minutes: {}",
+            SEARCH.as_secs() / 60,
+            told(error)
+        );
+    }
+}
