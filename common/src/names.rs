@@ -106,9 +106,9 @@ pub mod env {
         ENV_LABEL = "ENV_LABEL", "";
         /// The pod's name, for the name of the STS session. Needed with a lease.
         POD_NAME = "POD_NAME", "";
-        /// The pod's namespace, for the name of the STS session and the tags of what is created.
+        /// The pod's namespace, for leases, the name of the STS session, and the tags of what is created.
         POD_NAMESPACE = "POD_NAMESPACE", "";
-        /// The pod's uid.
+        /// The pod's uid, for leases: it distinguishes the pod from an earlier pod of the same name.
         POD_UID = "POD_UID", "";
         /// The domain of the annotations.
         ANNOTATION_DOMAIN = "ANNOTATION_DOMAIN", "bsycorp.com";

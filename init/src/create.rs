@@ -8,7 +8,7 @@ use crate::{
     error::InitError,
     generator::Generator,
     local::Derivation,
-    run::{failed, obtain, unanswered},
+    obtain::{failed, obtain, unanswered},
     slots::Slot,
 };
 

@@ -26,7 +26,7 @@ pub struct Row {
     pub kind: &'static str,
     /// The type of a secret, if its annotation has one.
     pub secret_type: Option<SecretType>,
-    /// The path of the value, in local mode too; `None` for a lease.
+    /// The path of the value, in local mode too; `None` for a lease in local mode.
     pub path: Option<StoragePath>,
     /// The store; `None` in local mode.
     pub store: Option<StoreName>,

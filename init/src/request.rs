@@ -4,8 +4,8 @@
 use std::{collections::BTreeSet, fmt, fs, time::Duration};
 
 use kees_common::{
-    Entry, FileMode, Layout, LocalMode, MountPath, Options, Parsed, Plan, PlanSettings, Source,
-    StoragePrefix, StoreName, Warning, downward,
+    Entry, FileMode, Layout, LocalMode, MountPath, Options, Parsed, Plan, PlanSettings,
+    PlannedLease, Source, StoragePrefix, StoreName, Warning, downward,
     names::{env, init},
     output::Format,
 };
@@ -34,6 +34,7 @@ pub struct Request {
     /// Present if there is a lease.
     pub(crate) pod_name: Option<String>,
     pub(crate) namespace: Option<String>,
+    pub(crate) pod_uid: Option<String>,
     pub(crate) create: CreatePolicy,
     /// Whether the run waits for another writer if creating is denied.
     pub(crate) waits_when_denied: bool,
@@ -93,7 +94,8 @@ impl Request {
             flags: DomainFlags { annotation_domain },
             pod_name,
             pod_namespace,
-            ..
+            pod_uid,
+            annotations_file: _,
         } = &settings.pod;
         let StorageSettings {
             create,
@@ -118,6 +120,7 @@ impl Request {
             prefix: prefix.clone(),
             pod_name: pod_name.clone(),
             namespace: pod_namespace.clone(),
+            pod_uid: pod_uid.clone(),
             create: *create,
             waits_when_denied: true,
             timeout: timeout.get(),
@@ -160,6 +163,7 @@ impl Request {
             prefix: StoragePrefix::root(),
             pod_name: None,
             namespace: Some(namespace),
+            pod_uid: None,
             create: CreatePolicy::Init,
             waits_when_denied: false,
             timeout,
@@ -173,7 +177,9 @@ impl Request {
         match self.local_mode {
             LocalMode::On => BTreeSet::new(),
             LocalMode::Off | LocalMode::RemoteThenLocal => {
-                self.plan.items.iter().map(|item| item.store).collect()
+                let of_items = self.plan.items.iter().map(|item| item.store);
+                let of_leases = self.plan.leases.iter().map(|lease| lease.store);
+                of_items.chain(of_leases).collect()
             }
         }
     }
@@ -230,6 +236,12 @@ impl Request {
         &self.warnings
     }
 
+    /// The annotation that asks for `lease`.
+    pub(crate) fn annotation_of(&self, lease: &PlannedLease) -> &str {
+        let entry = self.entries.get(lease.entry);
+        entry.map_or("", |entry| &entry.annotation)
+    }
+
     /// The variables that are missing and that this pod needs.
     fn missing_settings(&self, settings: &InitSettings) -> Vec<InitError> {
         let stores = self.stores();
@@ -248,11 +260,6 @@ impl Request {
                 env::EMBEDDED_FILE,
                 any(StoreName::needs_embedded_file) && settings.storage.embedded_file.is_none(),
                 "is missing; name the SQLite file of the store embedded",
-            ),
-            (
-                env::LEASES_FILE,
-                !self.plan.leases.is_empty(),
-                "cannot be written: this version of kees-init reads no numbers from a store yet",
             ),
             (
                 env::POD_NAME,

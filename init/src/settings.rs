@@ -97,10 +97,10 @@ pub struct PodSettings {
     /// The pod's name, needed with a lease
     #[arg(long, env = POD_NAME, value_name = "NAME")]
     pub pod_name: Option<String>,
-    /// The pod's namespace, for the tags of the secrets that are created
+    /// The pod's namespace, for leases and for the tags of the secrets that are created
     #[arg(long, env = POD_NAMESPACE, value_name = "NAME")]
     pub pod_namespace: Option<String>,
-    /// The pod's uid, for the log
+    /// The pod's uid, for leases (metadata.uid); without it, a lease is known by the pod's name
     #[arg(long, env = POD_UID, value_name = "UID")]
     pub pod_uid: Option<String>,
 }

@@ -10,10 +10,12 @@ use std::{
     },
 };
 
-use kees_common::{Locator, SecretValue, StoreName, downward};
+use kees_common::{Locator, SecretValue, StoragePath, StoreName, downward};
 use kees_init::{InitSettings, Report, Request, RunError, run, settings::OutputSettings};
 use kees_store::{
-    CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError, memory::Memory,
+    CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError,
+    leases::{Change, LeaseStore, Record, RecordPage},
+    memory::Memory,
     protocol::StoreSet,
 };
 use tempfile::TempDir;
@@ -43,7 +45,7 @@ impl Pod {
     pub(crate) async fn run(
         &self,
         annotations: &[(&str, &str)],
-        stores: &impl StoreSet,
+        stores: &impl StoreSet<Store: LeaseStore>,
     ) -> Result<Report, RunError> {
         run(&self.request(annotations)?, stores, &()).await
     }
@@ -224,6 +226,24 @@ impl CreateStore for Scripted {
             Some(kind) => Err(error(kind)),
             None => self.memory.create(request).await,
         }
+    }
+}
+
+impl LeaseStore for Scripted {
+    async fn records(&self, paths: &[StoragePath]) -> Vec<Result<Option<Record>, StoreError>> {
+        self.memory.records(paths).await
+    }
+
+    async fn records_below(
+        &self,
+        prefix: &str,
+        start: Option<&str>,
+    ) -> Result<RecordPage, StoreError> {
+        self.memory.records_below(prefix, start).await
+    }
+
+    async fn swap(&self, changes: &[Change]) -> Result<bool, StoreError> {
+        self.memory.swap(changes).await
     }
 }
 

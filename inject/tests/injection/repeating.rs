@@ -228,3 +228,31 @@ fn a_container_with_a_value_that_cannot_be_decoded_is_replaced() {
         json!([{"op": "replace", "path": "/spec/initContainers/0", "value": container}])
     );
 }
+
+/// A number belongs to a pod by its uid, so that a new pod of the same name does not take it.
+#[test]
+fn a_pod_with_a_lease_has_its_uid_also_after_a_second_call() {
+    let mut pod = pod([]);
+    pod["metadata"]["annotations"]["lease.bsycorp.com/node"] =
+        "kind=INDEX,rangeStart=0,rangeEnd=9".into();
+    let uid = |pod: &Value| {
+        let env = init_container(pod)["env"].as_array().unwrap();
+        let uid = env.iter().find(|variable| variable["name"] == "POD_UID");
+        uid.map(|uid| uid["valueFrom"]["fieldRef"]["fieldPath"].clone())
+    };
+    let before = injected(&pod, &settings());
+    assert_eq!(uid(&before), Some("metadata.uid".into()));
+    assert_eq!(
+        operations(&with_defaults(before.clone()), &settings()),
+        json!([])
+    );
+    let mut without = before;
+    let env = without["spec"]["initContainers"][0]["env"].as_array_mut();
+    env.unwrap()
+        .retain(|variable| variable["name"] != "POD_UID");
+    assert_eq!(uid(&without), None);
+    assert_eq!(
+        uid(&injected(&without, &settings())),
+        Some("metadata.uid".into())
+    );
+}

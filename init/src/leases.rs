@@ -1,0 +1,233 @@
+//! The numbers of a pod's leases. kees-controller gives them; a run reads them, and waits until they
+//! are there.
+
+mod lookup;
+
+use std::{future::Future, pin::pin, time::Duration};
+
+use futures_util::future::{Either, select};
+use kees_common::{LocalMode, PlannedLease, StoragePath, StoreName};
+use kees_store::{Backoff, ErrorKind, RetryBudget, StoreError, leases::LeaseStore};
+use tokio::time::Instant;
+
+use self::lookup::{Looked, Lookup};
+use crate::{EntryError, FailedEntry, InitError, Progress, Request};
+
+/// The least time for a read. With less time it could not end before the deadline.
+const LAST_READ: Duration = Duration::from_millis(200);
+
+/// The secrets may end this long before the deadline, when no time is left for another read of them.
+/// Then the numbers have been waited for long enough too.
+const NEARLY: Duration = Duration::from_secs(1);
+
+/// The result for one lease.
+#[derive(Debug)]
+pub(crate) enum Number {
+    /// The pod holds it.
+    Held(i32),
+    /// The store has none for this pod, and local mode derives one.
+    Local,
+    /// Unknown, and not waited for, because something else failed.
+    Open,
+    /// There is none.
+    Failed(InitError),
+}
+
+/// The number of each lease of `request`, in the order of its plan. All of them are in `store`.
+///
+/// It waits at most for `timeout`, and not beyond the end of `stop`, which ends if the run fails
+/// anyway. It reads at least once.
+pub(crate) async fn numbers(
+    request: &Request,
+    store: &impl LeaseStore,
+    progress: &dyn Progress,
+    timeout: Duration,
+    mut stop: impl Future + Unpin,
+) -> Vec<Number> {
+    let begun = Instant::now();
+    let mut waiting = Waiting::new(request, progress);
+    let mut budget = RetryBudget::new(timeout);
+    let lookup = Lookup::new(request, store);
+    loop {
+        let Some(looked) = budget.wait(lookup.all(&waiting.leases())).await else {
+            break;
+        };
+        waiting.looked(looked);
+        if waiting.is_over() {
+            break;
+        }
+        let Some(pause) = waiting.pause(budget.left()) else {
+            break;
+        };
+        let slept = pin!(budget.wait(tokio::time::sleep(pause)));
+        if let Either::Right(_) = select(slept, &mut stop).await {
+            if begun.elapsed() + NEARLY < timeout {
+                return waiting.stopped();
+            }
+            break;
+        }
+    }
+    waiting.finish(begun.elapsed())
+}
+
+/// What is known of each lease while a run waits.
+struct Waiting<'a> {
+    request: &'a Request,
+    progress: &'a dyn Progress,
+    /// In the order of the plan; `None` until the first read has ended.
+    known: Vec<Option<Looked>>,
+    backoff: Backoff,
+    is_reported: bool,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(request: &'a Request, progress: &'a dyn Progress) -> Self {
+        Self {
+            request,
+            progress,
+            known: request.plan.leases.iter().map(|_| None).collect(),
+            backoff: Backoff::default(),
+            is_reported: false,
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&'a PlannedLease, &Option<Looked>)> {
+        self.request.plan.leases.iter().zip(&self.known)
+    }
+
+    /// The leases without a number yet.
+    fn leases(&self) -> Vec<&'a PlannedLease> {
+        let open = self.all().filter(|(_, known)| !is_held(known));
+        open.map(|(lease, _)| lease).collect()
+    }
+
+    /// Keeps what was read for [`Waiting::leases`].
+    fn looked(&mut self, looked: Vec<Looked>) {
+        let open = self.known.iter_mut().filter(|known| !is_held(known));
+        for (known, looked) in open.zip(looked) {
+            *known = Some(looked);
+        }
+    }
+
+    /// Whether each lease has a number, or one of them will have none.
+    fn is_over(&self) -> bool {
+        let is_settled = |known: &Option<Looked>| match known {
+            Some(Looked::Held(_)) => true,
+            Some(Looked::Absent | Looked::OfEarlierPod) => self.is_local(),
+            _ => false,
+        };
+        let is_failed = |known: &Option<Looked>| matches!(known, Some(Looked::Failed(error)) if !error.is_transient());
+        self.known.iter().all(is_settled) || self.known.iter().any(is_failed)
+    }
+
+    /// Whether local mode derives the numbers that the store has not.
+    fn is_local(&self) -> bool {
+        self.request.local_mode == LocalMode::RemoteThenLocal
+    }
+
+    /// Reports what is waited for. Returns the length of the pause before the next read, or `None` if
+    /// no time would be left after it.
+    fn pause(&mut self, left: Duration) -> Option<Duration> {
+        let is_absent =
+            |known: &Option<Looked>| matches!(known, Some(Looked::Absent | Looked::OfEarlierPod));
+        let absent: Vec<_> = self
+            .all()
+            .filter(|(_, known)| is_absent(known) && !self.is_local())
+            .map(|(lease, _)| self.request.annotation_of(lease))
+            .collect();
+        let failed = self.known.iter().find_map(|known| match known {
+            Some(Looked::Failed(error)) => Some(error),
+            _ => None,
+        });
+        if let Some(error) = failed
+            && !self.is_reported
+        {
+            self.progress.store_unavailable(error);
+            self.is_reported = true;
+        }
+        let backoff = self.backoff.pause();
+        if absent.is_empty() {
+            return (backoff < left).then_some(backoff);
+        }
+        self.progress.waiting(&absent);
+        // If the operator sets no delay, the last read is close to the deadline.
+        let pause = self.request.retry_delay.unwrap_or(backoff.min(left / 2));
+        (left >= LAST_READ && pause < left).then_some(pause)
+    }
+
+    /// The numbers, if the run fails because of something else.
+    fn stopped(self) -> Vec<Number> {
+        self.known.iter().map(|_| Number::Open).collect()
+    }
+
+    /// The numbers, after the run has waited so long.
+    fn finish(self, waited: Duration) -> Vec<Number> {
+        let (is_local, is_over) = (self.is_local(), self.is_over());
+        let leases = &self.request.plan.leases;
+        let number = |(lease, known): (&PlannedLease, Option<Looked>)| {
+            let error = match known {
+                Some(Looked::Held(number)) => return Number::Held(number),
+                Some(Looked::Absent | Looked::OfEarlierPod) if is_local => return Number::Local,
+                Some(Looked::Failed(error)) => EntryError::Store(error),
+                // Not waited for, because another lease failed.
+                _ if is_over => return Number::Open,
+                Some(known) => absent(self.request, lease, &known, waited),
+                None => EntryError::Store(silent(lease.store)),
+            };
+            Number::Failed(InitError::entry(failed(self.request, lease), error))
+        };
+        leases.iter().zip(self.known).map(number).collect()
+    }
+}
+
+fn is_held(known: &Option<Looked>) -> bool {
+    matches!(known, Some(Looked::Held(_)))
+}
+
+/// Where the pod's number is looked for first: the record of the pod, or that of the first number if
+/// the pod's namespace is unknown.
+pub(crate) fn place(request: &Request, lease: &PlannedLease) -> (StoreName, StoragePath) {
+    let path = match (request.namespace.as_deref(), request.pod_name.as_deref()) {
+        (Some(namespace), Some(pod)) => lease.range.pod_path(namespace, pod),
+        _ => lease.range.number_path(lease.range.start()),
+    };
+    (lease.store, path)
+}
+
+/// A lease and its place, for an error.
+pub(crate) fn failed(request: &Request, lease: &PlannedLease) -> FailedEntry {
+    let (store, path) = place(request, lease);
+    FailedEntry {
+        annotation: request.annotation_of(lease).to_owned(),
+        store,
+        path,
+    }
+}
+
+fn absent(request: &Request, lease: &PlannedLease, known: &Looked, waited: Duration) -> EntryError {
+    let found = match known {
+        Looked::OfEarlierPod => {
+            "the record there belongs to an earlier pod of this name, and kees-controller has to \
+             replace it"
+        }
+        _ => "kees-controller has to give the pod a number",
+    };
+    let pod = request.pod_name.as_deref().unwrap_or_default();
+    let size = lease.range.size();
+    let numbers = if size == 1 {
+        "the only number of the range may be held by another pod".to_owned()
+    } else {
+        format!("all {size} numbers of the range may be held by other pods")
+    };
+    EntryError::Absent {
+        waited,
+        remedy: format!("{found}: look at the Events of the pod {pod}; {numbers}"),
+    }
+}
+
+fn silent(store: StoreName) -> StoreError {
+    let message = "the store did not answer before the run's TIMEOUT was over";
+    let remedy = "check the store's endpoint and the network on the way to it, or give TIMEOUT more \
+                  seconds";
+    StoreError::new(ErrorKind::TimedOut, store, message, remedy)
+}
