@@ -42,7 +42,8 @@ fn threads(leases: Leases) -> CheckerBuilder<Leases> {
     leases.checker().threads(threads)
 }
 
-/// As for the races of writers: `KEES_MODEL_FAULTS=N` allows N times as many kills and faults.
+/// As for the races of writers, `KEES_MODEL_FAULTS=N` allows N times as many kills and faults, and here
+/// N - 1 more claims and releases.
 fn with_faults_from_environment(leases: Leases) -> Leases {
     let Ok(text) = std::env::var("KEES_MODEL_FAULTS") else {
         return leases;
@@ -53,6 +54,7 @@ fn with_faults_from_environment(leases: Leases) -> Leases {
     Leases {
         kills: factor * leases.kills,
         faults: factor * leases.faults,
+        begins: leases.begins + factor - 1,
         ..leases
     }
 }
