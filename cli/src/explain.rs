@@ -5,7 +5,7 @@ mod flow;
 
 use std::{fmt::Write as _, iter};
 
-use kees_common::{LocalMode, Region, names::env};
+use kees_common::{LocalMode, Region, StoragePath, names::env};
 use kees_init::{Request, settings::CreatePolicy};
 use kees_inject::{INIT_CONTAINER, Policy, SettingsError, SkipReason};
 use kees_store::{
@@ -158,7 +158,7 @@ impl Report {
                     warnings: warnings.map(|warning| warning.message).collect(),
                     entries: EntryReport::all(&request, to),
                     containers,
-                    statements: permissions(&request, place),
+                    statements: permissions(&request, &workload.name.namespace, place),
                 });
             }
         }
@@ -219,14 +219,18 @@ impl Report {
 }
 
 /// The IAM statements that the role of a pod needs; none if it uses no store of AWS.
-fn permissions(request: &Request, place: &Place) -> Vec<Value> {
+fn permissions(request: &Request, namespace: &str, place: &Place) -> Vec<Value> {
     let mode = request.local_mode();
     let mut access = Access::default();
     if mode != LocalMode::On {
         let creates = mode == LocalMode::Off && request.create() == CreatePolicy::Init;
-        access.add_plan(request.plan(), creates, |path| Pattern::from(path.as_str()));
+        let name = |path: &StoragePath| Pattern::from(path.as_str());
+        access.add_plan(request.plan(), creates, name);
+        if let Ok(leases) = request.prefix().join("leases") {
+            access.add_leases(request.plan(), namespace, &name(&leases), name);
+        }
     }
-    let needs = access.needs(crate::args::export::Use::InitCreates);
+    let needs = access.needs(crate::args::export::Use::InitCreates, false);
     // Without a store of AWS there is nothing to allow.
     let statements = statements(&needs, place).unwrap_or_default();
     statements

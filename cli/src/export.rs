@@ -30,7 +30,7 @@ use self::{
 use crate::{
     args::{
         StoreArgs,
-        export::{CloudformationArgs, Export, IamPolicyArgs, TerraformArgs, Use},
+        export::{CloudformationArgs, Export, IamPolicyArgs, TerraformArgs, Use, UseArgs},
     },
     error::{CliError, exit, sort},
     export_error::ExportError,
@@ -89,8 +89,7 @@ fn iam_policy(args: &IamPolicyArgs) -> Printed {
         kms_key: source.stores.store.kms_key_id.clone(),
         denies_empty_keys: true,
     };
-    let role = role.role.unwrap_or(exported.default_use);
-    let statements = allow(exported.access, role, &place)?;
+    let statements = allow(exported.access, role, exported.default_use, &place)?;
     let document = Document::new(&statements);
     let length = document.length();
     if *inline {
@@ -129,8 +128,7 @@ fn terraform(args: &TerraformArgs) -> Printed {
         kms_key: stores.store.kms_key_id.clone(),
         denies_empty_keys: false,
     };
-    let role = role.role.unwrap_or(Use::InitReads);
-    let statements = allow(exported.access, role, &place)?;
+    let statements = allow(exported.access, role, Use::InitReads, &place)?;
     check_length(
         Document::new(&statements).length(),
         Kind::Managed,
@@ -158,8 +156,7 @@ fn cloudformation(args: &CloudformationArgs) -> Printed {
         kms_key: source.stores.store.kms_key_id.clone(),
         denies_empty_keys: true,
     };
-    let role = role.role.unwrap_or(exported.default_use);
-    let statements = allow(exported.access, role, &place)?;
+    let statements = allow(exported.access, role, exported.default_use, &place)?;
     check_length(Document::new(&statements).length(), Kind::Managed, NARROW)?;
     let trust = match trust.trust {
         Some(kind) => {
@@ -201,8 +198,15 @@ fn check_length(length: usize, kind: Kind, remedy: &'static str) -> Result<(), E
     })
 }
 
-fn allow(access: Access, role: Use, place: &Place) -> Result<Vec<Statement>, ExportError> {
-    Ok(statements(&access.needs(role), place)?)
+fn allow(
+    access: Access,
+    args: &UseArgs,
+    default: Use,
+    place: &Place,
+) -> Result<Vec<Statement>, ExportError> {
+    let UseArgs { role, large_leases } = args;
+    let needs = access.needs(role.unwrap_or(default), *large_leases);
+    Ok(statements(&needs, place)?)
 }
 
 /// Every Region or account.

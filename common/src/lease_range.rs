@@ -82,6 +82,11 @@ impl LeaseRange {
         format!("{}.", self.base)
     }
 
+    /// The path above the records of all pods of a namespace.
+    pub fn namespace_path(&self, namespace: &str) -> StoragePath {
+        StoragePath::checked(format!("{}/{namespace}", self.base))
+    }
+
     /// The path of the record of a pod.
     pub fn pod_path(&self, namespace: &str, pod: &str) -> StoragePath {
         let Self { base, start, end } = self;
@@ -119,6 +124,10 @@ mod tests {
         assert_eq!(
             range.pod_path("shop", "web-0.x").as_str(),
             "/dev/team/leases/worker/shop/web-0.x/0-99"
+        );
+        assert_eq!(
+            range.namespace_path("shop").as_str(),
+            "/dev/team/leases/worker/shop"
         );
         assert_eq!(range.size(), 100);
     }

@@ -22,7 +22,10 @@ pub use statement::{Condition, Place, Statement};
 /// # Errors
 /// If nothing is to be allowed, or if the KMS key cannot be named.
 pub fn statements(needs: &[Need], place: &Place) -> Result<Vec<Statement>, PermissionsError> {
-    let is_needed = |need: &&Need| !need.read.is_empty() || !need.create.is_empty();
+    let is_needed = |need: &&Need| {
+        let names = [&need.read, &need.create, &need.leases];
+        !names.into_iter().all(Names::is_empty)
+    };
     let in_aws = needs.iter().filter(|need| need.store.is_in_aws());
     let needs: Vec<Need> = in_aws.filter(is_needed).cloned().collect();
     let mut statements = Vec::new();

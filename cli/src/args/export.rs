@@ -118,6 +118,10 @@ pub(crate) struct UseArgs {
     /// create: creator or never, else init-creates]
     #[arg(long = "for", value_enum, value_name = "USE")]
     pub(crate) role: Option<Use>,
+    /// With controller: pods ask for leases with more than 1,000 numbers. A free number is then searched
+    /// for with dynamodb:Scan, which IAM cannot restrict to a prefix
+    #[arg(long)]
+    pub(crate) large_leases: bool,
 }
 
 /// Who uses a role, and so what it may do.
@@ -127,7 +131,8 @@ pub(crate) enum Use {
     InitReads,
     /// Pods that create what is absent
     InitCreates,
-    /// kees-controller: it creates for all pods, and reads nothing that it does not create
+    /// kees-controller: it creates for all pods, reads nothing that it does not create, and gives and
+    /// frees the numbers of leases
     Controller,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kees_common::{Generation, Plan, StoragePath, StoreName};
+use kees_common::{Generation, Plan, PlannedLease, StoragePath, StoreName};
 use kees_store::permissions::{Names, Need, Pattern};
 
 use crate::args::export::Use;
@@ -22,26 +22,33 @@ pub(crate) struct StoreAccess {
     pub(crate) create: Names,
     /// What a program reads that creates for pods: the fields that they ask for.
     pub(crate) read_to_create: Names,
+    /// The records of leases, which the controller writes and deletes.
+    pub(crate) leases: Names,
 }
 
 impl Access {
-    /// What a role needs that is used by `role`.
-    pub(crate) fn needs(self, role: Use) -> Vec<Need> {
+    /// What a role needs that is used by `role`. `large_leases`: a range has more numbers than are read
+    /// one by one.
+    pub(crate) fn needs(self, role: Use, large_leases: bool) -> Vec<Need> {
         let need = |(store, access): (StoreName, StoreAccess)| {
             let StoreAccess {
                 read,
                 create,
                 read_to_create,
+                leases,
             } = access;
-            let (read, create) = match role {
-                Use::InitReads => (read, Names::default()),
-                Use::InitCreates => (read, create),
-                Use::Controller => (read_to_create, create),
+            let none = Names::default;
+            let (read, create, leases) = match role {
+                Use::InitReads => (read, none(), none()),
+                Use::InitCreates => (read, create, none()),
+                Use::Controller => (read_to_create, create, leases),
             };
             Need {
                 store,
                 read,
                 create,
+                leases,
+                searches_leases: large_leases,
             }
         };
         self.stores.into_iter().map(need).collect()
@@ -56,6 +63,27 @@ impl Access {
             &mut access.read_to_create,
         ] {
             names.below.insert(prefix.clone());
+        }
+        if store.keeps_leases() {
+            let leases = prefix.then("/leases");
+            access.leases.below.insert(leases);
+        }
+    }
+
+    /// Adds the records of the leases of one pod: those of pods of its namespace, which the pod reads,
+    /// and everything below `leases`, where the controller writes.
+    pub(crate) fn add_leases(
+        &mut self,
+        plan: &Plan,
+        namespace: &str,
+        leases: &Pattern,
+        name: impl Fn(&StoragePath) -> Pattern,
+    ) {
+        for PlannedLease { store, range, .. } in &plan.leases {
+            let access = self.stores.entry(*store).or_default();
+            let own = range.namespace_path(namespace);
+            access.read.below.insert(name(&own));
+            access.leases.below.insert(leases.clone());
         }
     }
 

@@ -276,7 +276,8 @@ fn manifests(
             Ok(Some(request)) => {
                 let pod = workload.pod(&input.documents).unwrap_or(&Value::Null);
                 exported.subjects.push(subject(workload, pod));
-                add_request(&mut exported.access, &request, environment);
+                let namespace = &workload.name.namespace;
+                add_request(&mut exported.access, &request, namespace, environment);
             }
             Ok(None) => {}
             Err(wrong) => errors.extend(wrong),
@@ -360,16 +361,26 @@ pub(crate) fn parse(
     Err(errors.map(|error| error.at(&workload.location)).collect())
 }
 
-fn add_request(access: &mut Access, request: &Request, environment: Option<Variable>) {
+/// Adds what the pods of a namespace that make this request read, and what is created for them.
+fn add_request(
+    access: &mut Access,
+    request: &Request,
+    namespace: &str,
+    environment: Option<Variable>,
+) {
     if request.local_mode() == LocalMode::On {
         return;
     }
     // `remote-then-local` creates nothing.
     let creates = request.local_mode() == LocalMode::Off;
-    access.add_plan(request.plan(), creates, |path| match environment {
+    let name = |path: &StoragePath| match environment {
         Some(variable) => in_environment(path, request.prefix(), variable),
         None => Pattern::from(path.as_str()),
-    });
+    };
+    access.add_plan(request.plan(), creates, name);
+    if let Ok(leases) = request.prefix().join("leases") {
+        access.add_leases(request.plan(), namespace, &name(&leases), name);
+    }
 }
 
 /// The path with a variable in the place of the first segment of its prefix.

@@ -54,7 +54,7 @@ spec:
 ";
 
 /// The policy that `kees export iam-policy` prints.
-fn policy(folder: &Folder, arguments: &[&str]) -> Value {
+pub(crate) fn policy(folder: &Folder, arguments: &[&str]) -> Value {
     let arguments = [&["export", "iam-policy"], arguments, &PLACE].concat();
     let ended = folder.kees(&arguments).succeeded();
     let policy: Value = serde_json::from_str(&ended.stdout).unwrap();
@@ -63,13 +63,13 @@ fn policy(folder: &Folder, arguments: &[&str]) -> Value {
     policy
 }
 
-fn of_prefix(prefix: &str, role: &str, store: &str) -> Value {
+pub(crate) fn of_prefix(prefix: &str, role: &str, store: &str) -> Value {
     let folder = Folder::new();
     let arguments = ["--prefix", prefix, "--for", role, "--store", store];
     policy(&folder, &arguments)
 }
 
-fn items(action: &str, keys: &[&str]) -> Request {
+pub(crate) fn items(action: &str, keys: &[&str]) -> Request {
     Request::new(action, TABLE).with("dynamodb:LeadingKeys", keys)
 }
 
@@ -87,7 +87,7 @@ fn parameter(name: &str) -> String {
 }
 
 /// The calls that read the value `name`.
-fn reads(store: &str, name: &str) -> Vec<Request> {
+pub(crate) fn reads(store: &str, name: &str) -> Vec<Request> {
     match store {
         "dynamodb" => vec![
             items("dynamodb:GetItem", &[name]),
@@ -155,7 +155,7 @@ fn never(store: &str, name: &str) -> Vec<Request> {
 }
 
 #[track_caller]
-fn assert_all(policy: &Value, requests: &[Request], allowed: bool) {
+pub(crate) fn assert_all(policy: &Value, requests: &[Request], allowed: bool) {
     for request in requests {
         assert_eq!(allows(policy, request), allowed, "{request:?}\n{policy:#}");
     }
@@ -302,7 +302,7 @@ fn the_actions_are_those_that_the_stores_call() {
 }
 
 /// The code of the stores, without the list of permissions.
-fn read_code(folder: &Path, code: &mut String) {
+pub(crate) fn read_code(folder: &Path, code: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() && !path.ends_with("permissions") {

@@ -21,6 +21,8 @@ use crate::{
 };
 
 const SCAN: &str = "dynamodb:Scan";
+const DELETE: &str = "dynamodb:DeleteItem";
+const CHECK: &str = "dynamodb:ConditionCheckItem";
 
 impl LeaseStore for DynamoDb {
     async fn records(&self, paths: &[StoragePath]) -> Vec<Result<Option<Record>, StoreError>> {
@@ -80,8 +82,20 @@ impl LeaseStore for DynamoDb {
             .await;
         let Err(error) = answer else { return Ok(true) };
         let paths: Vec<_> = changes.iter().map(|change| &change.path).collect();
-        let whole = self.call_error(&error, PUT, paths.first().copied());
+        let whole = self.call_error(&error, action(changes), paths.first().copied());
         self.unmet_condition(&error, whole, &paths).map(|()| false)
+    }
+}
+
+/// The action that a denial names if DynamoDB's message names none.
+fn action(changes: &[Change]) -> &'static str {
+    let mut changes = changes
+        .iter()
+        .filter(|change| change.new != change.expected);
+    match changes.next() {
+        Some(Change { new: Some(_), .. }) => PUT,
+        Some(_) => DELETE,
+        None => CHECK,
     }
 }
 

@@ -7,10 +7,12 @@ use super::{
     statement::{Condition, Place, Statement},
 };
 
-/// Reading and creating may be one statement, if the names are the same.
+/// Reading and creating may be one statement, if the names are the same. Deleting is allowed for the
+/// records of leases alone.
 pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statement>) {
     const READ: [&str; 2] = ["dynamodb:GetItem", "dynamodb:BatchGetItem"];
     const CREATE: &str = "dynamodb:PutItem";
+    const FREE: [&str; 2] = ["dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"];
     let table = Pattern::from("table/")
         .then(place.label.clone())
         .then("-kube-secret");
@@ -20,16 +22,36 @@ pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statem
         resources: vec![place.arn("dynamodb", table.clone())],
         conditions: leading_keys(names, place.denies_empty_keys),
     };
-    let Need { read, create, .. } = need;
-    if read == create {
-        let actions = READ.into_iter().chain([CREATE]).collect();
-        return statements.push(statement("KeesTable", actions, read));
+    let Need {
+        store: _,
+        read,
+        create,
+        leases,
+        searches_leases,
+    } = need;
+    let read_and_create = || READ.into_iter().chain([CREATE]);
+    if read == create && !read.is_empty() {
+        statements.push(statement("KeesTable", read_and_create().collect(), read));
+    } else {
+        if !read.is_empty() {
+            statements.push(statement("KeesTableRead", READ.to_vec(), read));
+        }
+        if !create.is_empty() {
+            statements.push(statement("KeesTableCreate", vec![CREATE], create));
+        }
     }
-    if !read.is_empty() {
-        statements.push(statement("KeesTableRead", READ.to_vec(), read));
+    if !leases.is_empty() {
+        let actions = read_and_create().chain(FREE).collect();
+        statements.push(statement("KeesTableLeases", actions, leases));
     }
-    if !create.is_empty() {
-        statements.push(statement("KeesTableCreate", vec![CREATE], create));
+    if *searches_leases && !leases.is_empty() {
+        // A scan has no keys, so no condition can restrict it.
+        statements.push(Statement {
+            sid: "KeesTableSearch",
+            actions: vec!["dynamodb:Scan"],
+            resources: vec![place.arn("dynamodb", table.clone())],
+            conditions: Vec::new(),
+        });
     }
 }
 

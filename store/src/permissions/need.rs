@@ -15,6 +15,11 @@ pub struct Need {
     pub read: Names,
     /// What is created.
     pub create: Names,
+    /// The records of leases that are read, written and deleted.
+    pub leases: Names,
+    /// Whether the records of leases are searched for in the whole table, as those of a range that is
+    /// too large to read each of its numbers.
+    pub searches_leases: bool,
 }
 
 /// Names in a store.

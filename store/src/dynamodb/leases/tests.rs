@@ -188,11 +188,16 @@ async fn a_lost_answer_is_an_error_that_may_pass() {
 async fn a_denied_step_names_the_action_that_is_missing() {
     let named = Stub::new(|_| denied("dynamodb:DeleteItem"));
     let unnamed = Stub::new(|_| error_response("AccessDeniedException", ""));
-    for (stub, missing) in [
-        (named, "dynamodb:DeleteItem"),
-        (unnamed, "dynamodb:PutItem"),
+    let check = change(1, Some(web()), Some(web()));
+    let claim = [check.clone(), change(2, None, Some(web()))];
+    let free = [check.clone(), change(2, Some(web()), None)];
+    for (stub, step, missing) in [
+        (&named, &claim[..], "dynamodb:DeleteItem"),
+        (&unnamed, &claim, "dynamodb:PutItem"),
+        (&unnamed, &free, "dynamodb:DeleteItem"),
+        (&unnamed, &[check], "dynamodb:ConditionCheckItem"),
     ] {
-        let error = claim(&stub).await.unwrap_err();
+        let error = store(stub).swap(step).await.unwrap_err();
         let ErrorKind::Denied { action, resource } = error.kind else {
             panic!("{:?}", error.kind)
         };
