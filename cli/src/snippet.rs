@@ -10,6 +10,10 @@ use crate::source::Mark;
 /// The values of `init.DOMAIN/order` that look like pairs.
 const ORDERS: [&str; 2] = ["before=", "after="];
 
+/// The most columns before an annotation. The renderer replaces most of them by an ellipsis, and takes time
+/// for each of them: the whole of a JSON file may be one line.
+const MAX_INDENT: usize = 200;
+
 /// Whether a message is an error or a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
@@ -34,7 +38,7 @@ pub(crate) fn render(mark: &Mark, severity: Severity, is_colored: bool) -> Strin
         None => text(shown.clone()).to_owned(),
     };
     let (line, column) = source.position(shown.start);
-    let indent = usize::try_from(column).unwrap_or(1) - 1;
+    let indent = (usize::try_from(column).unwrap_or(1) - 1).min(MAX_INDENT);
     let code = " ".repeat(indent) + &annotation;
     let moved = |byte: usize| byte.clamp(shown.start, shown.end) - shown.start + indent;
     let underlined = first_line(&code, moved(range.start)..moved(range.end));

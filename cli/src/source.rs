@@ -1,6 +1,6 @@
 //! The text of a manifest, and places in it.
 
-use std::{cell::OnceCell, fmt, ops::Range, rc::Rc};
+use std::{cell::OnceCell, fmt, iter, ops::Range, rc::Rc};
 
 use crate::tree::{Found, Tree};
 
@@ -9,6 +9,8 @@ pub(crate) struct Source {
     text: String,
     /// Read only if there is something to report.
     tree: OnceCell<Tree>,
+    /// The bytes at which the lines begin, also only then.
+    lines: OnceCell<Vec<usize>>,
 }
 
 impl fmt::Debug for Source {
@@ -23,6 +25,7 @@ impl Source {
         Self {
             text,
             tree: OnceCell::new(),
+            lines: OnceCell::new(),
         }
     }
 
@@ -42,10 +45,12 @@ impl Source {
 
     /// The line and the column of a byte, both counted from 1. Columns are characters.
     pub(crate) fn position(&self, byte: usize) -> (u64, u64) {
-        let before = self.text.get(..byte).unwrap_or(&self.text);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count();
-        let column = before.rsplit('\n').next().unwrap_or_default();
-        (number(line + 1), number(column.chars().count() + 1))
+        let lines = self.lines.get_or_init(|| line_starts(&self.text));
+        let line = lines.partition_point(|start| *start <= byte);
+        let start = line.checked_sub(1).and_then(|line| lines.get(line));
+        let before = self.text.get(start.copied().unwrap_or_default()..byte);
+        let column = before.map_or(0, |before| before.chars().count());
+        (number(line), number(column + 1))
     }
 }
 
@@ -70,6 +75,32 @@ impl PartialEq for Mark {
 
 impl Eq for Mark {}
 
+fn line_starts(text: &str) -> Vec<usize> {
+    let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+    iter::once(0).chain(breaks).collect()
+}
+
 fn number(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("", 0, (1, 1))]
+    #[case("a\nb", 1, (1, 2))]
+    #[case("a\nb", 2, (2, 1))]
+    #[case("a\n", 2, (2, 1))]
+    #[case("\n\né x", 5, (3, 3))]
+    fn a_byte_has_a_line_and_a_column(
+        #[case] text: &str,
+        #[case] byte: usize,
+        #[case] expected: (u64, u64),
+    ) {
+        assert_eq!(Source::new(text.to_owned()).position(byte), expected);
+    }
 }

@@ -127,7 +127,12 @@ impl Tree {
         line: u64,
         path: impl IntoIterator<Item = &'p str>,
     ) -> Option<Found> {
-        let (_, root) = self.documents.iter().find(|(begin, _)| *begin == line)?;
+        // The documents are in the order of their lines.
+        let index = self.documents.partition_point(|(begin, _)| *begin < line);
+        let (_, root) = self
+            .documents
+            .get(index)
+            .filter(|(begin, _)| *begin == line)?;
         let mut node = *root;
         let mut key = None;
         let mut is_whole = true;

@@ -1,4 +1,4 @@
-"""Measures the webhook, init and the generation of keys, and writes docs/benchmarks.md.
+"""Measures the webhook, init, kees lint and the generation of keys, and writes docs/benchmarks.md.
 
 All figures come from one run on one machine. Programs that are compared run in turn. tests/bench builds the programs
 and starts this script.
@@ -20,6 +20,7 @@ import tempfile
 import time
 
 import hostile
+import lint
 from counting_proxy import counting_proxy
 
 CACHE, DYNAMODB = map(pathlib.Path, sys.argv[1:3])
@@ -322,6 +323,7 @@ def main():
         runs, peak, created, hundred = init(folder)
     attacks = hostile.measure_all(PROGRAMS / "kees-webhook")
     generation = keys()
+    linted = lint.measure(PROGRAMS / "kees")
     reviews = criterion()
     admissions = from_cluster("admissions.txt", r"admission: (\|.*\|)")
     controller = from_cluster("controller.txt", r"controller: (\|.*\|)")
@@ -354,6 +356,7 @@ def main():
              f"| init: peak memory | under 12 MB | {peak:.1f} MB | {reached(peak < 12)} |",
              f"| init: static binary | under 8 MB | {binary:.1f} MB | {reached(binary < 8)} |",
              f"| controller: memory with 5,000 pods | under 60 MB | {watched:.1f} MB | {reached(watched < 60)} |",
+             lint.target(linted),
              f"| RSA generation, against `openssl genrsa` | within 20 % | {slowest:.2f} × at the worst size | {reached(slowest <= 1.2)} |", "",
              "## Webhook", "",
              f"`h2load` on the same machine sends a review of 3.4 KB with six entries over TLS 1.3. nginx responds with a static",
@@ -379,6 +382,7 @@ def main():
              "entry of its own, in DynamoDB Local. The memory is the largest resident memory of the process. The percentiles are those",
              "of single attempts, and only known to be at most the bound of a bucket of `kees_controller_duration_seconds`.", "",
              "| secrets | pods | time | pods a second | p50 | p99 | memory |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: |", *controller, "",
+             *lint.section(linted),
              "## Init", "",
              f"Ten existing entries from DynamoDB Local, process start to exit, {len(runs)} runs: p50 {p50:.1f} ms, p99 {p99:.1f} ms,",
              f"peak memory {peak:.1f} MB. The static binary has {binary:.1f} MB, the image {image:.1f} MB.", "",

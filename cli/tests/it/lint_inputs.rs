@@ -99,6 +99,42 @@ fn more_than_1024_documents_are_read() {
     assert!(ended.stdout.starts_with(&position), "{}", ended.stdout);
 }
 
+/// The time for one error does not depend on the number of the others.
+#[test]
+fn thousands_of_errors_in_one_file_are_reported_quickly() {
+    let manifest = pod("a", &[SHORT]).repeat(3000);
+    let start = Instant::now();
+    let ended = Folder::new().kees_reading(&manifest, &["lint", "-"]);
+    assert_eq!(ended.stdout.matches("size=7 is wrong").count(), 3000);
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn errors_in_json_of_one_line_are_reported_quickly() {
+    let annotations =
+        serde_json::json!({"secret.bsycorp.com/x": "kind=DYNAMIC,type=PASSWORD,size=7"});
+    let pods = (0..2000).map(|number| {
+        serde_json::json!({
+            "kind": "Pod",
+            "metadata": {"name": format!("a{number}"), "annotations": annotations},
+            "spec": {"containers": [{"name": "app"}]},
+        })
+    });
+    let list = serde_json::json!({"kind": "List", "items": pods.collect::<Vec<_>>()});
+    let start = Instant::now();
+    let ended = Folder::new().kees_reading(&list.to_string(), &["lint", "-"]);
+    assert_eq!(ended.stdout.matches("size=7 is wrong").count(), 2000);
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
 /// Each file has an error, is refused quickly, and does not hide the errors of the other file.
 #[rstest]
 #[case::no_yaml("a: [\n", "1:4: not valid YAML: ")]
