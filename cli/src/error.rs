@@ -103,6 +103,14 @@ pub(crate) enum CliErrorKind {
     Settings(#[from] SettingsError),
     #[error("not valid YAML: {0}")]
     Yaml(String),
+    #[error(
+        "not valid YAML: {0}; templates of Helm are not read: give the output of helm template instead"
+    )]
+    Template(String),
+    #[error(
+        "its anchors stand for more than {0} nodes, the most that are read; write fewer aliases (*name)"
+    )]
+    Aliases(usize),
     #[error("not a Kubernetes object: {0}")]
     NotAnObject(String),
     #[error(
@@ -210,6 +218,8 @@ impl CliErrorKind {
             | Self::NoRegion(_) => Exit::Usage,
             Self::NotUtf8
             | Self::Yaml(_)
+            | Self::Template(_)
+            | Self::Aliases(_)
             | Self::NotAnObject(_)
             | Self::InvalidName { .. }
             | Self::NoPodTemplate(..)

@@ -76,11 +76,15 @@ fn iam_policy(args: &IamPolicyArgs) -> Printed {
         check_length(iam::length(&document), Kind::Trust, SEPARATE_ROLES)?;
         return Ok(printed(json::print(&document), Vec::new()));
     }
+    let source_of = Source::from(source);
+    if matches!(source_of, Source::Nothing) {
+        return Err(vec![ExportError::NoSource.into()]);
+    }
     let Some(region) = region else {
         return Err(vec![ExportError::NoRegion.into()]);
     };
     let label = label(&settings);
-    let exported = source::read(&Source::from(source), settings, errors)?;
+    let exported = source::read(&source_of, settings, errors)?;
     let place = Place {
         partition: partition(region).into(),
         region: region.into(),

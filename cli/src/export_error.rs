@@ -12,6 +12,8 @@ pub(crate) enum ExportError {
     NoRegion,
     #[error("nothing says what to export; name manifests, --prefix, or --namespace with --policy")]
     NoSource,
+    #[error("{0}")]
+    NotAnnotated(String),
     #[error("the namespace {0} has a prefix only in a policy file; set --policy, or use --prefix")]
     NoPolicy(String),
     #[error("the policy does not say what the namespace {namespace} needs")]
@@ -54,7 +56,9 @@ impl ExportError {
     /// The exit status for this error.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Permissions(PermissionsError::Nothing) | Self::TooLong { .. } => Exit::Data,
+            Self::Permissions(PermissionsError::Nothing)
+            | Self::NotAnnotated(_)
+            | Self::TooLong { .. } => Exit::Data,
             _ => Exit::Usage,
         }
     }

@@ -161,6 +161,11 @@ fn parse(
     let documents = serde_saphyr::from_multiple_with_options::<Spanned<Value>>(text, options());
     let documents = documents.map_err(|error| {
         let error = error.without_snippet();
+        if let Some(aliases) = too_many_aliases(error) {
+            return aliases.at(&at_line(
+                error.location().map_or(1, |location| location.line()),
+            ));
+        }
         let message = error.render_with_formatter(&UserMessageFormatter);
         let Some(location) = error.location() else {
             return CliErrorKind::Yaml(message).at(file);
@@ -173,6 +178,10 @@ fn parse(
             column: Some(column),
             ..at_line(line)
         };
+        // A template that is not rendered: `name: {{ .Release.Name }}`.
+        if text.contains("{{") {
+            return CliErrorKind::Template(message.to_owned()).at(&location);
+        }
         CliErrorKind::Yaml(message.to_owned()).at(&location)
     })?;
     Ok(documents
@@ -183,6 +192,17 @@ fn parse(
             value: document.value,
         })
         .collect())
+}
+
+/// The error about a document whose aliases stand for too much.
+fn too_many_aliases(error: &serde_saphyr::Error) -> Option<CliErrorKind> {
+    match error {
+        serde_saphyr::Error::AliasError { error, .. } => too_many_aliases(error),
+        serde_saphyr::Error::AliasReplayLimitExceeded { .. } => {
+            Some(CliErrorKind::Aliases(MAX_ALIAS_EVENTS))
+        }
+        _ => None,
+    }
 }
 
 /// The limits are for files of up to [`MAX_BYTES`]: a node has two bytes or more. Only anchors can

@@ -1,6 +1,6 @@
 //! The flags of the commands about values.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
 use kees_common::{
@@ -109,6 +109,9 @@ pub(crate) struct PutArgs {
     pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) store: OneStoreArgs,
+    /// A value, where a user expects one; this is always an error.
+    #[arg(hide = true)]
+    pub(crate) value: Option<OsString>,
 }
 
 #[derive(Debug, Args)]

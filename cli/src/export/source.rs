@@ -283,6 +283,10 @@ fn manifests(
             Err(wrong) => errors.extend(wrong),
         }
     }
+    if exported.subjects.is_empty() && errors.is_empty() {
+        let nothing = admission::nothing_to_do(&input.settings.domain);
+        errors.push(ExportError::NotAnnotated(nothing).into());
+    }
     exported.subjects.sort();
     exported.subjects.dedup();
     if errors.is_empty() {

@@ -10,7 +10,7 @@ use super::{
     ask,
     error::ValueError,
     put::field_note,
-    store::{Use, check_path, with_store},
+    store::{Use, check_path, describe, with_store},
 };
 use crate::{args::values::DeleteArgs, terminal::CommandOutput};
 
@@ -54,7 +54,7 @@ fn deleted(args: &DeleteArgs) -> Result<String, ValueError> {
         ),
         None => String::new(),
     };
-    Ok(format!("deleted {path} from {}{later}\n", store.store))
+    Ok(format!("deleted {path} from {}{later}\n", describe(store)))
 }
 
 fn check_recovery(store: StoreName, recovery: Recovery) -> Result<(), ValueError> {
@@ -82,7 +82,8 @@ async fn delete_value(
     if !args.yes {
         let existing = retrying(name, &mut budget, || store.describe(path)).await?;
         existing.ok_or_else(absent)?;
-        let question = format!("Delete {path}{} from {name}?", field_note(path));
+        let place = describe(&args.store);
+        let question = format!("Delete {path}{} from {place}?", field_note(path));
         ask::confirm(&question)?;
     }
     let delete = || store.delete(path, recovery);

@@ -33,6 +33,11 @@ pub(crate) enum ValueError {
     },
     #[error("the value cannot be read from {place}")]
     Read { place: String, source: io::Error },
+    #[error(
+        "a value is not an argument, because other users of this machine can see arguments; give it on \
+         standard input, or in a file with --file"
+    )]
+    ValueIsArgument,
     #[error("the value is empty; kees-init does not accept an empty value")]
     Empty,
     #[error("the value has more than {0} bytes, which no store holds")]
@@ -87,6 +92,7 @@ impl ValueError {
             }
             Self::Region(_)
             | Self::NoFile(_)
+            | Self::ValueIsArgument
             | Self::Path { .. }
             | Self::Read { .. }
             | Self::CannotAsk

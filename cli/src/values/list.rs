@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     error::ValueError,
     report::{ValueJson, printable, size},
-    store::{Use, with_store},
+    store::{Use, describe, with_store},
 };
 use crate::{
     args::{Output, values::ListArgs},
@@ -51,7 +51,7 @@ pub(crate) fn list(args: &ListArgs) -> CommandOutput {
             ..CommandOutput::default()
         },
         Output::Table if values.is_empty() => CommandOutput {
-            messages: vec![format!("{} has no value below {prefix}", store.store)],
+            messages: vec![format!("{} has no value below {prefix}", describe(store))],
             ..CommandOutput::default()
         },
         Output::Table => {

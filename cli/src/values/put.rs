@@ -10,9 +10,12 @@ use super::{
     ask,
     error::ValueError,
     input,
-    store::{Use, check_path, with_store},
+    store::{Use, check_path, describe, with_store},
 };
-use crate::{args::values::PutArgs, terminal::CommandOutput};
+use crate::{
+    args::values::PutArgs,
+    terminal::{CommandOutput, count},
+};
 
 pub(crate) fn put(args: &PutArgs) -> CommandOutput {
     match stored(args) {
@@ -32,14 +35,18 @@ fn stored(args: &PutArgs) -> Result<String, ValueError> {
         overwrite: _,
         yes: _,
         store,
+        value: misplaced,
     } = args;
+    if misplaced.is_some() {
+        return Err(ValueError::ValueIsArgument);
+    }
     check_path(store.store, path)?;
     let value = input::read(file.as_deref(), *keep_line_break)?;
     with_store(store, Use::Write, async |store, budget| {
         put_value(args, store, budget, &value).await
     })?;
-    let (size, store) = (value.len(), store.store);
-    Ok(format!("stored {size} bytes at {path} in {store}\n"))
+    let (size, store) = (count(value.len(), "byte"), describe(store));
+    Ok(format!("stored {size} at {path} in {store}\n"))
 }
 
 async fn put_value(

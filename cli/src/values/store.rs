@@ -109,6 +109,18 @@ impl Opened<'_> {
     }
 }
 
+/// The store of `args` and where it is, for people: `embedded (out/kees.sqlite)`.
+pub(super) fn describe(args: &OneStoreArgs) -> String {
+    let OneStoreArgs { store, settings } = args;
+    if store.needs_embedded_file() {
+        return format!("{store} ({})", settings.embedded_file.display());
+    }
+    match &settings.env_label {
+        Some(label) if store.needs_env_label() => format!("{store} ({label}-kube-secret)"),
+        _ => store.to_string(),
+    }
+}
+
 /// Opens the store of `args` and runs `command` with it.
 pub(super) fn with_store<T>(
     args: &OneStoreArgs,

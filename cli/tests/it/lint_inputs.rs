@@ -139,7 +139,16 @@ fn errors_in_json_of_one_line_are_reported_quickly() {
 #[rstest]
 #[case::no_yaml("a: [\n", "1:4: not valid YAML: ")]
 #[case::binary("a: \u{0}\u{1}", ":")]
-#[case::anchors(&bomb(), "not valid YAML: ")]
+#[case::anchors(&bomb(), "its anchors stand for more than 100000 nodes")]
+#[case::merge_keys(&merges(), "its anchors stand for more than 100000 nodes")]
+#[case::template(
+    "kind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n",
+    "3:10: not valid YAML: "
+)]
+#[case::template_of_helm(
+    "a: 1\n{{- range .Values.pods }}\n",
+    "give the output of helm template instead"
+)]
 #[case::large(&"# 123456789\n".repeat(2 << 20), "is larger than 16 MiB")]
 #[case::deep(&"[".repeat(100_000), "not valid YAML: ")]
 fn a_file_that_cannot_be_read_does_not_hide_others(#[case] text: &str, #[case] message: &str) {
@@ -165,6 +174,15 @@ fn bomb() -> String {
         format!("a{level}: &a{level} [{aliases}]\n")
     });
     "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned() + &levels.collect::<String>()
+}
+
+/// The same with merge keys.
+fn merges() -> String {
+    let levels = (1..9).map(|level| {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        format!("a{level}: &a{level} {{<<: [{aliases}], b{level}: 1}}\n")
+    });
+    "a0: &a0 {b0: 1}\n".to_owned() + &levels.collect::<String>()
 }
 
 #[test]

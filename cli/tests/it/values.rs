@@ -78,7 +78,10 @@ fn the_bytes_of_a_file_are_stored_unchanged() {
     fs::write(folder.path("license.bin"), bytes).unwrap();
     let arguments = ["put", "/license", "--file", "license.bin"];
     let stdout = folder.kees(&arguments).succeeded().stdout;
-    assert_eq!(stdout, "stored 3 bytes at /license in embedded\n");
+    assert_eq!(
+        stdout,
+        "stored 3 bytes at /license in embedded (out/kees.sqlite)\n"
+    );
     fs::write(folder.path("text"), "text\n").unwrap();
     let arguments = ["put", "/text", "--file", "text", "--keep-line-break"];
     folder.kees(&arguments).succeeded();
@@ -90,7 +93,7 @@ fn the_bytes_of_a_file_are_stored_unchanged() {
 #[case(&["put", "/a"], "\n", 65, "the value is empty")]
 #[case(&["put", "/a//b"], "x", 64, "empty segment")]
 #[case(&["put", "/a", "--file", "absent"], "x", 64, "cannot be read from absent")]
-#[case(&["put", "/a", "x"], "", 64, "unexpected argument 'x'")]
+#[case(&["put", "/a", "x"], "", 64, "a value is not an argument")]
 #[case(&["put", "/a b", "--store", "secretsmanager"], "x", 64, "use 1 to 512 letters")]
 #[case(&["put", "/a", "--store", "memory"], "x", 64, "use embedded")]
 #[case(&["put", "/a", "--store", "dynamodb", "--aws-region", "eu-west-1"], "x", 64, "set ENV_LABEL")]
@@ -107,7 +110,9 @@ fn what_is_wrong_is_told(
     #[case] message: &str,
 ) {
     let folder = Folder::new();
-    let stderr = folder.kees_reading(input, arguments).failed(status);
+    let ended = folder.kees_reading(input, arguments);
+    assert_eq!(ended.stdout, "");
+    let stderr = ended.failed(status);
     assert!(stderr.contains(message), "{stderr}");
     assert!(!folder.exists("out"));
 }
@@ -129,7 +134,10 @@ fn a_list_has_the_paths_of_whole_segments() {
     assert_eq!(values["values"].as_array().unwrap().len(), 3);
     assert_eq!(values["values"][2]["path"], "/dev/team-ab/x");
     let none = folder.kees(&["list", "/prod"]).succeeded();
-    assert_eq!(none.stderr, "embedded has no value below /prod\n");
+    assert_eq!(
+        none.stderr,
+        "embedded (out/kees.sqlite) has no value below /prod\n"
+    );
 }
 
 #[test]
@@ -159,7 +167,7 @@ fn a_delete_asks_or_is_told_not_to() {
     let stderr = folder.kees(&["delete", "/a"]).failed(64);
     assert!(stderr.contains("nothing was changed"), "{stderr}");
     let stdout = folder.kees(&["delete", "/a", "--yes"]).succeeded().stdout;
-    assert_eq!(stdout, "deleted /a from embedded\n");
+    assert_eq!(stdout, "deleted /a from embedded (out/kees.sqlite)\n");
     folder.kees(&["delete", "/a", "--yes"]).failed(75);
     folder.kees(&["delete", "/a"]).failed(75);
     let file = fs::read(folder.path("out/kees.sqlite")).unwrap();

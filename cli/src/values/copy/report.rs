@@ -98,7 +98,7 @@ impl CopyReport {
                 exit,
             },
             Output::Table => CommandOutput {
-                stdout: self.table(args),
+                stdout: self.table(args, end.is_some()),
                 messages: self.messages(end),
                 exit,
             },
@@ -122,7 +122,10 @@ impl CopyReport {
         })
     }
 
-    fn table(&self, args: &CopyArgs) -> String {
+    fn table(&self, args: &CopyArgs, has_failed: bool) -> String {
+        if self.0.is_empty() && has_failed {
+            return String::new();
+        }
         if self.0.is_empty() {
             return format!("{} has no value below {}\n", args.from, args.prefix);
         }
