@@ -373,7 +373,7 @@ impl Migration {
         eventually("end of the injected pods", Duration::from_mins(1), || {
             let list = self.namespace.get(&["pods"])?;
             let pods = list["items"].as_array().cloned().unwrap_or_default();
-            let left = pods.iter().filter(is_injected).count();
+            let left = pods.iter().filter(|pod| is_injected(pod)).count();
             ensure!(left == 0, "{left} pods are left");
             Ok(())
         })
@@ -382,7 +382,7 @@ impl Migration {
     /// How many pods of a Deployment the webhook injected.
     fn injected(&self, deployment: &str) -> anyhow::Result<usize> {
         let pods = self.pods(deployment)?;
-        Ok(pods.iter().filter(is_injected).count())
+        Ok(pods.iter().filter(|pod| is_injected(pod)).count())
     }
 
     /// The pods of the current revision of a Deployment, when those of the others are ending.
@@ -401,7 +401,7 @@ impl Migration {
     }
 }
 
-fn is_injected(pod: &&Value) -> bool {
+fn is_injected(pod: &Value) -> bool {
     let annotations = &pod["metadata"]["annotations"];
     annotations.get("init.bsycorp.com/injected").is_some()
 }
