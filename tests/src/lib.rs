@@ -17,6 +17,7 @@ pub mod keys;
 mod kubectl;
 mod moto;
 mod namespace;
+pub mod node;
 mod original;
 mod overlay;
 mod paths;

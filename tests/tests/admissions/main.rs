@@ -4,6 +4,5 @@
 mod certificates;
 mod latency;
 mod load;
-mod node;
 mod restarts;
 mod world;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use kees_tests::eventually;
+use kees_tests::{eventually, node};
 use serde_json::json;
 
-use crate::{load, node, world::World};
+use crate::{load, world::World};
 
 /// The pods of each test.
 const PODS: usize = 2000;

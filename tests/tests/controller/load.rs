@@ -1,10 +1,6 @@
 //! How fast the controller serves many pods. `make bench` writes the figures into `docs/benchmarks.md`.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -14,6 +10,7 @@ use kube::{Api, api::PostParams};
 use serde_json::Value;
 
 use crate::{
+    metrics::{scrape, value},
     pods::{entry, never_scheduled, pod},
     world::World,
 };
@@ -95,13 +92,13 @@ fn start(world: &World, pods: usize) -> anyhow::Result<Served> {
         let selector = "--selector=app.kubernetes.io/component=controller";
         let address = world.system().run(&["get", "pods", selector, "-o", path])?;
         ensure!(!address.is_empty(), "no address");
-        metrics(&address)?;
+        scrape(&address)?;
         Ok(address)
     })?;
     let begun = Instant::now();
     let mut memory: f64 = 0.0;
     let text = eventually("end of the work", DEADLINE, || {
-        let text = metrics(&address)?;
+        let text = scrape(&address)?;
         memory = memory.max(value(&text, "kees_controller_resident_memory_bytes")?);
         let served = ["created", "found"].map(|outcome| {
             value(
@@ -125,22 +122,6 @@ fn start(world: &World, pods: usize) -> anyhow::Result<Served> {
 
 fn count(number: usize) -> anyhow::Result<f64> {
     Ok(f64::from(u32::try_from(number)?))
-}
-
-fn metrics(address: &str) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect((address, 8080))?;
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    ensure!(text.starts_with("HTTP/1.0 200"), "{text}");
-    Ok(text)
-}
-
-/// The value of one series.
-fn value(metrics: &str, series: &str) -> anyhow::Result<f64> {
-    let mut lines = metrics.lines();
-    let value = lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    Ok(value.with_context(|| format!("no {series}"))?.parse()?)
 }
 
 /// The bound in seconds of the bucket of `duration` in which this share of the attempts ends.

@@ -2,5 +2,7 @@
 
 mod creator;
 mod load;
+mod metrics;
 mod pods;
+mod restarts;
 mod world;

@@ -65,6 +65,18 @@ impl World {
         self.cluster.kubectl().in_namespace(NAMESPACE)
     }
 
+    /// The addresses of the controllers that run.
+    pub(crate) fn controllers(&self) -> anyhow::Result<Vec<String>> {
+        let addresses = self.system().run(&[
+            "get",
+            "pods",
+            "--selector=app.kubernetes.io/component=controller",
+            "--field-selector=status.phase=Running",
+            "--output=jsonpath={.items[*].status.podIP}",
+        ])?;
+        Ok(addresses.split_whitespace().map(str::to_owned).collect())
+    }
+
     /// A namespace for annotated pods.
     pub(crate) fn namespace(&self, name: &str) -> anyhow::Result<Namespace> {
         self.cluster.namespace(name, &[])

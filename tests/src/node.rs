@@ -1,18 +1,24 @@
-//! Processes of the node, which run in the same process namespace as the tests.
+//! Processes of the node, which run in the same process namespace as the tests, and its etcd.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _, Write as _},
+    net::TcpStream,
     os::unix::process::CommandExt as _,
     process::{Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
-use kees_tests::{Kubectl, eventually};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::{Kubectl, eventually};
+
+pub use rustix::process::Pid;
 
 /// The processes whose program has this name.
-pub(crate) fn processes(program: &str) -> anyhow::Result<Vec<Pid>> {
+pub fn processes(program: &str) -> anyhow::Result<Vec<Pid>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
@@ -31,12 +37,22 @@ pub(crate) fn processes(program: &str) -> anyhow::Result<Vec<Pid>> {
 }
 
 /// Ends a process at once.
-pub(crate) fn kill(pid: Pid) -> io::Result<()> {
+pub fn kill(pid: Pid) -> io::Result<()> {
     Ok(kill_process(pid, Signal::KILL)?)
 }
 
+/// Stops a process until [`go_on`].
+pub fn pause(pid: Pid) -> io::Result<()> {
+    Ok(kill_process(pid, Signal::STOP)?)
+}
+
+/// Lets a process go on.
+pub fn go_on(pid: Pid) -> io::Result<()> {
+    Ok(kill_process(pid, Signal::CONT)?)
+}
+
 /// Stops the API server as an update of the control plane does, and starts it again.
-pub(crate) fn restart_api_server(kubectl: &Kubectl) -> anyhow::Result<()> {
+pub fn restart_api_server(kubectl: &Kubectl) -> anyhow::Result<()> {
     let pids = processes("kube-apiserver")?;
     ensure!(pids.len() == 1, "there are {} API servers", pids.len());
     let pid = pids[0];
@@ -62,4 +78,30 @@ pub(crate) fn restart_api_server(kubectl: &Kubectl) -> anyhow::Result<()> {
         kubectl.run(&["get", "--raw", "/readyz"])
     })?;
     Ok(())
+}
+
+/// Deletes the history of etcd. A watch from an earlier version then gets 410 Gone.
+pub fn compact_etcd() -> anyhow::Result<()> {
+    // Any key: the header of each response has the current revision.
+    let range = etcd("/v3/kv/range", &json!({"key": "AA=="}))?;
+    let revision = &range["header"]["revision"];
+    ensure!(revision.is_string(), "no revision in {range}");
+    let done = etcd("/v3/kv/compaction", &json!({"revision": revision}))?;
+    ensure!(done["header"].is_object(), "{done}");
+    Ok(())
+}
+
+/// Calls the JSON API of etcd.
+fn etcd(path: &str, body: &Value) -> anyhow::Result<Value> {
+    let body = body.to_string();
+    let mut stream = TcpStream::connect("127.0.0.1:2379")?;
+    write!(
+        stream,
+        "POST {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    let (_, json) = response.split_once("\r\n\r\n").context("no response")?;
+    serde_json::from_str(json).with_context(|| response.clone())
 }

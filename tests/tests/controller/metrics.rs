@@ -1,0 +1,25 @@
+//! The metrics of the controller.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
+use anyhow::{Context as _, ensure};
+
+/// The metrics of the controller at this address.
+pub(crate) fn scrape(address: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect((address, 8080))?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    ensure!(text.starts_with("HTTP/1.0 200"), "{text}");
+    Ok(text)
+}
+
+/// The value of one series.
+pub(crate) fn value(metrics: &str, series: &str) -> anyhow::Result<f64> {
+    let mut lines = metrics.lines();
+    let value = lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    Ok(value.with_context(|| format!("no {series}"))?.parse()?)
+}
