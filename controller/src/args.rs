@@ -51,6 +51,10 @@ struct ControllerArgs {
     /// pause.
     #[arg(long, env, default_value = "15", value_name = "SECONDS")]
     store_timeout: Seconds<1000, DAY>,
+    /// The Lease in the controller's own namespace that the leader holds. The other replicas stand by
+    /// and create nothing. Without it, every replica creates, which is safe.
+    #[arg(long, env, value_name = "NAME")]
+    leader_lease: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -70,7 +74,7 @@ struct ProcessArgs {
     /// Seconds after SIGTERM that attempts in flight have to finish.
     #[arg(long, env, default_value = "10", value_name = "SECONDS")]
     drain_timeout: Seconds<0, DAY>,
-    /// The name of the controller's own pod, for its Events and its STS session.
+    /// The name of the controller's own pod, for its Events, its Lease and its STS session.
     #[arg(long, env = POD_NAME, value_name = "NAME")]
     pod_name: Option<String>,
     /// The namespace of the controller's own pod, for its STS session.
@@ -110,6 +114,7 @@ impl Args {
             reload_interval,
             concurrency,
             store_timeout,
+            leader_lease,
         } = controller;
         let StoreArgs {
             store,
@@ -129,6 +134,7 @@ impl Args {
             concurrency: concurrency.get(),
             store_timeout: store_timeout.get(),
             drain_timeout: drain_timeout.get(),
+            leader_lease,
             instance: pod_name.clone(),
             settings: InjectSettings {
                 domain: annotation_domain,

@@ -25,6 +25,8 @@ pub(crate) struct Creator<S> {
     pub(crate) leases: Arc<Leases<S>>,
     pub(crate) generator: Generator,
     pub(crate) policy: watch::Receiver<Arc<Current>>,
+    /// Whether this replica creates.
+    pub(crate) leads: watch::Receiver<bool>,
     pub(crate) records: Arc<Records>,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
@@ -47,7 +49,8 @@ where
     /// Creates what `pod` asks for, if it is its turn.
     pub(crate) async fn reconcile(&self, pod: &WatchedPod) -> Result<Action, Unfinished> {
         let current = Arc::clone(&self.policy.borrow());
-        if pod.is_ending() {
+        // All pods get a turn when this replica becomes the leader.
+        if pod.is_ending() || !*self.leads.borrow() {
             return Ok(Action::await_change());
         }
         match self.records.turn(pod, current.number) {

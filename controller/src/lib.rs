@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A restart loses nothing, because nothing is kept but what can be listed again. Two controllers at
-//! once are safe, because the protocol of the stores creates each generation once.
+//! once are safe, because the protocol of the stores creates each generation once. To save work, only
+//! the leader creates.
 
 mod admin;
 pub mod args;
@@ -18,6 +19,7 @@ mod creator;
 mod error;
 mod events;
 mod health;
+mod leader;
 mod leases;
 pub mod logging;
 pub mod metrics;

@@ -122,6 +122,8 @@ pub struct Metrics {
     /// Events that could not be written.
     pub(crate) event_errors: Counter,
     reloads: Family<ResultLabels, Counter>,
+    /// Whether this replica creates.
+    pub(crate) leader: Gauge,
     ready: Gauge,
     resident_memory: Gauge,
     registry: Arc<Registry>,
@@ -188,6 +190,12 @@ impl Metrics {
             "Attempts to load a changed policy file, by result. An error is counted again at each \
              interval while it lasts",
         );
+        let leader = register(
+            of,
+            "leader",
+            "Whether this replica creates: 1 or 0. The sum of all replicas is 1, or more for a moment, or \
+             if they cannot use the Lease",
+        );
         let ready = register(of, "ready", "Whether /readyz answers 200: 1 or 0");
         let resident_memory = Gauge::default();
         let help = "Resident memory of the process";
@@ -215,6 +223,7 @@ impl Metrics {
             watch_errors,
             event_errors,
             reloads,
+            leader,
             ready,
             resident_memory,
             registry: Arc::new(registry),

@@ -161,6 +161,15 @@ impl Records {
         failed.count()
     }
 
+    /// Forgets which attempts failed, because another replica makes the next ones.
+    pub(crate) fn stand_by(&self) {
+        for record in self.records().values_mut() {
+            if matches!(record.state, State::Failed { .. }) {
+                record.state = State::Open;
+            }
+        }
+    }
+
     /// Forgets a pod that is gone.
     pub(crate) fn forget(&self, pod: &WatchedPod) {
         self.records().remove(pod.uid());
@@ -241,6 +250,17 @@ mod tests {
         assert_eq!(records.failing(), 1);
         assert_eq!(records.turn(&pod("a", "2"), 1), Turn::Now);
         assert_eq!(records.failing(), 0);
+    }
+
+    #[test]
+    fn a_replica_that_stands_by_has_no_failed_pods() {
+        let (records, pod) = (Records::default(), pod("a", "1"));
+        records.turn(&pod, 1);
+        records.failed(&pod);
+        assert_eq!(records.failing(), 1);
+        records.stand_by();
+        assert_eq!(records.failing(), 0);
+        assert_eq!(records.turn(&pod, 1), Turn::Now);
     }
 
     #[tokio::test(start_paused = true)]

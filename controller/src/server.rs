@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, future::ready, stream};
 use kees_common::StoreName;
 use kees_init::{Generator, InitError};
 use kees_inject::InjectSettings;
@@ -16,7 +16,7 @@ use kube::{
     runtime::{
         applier,
         controller::{self, Action, ReconcileRequest},
-        reflector::{ObjectRef, Store, store::Writer},
+        reflector::store::Writer,
     },
 };
 use tokio::{
@@ -31,6 +31,7 @@ use crate::{
     creator::Creator,
     events::Events,
     health::Health,
+    leader::Candidate,
     leases::{Leases, Shared},
     metrics::Metrics,
     pod::WatchedPod,
@@ -54,7 +55,9 @@ pub struct Config {
     pub store_timeout: Duration,
     /// How long the attempts that run may go on after a signal.
     pub drain_timeout: Duration,
-    /// The name of the controller's own pod, for its Events.
+    /// The Lease that the leader holds. Without it, every replica creates.
+    pub leader_lease: Option<String>,
+    /// The name of the controller's own pod, for its Events and its Lease.
     pub instance: Option<String>,
     /// The domain, the cluster's name, and the stores: what the policy is checked and applied with.
     pub settings: InjectSettings,
@@ -149,6 +152,15 @@ impl Controller {
             None => Some(sender),
         };
 
+        let candidate = config
+            .leader_lease
+            .map(|lease| Candidate::new(client.clone(), lease, config.instance.clone()));
+        let (leads_sender, leads) = watch::channel(candidate.is_none());
+        metrics.leader.set(i64::from(candidate.is_none()));
+        let election = candidate
+            .clone()
+            .map(|candidate| tasks.spawn(candidate.run(metrics.clone(), leads_sender)));
+
         let writer = Writer::<WatchedPod>::new(());
         let reader = writer.as_reader();
         let (gone, gone_pods) = mpsc::unbounded_channel();
@@ -179,27 +191,26 @@ impl Controller {
             leases,
             generator: Generator::default(),
             policy: current.clone(),
+            leads: leads.clone(),
             records: Arc::clone(&records),
             events: Events {
                 client: client.clone(),
                 instance: config.instance,
-                records,
+                records: Arc::clone(&records),
                 metrics: metrics.clone(),
             },
-            metrics,
+            metrics: metrics.clone(),
             timeout: config.store_timeout,
         });
         let (stopping, stopped) = oneshot::channel::<()>();
-        let requests = stream::select(
-            pods::requests(client, writer, watch),
-            stream::select(
-                policy_changes(current, reader.clone()),
-                stream::unfold(woken_pods, |mut pods| async {
-                    Some((pods.recv().await?, pods))
-                }),
-            ),
-        );
-        let queue = requests
+        let all = stream::select(changes(current), turns_of_leader(leads, records, metrics));
+        let of_all = reader.clone();
+        let all = all.flat_map(move |()| stream::iter(pods::all(&of_all)));
+        let woken = stream::unfold(woken_pods, |mut pods| async {
+            Some((pods.recv().await?, pods))
+        });
+        let others = stream::select(all, woken);
+        let queue = stream::select(pods::requests(client, writer, watch), others)
             .map(|pod| Ok::<_, Infallible>(ReconcileRequest::from(pod)))
             .take_until(stopped);
         let work = applier(
@@ -215,34 +226,51 @@ impl Controller {
         // Errors are logged where they occur. A pod that is gone before its turn is no error.
         let mut work = pin!(work.for_each(|_| async {}));
         tokio::select! {
-            () = &mut work => {}
-            () = stop => {
-                health.stopping();
-                drop(stopping);
-                if timeout(config.drain_timeout, work).await.is_ok() {
-                    tracing::info!("ended");
-                } else {
-                    tracing::warn!("ended with open attempts, which the next start makes again");
-                }
+            () = &mut work => return,
+            () = stop => {}
+        }
+        health.stopping();
+        drop(stopping);
+        let release = async {
+            if let (Some(candidate), Some(election)) = (candidate, election) {
+                election.abort();
+                candidate.release().await;
             }
+        };
+        let (is_done, ()) = tokio::join!(timeout(config.drain_timeout, work), release);
+        if is_done.is_ok() {
+            tracing::info!("ended");
+        } else {
+            tracing::warn!("ended with open attempts, which the next start makes again");
         }
     }
 }
 
-/// All pods, each time the policy changes.
-fn policy_changes(
-    current: watch::Receiver<Arc<Current>>,
-    reader: Store<WatchedPod>,
-) -> impl futures_util::Stream<Item = ObjectRef<WatchedPod>> {
-    stream::unfold((current, reader), |(mut current, reader)| async {
-        if current.changed().await.is_err() {
-            // The file is not watched any more, because the process ends.
+/// An item for each change of a value.
+fn changes<T>(receiver: watch::Receiver<T>) -> impl Stream<Item = ()> {
+    stream::unfold(receiver, |mut receiver| async {
+        if receiver.changed().await.is_err() {
+            // Nothing changes the value any more.
             std::future::pending::<()>().await;
         }
-        let pods = pods::all(&reader);
-        Some((stream::iter(pods), (current, reader)))
+        Some(((), receiver))
     })
-    .flatten()
+}
+
+/// An item each time this replica becomes the leader.
+fn turns_of_leader(
+    leads: watch::Receiver<bool>,
+    records: Arc<Records>,
+    metrics: Metrics,
+) -> impl Stream<Item = ()> {
+    changes(leads.clone()).filter(move |()| {
+        let leads_now = *leads.borrow();
+        if !leads_now {
+            records.stand_by();
+            metrics.failing(0);
+        }
+        ready(leads_now)
+    })
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

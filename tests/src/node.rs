@@ -36,6 +36,11 @@ pub fn processes(program: &str) -> anyhow::Result<Vec<Pid>> {
     Ok(found)
 }
 
+/// The control groups of a process. Their paths contain the uid of its pod.
+pub fn control_groups(pid: Pid) -> io::Result<String> {
+    fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_pid()))
+}
+
 /// Ends a process at once.
 pub fn kill(pid: Pid) -> io::Result<()> {
     Ok(kill_process(pid, Signal::KILL)?)

@@ -9,6 +9,7 @@
 
 mod creator;
 mod documentation;
+mod leader;
 mod leases;
 mod no_value;
 mod support;

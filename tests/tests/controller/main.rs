@@ -5,4 +5,5 @@ mod load;
 mod metrics;
 mod pods;
 mod restarts;
+mod takeover;
 mod world;

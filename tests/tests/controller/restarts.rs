@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, thread, time::Duration};
 
 use anyhow::ensure;
 use kees_tests::{Kubectl, Namespace, eventually, node};
+use serde_json::Value;
 
 use crate::{
     metrics::{scrape, value},
-    pods::{entry, never_scheduled, pod},
+    pods::{entry, list, never_scheduled, pod},
     world::World,
 };
 
@@ -31,7 +32,7 @@ fn pods_around_a_restart_of_the_api_server_and_a_compaction_of_etcd_are_served_o
 
     // Some of these pods are created before the API server ends, the others after it has started.
     thread::scope(|scope| {
-        let creating = scope.spawn(|| create(&namespace, "meanwhile"));
+        let creating = scope.spawn(|| create_slowly(&namespace, "meanwhile"));
         node::restart_api_server(world.cluster.kubectl())?;
         creating
             .join()
@@ -40,7 +41,7 @@ fn pods_around_a_restart_of_the_api_server_and_a_compaction_of_etcd_are_served_o
     let meanwhile = served(world, 2)?;
 
     // The controllers learn of nothing for a while. Their watches then begin at a version that etcd has
-    // deleted. The kubelet restarts a container only after three probes without an answer.
+    // deleted.
     let lists = lists(world)?;
     let controllers = node::processes("kees-controller")?;
     ensure!(!controllers.is_empty(), "no controller runs");
@@ -85,12 +86,24 @@ fn pods_around_a_restart_of_the_api_server_and_a_compaction_of_etcd_are_served_o
     each_pod_has_one_event(&namespace)
 }
 
-/// Creates pods that are never scheduled, each with a password of its own. While the API server does
-/// not run, it tries again.
-fn create(namespace: &Namespace, step: &str) -> anyhow::Result<()> {
-    for number in 0..PODS {
+/// Pods that are never scheduled, each with a password of its own.
+fn pods(step: &str) -> impl Iterator<Item = Value> {
+    (0..PODS).map(move |number| {
         let name = format!("{step}-{number}");
-        let manifest = never_scheduled(pod(&name, &[(entry(&name), PASSWORD)])).to_string();
+        never_scheduled(pod(&name, &[(entry(&name), PASSWORD)]))
+    })
+}
+
+fn create(namespace: &Namespace, step: &str) -> anyhow::Result<()> {
+    let pods: Vec<_> = pods(step).collect();
+    namespace.apply(&list(&pods))?;
+    Ok(())
+}
+
+/// Creates one pod after the other. While the API server does not run, it tries again.
+fn create_slowly(namespace: &Namespace, step: &str) -> anyhow::Result<()> {
+    for pod in pods(step) {
+        let manifest = pod.to_string();
         eventually("pod", DEADLINE, || namespace.apply(&manifest))?;
     }
     Ok(())

@@ -129,6 +129,15 @@ impl World {
     fn install_controller(&self) -> anyhow::Result<()> {
         let kustomization = json!({
             "images": [image("controller")],
+            // A test pauses the processes for a while.
+            "patches": [{
+                "target": {"kind": "Deployment"},
+                "patch": json!([{
+                    "op": "add",
+                    "path": "/spec/template/spec/containers/0/livenessProbe/failureThreshold",
+                    "value": 60,
+                }]).to_string(),
+            }],
             "configMapGenerator": [{
                 "name": "kees-controller-settings", "namespace": NAMESPACE, "behavior": "merge",
                 "literals": [

@@ -90,12 +90,18 @@ fn the_chart_has_the_network_policies() -> anyhow::Result<()> {
 fn the_chart_has_the_controller() -> anyhow::Result<()> {
     let of_kustomize = comparable(&overlay("controller", &Authority::new()?)?)?;
     let of_helm = comparable(&template(&json!({"controller": {"enabled": true}}))?)?;
-    assert_eq!(of_kustomize.len(), 5, "{of_kustomize:?}");
+    assert_eq!(of_kustomize.len(), 8, "{of_kustomize:?}");
     for (name, object) in of_kustomize {
         assert_eq!(Some(&object), of_helm.get(&name), "{name}");
     }
     let without = comparable(&template(&json!({}))?)?;
     assert!(without.keys().all(|name| !name.contains("controller")));
+
+    let alone = json!({"controller": {"enabled": true, "replicas": 1, "leaderElection": false}});
+    let alone = comparable(&template(&alone)?)?;
+    assert!(!alone.contains_key("Role/kees-controller"));
+    let settings = &alone["ConfigMap/kees-controller-settings"]["data"];
+    assert_eq!(settings.get("LEADER_LEASE"), None);
     Ok(())
 }
 
@@ -113,6 +119,7 @@ fn the_controller_has_the_settings_of_the_webhook_unless_it_has_its_own() -> any
             "CLUSTER": "prod",
             "CONCURRENCY": "50000",
             "ENV_LABEL": "dev",
+            "LEADER_LEASE": "kees-controller",
             "STORE": "ssm",
             "STORES": "ssm",
         })

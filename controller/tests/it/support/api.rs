@@ -40,6 +40,10 @@ pub struct State {
     pub events: Vec<Value>,
     /// The response to each request for an Event, instead of storing it.
     pub event_status: Option<StatusCode>,
+    /// The Lease of the leader.
+    pub lease: Option<Value>,
+    /// The response to each request for the Lease.
+    pub lease_status: Option<StatusCode>,
     /// The response to each list and watch, instead of pods.
     pub pod_status: Option<StatusCode>,
     pub lists: usize,
@@ -57,6 +61,8 @@ impl Api {
             closed: 0,
             events: Vec::new(),
             event_status: None,
+            lease: None,
+            lease_status: None,
             pod_status: None,
             lists: 0,
             watches: 0,
@@ -179,6 +185,7 @@ impl Api {
                 state.events.push(event.clone());
                 response(StatusCode::CREATED, &event)
             }
+            (method, path) if path.contains("/leases") => self.lease(method, &body),
             _ => failure(StatusCode::NOT_FOUND),
         }
     }
@@ -199,6 +206,37 @@ impl Api {
         let pods = state.pods.values();
         let pods: Vec<_> = pods.filter(|pod| pod["metadata"]["name"] == name).collect();
         response(StatusCode::OK, &pod_list(&state, &pods))
+    }
+
+    /// Reads or writes the Lease. A write must name the version that it changes.
+    fn lease(&self, method: &Method, body: &[u8]) -> ApiResponse {
+        let mut state = self.state();
+        if let Some(status) = state.lease_status {
+            return failure(status);
+        }
+        let before = state.lease.clone();
+        let version = |lease: &Value| lease["metadata"]["resourceVersion"].clone();
+        if method == Method::GET {
+            return match before {
+                Some(lease) => response(StatusCode::OK, &lease),
+                None => failure(StatusCode::NOT_FOUND),
+            };
+        }
+        let mut lease: Value = serde_json::from_slice(body).unwrap();
+        if before.as_ref().map(version).unwrap_or_default() != version(&lease) {
+            return failure(StatusCode::CONFLICT);
+        }
+        state.version += 1;
+        lease["metadata"]["resourceVersion"] = json!(state.version.to_string());
+        state.lease = Some(lease.clone());
+        response(StatusCode::OK, &lease)
+    }
+
+    /// The replica that holds the Lease.
+    pub fn holder(&self) -> Option<String> {
+        let state = self.state();
+        let holder = state.lease.as_ref()?["spec"]["holderIdentity"].as_str();
+        holder.map(str::to_owned)
     }
 
     fn list(&self) -> ApiResponse {
@@ -274,6 +312,7 @@ fn status(code: StatusCode) -> Value {
         StatusCode::GONE => "Expired",
         StatusCode::FORBIDDEN => "Forbidden",
         StatusCode::NOT_FOUND => "NotFound",
+        StatusCode::CONFLICT => "Conflict",
         _ => "InternalError",
     };
     json!({

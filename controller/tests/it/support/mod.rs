@@ -57,20 +57,35 @@ impl Running {
     }
 
     pub fn with_policy(api: &Api, stores: &TestStores, policy: Option<PathBuf>) -> Self {
+        let policy = policy.map(PolicyFile::new);
+        Self::with(api, stores, |config| Config { policy, ..config })
+    }
+
+    /// One of several replicas.
+    pub fn replica(api: &Api, stores: &TestStores, name: &str) -> Self {
+        Self::with(api, stores, |config| Config {
+            leader_lease: Some("kees-controller".to_owned()),
+            instance: Some(name.to_owned()),
+            ..config
+        })
+    }
+
+    fn with(api: &Api, stores: &TestStores, change: impl FnOnce(Config) -> Config) -> Self {
         let config = Config {
             admin_listen: "127.0.0.1:0".parse().unwrap(),
-            policy: policy.map(PolicyFile::new),
+            policy: None,
             reload_interval: Duration::from_millis(10),
             concurrency: 64,
             store_timeout: Duration::from_secs(15),
             drain_timeout: CONDITION_TIMEOUT,
+            leader_lease: None,
             instance: Some("kees-controller-1".to_owned()),
             settings: InjectSettings {
                 store: StoreName::Memory,
                 ..InjectSettings::new("")
             },
         };
-        let controller = Controller::bind(config).unwrap();
+        let controller = Controller::bind(change(config)).unwrap();
         let admin = controller.admin_address().unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async {
