@@ -55,6 +55,15 @@ struct ControllerArgs {
     /// and create nothing. Without it, every replica creates, which is safe.
     #[arg(long, env, value_name = "NAME")]
     leader_lease: Option<String>,
+    /// Write a condition of each pod that asks for secrets: whether they are stored.
+    #[arg(
+        long,
+        env,
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        value_name = "BOOLEAN"
+    )]
+    pod_condition: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -115,6 +124,7 @@ impl Args {
             concurrency,
             store_timeout,
             leader_lease,
+            pod_condition,
         } = controller;
         let StoreArgs {
             store,
@@ -135,6 +145,7 @@ impl Args {
             store_timeout: store_timeout.get(),
             drain_timeout: drain_timeout.get(),
             leader_lease,
+            pod_condition,
             instance: pod_name.clone(),
             settings: InjectSettings {
                 domain: annotation_domain,

@@ -10,6 +10,7 @@ use kube::runtime::controller::Action;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
+    conditions::Conditions,
     events::{Events, Reason},
     leases::Leases,
     metrics::{Metrics, Outcome},
@@ -29,6 +30,7 @@ pub(crate) struct Creator<S> {
     pub(crate) leads: watch::Receiver<bool>,
     pub(crate) records: Arc<Records>,
     pub(crate) events: Events,
+    pub(crate) conditions: Conditions,
     pub(crate) metrics: Metrics,
     /// How long one attempt may wait for the stores.
     pub(crate) timeout: Duration,
@@ -77,6 +79,9 @@ where
             }
             Creation::Create { parsed, plan } => self.serve(pod, *parsed, plan).await?,
         };
+        if matches!(outcome, Outcome::Created | Outcome::Found) {
+            self.conditions.report(pod, Reason::Created, &[]);
+        }
         self.metrics.finished(outcome);
         self.records.done(pod, current.number);
         self.metrics.failing(self.records.failing());
@@ -91,7 +96,7 @@ where
             errors = lines.len(),
             "nothing is created for this pod; its Event has the errors"
         );
-        self.events.publish(pod, Reason::Denied, &lines).await;
+        self.tell(pod, Reason::Denied, &lines).await;
     }
 
     /// Creates secrets and gives numbers, both at the same time.
@@ -167,7 +172,7 @@ where
             "not everything was created, trying again: {}",
             errors.join("; ")
         );
-        self.events.publish(pod, Reason::Failed, errors).await;
+        self.tell(pod, Reason::Failed, errors).await;
         Unfinished { pause }
     }
 
@@ -181,7 +186,13 @@ where
             "waits for a number: {}",
             leases.join("; ")
         );
-        self.events.publish(pod, Reason::Waiting, leases).await;
+        self.tell(pod, Reason::Waiting, leases).await;
         Unfinished { pause }
+    }
+
+    /// Tells why not everything is stored.
+    async fn tell(&self, pod: &WatchedPod, reason: Reason, lines: &[String]) {
+        self.conditions.report(pod, reason, lines);
+        self.events.publish(pod, reason, lines).await;
     }
 }

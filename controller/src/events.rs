@@ -95,7 +95,7 @@ impl Events {
 }
 
 /// The lines, cut at what Kubernetes takes.
-fn note(lines: &[String]) -> String {
+pub(crate) fn note(lines: &[String]) -> String {
     let mut note = lines.join("\n");
     if note.len() > NOTE_BYTES {
         let end = (0..=NOTE_BYTES - '…'.len_utf8())

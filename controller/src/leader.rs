@@ -15,6 +15,7 @@ use k8s_openapi::{
 use kube::{Api, Client, api::PostParams};
 use tokio::{
     sync::watch,
+    task::{AbortHandle, JoinSet},
     time::{Instant, sleep, timeout},
 };
 
@@ -71,6 +72,36 @@ impl Role {
     }
 }
 
+/// The election that runs, if this replica takes part in one.
+pub(crate) struct Election(Option<(Candidate, AbortHandle)>);
+
+/// Starts the election as a task of `tasks`. The receiver has whether this replica creates; without a
+/// candidate it always does.
+pub(crate) fn start(
+    candidate: Option<Candidate>,
+    metrics: &Metrics,
+    tasks: &mut JoinSet<()>,
+) -> (watch::Receiver<bool>, Election) {
+    let leads_alone = candidate.is_none();
+    let (sender, leads) = watch::channel(leads_alone);
+    metrics.leader.set(i64::from(leads_alone));
+    let election = candidate.map(|candidate| {
+        let task = tasks.spawn(candidate.clone().run(metrics.clone(), sender));
+        (candidate, task)
+    });
+    (leads, Election(election))
+}
+
+impl Election {
+    /// Takes no part any more, and frees the Lease.
+    pub(crate) async fn end(self) {
+        if let Some((candidate, task)) = self.0 {
+            task.abort();
+            candidate.release().await;
+        }
+    }
+}
+
 impl Candidate {
     /// The replica `identity`, for the Lease `name` in the namespace of `client`.
     pub(crate) fn new(client: Client, name: String, identity: Option<String>) -> Self {
@@ -85,7 +116,7 @@ impl Candidate {
     }
 
     /// Takes the Lease when it is free and renews it, forever. Sends whether this replica creates.
-    pub(crate) async fn run(self, metrics: Metrics, leads: watch::Sender<bool>) {
+    async fn run(self, metrics: Metrics, leads: watch::Sender<bool>) {
         let (mut seen, mut role) = (Seen::default(), None);
         let mut answered = Instant::now();
         loop {
@@ -113,7 +144,7 @@ impl Candidate {
     }
 
     /// Frees the Lease, if this replica holds it, so that another one takes it at once.
-    pub(crate) async fn release(&self) {
+    async fn release(&self) {
         let release = async {
             let Some(mut lease) = self.leases.get_opt(&self.name).await? else {
                 return Ok(());

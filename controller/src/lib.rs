@@ -6,7 +6,7 @@
 //!                                             v
 //!            policy file ──> policy ──> creator ──> kees_inject::creation ──> kees_init::create ──> stores
 //!                                             v
-//!                                    events, metrics, health ──> admin
+//!                                    events, conditions, metrics, health ──> admin
 //! ```
 //!
 //! A restart loses nothing, because nothing is kept but what can be listed again. Two controllers at
@@ -15,6 +15,7 @@
 
 mod admin;
 pub mod args;
+mod conditions;
 mod creator;
 mod error;
 mod events;

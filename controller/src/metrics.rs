@@ -121,6 +121,8 @@ pub struct Metrics {
     pub(crate) watch_errors: Counter,
     /// Events that could not be written.
     pub(crate) event_errors: Counter,
+    /// Attempts to write a condition that failed.
+    pub(crate) condition_errors: Counter,
     reloads: Family<ResultLabels, Counter>,
     /// Whether this replica creates.
     pub(crate) leader: Gauge,
@@ -184,6 +186,11 @@ impl Metrics {
             "Errors of the watch on pods, which is opened again",
         );
         let event_errors = register(of, "event_errors", "Events that could not be written");
+        let condition_errors = register(
+            of,
+            "condition_errors",
+            "Attempts to write the condition of a pod that failed or were denied",
+        );
         let reloads = register(
             of,
             "policy_reloads",
@@ -222,6 +229,7 @@ impl Metrics {
             lists,
             watch_errors,
             event_errors,
+            condition_errors,
             reloads,
             leader,
             ready,

@@ -17,12 +17,33 @@ use serde::Deserialize;
 pub(crate) struct WatchedPod {
     metadata: ObjectMeta,
     spec: WatchedSpec,
+    status: WatchedStatus,
 }
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct WatchedSpec {
     service_account_name: Option<String>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+struct WatchedStatus {
+    conditions: Vec<WatchedCondition>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+struct WatchedCondition {
+    r#type: String,
+    status: String,
+    reason: String,
+    message: String,
+}
+
+/// The type of the condition that the controller writes.
+pub(crate) fn condition_type(domain: &Domain) -> String {
+    format!("kees.{domain}/secrets-created")
 }
 
 impl WatchedPod {
@@ -81,8 +102,21 @@ impl WatchedPod {
         }
     }
 
-    /// Drops what the controller does not read: every annotation of another domain, labels, owners
-    /// and the managed fields.
+    /// The status, the reason and the message of the condition that a controller wrote, after
+    /// [`WatchedPod::reduce`].
+    pub(crate) fn condition(&self) -> Option<(&str, &str, &str)> {
+        let condition = self.status.conditions.first()?;
+        let WatchedCondition {
+            r#type: _,
+            status,
+            reason,
+            message,
+        } = condition;
+        Some((status, reason, message))
+    }
+
+    /// Drops what the controller does not read: every annotation of another domain, labels, owners,
+    /// the managed fields, and the conditions that others write.
     pub(crate) fn reduce(&mut self, domain: &Domain) {
         let ObjectMeta {
             name,
@@ -105,6 +139,10 @@ impl WatchedPod {
             annotations: Some(annotations),
             ..ObjectMeta::default()
         };
+        let ours = condition_type(domain);
+        let conditions = &mut self.status.conditions;
+        conditions.retain(|condition| condition.r#type == ours);
+        conditions.shrink_to_fit();
     }
 }
 

@@ -38,6 +38,8 @@ struct Record {
     state: State,
     /// The hash of the last Event, and when it was written.
     event: Option<(u64, Instant)>,
+    /// The status and the hash of the last condition.
+    condition: Option<(&'static str, u64)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +70,7 @@ impl Records {
             fingerprint,
             state: State::Open,
             event: None,
+            condition: None,
         });
         if record.fingerprint != fingerprint {
             record.fingerprint = fingerprint;
@@ -134,9 +137,7 @@ impl Records {
     /// Whether an Event with this content is to be written: it differs from the last one of the pod,
     /// or that one is old.
     pub(crate) fn is_news(&self, pod: &WatchedPod, content: impl std::hash::Hash) -> bool {
-        let mut hasher = DefaultHasher::new();
-        content.hash(&mut hasher);
-        let (hash, now) = (hasher.finish(), Instant::now());
+        let (hash, now) = (hash(content), Instant::now());
         let mut records = self.records();
         let Some(record) = records.get_mut(pod.uid()) else {
             // The pod is gone.
@@ -150,6 +151,30 @@ impl Records {
         }
         record.event = Some((hash, now));
         true
+    }
+
+    /// If the condition of `pod` is to be written, because it differs from the last one: whether its
+    /// status differs too. `content` is the reason and the message.
+    pub(crate) fn condition_change(
+        &self,
+        pod: &WatchedPod,
+        status: &'static str,
+        content: (&str, &str),
+    ) -> Option<bool> {
+        let next = (status, hash(content));
+        let mut records = self.records();
+        // Without a record, the pod is gone.
+        let record = records.get_mut(pod.uid())?;
+        let is_transition = match record.condition.replace(next) {
+            Some(last) if last == next => return None,
+            Some((last, _)) => last != status,
+            // Another process may have written it.
+            None => match pod.condition() {
+                Some(last) if last == (status, content.0, content.1) => return None,
+                last => last.is_none_or(|(last, ..)| last != status),
+            },
+        };
+        Some(is_transition)
     }
 
     /// How many pods wait for their next attempt.
@@ -186,6 +211,12 @@ impl Records {
         // A panic cannot interrupt a change, so the records behind a poisoned lock are complete.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn hash(content: impl std::hash::Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What decides about a pod: its annotations and the policy.
@@ -261,6 +292,38 @@ mod tests {
         records.stand_by();
         assert_eq!(records.failing(), 0);
         assert_eq!(records.turn(&pod, 1), Turn::Now);
+    }
+
+    #[test]
+    fn a_condition_is_written_when_it_differs_from_the_last_one_of_any_process() {
+        let (records, new) = (Records::default(), pod("a", "1"));
+        assert_eq!(
+            records.condition_change(&new, "False", ("Failed", "x")),
+            None
+        );
+        records.turn(&new, 1);
+        let change = |status, message| records.condition_change(&new, status, ("R", message));
+        assert_eq!(change("False", "x"), Some(true), "the first one");
+        assert_eq!(change("False", "x"), None);
+        assert_eq!(change("False", "y"), Some(false));
+        assert_eq!(change("True", "y"), Some(true));
+        assert_eq!(change("True", "y"), None);
+
+        let json = serde_json::json!({
+            "metadata": {"uid": "b"},
+            "status": {"conditions": [
+                {"type": "Ready", "status": "True"},
+                {"type": "kees.bsycorp.com/secrets-created", "status": "True", "reason": "R", "message": "y"},
+            ]},
+        });
+        let mut known: WatchedPod = serde_json::from_value(json).unwrap();
+        known.reduce(&"bsycorp.com".parse().unwrap());
+        records.turn(&known, 1);
+        assert_eq!(records.condition_change(&known, "True", ("R", "y")), None);
+        assert_eq!(
+            records.condition_change(&known, "True", ("R", "z")),
+            Some(false)
+        );
     }
 
     #[tokio::test(start_paused = true)]

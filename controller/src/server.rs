@@ -28,10 +28,11 @@ use tokio::{
 
 use crate::{
     ControllerError, admin,
+    conditions::Conditions,
     creator::Creator,
     events::Events,
     health::Health,
-    leader::Candidate,
+    leader::{self, Candidate},
     leases::{Leases, Shared},
     metrics::Metrics,
     pod::WatchedPod,
@@ -57,6 +58,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// The Lease that the leader holds. Without it, every replica creates.
     pub leader_lease: Option<String>,
+    /// Whether conditions of pods are written.
+    pub pod_condition: bool,
     /// The name of the controller's own pod, for its Events and its Lease.
     pub instance: Option<String>,
     /// The domain, the cluster's name, and the stores: what the policy is checked and applied with.
@@ -134,10 +137,8 @@ impl Controller {
         // Dropping the set at the end of this function ends its tasks.
         let mut tasks = JoinSet::new();
         let router = admin::router(metrics.clone(), Arc::clone(&health));
-        tasks.spawn(async {
-            // It never ends by itself.
-            let _ = axum::serve(admin, router).await;
-        });
+        // It never ends by itself.
+        tasks.spawn(async { axum::serve(admin, router).await.unwrap_or_default() });
         // Without a file, the sender stays here, so that the receivers do not see an end.
         let _sender = match policy {
             Some(policy) => {
@@ -155,11 +156,7 @@ impl Controller {
         let candidate = config
             .leader_lease
             .map(|lease| Candidate::new(client.clone(), lease, config.instance.clone()));
-        let (leads_sender, leads) = watch::channel(candidate.is_none());
-        metrics.leader.set(i64::from(candidate.is_none()));
-        let election = candidate
-            .clone()
-            .map(|candidate| tasks.spawn(candidate.run(metrics.clone(), leads_sender)));
+        let (leads, election) = leader::start(candidate, &metrics, &mut tasks);
 
         let writer = Writer::<WatchedPod>::new(());
         let reader = writer.as_reader();
@@ -186,6 +183,11 @@ impl Controller {
         let leases = Arc::new(Leases::new(leases, client.clone(), reader.clone()));
         tasks.spawn(Arc::clone(&leases).free_gone(gone_pods));
         tasks.spawn(Arc::clone(&leases).search(listed));
+        let mut conditions = Conditions::off();
+        if config.pod_condition {
+            let domain = &current.borrow().settings.domain;
+            conditions = Conditions::new(domain, client.clone(), &records, &metrics, &mut tasks);
+        }
         let creator = Arc::new(Creator {
             stores,
             leases,
@@ -199,6 +201,7 @@ impl Controller {
                 records: Arc::clone(&records),
                 metrics: metrics.clone(),
             },
+            conditions,
             metrics: metrics.clone(),
             timeout: config.store_timeout,
         });
@@ -231,13 +234,7 @@ impl Controller {
         }
         health.stopping();
         drop(stopping);
-        let release = async {
-            if let (Some(candidate), Some(election)) = (candidate, election) {
-                election.abort();
-                candidate.release().await;
-            }
-        };
-        let (is_done, ()) = tokio::join!(timeout(config.drain_timeout, work), release);
+        let (is_done, ()) = tokio::join!(timeout(config.drain_timeout, work), election.end());
         if is_done.is_ok() {
             tracing::info!("ended");
         } else {

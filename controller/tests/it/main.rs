@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, and compares counts"
 )]
 
+mod conditions;
 mod creator;
 mod documentation;
 mod leader;

@@ -94,9 +94,11 @@ fn pods(step: &str) -> impl Iterator<Item = Value> {
     })
 }
 
+/// Creates pods. Shortly after the start of an API server, it does not know yet where the webhook runs,
+/// so it tries again.
 fn create(namespace: &Namespace, step: &str) -> anyhow::Result<()> {
     let pods: Vec<_> = pods(step).collect();
-    namespace.apply(&list(&pods))?;
+    eventually("pods", DEADLINE, || namespace.apply(&list(&pods)))?;
     Ok(())
 }
 

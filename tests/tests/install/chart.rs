@@ -97,11 +97,14 @@ fn the_chart_has_the_controller() -> anyhow::Result<()> {
     let without = comparable(&template(&json!({}))?)?;
     assert!(without.keys().all(|name| !name.contains("controller")));
 
-    let alone = json!({"controller": {"enabled": true, "replicas": 1, "leaderElection": false}});
+    let alone = json!({"controller": {"enabled": true, "replicas": 1, "leaderElection": false, "podCondition": false}});
     let alone = comparable(&template(&alone)?)?;
     assert!(!alone.contains_key("Role/kees-controller"));
     let settings = &alone["ConfigMap/kees-controller-settings"]["data"];
     assert_eq!(settings.get("LEADER_LEASE"), None);
+    assert_eq!(settings["POD_CONDITION"], "false");
+    let role = alone["ClusterRole/kees-controller"].to_string();
+    assert!(!role.contains("pods/status"), "{role}");
     Ok(())
 }
 

@@ -40,6 +40,10 @@ pub struct State {
     pub events: Vec<Value>,
     /// The response to each request for an Event, instead of storing it.
     pub event_status: Option<StatusCode>,
+    /// The number of requests to change the status of a pod.
+    pub condition_writes: usize,
+    /// The response to each of them, instead of changing it.
+    pub condition_status: Option<StatusCode>,
     /// The Lease of the leader.
     pub lease: Option<Value>,
     /// The response to each request for the Lease.
@@ -61,6 +65,8 @@ impl Api {
             closed: 0,
             events: Vec::new(),
             event_status: None,
+            condition_writes: 0,
+            condition_status: None,
             lease: None,
             lease_status: None,
             pod_status: None,
@@ -185,6 +191,7 @@ impl Api {
                 state.events.push(event.clone());
                 response(StatusCode::CREATED, &event)
             }
+            (&Method::PATCH, path) if path.ends_with("/status") => self.patch_status(path, &body),
             (method, path) if path.contains("/leases") => self.lease(method, &body),
             _ => failure(StatusCode::NOT_FOUND),
         }
@@ -206,6 +213,64 @@ impl Api {
         let pods = state.pods.values();
         let pods: Vec<_> = pods.filter(|pod| pod["metadata"]["name"] == name).collect();
         response(StatusCode::OK, &pod_list(&state, &pods))
+    }
+
+    /// Adds conditions to a pod, or replaces those of the same type, as a strategic merge patch does.
+    fn patch_status(&self, path: &str, body: &[u8]) -> ApiResponse {
+        let mut parts = path.rsplit('/').skip(1);
+        let name = parts.next().unwrap();
+        let namespace = parts.nth(1).unwrap();
+        let key = format!("{namespace}/{name}");
+        let patch: Value = serde_json::from_slice(body).unwrap();
+        let mut state = self.state();
+        state.condition_writes += 1;
+        if let Some(status) = state.condition_status {
+            return failure(status);
+        }
+        let Some(pod) = state.pods.get(&key) else {
+            return failure(StatusCode::NOT_FOUND);
+        };
+        if pod["metadata"]["uid"] != patch["metadata"]["uid"] {
+            return failure(StatusCode::CONFLICT);
+        }
+        drop(state);
+        self.change(|state| {
+            let version = state.version;
+            let pod = state.pods.get_mut(&key).unwrap();
+            pod["metadata"]["resourceVersion"] = json!(version.to_string());
+            let before = pod["status"]["conditions"].take();
+            let mut conditions = before.as_array().cloned().unwrap_or_default();
+            for condition in patch["status"]["conditions"].as_array().unwrap() {
+                let same = |other: &&mut Value| other["type"] == condition["type"];
+                match conditions.iter_mut().find(same) {
+                    Some(other) => merge(other, condition),
+                    None => conditions.push(condition.clone()),
+                }
+            }
+            pod["status"]["conditions"] = Value::Array(conditions);
+            json!({"type": "MODIFIED", "object": pod})
+        });
+        response(StatusCode::OK, &self.state().pods[&key])
+    }
+
+    /// The status, the reason and the message of the condition of a pod.
+    pub fn condition_of(&self, namespace: &str, name: &str) -> Option<String> {
+        let state = self.state();
+        let pod = state.pods.get(&format!("{namespace}/{name}"))?;
+        let conditions = pod["status"]["conditions"].as_array()?;
+        let condition = conditions
+            .iter()
+            .find(|condition| condition["type"] == "kees.bsycorp.com/secrets-created")?;
+        let text = |field: &str| condition[field].as_str().unwrap().to_owned();
+        // Kubernetes reads only this form.
+        let time = text("lastTransitionTime");
+        assert!(time.len() == 20 && time.ends_with('Z'), "{time}");
+        Some(format!(
+            "{} {}: {}",
+            text("status"),
+            text("reason"),
+            text("message")
+        ))
     }
 
     /// Reads or writes the Lease. A write must name the version that it changes.
@@ -301,6 +366,12 @@ fn pod_list(state: &State, pods: &[&Value]) -> Value {
         "metadata": {"resourceVersion": state.version.to_string()},
         "items": pods,
     })
+}
+
+fn merge(into: &mut Value, fields: &Value) {
+    for (name, value) in fields.as_object().unwrap() {
+        into[name] = value.clone();
+    }
 }
 
 fn failure(code: StatusCode) -> ApiResponse {

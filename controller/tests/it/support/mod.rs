@@ -70,6 +70,14 @@ impl Running {
         })
     }
 
+    /// A controller that writes no conditions.
+    pub fn without_conditions(api: &Api, stores: &TestStores) -> Self {
+        Self::with(api, stores, |config| Config {
+            pod_condition: false,
+            ..config
+        })
+    }
+
     fn with(api: &Api, stores: &TestStores, change: impl FnOnce(Config) -> Config) -> Self {
         let config = Config {
             admin_listen: "127.0.0.1:0".parse().unwrap(),
@@ -79,6 +87,7 @@ impl Running {
             store_timeout: Duration::from_secs(15),
             drain_timeout: CONDITION_TIMEOUT,
             leader_lease: None,
+            pod_condition: true,
             instance: Some("kees-controller-1".to_owned()),
             settings: InjectSettings {
                 store: StoreName::Memory,
