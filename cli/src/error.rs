@@ -61,10 +61,7 @@ impl From<ExportError> for Vec<CliError> {
 
 /// Sorts errors in the order of the manifests. Errors that belong to no manifest come first.
 pub(crate) fn sort(errors: &mut [CliError]) {
-    errors.sort_by(|a, b| {
-        let position = |error: &CliError| (error.location.line, error.location.column);
-        (&a.location.file, position(a)).cmp(&(&b.location.file, position(b)))
-    });
+    errors.sort_by(|a, b| a.location.order(&b.location));
 }
 
 /// The exit status for all of `errors`; `None` where there are none.

@@ -49,6 +49,8 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
         findings.add(&input, workload, admission);
     }
     error::sort(&mut findings.errors);
+    let warnings = &mut findings.warnings;
+    warnings.sort_by(|(a, _), (b, _)| a.order(b));
     CommandOutput {
         stdout: match format {
             LintFormat::Text => findings.text(&input),

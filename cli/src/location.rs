@@ -1,6 +1,6 @@
 //! Places in manifests, for messages.
 
-use std::{fmt, rc::Rc};
+use std::{cmp::Ordering, fmt, rc::Rc};
 
 use crate::{
     place::{Part, Place, named},
@@ -31,6 +31,13 @@ impl Location {
             text = format!("{text}:{number}");
         }
         text
+    }
+
+    /// The order of the manifests. What belongs to no manifest comes first.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        let key = |location: &Self| (location.line, location.column);
+        let files = self.file.cmp(&other.file);
+        files.then_with(|| key(self).cmp(&key(other)))
     }
 
     /// The location of `place` in the object to which `pointer` leads, in the document that begins

@@ -323,3 +323,22 @@ fn a_value_of_local_mode_and_the_rest_of_the_line_are_not_shown() {
         assert!(!ended.all().contains(hidden), "{}", ended.all());
     }
 }
+
+#[test]
+fn warnings_are_in_the_order_of_the_manifest() {
+    let folder = Folder::with(&pod(
+        "a",
+        &[
+            "secrets.bsycorp.com/db: kind=REFERENCE",
+            "secret.bsycorp.com/x: kind=REFERENCE,unknown=1",
+        ],
+    ));
+    let printed = folder.kees(&["lint", "web.yaml"]).succeeded().stdout;
+    let lines: Vec<_> = printed
+        .lines()
+        .filter(|line| line.contains("warning: "))
+        .collect();
+    assert_eq!(lines.len(), 2, "{printed}");
+    assert!(lines[0].starts_with("web.yaml:6:"), "{printed}");
+    assert!(lines[1].starts_with("web.yaml:7:"), "{printed}");
+}
