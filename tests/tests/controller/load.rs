@@ -33,43 +33,23 @@ fn many_pods_are_served_when_the_controller_starts() -> anyhow::Result<()> {
 
     let rsa = "kind=DYNAMIC,type=RSA,size=2048";
     let password = "kind=DYNAMIC,type=PASSWORD,size=256";
-    stop(world)?;
+    world.stop_controller()?;
     create(&namespace, "key", keys, rsa)?;
     report("new RSA 2048", keys, &start(world, keys)?);
-    stop(world)?;
+    world.stop_controller()?;
     create(&namespace, "password", pods - keys, password)?;
     report(
         "new passwords, and the keys that exist",
         pods,
         &start(world, pods)?,
     );
-    stop(world)?;
+    world.stop_controller()?;
     let restarted = start(world, pods)?;
     report("existing secrets", pods, &restarted);
 
     assert_eq!(world.stored("many")?.len(), 2 * keys + pods - keys);
     // The target for 5,000 pods.
     assert!(restarted.memory < 60e6, "{} bytes", restarted.memory);
-    Ok(())
-}
-
-/// Ends the controller.
-fn stop(world: &World) -> anyhow::Result<()> {
-    scale(world, 0)?;
-    world.system().run(&[
-        "wait",
-        "--for=delete",
-        "pods",
-        "--selector=app.kubernetes.io/component=controller",
-        "--timeout=60s",
-    ])?;
-    Ok(())
-}
-
-fn scale(world: &World, replicas: u8) -> anyhow::Result<()> {
-    let replicas = format!("--replicas={replicas}");
-    let scale = ["scale", "deployment/kees-controller", &replicas];
-    world.system().run(&scale)?;
     Ok(())
 }
 
@@ -86,7 +66,7 @@ struct Served {
 
 /// Starts the controller, and waits until it has served this number of pods.
 fn start(world: &World, pods: usize) -> anyhow::Result<Served> {
-    scale(world, 1)?;
+    world.scale_controller(1)?;
     let address = eventually("address", DEADLINE, || {
         let path = "jsonpath={.items[0].status.podIP}";
         let selector = "--selector=app.kubernetes.io/component=controller";

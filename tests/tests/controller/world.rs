@@ -77,6 +77,27 @@ impl World {
         Ok(addresses.split_whitespace().map(str::to_owned).collect())
     }
 
+    /// Ends every controller.
+    pub(crate) fn stop_controller(&self) -> anyhow::Result<()> {
+        self.scale_controller(0)?;
+        self.system().run(&[
+            "wait",
+            "--for=delete",
+            "pods",
+            "--selector=app.kubernetes.io/component=controller",
+            "--timeout=60s",
+        ])?;
+        Ok(())
+    }
+
+    /// Sets the number of controllers.
+    pub(crate) fn scale_controller(&self, replicas: u8) -> anyhow::Result<()> {
+        let replicas = format!("--replicas={replicas}");
+        let scale = ["scale", "deployment/kees-controller", &replicas];
+        self.system().run(&scale)?;
+        Ok(())
+    }
+
     /// A namespace for annotated pods.
     pub(crate) fn namespace(&self, name: &str) -> anyhow::Result<Namespace> {
         self.cluster.namespace(name, &[])
