@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use kees_store::{
     RetryBudget,
-    leases::{self, LeaseError, LeaseStore, LivingPods as _},
+    leases::{self, LeaseError, LeaseStore, LivingPods as _, Pod},
     protocol::StoreSet,
 };
 use tokio::{
@@ -50,28 +50,37 @@ where
         if wanted.is_empty() {
             return;
         }
+        let holder = pod.as_holder();
+        // It may live and only have lost its annotations.
+        match self.api.lives(&holder.name, Some(&holder.identity)).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => {
+                let error = LeaseError::Kubernetes(error);
+                return wanted
+                    .iter()
+                    .for_each(|wanted| self.not_freed(wanted, &error));
+            }
+        }
         for wanted in wanted {
-            match self.free_one(pod, &wanted).await {
-                Ok(0) => {}
-                Ok(freed) => self.freed(&wanted, freed),
+            match self.free_one(&holder, &wanted).await {
+                Ok(freed) => {
+                    self.freed(&wanted, usize::from(freed));
+                    // Another replica may have freed the number, but the pods wait here.
+                    self.wake(&wanted, 1);
+                }
                 Err(error) => self.not_freed(&wanted, &error),
             }
         }
     }
 
-    async fn free_one(&self, pod: &WatchedPod, wanted: &Wanted) -> Result<usize, LeaseError> {
-        let holder = pod.as_holder();
-        // It may live and only have lost its annotations.
-        let lives = self.api.lives(&holder.name, Some(&holder.identity));
+    async fn free_one(&self, holder: &Pod, wanted: &Wanted) -> Result<bool, LeaseError> {
         let Some(store) = self.stores.get(wanted.store) else {
-            return Ok(0);
+            return Ok(false);
         };
-        if lives.await.map_err(LeaseError::Kubernetes)? {
-            return Ok(0);
-        }
         let mut budget = RetryBudget::new(TIMEOUT);
-        let freed = leases::release(store, wanted.range.clone(), &holder, &mut budget).await?;
-        Ok(usize::from(freed.is_some()))
+        let freed = leases::release(store, wanted.range.clone(), holder, &mut budget).await?;
+        Ok(freed.is_some())
     }
 
     /// Searches for records of pods that are gone, when all pods were listed, and then from time to
@@ -103,20 +112,27 @@ where
         };
         let mut budget = RetryBudget::new(TIMEOUT);
         match leases::free_abandoned(store, &self.api, &wanted.range, &mut budget).await {
-            Ok(0) => {}
-            Ok(freed) => self.freed(wanted, freed),
+            Ok(freed) => {
+                self.freed(wanted, freed);
+                self.wake(wanted, freed);
+            }
             Err(error) => self.not_freed(wanted, &error),
         }
     }
 
-    /// Wakes a pod for each number that became free.
     fn freed(&self, wanted: &Wanted, count: usize) {
-        self.metrics.leases_freed(count);
-        tracing::info!(
-            count,
-            leases = wanted.range.number_prefix(),
-            "freed the numbers of pods that are gone"
-        );
+        if count > 0 {
+            self.metrics.leases_freed(count);
+            tracing::info!(
+                count,
+                leases = wanted.range.number_prefix(),
+                "freed the numbers of pods that are gone"
+            );
+        }
+    }
+
+    /// The pods that have waited longest for `count` numbers look again now.
+    fn wake(&self, wanted: &Wanted, count: usize) {
         for _ in 0..count {
             let lives = |pod: &super::waiting::WaitingPod| {
                 let known = self.api.reader.get(&pod.reference);
