@@ -12,6 +12,7 @@ mod copy;
 mod delete;
 mod error;
 mod input;
+mod lease;
 mod list;
 mod put;
 mod report;

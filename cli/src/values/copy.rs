@@ -20,6 +20,7 @@ use self::{
 };
 use super::{
     error::ValueError,
+    lease::LeasePath,
     store::{Use, block_on, open},
 };
 use crate::{args::values::CopyArgs, terminal::CommandOutput};
@@ -79,7 +80,9 @@ fn copied_paths(listed: Vec<Metadata>, report: &mut CopyReport) -> Vec<StoragePa
     let mut paths = Vec::new();
     for Metadata { name, .. } in listed {
         match name.parse::<StoragePath>() {
-            Ok(path) if is_lease(&path) => report.add(path.as_str(), &[], State::Lease),
+            Ok(path) if LeasePath::of(&path).is_some() => {
+                report.add(path.as_str(), &[], State::Lease)
+            }
             Ok(path) => paths.push(path),
             Err(error) => {
                 let message = format!("the name is no path of kees: {error}");
@@ -88,16 +91,6 @@ fn copied_paths(listed: Vec<Metadata>, report: &mut CopyReport) -> Vec<StoragePa
         }
     }
     paths
-}
-
-/// `PREFIX/leases/NAME.INDEX`, which belongs to a pod that runs.
-fn is_lease(path: &StoragePath) -> bool {
-    let mut segments = path.as_str().rsplit('/');
-    let index = segments.next().and_then(|last| last.rsplit_once('.'));
-    segments.next() == Some("leases")
-        && index.is_some_and(|(_, index)| {
-            !index.is_empty() && index.bytes().all(|b| b.is_ascii_digit())
-        })
 }
 
 #[cfg(test)]

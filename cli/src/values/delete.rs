@@ -9,6 +9,7 @@ use kees_store::{
 use super::{
     ask,
     error::ValueError,
+    lease::LeasePath,
     put::field_note,
     store::{Use, check_path, describe, with_store},
 };
@@ -18,6 +19,12 @@ pub(crate) fn delete(args: &DeleteArgs) -> CommandOutput {
     match deleted(args) {
         Ok(message) => CommandOutput {
             stdout: message,
+            // Without --yes, the question had it.
+            messages: lease_note(args)
+                .filter(|_| args.yes)
+                .map(|note| format!("warning: {}: {note}", args.path))
+                .into_iter()
+                .collect(),
             ..CommandOutput::default()
         },
         Err(error) => error.into(),
@@ -67,6 +74,12 @@ fn check_recovery(store: StoreName, recovery: Recovery) -> Result<(), ValueError
     Err(ValueError::NoRecovery { flag, store })
 }
 
+/// What has to be known about a record of a lease.
+fn lease_note(args: &DeleteArgs) -> Option<&'static str> {
+    let path = LeasePath::of(&args.path).filter(|_| args.store.store.keeps_leases());
+    path.map(LeasePath::note_on_delete)
+}
+
 async fn delete_value(
     args: &DeleteArgs,
     store: &Store,
@@ -83,7 +96,8 @@ async fn delete_value(
         let existing = retrying(name, &mut budget, || store.describe(path)).await?;
         existing.ok_or_else(absent)?;
         let place = describe(&args.store);
-        let question = format!("Delete {path}{} from {place}?", field_note(path));
+        let note = lease_note(args).map_or_else(String::new, |note| format!(" ({note})"));
+        let question = format!("Delete {path}{}{note} from {place}?", field_note(path));
         ask::confirm(&question)?;
     }
     let delete = || store.delete(path, recovery);

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::{
     error::ValueError,
+    lease::LeaseReport,
     report::{ValueJson, printable, size},
     store::{Use, check_path, whole, with_store},
 };
@@ -28,6 +29,8 @@ struct ShowJson<'a> {
     store: &'static str,
     #[serde(flatten)]
     value: ValueJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<LeaseReport>,
 }
 
 pub(crate) fn show(args: &ShowArgs) -> CommandOutput {
@@ -54,20 +57,23 @@ fn describe(args: &ShowArgs) -> Result<String, ValueError> {
         store: place,
     } = args;
     check_path(place.store, path)?;
-    let metadata = with_store(place, Use::Read, async |store, mut budget| {
+    let (metadata, lease) = with_store(place, Use::Read, async |store, mut budget| {
         let found = retrying(store.name(), &mut budget, || store.describe(path)).await?;
-        found.ok_or_else(|| absent(args))
+        let metadata = found.ok_or_else(|| absent(args))?;
+        let lease = LeaseReport::read(store, path, &mut budget).await?;
+        Ok((metadata, lease))
     })?;
     Ok(match output {
         Output::Json => json::print(&ShowJson {
             store: place.store.as_str(),
             value: ValueJson::from(&metadata),
+            lease,
         }),
-        Output::Table => text(args, &metadata),
+        Output::Table => text(args, &metadata, lease),
     })
 }
 
-fn text(args: &ShowArgs, metadata: &Metadata) -> String {
+fn text(args: &ShowArgs, metadata: &Metadata, lease: Option<LeaseReport>) -> String {
     let Metadata {
         name,
         size: bytes,
@@ -93,6 +99,18 @@ fn text(args: &ShowArgs, metadata: &Metadata) -> String {
     for (key, value) in tags {
         line("tag", Some(format!("{key}={value}")));
     }
+    let LeaseReport {
+        number,
+        pod,
+        namespace,
+        uid,
+        note,
+    } = lease.unwrap_or_default();
+    line("number", number);
+    let namespace = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
+    line("holder", pod.map(|pod| format!("{namespace}{pod}")));
+    line("uid", uid);
+    line("note", note.map(str::to_owned));
     text
 }
 

@@ -175,6 +175,45 @@ fn a_delete_asks_or_is_told_not_to() {
     assert!(!file.windows(canary.len()).any(|part| part == canary));
 }
 
+/// The records of leases in the embedded store are rows of the same table.
+#[test]
+fn people_see_who_holds_the_number_of_a_lease() {
+    let folder = Folder::new();
+    let (number, pod) = ("/dev/leases/node.7", "/dev/leases/node/shop/web-0/0-9");
+    let holder = r#"{"value":"web-0","podNamespace":"shop","podUid":"u-1"}"#;
+    put(&folder, number, holder).succeeded();
+    put(&folder, pod, &holder.replacen("web-0", "7", 1)).succeeded();
+    let listed = folder.kees(&["list", "/dev/leases"]).succeeded().stdout;
+    assert!(listed.contains(number) && listed.contains(pod), "{listed}");
+    for path in [number, pod] {
+        let shown = folder.kees(&["show", path]).succeeded().stdout;
+        let expected = "number   7\nholder   shop/web-0\nuid      u-1\n";
+        assert!(shown.ends_with(expected), "{shown}");
+        let json = folder.kees(&["show", path, "--output", "json"]);
+        let expected =
+            serde_json::json!({"number": "7", "pod": "web-0", "namespace": "shop", "uid": "u-1"});
+        assert_eq!(json.succeeded().json()["lease"], expected);
+    }
+    put(&folder, "/dev/leases/node.8", "canary").succeeded();
+    let shown = folder.kees(&["show", "/dev/leases/node.8"]).succeeded();
+    let expected = "size     6 B\nnote     it is no record of a lease\n";
+    assert!(shown.stdout.ends_with(expected), "{shown:?}");
+}
+
+#[test]
+fn a_delete_of_a_number_says_that_a_pod_may_hold_it() {
+    let folder = Folder::new();
+    let path = "/dev/leases/node.7";
+    put(&folder, path, r#"{"value":"web-0"}"#).succeeded();
+    let deleted = folder.kees(&["delete", path, "--yes"]).succeeded();
+    let warning =
+        "warning: /dev/leases/node.7: it is a number of a lease: a living pod may hold it";
+    assert!(deleted.stderr.contains(warning), "{deleted:?}");
+    put(&folder, "/dev/node.7", "x").succeeded();
+    let deleted = folder.kees(&["delete", "/dev/node.7", "--yes"]).succeeded();
+    assert!(!deleted.stderr.contains("lease"), "{deleted:?}");
+}
+
 #[test]
 fn no_message_and_no_log_has_a_value() {
     let folder = Folder::new();
