@@ -25,6 +25,8 @@ pub(crate) enum ValueError {
          with --store"
     )]
     NoFile(PathBuf),
+    #[error("the store {0} needs --env-label, which names its table ENV_LABEL-kube-secret")]
+    NoEnvLabel(StoreName),
     #[error("{store} does not accept the path {path}; {right}")]
     Path {
         store: StoreName,
@@ -92,6 +94,7 @@ impl ValueError {
             }
             Self::Region(_)
             | Self::NoFile(_)
+            | Self::NoEnvLabel(_)
             | Self::ValueIsArgument
             | Self::Path { .. }
             | Self::Read { .. }

@@ -51,6 +51,12 @@ pub(super) async fn open(
             prepare_file(embedded_file, *used)?;
         }
     }
+    let mut needed = names.iter().map(|(name, _)| *name);
+    if let Some(store) = needed.find(|name| name.needs_env_label())
+        && env_label.is_none()
+    {
+        return Err(ValueError::NoEnvLabel(store));
+    }
     let is_in_aws = names.iter().any(|(name, _)| name.is_in_aws());
     let settings = StoreSettings {
         env_label: env_label.clone(),
@@ -109,15 +115,21 @@ impl Opened<'_> {
     }
 }
 
-/// The store of `args` and where it is, for people: `embedded (out/kees.sqlite)`.
+/// The store of `args` and where it is, for people: `embedded (out/kees.sqlite)`, `ssm (eu-west-1)`.
 pub(super) fn describe(args: &OneStoreArgs) -> String {
     let OneStoreArgs { store, settings } = args;
     if store.needs_embedded_file() {
         return format!("{store} ({})", settings.embedded_file.display());
     }
-    match &settings.env_label {
-        Some(label) if store.needs_env_label() => format!("{store} ({label}-kube-secret)"),
-        _ => store.to_string(),
+    let table = settings.env_label.as_ref();
+    let table = table.filter(|_| store.needs_env_label());
+    let table = table.map(|label| format!("{label}-kube-secret"));
+    let region = settings.aws.aws_region.as_ref().map(Region::to_string);
+    let places: Vec<_> = table.into_iter().chain(region).collect();
+    if places.is_empty() {
+        store.to_string()
+    } else {
+        format!("{store} ({})", places.join(", "))
     }
 }
 
@@ -165,5 +177,31 @@ pub(super) fn whole(path: &StoragePath) -> Locator {
         property: None,
         version_stage: None,
         version_id: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        store: OneStoreArgs,
+    }
+
+    #[rstest]
+    #[case("--store embedded --embedded-file a.sqlite", "embedded (a.sqlite)")]
+    #[case("--store ssm --aws-region eu-west-1", "ssm (eu-west-1)")]
+    #[case(
+        "--store dynamodb --env-label dev --aws-region eu-west-1",
+        "dynamodb (dev-kube-secret, eu-west-1)"
+    )]
+    fn a_store_says_where_it_is(#[case] flags: &str, #[case] expected: &str) {
+        let words = ["kees"].into_iter().chain(flags.split(' '));
+        assert_eq!(describe(&Flags::parse_from(words).store), expected);
     }
 }

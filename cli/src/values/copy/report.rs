@@ -166,7 +166,7 @@ impl CopyReport {
         if !messages.is_empty() {
             let failed = count(messages.len(), "value");
             messages.push(format!(
-                "{failed} not copied; correct this and run the command again, it goes on where it is"
+                "{failed} not copied; correct this and run the command again; it copies what is missing"
             ));
         }
         messages.extend(end);
