@@ -1,6 +1,7 @@
 //! The numbers of a pod's leases. kees-controller gives them; a run reads them, and waits until they
 //! are there.
 
+mod local;
 mod lookup;
 
 use std::{future::Future, pin::pin, time::Duration};
@@ -24,7 +25,12 @@ const NEARLY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum Number {
     /// The pod holds it.
-    Held(i32),
+    Held {
+        /// The number.
+        number: i32,
+        /// Whether this run has given it to the pod.
+        is_new: bool,
+    },
     /// The store has none for this pod, and local mode derives one.
     Local,
     /// Unknown, and not waited for, because something else failed.
@@ -45,8 +51,11 @@ pub(crate) async fn numbers(
     mut stop: impl Future + Unpin,
 ) -> Vec<Number> {
     let begun = Instant::now();
-    let mut waiting = Waiting::new(request, progress);
     let mut budget = RetryBudget::new(timeout);
+    if gives_numbers(request) {
+        return local::numbers(request, store, &mut budget).await;
+    }
+    let mut waiting = Waiting::new(request, progress);
     let lookup = Lookup::new(request, store);
     loop {
         let Some(looked) = budget.wait(lookup.all(&waiting.leases())).await else {
@@ -70,12 +79,18 @@ pub(crate) async fn numbers(
     waiting.finish(begun.elapsed())
 }
 
+/// Whether the run gives numbers itself: in a store that no kees-controller shares.
+fn gives_numbers(request: &Request) -> bool {
+    let mut leases = request.plan.leases.iter();
+    request.local_mode == LocalMode::Off && leases.all(|lease| !lease.store.is_in_aws())
+}
+
 /// What is known of each lease while a run waits.
 struct Waiting<'a> {
     request: &'a Request,
     progress: &'a dyn Progress,
-    /// In the order of the plan; `None` until the first read has ended.
-    known: Vec<Option<Looked>>,
+    /// In the order of the plan.
+    known: Vec<Looked>,
     backoff: Backoff,
     is_reported: bool,
 }
@@ -85,13 +100,13 @@ impl<'a> Waiting<'a> {
         Self {
             request,
             progress,
-            known: request.plan.leases.iter().map(|_| None).collect(),
+            known: request.plan.leases.iter().map(|_| Looked::Unread).collect(),
             backoff: Backoff::default(),
             is_reported: false,
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = (&'a PlannedLease, &Option<Looked>)> {
+    fn all(&self) -> impl Iterator<Item = (&'a PlannedLease, &Looked)> {
         self.request.plan.leases.iter().zip(&self.known)
     }
 
@@ -105,18 +120,19 @@ impl<'a> Waiting<'a> {
     fn looked(&mut self, looked: Vec<Looked>) {
         let open = self.known.iter_mut().filter(|known| !is_held(known));
         for (known, looked) in open.zip(looked) {
-            *known = Some(looked);
+            *known = looked;
         }
     }
 
     /// Whether each lease has a number, or one of them will have none.
     fn is_over(&self) -> bool {
-        let is_settled = |known: &Option<Looked>| match known {
-            Some(Looked::Held(_)) => true,
-            Some(Looked::Absent | Looked::OfEarlierPod) => self.is_local(),
+        let is_settled = |known: &Looked| match known {
+            Looked::Held(_) => true,
+            Looked::Absent | Looked::OfEarlierPod => self.is_local(),
             _ => false,
         };
-        let is_failed = |known: &Option<Looked>| matches!(known, Some(Looked::Failed(error)) if !error.is_transient());
+        let is_failed =
+            |known: &Looked| matches!(known, Looked::Failed(error) if !error.is_transient());
         self.known.iter().all(is_settled) || self.known.iter().any(is_failed)
     }
 
@@ -128,15 +144,14 @@ impl<'a> Waiting<'a> {
     /// Reports what is waited for. Returns the length of the pause before the next read, or `None` if
     /// no time would be left after it.
     fn pause(&mut self, left: Duration) -> Option<Duration> {
-        let is_absent =
-            |known: &Option<Looked>| matches!(known, Some(Looked::Absent | Looked::OfEarlierPod));
+        let is_absent = |known: &Looked| matches!(known, Looked::Absent | Looked::OfEarlierPod);
         let absent: Vec<_> = self
             .all()
             .filter(|(_, known)| is_absent(known) && !self.is_local())
             .map(|(lease, _)| self.request.annotation_of(lease))
             .collect();
         let failed = self.known.iter().find_map(|known| match known {
-            Some(Looked::Failed(error)) => Some(error),
+            Looked::Failed(error) => Some(error),
             _ => None,
         });
         if let Some(error) = failed
@@ -164,15 +179,18 @@ impl<'a> Waiting<'a> {
     fn finish(self, waited: Duration) -> Vec<Number> {
         let (is_local, is_over) = (self.is_local(), self.is_over());
         let leases = &self.request.plan.leases;
-        let number = |(lease, known): (&PlannedLease, Option<Looked>)| {
+        let number = |(lease, known): (&PlannedLease, Looked)| {
             let error = match known {
-                Some(Looked::Held(number)) => return Number::Held(number),
-                Some(Looked::Absent | Looked::OfEarlierPod) if is_local => return Number::Local,
-                Some(Looked::Failed(error)) => EntryError::Store(error),
+                Looked::Held(number) => {
+                    let is_new = false;
+                    return Number::Held { number, is_new };
+                }
+                Looked::Absent | Looked::OfEarlierPod if is_local => return Number::Local,
+                Looked::Failed(error) => EntryError::Store(error),
                 // Not waited for, because another lease failed.
                 _ if is_over => return Number::Open,
-                Some(known) => absent(self.request, lease, &known, waited),
-                None => EntryError::Store(silent(lease.store)),
+                Looked::Unread => EntryError::Store(silent(lease.store)),
+                known => absent(self.request, lease, &known, waited),
             };
             Number::Failed(InitError::entry(failed(self.request, lease), error))
         };
@@ -180,8 +198,8 @@ impl<'a> Waiting<'a> {
     }
 }
 
-fn is_held(known: &Option<Looked>) -> bool {
-    matches!(known, Some(Looked::Held(_)))
+fn is_held(known: &Looked) -> bool {
+    matches!(known, Looked::Held(_))
 }
 
 /// Where the pod's number is looked for first: the record of the pod, or that of the first number if

@@ -34,13 +34,15 @@ pub(crate) async fn values(
     }
     // The numbers are waited for until this end is dropped.
     let (go_on, stop) = oneshot::channel::<()>();
-    let stored = async {
+    let of_items = async {
         let values = stored(request, stores, &mut derivation, progress).await;
         let go_on = values.is_ok().then_some(go_on);
         (values, go_on)
     };
-    let ((stored, _go_on), numbers) = join(stored, numbers(request, stores, progress, stop)).await;
-    joined(request, stored, numbers, &mut derivation)
+    // Boxed, because the compiler limits how deep futures may be nested.
+    let of_leases = Box::pin(numbers(request, stores, progress, stop));
+    let ((values, _go_on), numbers) = join(of_items, of_leases).await;
+    joined(request, values, numbers, &mut derivation)
 }
 
 /// The value of every secret and resource, in their order.
@@ -92,9 +94,14 @@ fn joined(
             continue;
         }
         match numbers.next() {
-            Some(Number::Held(number)) => {
+            Some(Number::Held { number, is_new }) => {
                 let value = SecretValue::new(number.to_string().into_bytes());
-                values.push((value, Origin::Found));
+                let origin = if is_new {
+                    Origin::Created
+                } else {
+                    Origin::Found
+                };
+                values.push((value, origin));
             }
             Some(Number::Local) => match derivation.value(entry, request) {
                 Ok(value) => values.extend(value.map(|value| (value, Origin::Local))),

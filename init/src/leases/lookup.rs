@@ -17,9 +17,11 @@ use crate::Request;
 /// page.
 const MOST_BY_PATH: u64 = 1000;
 
-/// What one look found for one lease.
+/// What the last look found for one lease.
 #[derive(Debug)]
 pub(super) enum Looked {
+    /// Nothing is known: no look has ended yet.
+    Unread,
     /// The number of the pod.
     Held(i32),
     /// No number.
@@ -178,9 +180,9 @@ fn readable<T>(record: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     }
 }
 
-fn no_number(lease: &PlannedLease, path: &StoragePath) -> StoreError {
+pub(super) fn no_number(lease: &PlannedLease, path: &StoragePath) -> StoreError {
     let (start, end) = (lease.range.start(), lease.range.end());
     let message = format!("the stored value is no number from {start} to {end}");
-    let remedy = "delete this record, so that kees-controller can write it again";
+    let remedy = "delete this record, and the pod gets a number again";
     StoreError::new(ErrorKind::Malformed, lease.store, message, remedy).at(path)
 }

@@ -1,6 +1,7 @@
 //! The numbers of leases: a run reads them and waits for kees-controller to give them.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -11,15 +12,17 @@ use std::{
 use kees_common::{Locator, StoragePath, StoreName};
 use kees_init::{Exit, Origin, Progress, run};
 use kees_store::{
-    CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError,
+    CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError, StoreSettings,
+    Stores,
     leases::{Change, LeaseStore, PodIdentity, Record, RecordPage},
     memory::Memory,
     protocol::StoreSet,
 };
 use rstest::rstest;
+use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::pod::{Pod, denied, error};
+use crate::pod::{Pod, Scripted, denied, error};
 
 const NODE: (&str, &str) = ("lease/node", "kind=INDEX,rangeStart=0,rangeEnd=9");
 const OWN: &str = "/leases/node/team-a/web-0/0-9";
@@ -472,4 +475,48 @@ async fn a_lease_needs_the_name_of_the_pod() {
     let error = pod.run(&[NODE], &Table::default()).await.unwrap_err();
     assert_eq!(error.exit(), Exit::Usage);
     assert!(error.to_string().contains("POD_NAME is missing"), "{error}");
+}
+
+/// Two pods share the two numbers of a range in a local store.
+async fn two_pods_share_two_numbers(stores: &impl StoreSet<Store: LeaseStore>, store: StoreName) {
+    let lease = ("lease/node", "kind=INDEX,rangeStart=3,rangeEnd=4");
+    let named = |name: &str| {
+        let mut pod = Pod::new();
+        pod.settings.storage.flags.store = store;
+        pod.settings.storage.embedded_file = Some("unused".into());
+        pod.settings.pod.pod_name = Some(name.to_owned());
+        pod
+    };
+    let mut numbers = BTreeSet::new();
+    for name in ["web-0", "web-1"] {
+        let pod = named(name);
+        let first = pod.run(&[lease], stores).await.unwrap();
+        let number = pod.read("node");
+        let again = pod.run(&[lease], stores).await.unwrap();
+        assert_eq!(pod.read("node"), number);
+        let origins = [first.rows[0].origin, again.rows[0].origin];
+        assert_eq!(origins, [Origin::Created, Origin::Found]);
+        numbers.insert(number);
+    }
+    assert_eq!(numbers, ["3", "4"].map(str::to_owned).into());
+    let error = named("web-2").run(&[lease], stores).await.unwrap_err();
+    assert_eq!(error.exit(), Exit::Absent);
+    assert!(error.to_string().contains("use a larger range"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_in_memory_has_no_controller_so_the_run_gives_the_number() {
+    let stores = Scripted::default();
+    two_pods_share_two_numbers(&stores, StoreName::Memory).await;
+}
+
+#[tokio::test]
+async fn an_embedded_store_has_no_controller_so_the_run_gives_the_number() {
+    let folder = TempDir::new().unwrap();
+    let settings = StoreSettings {
+        embedded_file: Some(folder.path().join("kees.sqlite")),
+        ..StoreSettings::default()
+    };
+    let stores = Stores::open([StoreName::Embedded], &settings).await;
+    two_pods_share_two_numbers(&stores.unwrap(), StoreName::Embedded).await;
 }
