@@ -194,6 +194,11 @@ impl Request {
         &self.prefix
     }
 
+    /// The pod's namespace, if it is known.
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     /// Whether values come from a store.
     pub fn local_mode(&self) -> LocalMode {
         self.local_mode

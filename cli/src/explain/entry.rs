@@ -1,6 +1,8 @@
 //! One entry of a pod: what it asks for, where it is stored, and who creates it.
 
-use kees_common::{Entry, Field, Item, Lease, LocalMode, Secret, Source, output::Format};
+use kees_common::{
+    Entry, Field, Item, Lease, LocalMode, PlannedLease, Secret, Source, output::Format,
+};
 use kees_init::{Request, settings::CreatePolicy};
 use serde::Serialize;
 
@@ -81,9 +83,28 @@ impl EntryReport {
         entries
             .map(|(index, entry)| {
                 let item = plan.items.iter().find(|item| item.entry == index);
-                Self::new(request, entry, item, to)
+                let lease = plan.leases.iter().find(|lease| lease.entry == index);
+                match lease {
+                    Some(lease) => Self::of_lease(request, entry, lease),
+                    None => Self::new(request, entry, item, to),
+                }
             })
             .collect()
+    }
+
+    fn of_lease(request: &Request, entry: &Entry, lease: &PlannedLease) -> Self {
+        let records = records(request, lease);
+        Self {
+            annotation: entry.annotation.clone(),
+            asks_for: asks_for(entry),
+            store: Some(lease.store.as_str()),
+            path: records.first().cloned(),
+            member: None,
+            stored_together: records,
+            created_by: giver(request, lease),
+            files: files(request, entry),
+            put_command: None,
+        }
     }
 
     fn new(request: &Request, entry: &Entry, item: Option<&Item>, to: PutFlags<'_>) -> Self {
@@ -113,13 +134,22 @@ impl EntryReport {
             path: item.map(|item| item.locator.name_in(item.store).to_string()),
             member,
             stored_together,
-            created_by: creator(request, entry, generation.is_some()),
+            created_by: creator(request, generation.is_some()),
             files: files(request, entry),
             put_command: item
                 .filter(|_| request.is_stored_by_hand(&entry.annotation))
                 .map(|item| put_command(item, to)),
         }
     }
+}
+
+/// The records of a lease, with placeholders for what is known only when the pod runs.
+fn records(request: &Request, lease: &PlannedLease) -> Vec<String> {
+    let namespace = request.namespace().unwrap_or("NAMESPACE");
+    vec![
+        format!("{}NUMBER", lease.range.number_prefix()),
+        lease.range.pod_path(namespace, "POD").to_string(),
+    ]
 }
 
 fn put_command(item: &Item, to: PutFlags<'_>) -> String {
@@ -146,13 +176,22 @@ fn asks_for(entry: &Entry) -> String {
     }
 }
 
-fn creator(request: &Request, entry: &Entry, is_generated: bool) -> Creator {
+/// Who gives the number of a lease.
+fn giver(request: &Request, lease: &PlannedLease) -> Creator {
+    match request.local_mode() {
+        LocalMode::On => Creator::LocalMode,
+        LocalMode::RemoteThenLocal => Creator::LocalModeIfAbsent,
+        LocalMode::Off if lease.store.is_in_aws() => Creator::Controller,
+        LocalMode::Off => Creator::Init,
+    }
+}
+
+fn creator(request: &Request, is_generated: bool) -> Creator {
     let mode = request.local_mode();
     match (mode, is_generated, request.create()) {
         (LocalMode::On, ..) => Creator::LocalMode,
         (LocalMode::Off, true, CreatePolicy::Init) => Creator::Init,
         (LocalMode::Off, true, CreatePolicy::Creator) => Creator::Controller,
-        _ if matches!(entry.source, Source::Lease(_)) => Creator::Controller,
         (LocalMode::RemoteThenLocal, ..) => Creator::LocalModeIfAbsent,
         _ => Creator::ByHand,
     }

@@ -70,6 +70,30 @@ fn what_people_store_has_the_command_that_stores_it(
     assert_eq!(entry["put_command"], expected);
 }
 
+const LEASE: &str = "lease.bsycorp.com/node: kind=INDEX,rangeStart=0,rangeEnd=9";
+
+#[test]
+fn a_lease_is_explained() {
+    let prefix = "init.bsycorp.com/storage-prefix: /dev/team-a";
+    let folder = Folder::with(&pod("a", &[prefix, LEASE]));
+    let flags = ["explain", "web.yaml", "--env-label", "dev"];
+    assert_snapshot!(folder.kees(&flags).all());
+}
+
+#[rstest]
+#[case::local_mode("true", &[], "local-mode")]
+#[case::remote_then_local("remote-then-local", &[], "local-mode-if-absent")]
+#[case::on_a_laptop("false", &["--store", "embedded", "--init-env", "EMBEDDED_FILE=kees.sqlite"], "init")]
+fn who_gives_a_number_depends_on_the_store_and_on_local_mode(
+    #[case] mode: &str,
+    #[case] flags: &[&str],
+    #[case] expected: &str,
+) {
+    let mode = format!("init.bsycorp.com/local-mode: \"{mode}\"");
+    let report = report(&[&mode, LEASE], flags);
+    assert_eq!(creators(&report), [expected], "{report}");
+}
+
 #[test]
 fn a_part_of_a_secret_has_no_command() {
     let flags = ["--store", "secretsmanager", "--aws-region", "eu-west-1"];

@@ -303,6 +303,22 @@ fn a_lease_in_local_mode_depends_on_the_name_of_the_pod() {
     );
 }
 
+/// A laptop has no kees-controller, so the run gives each pod a number.
+#[test]
+fn the_pods_of_a_laptop_get_different_numbers_and_keep_them() {
+    let lease = ["lease.bsycorp.com/slot: kind=INDEX,rangeStart=0,rangeEnd=1"];
+    let folder = Folder::with(&format!("{}---\n{}", pod("a", &lease), pod("b", &lease)));
+    let numbers = || {
+        let read = |pod| folder.read(&format!("out/default/pod-{pod}/bsycorp-init/slot"));
+        [read("a"), read("b")]
+    };
+    folder.kees(&["run", "web.yaml"]).succeeded();
+    let first = numbers();
+    assert!(first == ["0", "1"] || first == ["1", "0"], "{first:?}");
+    folder.kees(&["run", "web.yaml"]).succeeded();
+    assert_eq!(numbers(), first);
+}
+
 #[rstest]
 #[case("json", "{\n")]
 #[case("env", "db_password='")]
