@@ -16,6 +16,7 @@ mod export_pages;
 mod folder;
 mod iam;
 mod inject;
+mod leases_page;
 mod lint;
 mod lint_formats;
 mod lint_inputs;
