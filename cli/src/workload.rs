@@ -341,10 +341,11 @@ fn invalid_names(name: &ObjectName) -> Vec<CliErrorKind> {
         .collect()
 }
 
-/// Whether a document has nothing of a Kubernetes object, for example the values of a Helm chart. One
-/// without a kind that has another part of an object may be a pod with a typing error.
+/// Whether a document has nothing of a Kubernetes object, for example the values of a Helm chart, or its
+/// `Chart.yaml`, which has an `apiVersion` alone. One without a kind that has another part of an object may
+/// be a pod with a typing error.
 fn is_something_else(document: &Value) -> bool {
-    const PARTS: [&str; 4] = ["kind", "apiVersion", "metadata", "spec"];
+    const PARTS: [&str; 3] = ["kind", "metadata", "spec"];
     let is_part = |value: &Value| PARTS.iter().any(|part| value.get(part).is_some());
     match document {
         Value::Array(items) => !items.iter().any(is_part),

@@ -323,6 +323,8 @@ fn several_pod_templates_of_one_object_are_checked_and_run() {
 #[rstest]
 #[case::values("replicas: 3\n", 0)]
 #[case::list("- hosts: all\n", 0)]
+#[case::chart("apiVersion: v2\nname: web\nversion: 0.1.0\n", 0)]
+#[case::kustomization("resources: [web.yaml]\n", 0)]
 #[case::no_kind("metadata: {name: a}\n", 65)]
 #[case::list_of_objects("- kind: Pod\n", 65)]
 #[case::text("text\n", 65)]
