@@ -14,6 +14,8 @@ mod terraform;
 mod trust;
 mod variable;
 
+use std::mem;
+
 use kees_common::{Region, names::env};
 use kees_inject::InjectSettings;
 
@@ -23,9 +25,8 @@ use kees_store::{
 };
 
 use self::{
-    access::Access,
     iam::{Document, Kind},
-    source::Source,
+    source::{Exported, Source},
 };
 use crate::{
     args::{
@@ -84,7 +85,7 @@ fn iam_policy(args: &IamPolicyArgs) -> Printed {
         return Err(vec![ExportError::NoRegion.into()]);
     };
     let label = label(&settings);
-    let exported = source::read(&source_of, settings, errors)?;
+    let mut exported = source::read(&source_of, settings, errors)?;
     let place = Place {
         partition: partition(region).into(),
         region: region.into(),
@@ -93,7 +94,7 @@ fn iam_policy(args: &IamPolicyArgs) -> Printed {
         kms_key: source.stores.store.kms_key_id.clone(),
         denies_empty_keys: true,
     };
-    let statements = allow(exported.access, role, exported.default_use, &place)?;
+    let statements = allow(&mut exported, role, None, &place)?;
     let document = Document::new(&statements);
     let length = document.length();
     if *inline {
@@ -122,7 +123,7 @@ fn terraform(args: &TerraformArgs) -> Printed {
         namespace: manifest.namespace.clone(),
         environment: Some(variable::ENVIRONMENT),
     };
-    let exported = source::read(&source, settings, errors)?;
+    let mut exported = source::read(&source, settings, errors)?;
     let region = region(stores);
     let place = Place {
         partition: region.map_or("aws", partition).into(),
@@ -132,7 +133,7 @@ fn terraform(args: &TerraformArgs) -> Printed {
         kms_key: stores.store.kms_key_id.clone(),
         denies_empty_keys: false,
     };
-    let statements = allow(exported.access, role, Use::InitReads, &place)?;
+    let statements = allow(&mut exported, role, Some(Use::InitReads), &place)?;
     check_length(
         Document::new(&statements).length(),
         Kind::Managed,
@@ -151,7 +152,7 @@ fn cloudformation(args: &CloudformationArgs) -> Printed {
     let (mut settings, errors) = source::settings(&source.stores, &source.operator);
     let label = label(&settings);
     let errors = source::without_place(&mut settings, errors);
-    let exported = source::read(&Source::from(source), settings, errors)?;
+    let mut exported = source::read(&Source::from(source), settings, errors)?;
     let place = Place {
         partition: variable::PARTITION.into(),
         region: variable::REGION.into(),
@@ -160,7 +161,7 @@ fn cloudformation(args: &CloudformationArgs) -> Printed {
         kms_key: source.stores.store.kms_key_id.clone(),
         denies_empty_keys: true,
     };
-    let statements = allow(exported.access, role, exported.default_use, &place)?;
+    let statements = allow(&mut exported, role, None, &place)?;
     check_length(Document::new(&statements).length(), Kind::Managed, NARROW)?;
     let trust = match trust.trust {
         Some(kind) => {
@@ -175,6 +176,8 @@ fn cloudformation(args: &CloudformationArgs) -> Printed {
     Ok(printed(json::print(&template), exported.messages))
 }
 
+const LARGE_LEASES: &str = "warning: a lease has more than 1,000 numbers, and the controller may not \
+     search for the pods that hold them; add --large-leases";
 const INLINE: &str = "with --inline, print it as an inline policy of the role, which may have 10240, \
      or allow the whole prefix with --prefix";
 const NARROW: &str = "export the manifests one by one, each for a role of its own, or allow the whole \
@@ -202,15 +205,20 @@ fn check_length(length: usize, kind: Kind, remedy: &'static str) -> Result<(), E
     })
 }
 
+/// The statements for who uses the role: as the arguments say, else `default`, else as the source says.
 fn allow(
-    access: Access,
+    exported: &mut Exported,
     args: &UseArgs,
-    default: Use,
+    default: Option<Use>,
     place: &Place,
 ) -> Result<Vec<Statement>, ExportError> {
     let UseArgs { role, large_leases } = args;
-    let needs = access.needs(role.unwrap_or(default), *large_leases);
-    Ok(statements(&needs, place)?)
+    let role = role.or(default).unwrap_or(exported.default_use);
+    let access = mem::take(&mut exported.access);
+    if role == Use::Controller && access.has_large_lease() && !large_leases {
+        exported.messages.push(LARGE_LEASES.to_owned());
+    }
+    Ok(statements(&access.needs(role, *large_leases), place)?)
 }
 
 /// Every Region or account.

@@ -10,6 +10,9 @@ use crate::{
 /// The most bytes after the base: a namespace (63), a pod's name (253), two numbers, and separators.
 const LONGEST_END: usize = 64 + 254 + 24;
 
+/// The most numbers of a range whose records are read by their paths: 10 calls of DynamoDB.
+const READ_BY_PATH: u64 = 1000;
+
 /// The numbers from `start` to `end`, both included, of one key prefix.
 ///
 /// Two kinds of record are stored. The record of a number, at `PREFIX/leases/KEYPREFIX.NUMBER`, holds
@@ -54,6 +57,12 @@ impl LeaseRange {
     pub fn size(&self) -> u64 {
         let (start, end) = (i64::from(self.start), i64::from(self.end));
         u64::try_from(end - start + 1).unwrap_or(1)
+    }
+
+    /// Whether there are too many numbers to read the record of each. Who holds them is then found by
+    /// reading all records of the key prefix, which in DynamoDB is a scan of the table.
+    pub fn is_large(&self) -> bool {
+        self.size() > READ_BY_PATH
     }
 
     /// Whether `number` is one of them.
@@ -142,6 +151,24 @@ mod tests {
     #[case("/dev/leases/worker2.7", None)]
     fn a_number_is_read_off_its_path(#[case] path: &str, #[case] number: Option<i32>) {
         assert_eq!(range("/dev", "worker").unwrap().number_at(path), number);
+    }
+
+    #[rstest]
+    #[case(0, 999, false)]
+    #[case(1, 1001, true)]
+    #[case(0, i32::MAX, true)]
+    fn more_than_a_thousand_numbers_are_searched(
+        #[case] start: i32,
+        #[case] end: i32,
+        #[case] expected: bool,
+    ) {
+        let lease = Lease {
+            key_prefix: "worker".to_owned(),
+            start,
+            end,
+        };
+        let range = LeaseRange::new(&"/dev".parse().unwrap(), &lease).unwrap();
+        assert_eq!(range.is_large(), expected);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(crate) struct StoreAccess {
     pub(crate) read_to_create: Names,
     /// The records of leases, which the controller writes and deletes.
     pub(crate) leases: Names,
+    /// Whether a lease has too many numbers to read each of them.
+    has_large_lease: bool,
 }
 
 impl Access {
@@ -36,6 +38,7 @@ impl Access {
                 create,
                 read_to_create,
                 leases,
+                has_large_lease: _,
             } = access;
             let none = Names::default;
             let (read, create, leases) = match role {
@@ -84,7 +87,14 @@ impl Access {
             let own = range.namespace_path(namespace);
             access.read.below.insert(name(&own));
             access.leases.below.insert(leases.clone());
+            access.has_large_lease |= range.is_large();
         }
+    }
+
+    /// Whether a lease in DynamoDB has too many numbers to read each of them.
+    pub(crate) fn has_large_lease(&self) -> bool {
+        let dynamodb = self.stores.get(&StoreName::DynamoDb);
+        dynamodb.is_some_and(|access| access.has_large_lease)
     }
 
     /// Adds ARNs that pods may read in a store that takes ARNs.

@@ -129,6 +129,23 @@ fn a_search_of_the_table_is_allowed_to_the_controller_if_it_is_asked_for(
     assert_all(&policy, &[items("dynamodb:Query", &[NUMBER])], false);
 }
 
+#[rstest]
+#[case("rangeEnd=999", &["--for", "controller"], false)]
+#[case("rangeEnd=1000", &["--for", "controller"], true)]
+#[case("rangeEnd=1000", &["--for", "controller", "--large-leases"], false)]
+#[case("rangeEnd=1000", &["--for", "init-reads"], false)]
+fn a_search_that_is_not_allowed_is_a_warning(
+    #[case] end: &str,
+    #[case] flags: &[&str],
+    #[case] expected: bool,
+) {
+    let folder = Folder::with(&MANIFEST.replace("rangeEnd=99", end));
+    let place = ["--env-label", "dev", "--aws-region", "eu-west-1"];
+    let command = [&["export", "iam-policy", "web.yaml"], flags, &place].concat();
+    let stderr = folder.kees(&command).succeeded().stderr;
+    assert_eq!(stderr.contains("add --large-leases"), expected, "{stderr}");
+}
+
 #[test]
 fn a_store_that_keeps_no_leases_needs_nothing_for_them() {
     for store in ["secretsmanager", "ssm"] {

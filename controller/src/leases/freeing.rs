@@ -25,9 +25,6 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// How many pods that are gone are handled at a time.
 const CONCURRENT: usize = 16;
 
-/// The largest range that is searched again and again. A search of a larger one reads the whole table.
-const SEARCHED: u64 = 1000;
-
 impl<S> Leases<S>
 where
     S: StoreSet + Send + Sync + 'static,
@@ -99,7 +96,8 @@ where
             let pods = self.api.reader.state();
             let wanted: HashSet<_> = pods.iter().flat_map(|pod| self.wanted(pod)).collect();
             for wanted in wanted {
-                if wanted.range.size() <= SEARCHED || searched.insert(wanted.clone()) {
+                // A search of a large range reads the whole table.
+                if !wanted.range.is_large() || searched.insert(wanted.clone()) {
                     self.search_one(&wanted).await;
                 }
             }

@@ -13,9 +13,6 @@ use super::{
 };
 use crate::{Backoff, ErrorKind, RetryBudget, StoreError};
 
-/// The most numbers of a range whose records are all read by their paths: 10 calls of DynamoDB.
-const READ_BY_PATH: u64 = 1000;
-
 /// How many numbers of a larger range are looked at before its records are searched.
 const SAMPLE: usize = 100;
 
@@ -201,7 +198,7 @@ async fn one(store: &impl LeaseStore, path: &StoragePath) -> Result<Option<Recor
 
 /// The numbers of a range that are held, and a free one.
 async fn numbers(store: &impl LeaseStore, range: &LeaseRange) -> Result<Event, LeaseError> {
-    if range.size() > READ_BY_PATH {
+    if range.is_large() {
         let sample: HashSet<i32> = (0..SAMPLE)
             .map(|_| fastrand::i32(range.start()..=range.end()))
             .collect();
@@ -229,7 +226,7 @@ async fn numbers(store: &impl LeaseStore, range: &LeaseRange) -> Result<Event, L
 }
 
 async fn all_held(store: &impl LeaseStore, range: &LeaseRange) -> Result<Vec<Held>, LeaseError> {
-    let numbers = if range.size() > READ_BY_PATH {
+    let numbers = if range.is_large() {
         search(store, range).await?
     } else {
         read(store, range, (range.start()..=range.end()).collect()).await?
