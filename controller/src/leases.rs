@@ -8,10 +8,11 @@
 mod api;
 mod freeing;
 mod waiting;
+mod wanted;
 
 use std::{sync::Arc, time::Duration};
 
-use kees_common::{LeaseRange, PlannedLease, StoreName};
+use kees_common::PlannedLease;
 use kees_inject::{Creation, CreatorPod, creation};
 use kees_store::{
     RetryBudget,
@@ -24,7 +25,7 @@ use kube::{
 };
 use tokio::sync::{mpsc, watch};
 
-use self::{api::ApiServer, waiting::Waiting};
+use self::{api::ApiServer, waiting::Waiting, wanted::Wanted};
 use crate::{metrics::Metrics, pod::WatchedPod, policy::Current, records::Records};
 
 /// What the leases of all pods share.
@@ -38,22 +39,6 @@ pub(crate) struct Leases<S> {
     woken: mpsc::UnboundedSender<ObjectRef<WatchedPod>>,
     metrics: Metrics,
     timeout: Duration,
-}
-
-/// A lease of a pod.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Wanted {
-    store: StoreName,
-    range: LeaseRange,
-}
-
-impl From<&PlannedLease> for Wanted {
-    fn from(planned: &PlannedLease) -> Self {
-        Self {
-            store: planned.store,
-            range: planned.range.clone(),
-        }
-    }
 }
 
 /// What was done about the leases of one pod.

@@ -7,7 +7,7 @@ use std::{
 
 use kube::runtime::reflector::ObjectRef;
 
-use super::Wanted;
+use super::wanted::Wanted;
 use crate::pod::WatchedPod;
 
 /// A pod that waits.
