@@ -204,16 +204,7 @@ impl Metrics {
              if they cannot use the Lease",
         );
         let ready = register(of, "ready", "Whether /readyz answers 200: 1 or 0");
-        let resident_memory = Gauge::default();
-        let help = "Resident memory of the process";
-        of.register_with_unit(
-            "resident_memory",
-            help,
-            Unit::Bytes,
-            resident_memory.clone(),
-        );
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        of.register("build", "The version of the program", build);
+        let resident_memory = register_process(of);
         let metrics = Self {
             attempts,
             created,
@@ -335,6 +326,16 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Adds the metrics of the process, and returns that of its resident memory.
+fn register_process(registry: &mut Registry) -> Gauge {
+    let memory = Gauge::default();
+    let help = "Resident memory of the process";
+    registry.register_with_unit("resident_memory", help, Unit::Bytes, memory.clone());
+    let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "The version of the program", build);
+    memory
 }
 
 /// Adds a metric with the value zero to `registry`.

@@ -16,7 +16,7 @@ use kube::{
     runtime::{
         applier,
         controller::{self, Action, ReconcileRequest},
-        reflector::store::Writer,
+        reflector::{ObjectRef, Store, store::Writer},
     },
 };
 use tokio::{
@@ -139,19 +139,10 @@ impl Controller {
         let router = admin::router(metrics.clone(), Arc::clone(&health));
         // It never ends by itself.
         tasks.spawn(async { axum::serve(admin, router).await.unwrap_or_default() });
-        // Without a file, the sender stays here, so that the receivers do not see an end.
-        let _sender = match policy {
-            Some(policy) => {
-                tasks.spawn(policy::watch(
-                    policy,
-                    config.reload_interval,
-                    metrics.clone(),
-                    sender,
-                ));
-                None
-            }
-            None => Some(sender),
-        };
+        if let Some(file) = policy {
+            let period = config.reload_interval;
+            tasks.spawn(policy::watch(file, period, metrics.clone(), sender));
+        }
 
         let candidate = config
             .leader_lease
@@ -206,14 +197,9 @@ impl Controller {
             timeout: config.store_timeout,
         });
         let (stopping, stopped) = oneshot::channel::<()>();
-        let all = stream::select(changes(current), turns_of_leader(leads, records, metrics));
-        let of_all = reader.clone();
-        let all = all.flat_map(move |()| stream::iter(pods::all(&of_all)));
-        let woken = stream::unfold(woken_pods, |mut pods| async {
-            Some((pods.recv().await?, pods))
-        });
-        let others = stream::select(all, woken);
-        let queue = stream::select(pods::requests(client, writer, watch), others)
+        let turns = stream::select(changes(current), turns_of_leader(leads, records, metrics));
+        let again = requests_again(turns, reader.clone(), woken_pods);
+        let queue = stream::select(pods::requests(client, writer, watch), again)
             .map(|pod| Ok::<_, Infallible>(ReconcileRequest::from(pod)))
             .take_until(stopped);
         let work = applier(
@@ -234,13 +220,28 @@ impl Controller {
         }
         health.stopping();
         drop(stopping);
-        let (is_done, ()) = tokio::join!(timeout(config.drain_timeout, work), election.end());
-        if is_done.is_ok() {
-            tracing::info!("ended");
-        } else {
-            tracing::warn!("ended with open attempts, which the next start makes again");
-        }
+        tokio::join!(drain(work, config.drain_timeout), election.end());
     }
+}
+
+/// Finishes the attempts that run, if they do not take longer than `most`.
+async fn drain(work: impl Future<Output = ()>, most: Duration) {
+    if timeout(most, work).await.is_ok() {
+        tracing::info!("ended");
+    } else {
+        tracing::warn!("ended with open attempts, which the next start makes again");
+    }
+}
+
+/// All pods at each of `turns`, and the pods that wait no longer.
+fn requests_again(
+    turns: impl Stream<Item = ()>,
+    reader: Store<WatchedPod>,
+    woken: mpsc::UnboundedReceiver<ObjectRef<WatchedPod>>,
+) -> impl Stream<Item = ObjectRef<WatchedPod>> {
+    let all = turns.flat_map(move |()| stream::iter(pods::all(&reader)));
+    let woken = stream::unfold(woken, |mut pods| async { Some((pods.recv().await?, pods)) });
+    stream::select(all, woken)
 }
 
 /// An item for each change of a value.

@@ -13,8 +13,8 @@ async fn a_condition_is_written_once_and_by_the_next_process_not_again() {
     let controller = Running::start(&api, &stores);
     for name in ["web", "web-2"] {
         api.apply("team-a", name, &[PASSWORD, prefix("/dev/web")]);
-        let stored = || api.condition_of("team-a", name).as_deref() == Some(STORED);
-        eventually("condition", stored).await;
+        let has_condition = || api.condition_of("team-a", name).as_deref() == Some(STORED);
+        eventually("condition", has_condition).await;
     }
     // The secrets of this one are looked at after its status has changed.
     api.apply("team-a", "last", &[PASSWORD, prefix("/dev/last")]);
@@ -44,8 +44,8 @@ async fn the_condition_of_a_failed_pod_is_not_written_on_each_attempt() {
     assert_eq!(api.state().condition_writes, 1);
 
     stores.permit("/dev/denied");
-    let stored = || api.condition_of("team-a", "web").as_deref() == Some(STORED);
-    eventually("condition", stored).await;
+    let has_condition = || api.condition_of("team-a", "web").as_deref() == Some(STORED);
+    eventually("condition", has_condition).await;
     assert_eq!(api.state().condition_writes, 2);
     controller.stop().await;
 }

@@ -221,7 +221,7 @@ impl Api {
         let name = parts.next().unwrap();
         let namespace = parts.nth(1).unwrap();
         let key = format!("{namespace}/{name}");
-        let patch: Value = serde_json::from_slice(body).unwrap();
+        let change: Value = serde_json::from_slice(body).unwrap();
         let mut state = self.state();
         state.condition_writes += 1;
         if let Some(status) = state.condition_status {
@@ -230,7 +230,7 @@ impl Api {
         let Some(pod) = state.pods.get(&key) else {
             return failure(StatusCode::NOT_FOUND);
         };
-        if pod["metadata"]["uid"] != patch["metadata"]["uid"] {
+        if pod["metadata"]["uid"] != change["metadata"]["uid"] {
             return failure(StatusCode::CONFLICT);
         }
         drop(state);
@@ -240,7 +240,7 @@ impl Api {
             pod["metadata"]["resourceVersion"] = json!(version.to_string());
             let before = pod["status"]["conditions"].take();
             let mut conditions = before.as_array().cloned().unwrap_or_default();
-            for condition in patch["status"]["conditions"].as_array().unwrap() {
+            for condition in change["status"]["conditions"].as_array().unwrap() {
                 let same = |other: &&mut Value| other["type"] == condition["type"];
                 match conditions.iter_mut().find(same) {
                     Some(other) => merge(other, condition),
