@@ -78,10 +78,10 @@ fn pods_around_a_restart_of_the_api_server_and_a_compaction_of_etcd_are_served_o
         }
     }
     let values = created(world)? - created_before;
-    assert_eq!(
-        values,
-        f64::from(u32::try_from(4 * PODS)?),
-        "values were created"
+    let expected = f64::from(u32::try_from(4 * PODS)?);
+    assert!(
+        (values - expected).abs() < 0.5,
+        "{values} values were created"
     );
     each_pod_has_one_event(&namespace)
 }
