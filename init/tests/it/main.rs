@@ -16,6 +16,7 @@ mod credentials;
 mod documentation;
 mod encodings;
 mod invalid;
+mod lease_binary;
 mod leases;
 mod local_mode;
 mod memory;
