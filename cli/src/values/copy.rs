@@ -81,7 +81,7 @@ fn copied_paths(listed: Vec<Metadata>, report: &mut CopyReport) -> Vec<StoragePa
     for Metadata { name, .. } in listed {
         match name.parse::<StoragePath>() {
             Ok(path) if LeasePath::of(&path).is_some() => {
-                report.add(path.as_str(), &[], State::Lease)
+                report.add(path.as_str(), &[], State::Lease);
             }
             Ok(path) => paths.push(path),
             Err(error) => {
