@@ -91,10 +91,10 @@ impl Access {
         }
     }
 
-    /// Whether a lease in DynamoDB has too many numbers to read each of them.
+    /// Whether a lease in AWS has too many numbers to read each of them.
     pub(crate) fn has_large_lease(&self) -> bool {
-        let dynamodb = self.stores.get(&StoreName::DynamoDb);
-        dynamodb.is_some_and(|access| access.has_large_lease)
+        let mut stores = self.stores.iter();
+        stores.any(|(store, access)| store.is_in_aws() && access.has_large_lease)
     }
 
     /// Adds ARNs that pods may read in a store that takes ARNs.
