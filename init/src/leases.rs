@@ -3,16 +3,21 @@
 
 mod local;
 mod lookup;
+mod number;
 
 use std::{future::Future, pin::pin, time::Duration};
 
 use futures_util::future::{Either, select};
-use kees_common::{LocalMode, PlannedLease, StoragePath, StoreName};
-use kees_store::{Backoff, ErrorKind, RetryBudget, StoreError, leases::LeaseStore};
+use kees_common::{LocalMode, PlannedLease};
+use kees_store::{Backoff, RetryBudget, leases::LeaseStore};
 use tokio::time::Instant;
 
-use self::lookup::{Looked, Lookup};
-use crate::{EntryError, FailedEntry, InitError, Progress, Request};
+pub(crate) use self::number::{Number, place};
+use self::{
+    lookup::{Looked, Lookup},
+    number::{failed, silent},
+};
+use crate::{EntryError, InitError, Progress, Request};
 
 /// The least time for a read. With less time it could not end before the deadline.
 const LAST_READ: Duration = Duration::from_millis(200);
@@ -20,24 +25,6 @@ const LAST_READ: Duration = Duration::from_millis(200);
 /// The secrets may end this long before the deadline, when no time is left for another read of them.
 /// Then the numbers have been waited for long enough too.
 const NEARLY: Duration = Duration::from_secs(1);
-
-/// The result for one lease.
-#[derive(Debug)]
-pub(crate) enum Number {
-    /// The pod holds it.
-    Held {
-        /// The number.
-        number: i32,
-        /// Whether this run has given it to the pod.
-        is_new: bool,
-    },
-    /// The store has none for this pod, and local mode derives one.
-    Local,
-    /// Unknown, and not waited for, because something else failed.
-    Open,
-    /// There is none.
-    Failed(InitError),
-}
 
 /// The number of each lease of `request`, in the order of its plan. All of them are in `store`.
 ///
@@ -202,26 +189,6 @@ fn is_held(known: &Looked) -> bool {
     matches!(known, Looked::Held(_))
 }
 
-/// Where the pod's number is looked for first: the record of the pod, or that of the first number if
-/// the pod's namespace is unknown.
-pub(crate) fn place(request: &Request, lease: &PlannedLease) -> (StoreName, StoragePath) {
-    let path = match (request.namespace.as_deref(), request.pod_name.as_deref()) {
-        (Some(namespace), Some(pod)) => lease.range.pod_path(namespace, pod),
-        _ => lease.range.number_path(lease.range.start()),
-    };
-    (lease.store, path)
-}
-
-/// A lease and its place, for an error.
-pub(crate) fn failed(request: &Request, lease: &PlannedLease) -> FailedEntry {
-    let (store, path) = place(request, lease);
-    FailedEntry {
-        annotation: request.annotation_of(lease).to_owned(),
-        store,
-        path,
-    }
-}
-
 fn absent(request: &Request, lease: &PlannedLease, known: &Looked, waited: Duration) -> EntryError {
     let found = match known {
         Looked::OfEarlierPod => {
@@ -241,11 +208,4 @@ fn absent(request: &Request, lease: &PlannedLease, known: &Looked, waited: Durat
         waited,
         remedy: format!("{found}: look at the Events of the pod {pod}; {numbers}"),
     }
-}
-
-fn silent(store: StoreName) -> StoreError {
-    let message = "the store did not answer before the run's TIMEOUT was over";
-    let remedy = "check the store's endpoint and the network on the way to it, or give TIMEOUT more \
-                  seconds";
-    StoreError::new(ErrorKind::TimedOut, store, message, remedy)
 }

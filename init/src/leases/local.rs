@@ -9,7 +9,10 @@ use kees_store::{
     leases::{LeaseError, LeaseStore, LivingPods, Pod, PodIdentity, claim, claim::End},
 };
 
-use super::{Number, failed, lookup::no_number, silent};
+use super::{
+    lookup::no_number,
+    number::{Number, failed, silent},
+};
 use crate::{EntryError, InitError, Request};
 
 /// The uid of a pod that has none, because it is in no cluster.
