@@ -132,7 +132,7 @@ where
         if !created.created.is_empty() {
             done.push(format!("created {}", created.created.join(", ")));
         }
-        done.extend(given.given.iter().map(|lease| format!("gave {lease}")));
+        done.extend(given.numbers.iter().map(|lease| format!("gave {lease}")));
         if done.is_empty() {
             return Ok(Outcome::Found);
         }

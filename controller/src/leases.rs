@@ -45,7 +45,7 @@ pub(crate) struct Leases<S> {
 #[derive(Debug, Default)]
 pub(crate) struct Given {
     /// The annotations with the numbers that they were given, for an Event.
-    pub(crate) given: Vec<String>,
+    pub(crate) numbers: Vec<String>,
     /// What the pod waits for.
     pub(crate) exhausted: Vec<String>,
     /// Every error.
@@ -90,7 +90,7 @@ where
                 }) => {
                     self.metrics.leases_given.inc();
                     result
-                        .given
+                        .numbers
                         .push(format!("{annotation} the number {number}"));
                 }
                 Ok(End::Held { is_new: false, .. } | End::PodGone) => {}

@@ -18,20 +18,15 @@ pub(super) struct ApiServer {
 
 impl LivingPods for ApiServer {
     async fn lives(&self, name: &str, identity: Option<&PodIdentity>) -> Result<bool, String> {
-        match identity {
-            Some(PodIdentity { namespace, uid }) => {
-                let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
-                let pod = pods.get_opt(name).await.map_err(|e| e.to_string())?;
-                Ok(pod
-                    .is_some_and(|pod| pod.metadata.uid.as_ref() == Some(uid) && !has_ended(&pod)))
-            }
-            None => {
-                let pods = Api::<Pod>::all(self.client.clone());
-                let named = ListParams::default().fields(&format!("metadata.name={name}"));
-                let named = pods.list(&named).await.map_err(|e| e.to_string())?;
-                Ok(named.iter().any(|pod| !has_ended(pod)))
-            }
-        }
+        let Some(PodIdentity { namespace, uid }) = identity else {
+            let pods = Api::<Pod>::all(self.client.clone());
+            let named = ListParams::default().fields(&format!("metadata.name={name}"));
+            let named = pods.list(&named).await.map_err(|e| e.to_string())?;
+            return Ok(named.iter().any(|pod| !has_ended(pod)));
+        };
+        let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let pod = pods.get_opt(name).await.map_err(|e| e.to_string())?;
+        Ok(pod.is_some_and(|pod| pod.metadata.uid.as_ref() == Some(uid) && !has_ended(&pod)))
     }
 
     fn lived_lately(&self, name: &str, identity: &PodIdentity) -> bool {
