@@ -47,6 +47,10 @@ fn pods_whose_role_may_only_read_start_with_what_the_controller_created() -> any
     let events = namespace.get(&["events", "--field-selector=reason=KeesCreated"])?;
     let events = events["items"].as_array().map_or(0, Vec::len);
     assert!(events >= 1, "no Event tells what was created");
+    for name in names {
+        let condition = "condition=kees.bsycorp.com/secrets-created";
+        namespace.wait_for(&format!("pod/{name}"), condition)?;
+    }
 
     // No init container tried to write, and it could not.
     assert_eq!(world.read_only.denied(), Vec::<String>::new());
@@ -139,5 +143,10 @@ fn a_denied_pod_delays_none_of_two_hundred() -> anyhow::Result<()> {
     assert_eq!(event["involvedObject"]["name"], json!("app-0"));
     let note = event["message"].as_str().unwrap_or_default();
     assert!(note.contains("secretsmanager:"), "{note}");
+    namespace.wait_for(
+        "pod/app-0",
+        "condition=kees.bsycorp.com/secrets-created=false",
+    )?;
+    namespace.wait_for("pod/app-199", "condition=kees.bsycorp.com/secrets-created")?;
     Ok(())
 }
