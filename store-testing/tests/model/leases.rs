@@ -160,10 +160,6 @@ impl Model for Leases {
             Action::Claim(at, pod) => state.begin_claim(self, at, pod),
             Action::Release(at, pod) => state.begin_release(self, at, pod),
             Action::Read(at) => state.read(self, at),
-            Action::FailRead(at) => {
-                state.faults_left -= 1;
-                state.fail(self, at);
-            }
             Action::AnswerLives(at) => state.answer_lives(self, at),
             Action::AnswerGone(at, index) => state.answer_gone(self, at, index),
             Action::Deliver(request) => {
@@ -182,7 +178,7 @@ impl Model for Leases {
                 let request = state.requests.remove(request);
                 state.answer(self, &request, None);
             }
-            Action::StopWaiting(at) => {
+            Action::FailRead(at) | Action::StopWaiting(at) => {
                 state.faults_left -= 1;
                 state.fail(self, at);
             }

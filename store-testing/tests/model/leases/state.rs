@@ -37,6 +37,7 @@ pub(super) enum Life {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::large_enum_variant, reason = "a state has two of them")]
 pub(super) enum Controller {
     Idle,
     Busy { work: Work, waiting: Waiting },
