@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use kees_tests::{Namespace, eventually, node};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     pods::{list, never_scheduled, pod},
@@ -93,7 +93,7 @@ fn a_pod_waits_with_an_event_and_starts_with_the_first_number_that_is_free() -> 
     })?;
     namespace.run(&["delete", "pod", "first"])?;
     namespace.wait_for("pod/second", "condition=Ready")?;
-    assert_eq!(printed(&namespace, "second")?, "7");
+    assert_eq!(number_in(&namespace, "second")?, "7");
     Ok(())
 }
 
@@ -101,11 +101,9 @@ fn name(number: usize) -> String {
     format!("web-{number}")
 }
 
-/// A pod that prints its number.
 fn lease_pod(name: &str, lease: &str) -> Value {
     let mut pod = pod(name, &[("lease.bsycorp.com/worker".to_owned(), lease)]);
-    let print = "cat /bsycorp-init/worker && exec sleep 86400";
-    pod["spec"]["containers"][0]["command"] = serde_json::json!(["sh", "-c", print]);
+    pod["spec"]["containers"][0]["command"] = json!(["sleep", "86400"]);
     pod
 }
 
@@ -178,7 +176,7 @@ fn started_pods_read(
             let name = name(number);
             namespace.wait_for(&format!("pod/{name}"), "condition=Ready")?;
             assert_eq!(
-                printed(namespace, &name)?,
+                number_in(namespace, &name)?,
                 held[&name].to_string(),
                 "{name}"
             );
@@ -187,6 +185,7 @@ fn started_pods_read(
     Ok(())
 }
 
-fn printed(namespace: &Namespace, pod: &str) -> anyhow::Result<String> {
-    namespace.run(&["logs", pod, "--container=app"])
+/// The number that the application sees.
+fn number_in(namespace: &Namespace, pod: &str) -> anyhow::Result<String> {
+    namespace.exec(pod, "app", &["cat", "/bsycorp-init/worker"])
 }
