@@ -11,7 +11,8 @@ use std::time::Duration;
 use kees_common::{Field, Generated, Locator, SecretValue, Spec, StoragePath, StoragePrefix};
 use kees_store::{
     CreateRequest, CreateStore, Creation, IdempotencyToken, NewGeneration, ReadStore, RetryBudget,
-    values::{DeleteStore, ListStore, PutRequest, PutStore, Recovery, list_all},
+    StoreError,
+    values::{DeleteStore, ListStore, PutRequest, PutStore, Recovery, list_all, retrying},
 };
 
 use crate::{
@@ -63,7 +64,20 @@ fn value(text: &str) -> SecretValue {
     SecretValue::new(text.as_bytes().to_vec())
 }
 
-async fn put<S: PutStore>(
+/// Enough for a server under load.
+fn budget() -> RetryBudget {
+    RetryBudget::new(Duration::from_mins(1))
+}
+
+/// The answer of a call, which is tried again after an error that may pass, as `kees` does.
+async fn tried<S: ReadStore, T, F>(store: &S, call: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    retrying(store.name(), &mut budget(), call).await.unwrap()
+}
+
+async fn put<S: ReadStore + PutStore>(
     store: &S,
     path: &StoragePath,
     value: &SecretValue,
@@ -73,7 +87,7 @@ async fn put<S: PutStore>(
     send(store, path, value, overwrite, &token).await
 }
 
-async fn send<S: PutStore>(
+async fn send<S: ReadStore + PutStore>(
     store: &S,
     path: &StoragePath,
     value: &SecretValue,
@@ -86,7 +100,7 @@ async fn send<S: PutStore>(
         overwrite,
         token,
     };
-    store.put(&request).await.unwrap()
+    tried(store, || store.put(&request)).await
 }
 
 async fn stored<S: ReadStore>(store: &S, path: &StoragePath) -> Option<SecretValue> {
@@ -95,7 +109,6 @@ async fn stored<S: ReadStore>(store: &S, path: &StoragePath) -> Option<SecretVal
 
 async fn names<S: ReadStore + ListStore>(store: &S, prefix: &StoragePath) -> Vec<String> {
     let prefix: StoragePrefix = prefix.as_str().parse().unwrap();
-    let budget = || RetryBudget::new(Duration::from_mins(1));
     let listed = list_all(store, &prefix, budget, |_| ()).await.unwrap();
     listed.into_iter().map(|listed| listed.name).collect()
 }
@@ -112,7 +125,8 @@ pub async fn a_put_value_is_read_as_a_whole<S: ValueStore>(fixture: &Fixture<S>)
             Creation::Created
         );
         assert_eq!(stored(fixture.other(), &path).await, Some(value));
-        let described = fixture.other().describe(&path).await.unwrap().unwrap();
+        let other = fixture.other();
+        let described = tried(other, || other.describe(&path)).await.unwrap();
         assert_eq!(described.name, path.as_str());
     }
 }
@@ -165,7 +179,8 @@ pub async fn a_put_value_is_not_created_again<S: ValueStore>(fixture: &Fixture<S
         }],
         token: &IdempotencyToken::random().unwrap(),
     };
-    let creation = fixture.other().create(&request).await.unwrap();
+    let other = fixture.other();
+    let creation = tried(other, || other.create(&request)).await;
     assert_eq!(creation, Creation::Exists);
     assert_eq!(stored(store, &path).await, Some(value("by hand")));
 }
@@ -196,9 +211,10 @@ pub async fn a_deleted_value_is_absent<S: ValueStore>(fixture: &Fixture<S>) {
     let (path, other) = (unique("put"), unique("put"));
     put(store, &path, &value("one"), false).await;
     put(store, &other, &value("other"), false).await;
-    assert!(store.delete(&path, Recovery::None).await.unwrap());
+    assert!(tried(store, || store.delete(&path, Recovery::None)).await);
     assert_eq!(stored(fixture.other(), &path).await, None);
-    assert_eq!(fixture.other().describe(&path).await.unwrap(), None);
+    let client = fixture.other();
+    assert_eq!(tried(client, || client.describe(&path)).await, None);
     assert!(names(fixture.other(), &path).await.is_empty());
     assert_eq!(stored(fixture.other(), &other).await, Some(value("other")));
     assert_eq!(
