@@ -155,9 +155,9 @@ impl Writer {
         for attempt in 1..=ATTEMPTS {
             let error = match timeout(TIMEOUT, self.patch(write)).await {
                 Ok(Ok(())) => return,
-                // Another pod has the name now, or none.
+                // Another pod has the name now (its uid makes the patch invalid), or none.
                 Ok(Err(kube::Error::Api(status)))
-                    if status.is_not_found() || status.is_conflict() =>
+                    if status.is_not_found() || status.is_conflict() || status.is_invalid() =>
                 {
                     return;
                 }

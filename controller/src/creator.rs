@@ -45,8 +45,8 @@ pub(crate) struct Unfinished {
 
 impl<S> Creator<S>
 where
-    S: StoreSet,
-    S::Store: LeaseStore,
+    S: StoreSet + Send + Sync + 'static,
+    S::Store: LeaseStore + Sync,
 {
     /// Creates what `pod` asks for, if it is its turn.
     pub(crate) async fn reconcile(&self, pod: &WatchedPod) -> Result<Action, Unfinished> {

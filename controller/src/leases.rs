@@ -32,6 +32,8 @@ use crate::{metrics::Metrics, pod::WatchedPod, policy::Current, records::Records
 pub(crate) struct Leases<S> {
     stores: Arc<S>,
     policy: watch::Receiver<Arc<Current>>,
+    /// Whether this replica gives and frees numbers.
+    leads: watch::Receiver<bool>,
     api: ApiServer,
     records: Arc<Records>,
     waiting: Waiting,
@@ -54,13 +56,14 @@ pub(crate) struct Given {
 
 impl<S> Leases<S>
 where
-    S: StoreSet,
-    S::Store: LeaseStore,
+    S: StoreSet + Send + Sync + 'static,
+    S::Store: LeaseStore + Sync,
 {
     pub(crate) fn new(shared: Shared<S>, client: Client, reader: Store<WatchedPod>) -> Self {
         let Shared {
             stores,
             policy,
+            leads,
             records,
             woken,
             metrics,
@@ -69,6 +72,7 @@ where
         Self {
             stores,
             policy,
+            leads,
             api: ApiServer { client, reader },
             records,
             waiting: Waiting::default(),
@@ -81,48 +85,67 @@ where
     /// Gives `pod` a number for each of `leases`, which come with their annotations.
     pub(crate) async fn give(&self, pod: &WatchedPod, leases: &[(String, PlannedLease)]) -> Given {
         let mut result = Given::default();
-        for (annotation, planned) in leases {
-            let wanted = Wanted::from(planned);
-            match self.give_one(pod, &wanted).await {
+        let all: Vec<_> = leases
+            .iter()
+            .map(|(_, lease)| Wanted::from(lease))
+            .collect();
+        self.waiting.keep(pod.uid(), &all);
+        let mut budget = RetryBudget::new(self.timeout);
+        for ((annotation, _), wanted) in leases.iter().zip(all) {
+            let end = self.give_one(pod, &wanted, &mut budget).await;
+            if matches!(end, Ok(End::Held { .. } | End::PodGone)) {
+                self.waiting.remove(&wanted, pod.uid());
+            }
+            match end {
                 Ok(End::Held {
                     number,
                     is_new: true,
                 }) => {
                     self.metrics.leases_given.inc();
-                    result
-                        .numbers
-                        .push(format!("{annotation} the number {number}"));
+                    let given = format!("{annotation} the number {number}");
+                    result.numbers.push(given);
+                    self.free_if_gone(pod).await;
                 }
                 Ok(End::Held { is_new: false, .. } | End::PodGone) => {}
                 Ok(End::Exhausted) => {
-                    let range = &wanted.range;
-                    result.exhausted.push(format!(
-                        "{annotation}: each number from {} to {} ({}* in {}) is held by a pod that lives; \
-                         this pod gets the first number that becomes free",
-                        range.start(),
-                        range.end(),
-                        range.number_prefix(),
-                        wanted.store,
-                    ));
+                    result.exhausted.push(exhausted(annotation, &wanted));
                     self.waiting.add(wanted, pod);
                 }
-                Err(error) => result
-                    .errors
-                    .push(format!("{annotation}: {}", told(&error))),
+                Err(error) => {
+                    let error = format!("{annotation}: {}", told(&error));
+                    result.errors.push(error);
+                }
             }
         }
         self.metrics.leases_waiting(self.waiting.len());
         result
     }
 
-    async fn give_one(&self, pod: &WatchedPod, wanted: &Wanted) -> Result<End, LeaseError> {
+    async fn give_one(
+        &self,
+        pod: &WatchedPod,
+        wanted: &Wanted,
+        budget: &mut RetryBudget,
+    ) -> Result<End, LeaseError> {
         let Some(store) = self.stores.get(wanted.store) else {
             // The policy allows only stores that were opened.
             return Ok(End::PodGone);
         };
-        let mut budget = RetryBudget::new(self.timeout);
+        if self.waiting.is_far_behind(wanted, pod.uid()) {
+            return Ok(End::Exhausted);
+        }
         let (range, holder) = (wanted.range.clone(), pod.as_holder());
-        leases::claim(store, &self.api, range, holder, &mut budget).await
+        leases::claim(store, &self.api, range, holder, budget).await
+    }
+
+    /// Frees the number that `pod` was just given, if the watch told meanwhile that the pod is gone: the
+    /// task that frees the numbers of such pods may have come before the number was stored.
+    async fn free_if_gone(&self, pod: &WatchedPod) {
+        let known = self.api.reader.get(&ObjectRef::from_obj(pod));
+        if known.is_some_and(|known| known.uid() == pod.uid()) {
+            return;
+        }
+        self.free_of(pod).await;
     }
 
     /// The leases that `pod` asks for, as the policy allows them.
@@ -145,10 +168,22 @@ where
 pub(crate) struct Shared<S> {
     pub(crate) stores: Arc<S>,
     pub(crate) policy: watch::Receiver<Arc<Current>>,
+    pub(crate) leads: watch::Receiver<bool>,
     pub(crate) records: Arc<Records>,
     pub(crate) woken: mpsc::UnboundedSender<ObjectRef<WatchedPod>>,
     pub(crate) metrics: Metrics,
     pub(crate) timeout: Duration,
+}
+
+fn exhausted(annotation: &str, wanted: &Wanted) -> String {
+    let Wanted { store, range } = wanted;
+    format!(
+        "{annotation}: each number from {} to {} ({}* in {store}) is held by a pod that lives; this pod \
+         gets the first number that becomes free",
+        range.start(),
+        range.end(),
+        range.number_prefix(),
+    )
 }
 
 /// An error with its remedy.

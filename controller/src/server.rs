@@ -166,6 +166,7 @@ impl Controller {
         let leases = Shared {
             stores: Arc::clone(&stores),
             policy: current.clone(),
+            leads: leads.clone(),
             records: Arc::clone(&records),
             woken,
             metrics: metrics.clone(),

@@ -29,7 +29,10 @@ impl LivingPods for ApiServer {
         Ok(pod.is_some_and(|pod| pod.metadata.uid.as_ref() == Some(uid) && !has_ended(&pod)))
     }
 
-    fn lived_lately(&self, name: &str, identity: &PodIdentity) -> bool {
+    fn lived_lately(&self, name: &str, identity: Option<&PodIdentity>) -> bool {
+        let Some(identity) = identity else {
+            return self.reader.find(|pod| pod.name() == name).is_some();
+        };
         let reference = ObjectRef::new(name).within(&identity.namespace);
         let pod = self.reader.get(&reference);
         pod.is_some_and(|pod| pod.uid() == identity.uid)

@@ -4,13 +4,13 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use kees_store::{
-    RetryBudget,
+    Backoff, RetryBudget,
     leases::{self, LeaseError, LeaseStore, LivingPods as _, Pod},
     protocol::StoreSet,
 };
 use tokio::{
     sync::{Notify, mpsc},
-    time::{Instant, MissedTickBehavior, interval_at},
+    time::{Instant, MissedTickBehavior, interval_at, sleep},
 };
 
 use super::{Leases, Wanted, told};
@@ -23,7 +23,7 @@ const SEARCH: Duration = Duration::from_mins(10);
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How many pods that are gone are handled at a time.
-const CONCURRENT: usize = 16;
+const CONCURRENT: usize = 64;
 
 impl<S> Leases<S>
 where
@@ -40,20 +40,21 @@ where
         each.await;
     }
 
-    async fn free_of(&self, pod: &WatchedPod) {
-        self.waiting.remove(pod.uid());
+    /// Frees the numbers of `pod` if it is gone.
+    pub(super) async fn free_of(&self, pod: &WatchedPod) {
+        self.waiting.keep(pod.uid(), &[]);
         self.metrics.leases_waiting(self.waiting.len());
+        // The leader frees; a replica that becomes the leader searches.
         let wanted = self.wanted(pod);
-        if wanted.is_empty() {
+        if wanted.is_empty() || !*self.leads.borrow() {
             return;
         }
         let holder = pod.as_holder();
-        // It may live and only have lost its annotations.
-        match self.api.lives(&holder.name, Some(&holder.identity)).await {
-            Ok(true) => return,
-            Ok(false) => {}
+        match self.is_gone(&holder).await {
+            Ok(true) => {}
+            // It only lost its annotations.
+            Ok(false) => return,
             Err(error) => {
-                let error = LeaseError::Kubernetes(error);
                 return wanted
                     .iter()
                     .for_each(|wanted| self.not_freed(wanted, &error));
@@ -71,6 +72,23 @@ where
         }
     }
 
+    /// Asks the API server again while it does not answer.
+    async fn is_gone(&self, holder: &Pod) -> Result<bool, LeaseError> {
+        let mut pauses = Backoff::default();
+        let mut budget = RetryBudget::new(TIMEOUT);
+        loop {
+            let lives = self.api.lives(&holder.name, Some(&holder.identity));
+            let error = match budget.wait(lives).await {
+                Some(Ok(lives)) => return Ok(!lives),
+                Some(Err(error)) => LeaseError::Kubernetes(error),
+                None => return Err(LeaseError::TimedOut),
+            };
+            if budget.wait(sleep(pauses.pause())).await.is_none() {
+                return Err(error);
+            }
+        }
+    }
+
     async fn free_one(&self, holder: &Pod, wanted: &Wanted) -> Result<bool, LeaseError> {
         let Some(store) = self.stores.get(wanted.store) else {
             return Ok(false);
@@ -80,42 +98,53 @@ where
         Ok(freed.is_some())
     }
 
-    /// Searches for records of pods that are gone, when all pods were listed, and then from time to
-    /// time. Never ends.
+    /// Searches for records of pods that are gone while this replica leads: when it begins to lead, when
+    /// all pods were listed, and then from time to time. Never ends.
     pub(crate) async fn search(self: Arc<Self>, listed: Arc<Notify>) {
         let mut ticks = interval_at(Instant::now() + SEARCH, SEARCH);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // A large range is searched once: until then, nobody has freed what became free while no
-        // controller ran.
+        let mut leads = self.leads.clone();
+        // A search of a large range reads the whole table, so each one is searched once after a list.
         let mut searched = HashSet::new();
         loop {
             tokio::select! {
-                () = listed.notified() => {}
+                () = listed.notified() => searched.clear(),
+                Ok(()) = leads.changed() => searched.clear(),
                 _ = ticks.tick() => {}
+            }
+            if !*leads.borrow_and_update() {
+                self.waiting.clear();
+                self.metrics.leases_waiting(0);
+                continue;
             }
             let pods = self.api.reader.state();
             let wanted: HashSet<_> = pods.iter().flat_map(|pod| self.wanted(pod)).collect();
             for wanted in wanted {
-                // A search of a large range reads the whole table.
-                if !wanted.range.is_large() || searched.insert(wanted.clone()) {
-                    self.search_one(&wanted).await;
+                let is_large = wanted.range.is_large();
+                if is_large && searched.contains(&wanted) {
+                    continue;
+                }
+                if self.search_one(&wanted).await && is_large {
+                    searched.insert(wanted);
                 }
             }
         }
     }
 
-    async fn search_one(&self, wanted: &Wanted) {
+    /// Whether the whole range was searched.
+    async fn search_one(&self, wanted: &Wanted) -> bool {
         let Some(store) = self.stores.get(wanted.store) else {
-            return;
+            return false;
         };
         let mut budget = RetryBudget::new(TIMEOUT);
-        match leases::free_abandoned(store, &self.api, &wanted.range, &mut budget).await {
-            Ok(freed) => {
-                self.freed(wanted, freed);
-                self.wake(wanted, freed);
-            }
-            Err(error) => self.not_freed(wanted, &error),
+        let (freed, error) =
+            leases::free_abandoned(store, &self.api, &wanted.range, &mut budget).await;
+        self.freed(wanted, freed);
+        self.wake(wanted, freed);
+        if let Some(error) = &error {
+            self.not_freed(wanted, error);
         }
+        error.is_none()
     }
 
     fn freed(&self, wanted: &Wanted, count: usize) {

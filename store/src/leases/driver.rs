@@ -35,8 +35,8 @@ pub trait LivingPods {
         identity: Option<&PodIdentity>,
     ) -> impl Future<Output = Result<bool, String>> + Send;
 
-    /// Whether the pod was seen to live lately, so that nobody asks whether its number is free.
-    fn lived_lately(&self, _name: &str, _identity: &PodIdentity) -> bool {
+    /// Whether such a pod was seen to live lately, so that nobody asks whether its number is free.
+    fn lived_lately(&self, _name: &str, _identity: Option<&PodIdentity>) -> bool {
         false
     }
 }
@@ -109,34 +109,41 @@ pub async fn release(
     }
 }
 
-/// Frees every number of `range` whose holder is gone. Returns how many there were.
-///
-/// # Errors
-/// As for [`claim`].
+/// Frees every number of `range` whose holder is gone. Returns how many there were, and the last error:
+/// a record that is invalid, or that cannot be freed now, keeps none of the others.
 pub async fn free_abandoned(
     store: &impl LeaseStore,
     pods: &impl LivingPods,
     range: &LeaseRange,
     budget: &mut RetryBudget,
-) -> Result<usize, LeaseError> {
+) -> (usize, Option<LeaseError>) {
     let mut backoff = Backoff::default();
-    loop {
-        let sweep = async {
-            let mut freed = 0;
-            for held in all_held(store, range).await? {
-                let Some(abandoned) = abandoned(store, pods, range, held).await? else {
-                    continue;
-                };
-                freed += usize::from(store.swap(&deletions(range, abandoned)).await?);
+    let held = loop {
+        match budget.wait(all_held(store, range)).await {
+            None => return (0, Some(LeaseError::TimedOut)),
+            Some(Ok(held)) => break held,
+            Some(Err(error)) => {
+                if let Err(error) = pause(error, &mut backoff, budget).await {
+                    return (0, Some(error));
+                }
             }
-            Ok(freed)
+        }
+    };
+    let (mut freed, mut last) = (0, None);
+    for held in held {
+        let free = async {
+            let Some(abandoned) = abandoned(store, pods, range, held).await? else {
+                return Ok(false);
+            };
+            Ok(store.swap(&deletions(range, abandoned)).await?)
         };
-        match budget.wait(sweep).await {
-            None => return Err(LeaseError::TimedOut),
-            Some(Ok(freed)) => return Ok(freed),
-            Some(Err(error)) => pause(error, &mut backoff, budget).await?,
+        match budget.wait(free).await {
+            None => return (freed, Some(LeaseError::TimedOut)),
+            Some(Ok(is_freed)) => freed += usize::from(is_freed),
+            Some(Err(error)) => last = Some(error),
         }
     }
+    (freed, last)
 }
 
 enum Performed {
@@ -317,12 +324,16 @@ async fn find_gone(
         .into_iter()
         .map(|held| abandoned(store, pods, range, held));
     let mut answers = stream::iter(questions.collect::<Vec<_>>()).buffer_unordered(QUESTIONS);
+    let mut failed = None;
     while let Some(answer) = answers.next().await {
-        if let Some(abandoned) = answer? {
-            return Ok(Some(abandoned));
+        match answer {
+            Ok(Some(abandoned)) => return Ok(Some(abandoned)),
+            Ok(None) => {}
+            Err(error) => failed = Some(error),
         }
     }
-    Ok(None)
+    // Without an answer about each holder it is not known that all of them live.
+    failed.map_or(Ok(None), Err)
 }
 
 /// `held`, if its holder is gone.
@@ -333,17 +344,23 @@ async fn abandoned(
     held: Held,
 ) -> Result<Option<Abandoned>, LeaseError> {
     let Record { value: name, pod } = &held.record;
+    let pod = pod.as_ref();
+    let is_namespace = |pod: &PodIdentity| is_label(&pod.namespace);
     // Whoever wrote another text keeps the number: nobody can tell when it is free.
-    let lived_lately = |pod: &PodIdentity| pods.lived_lately(name, pod);
-    let lives = !is_pod_name(name) || pod.as_ref().is_some_and(lived_lately) || {
-        let answer = pods.lives(name, pod.as_ref()).await;
+    let is_of_pod = is_pod_name(name) && pod.is_none_or(is_namespace);
+    let lives = !is_of_pod || pods.lived_lately(name, pod) || {
+        let answer = pods.lives(name, pod).await;
         answer.map_err(LeaseError::Kubernetes)?
     };
     if lives {
         return Ok(None);
     }
     let of_pod = match held.record.path_of_pod(range) {
-        Some(path) => one(store, &path).await?,
+        // What somebody else wrote there is left alone.
+        Some(path) => match one(store, &path).await {
+            Err(LeaseError::Store(error)) if error.kind == ErrorKind::Malformed => None,
+            of_pod => of_pod?,
+        },
         None => None,
     };
     Ok(Some(Abandoned { held, of_pod }))
@@ -363,11 +380,12 @@ fn deletions(range: &LeaseRange, abandoned: Abandoned) -> Vec<Change> {
 
 /// Whether `text` can be the name of a pod: an RFC 1123 subdomain (Kubernetes, "Object Names and IDs").
 fn is_pod_name(text: &str) -> bool {
-    let is_label = |label: &str| {
-        let is_end =
-            |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-        let is_inner = |c: char| is_end(Some(c)) || c == '-';
-        is_end(label.chars().next()) && is_end(label.chars().last()) && label.chars().all(is_inner)
-    };
     text.len() <= 253 && text.split('.').all(is_label)
+}
+
+/// Whether `text` can be a part of a name, or a namespace.
+fn is_label(text: &str) -> bool {
+    let is_end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let is_inner = |c: char| is_end(Some(c)) || c == '-';
+    is_end(text.chars().next()) && is_end(text.chars().last()) && text.chars().all(is_inner)
 }
