@@ -161,7 +161,7 @@ impl Metrics {
         let failing = register(
             of,
             "pods_failing",
-            "Pods whose last attempt failed and is made again",
+            "Pods whose last attempt failed, or that wait for a number. They are attempted again",
         );
         let leases_given = register(of, "leases_given", "Numbers that were given to pods");
         let leases_freed = register(
@@ -172,7 +172,7 @@ impl Metrics {
         let lease_errors = register(
             of,
             "lease_errors",
-            "Attempts to free the numbers of pods that are gone that failed and are made again",
+            "Failed attempts to free the numbers of pods that are gone. They are made again",
         );
         let leases_waiting = register(
             of,
