@@ -34,6 +34,8 @@ pub(crate) struct Race {
     /// any does not take part.
     pub(crate) named: [&'static [usize]; WRITERS],
     pub(crate) when_absent: [WhenAbsent; WRITERS],
+    /// Whether the store denies each writer its writes.
+    pub(crate) is_denied: [bool; WRITERS],
     /// The field of the first generation that was stored before the race.
     pub(crate) left_behind: Option<usize>,
     /// Whether the original's creator takes part.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use kees_store::protocol::WhenAbsent::{Create, Wait};
+use kees_store::protocol::WhenAbsent::{Create, CreateOrFail, Wait};
 use rstest::rstest;
 use stateright::{Checker, Model};
 
@@ -26,6 +26,7 @@ const PAIR: Race = Race {
     fields: [2, 0],
     named: [BOTH; WRITERS],
     when_absent: [Create; WRITERS],
+    is_denied: [false; WRITERS],
     left_behind: None,
     has_original: false,
     kills: 1,
@@ -92,6 +93,14 @@ fn with_faults_from_environment(race: Race) -> Race {
 #[case::the_original_is_waited_for(
     "a pair, beside the original's creator, one writer waits for it",
     Race { has_original: true, when_absent: [Wait, Create, Create], named: [BOTH, BOTH, NO_FIELD], ..PAIR }
+)]
+#[case::a_writer_is_denied(
+    "a pair, one writer is denied and waits",
+    Race { is_denied: [true, false, false], ..PAIR }
+)]
+#[case::a_controller_creates(
+    "a pair, a controller creates, another one is denied and fails, an init container waits",
+    Race { when_absent: [CreateOrFail, CreateOrFail, Wait], is_denied: [false, true, false], ..PAIR }
 )]
 #[case::a_pair_is_deleted(
     "a pair that is deleted at any time",

@@ -63,11 +63,15 @@ pub(crate) struct State {
 pub(crate) enum Answer {
     Created,
     Exists,
+    Denied,
 }
 
 impl State {
     /// A request arrives at the store.
     pub(crate) fn carry_out(&mut self, race: &Race, request: &Request) -> Answer {
+        if race.is_denied[request.sender.writer] {
+            return Answer::Denied;
+        }
         let token = (request.sender, request.number);
         if self.tokens.contains(&token) {
             return Answer::Created;

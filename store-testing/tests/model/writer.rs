@@ -323,6 +323,7 @@ impl State {
             }
             Some(Answer::Exists) => WriteAnswer::Exists,
             Some(Answer::Created) => WriteAnswer::Created,
+            Some(Answer::Denied) => WriteAnswer::Failed(WriteError::Denied),
             None => WriteAnswer::Failed(WriteError::Transient),
         };
         let events = vec![GroupEvent::Wrote(request.number, answer)];
