@@ -41,6 +41,9 @@ pub(crate) enum Step {
 #[test]
 fn the_documents_can_be_followed_to_the_letter() -> anyhow::Result<()> {
     let world = World::alone()?;
+    // Another test may have used the namespace of the pages, and its deletion takes a while.
+    let gone = ["wait", "--for=delete", "namespace/team-a", "--timeout=120s"];
+    world.cluster.kubectl().run(&gone)?;
     let folder = TempDir::new()?;
     copy_manifests(folder.path())?;
     // The table of the page, and the prefix of its policy.
