@@ -1,6 +1,8 @@
-//! `kees-init`: one run when a pod starts.
+//! `kees-init`: one run when a pod starts. With `exec` as its first argument, it starts another program
+//! with the values in its environment.
 
 mod cadence;
+mod exec;
 mod log;
 mod process;
 
@@ -25,6 +27,14 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
+    match env::args_os().nth(1) {
+        Some(command) if command == exec::NAME => exec::main(),
+        _ => init(),
+    }
+}
+
+/// The run that writes the files.
+fn init() -> ExitCode {
     let dumps = kees_init::forbid_core_dumps();
     let settings = match InitSettings::read(env::args_os()) {
         Ok(settings) => settings,
