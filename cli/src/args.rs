@@ -264,7 +264,7 @@ pub(crate) struct RunArgs {
     /// The folder for the files and for the SQLite file of the embedded store
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub(crate) out: PathBuf,
-    /// The format of the lists: properties, env, json or files [default: the pod's, else properties]
+    /// The format of the lists: properties, env, dotenv, json, yaml or files [default: the pod's, else properties]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
     /// How many seconds each pod may wait for the store; the time to generate keys is not counted

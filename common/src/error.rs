@@ -6,6 +6,7 @@ use crate::{
     excerpt::excerpt,
     field::Field,
     name::ParseEntryNameError,
+    output::Format,
     pairs::ParsePairsError,
     path::ParsePathError,
     secret_type::SecretType,
@@ -185,9 +186,16 @@ pub enum AnnotationErrorKind {
         /// The other annotation.
         by: String,
     },
-    /// A value that cannot be a shell variable.
-    #[error("format env needs text (UTF-8 without NUL), and {0}; use another format")]
-    NotText(String),
+    /// A value that the format cannot hold, or cannot always hold.
+    #[error("format {format} needs {needs}, and {reason}; use another format")]
+    Format {
+        /// The format of the lists.
+        format: Format,
+        /// What it needs.
+        needs: &'static str,
+        /// What is different here.
+        reason: String,
+    },
     /// Two entries, or an entry and a list of entries, have the same file.
     #[error("its file {file} is also that of {by}; rename one of them")]
     SameFile {

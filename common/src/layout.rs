@@ -61,7 +61,7 @@ impl Layout {
     /// have the same shell variable in one list.
     pub fn check(&self, entries: &[Entry]) -> Vec<AnnotationError> {
         let mut errors = self.shared_files(entries);
-        if self.format == Format::Env {
+        if self.format.has_variables() {
             errors.extend(shared_variables(entries));
         }
         errors

@@ -88,7 +88,7 @@ pub mod init {
         FILE_MODE = "file-mode", "by owner, see [injection](injection.md)";
         /// The pod's store, one of those that the operator allows.
         STORE = "store", "the operator's";
-        /// `properties`, `env`, `json` or `files`.
+        /// `properties`, `env`, `dotenv`, `json`, `yaml` or `files`.
         FORMAT = "format", "`properties`";
         /// Set by the webhook: its version.
         INJECTED = "injected", "";
@@ -156,7 +156,7 @@ pub mod env {
         CREATE = "CREATE", "init";
         /// Seconds that waiting for the stores may take in all.
         TIMEOUT = "TIMEOUT", "60";
-        /// `properties`, `env`, `json` or `files`.
+        /// `properties`, `env`, `dotenv`, `json`, `yaml` or `files`.
         FORMAT = "FORMAT", "properties";
         /// Mode of the files, four octal digits.
         FILE_MODE = "FILE_MODE", "0444";

@@ -1,5 +1,8 @@
 //! The formats of the files that an application reads.
 
+mod dotenv;
+mod yaml;
+
 use std::{
     collections::{BTreeMap, btree_map},
     fmt, io,
@@ -9,7 +12,7 @@ use std::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use zeroize::Zeroizing;
 
-use crate::{name::EntryName, secret::SecretValue};
+use crate::{name::EntryName, output::dotenv::Quotes, secret::SecretValue};
 
 /// The format of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -19,24 +22,42 @@ pub enum Format {
     Properties,
     /// `NAME='text'`, for a POSIX shell.
     Env,
+    /// `NAME=text` in the notation that all readers of dotenv files share.
+    Dotenv,
     /// One JSON object with a member for each entry.
     Json,
+    /// One YAML mapping with a pair for each entry.
+    Yaml,
     /// One file with raw bytes for each entry.
     Files,
 }
 
 impl Format {
     /// Every format, in the order in which messages list them.
-    pub const ALL: [Self; 4] = [Self::Properties, Self::Env, Self::Json, Self::Files];
+    pub const ALL: [Self; 6] = [
+        Self::Properties,
+        Self::Env,
+        Self::Dotenv,
+        Self::Json,
+        Self::Yaml,
+        Self::Files,
+    ];
 
     /// The word in settings and annotations.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Properties => "properties",
             Self::Env => "env",
+            Self::Dotenv => "dotenv",
             Self::Json => "json",
+            Self::Yaml => "yaml",
             Self::Files => "files",
         }
+    }
+
+    /// Whether each name is that of a shell variable, and each value is text without NUL.
+    pub(crate) fn has_variables(self) -> bool {
+        matches!(self, Self::Env | Self::Dotenv)
     }
 }
 
@@ -59,7 +80,7 @@ impl fmt::Display for Format {
 
 /// A text that is not a [`Format`]. The message says what to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("use properties, env, json or files")]
+#[error("use properties, env, dotenv, json, yaml or files")]
 pub struct ParseFormatError;
 
 /// The list of `entries` in `format`, sorted by name, with a newline at the end unless it is empty.
@@ -85,10 +106,15 @@ pub fn render(
     Ok(match format {
         Format::Properties => Some(filled(|put| properties(&entries, put))),
         Format::Env => {
-            let variables = variables(&entries)?;
+            let variables = variables(format, &entries)?;
             Some(filled(|put| env(&variables, put)))
         }
+        Format::Dotenv => {
+            let variables = quoted(variables(format, &entries)?)?;
+            Some(filled(|put| dotenv(&variables, put)))
+        }
         Format::Json => Some(filled(|put| json(&entries, put))),
+        Format::Yaml => Some(filled(|put| yaml(&entries, put))),
         Format::Files => None,
     })
 }
@@ -105,7 +131,9 @@ fn check(format: Format, name: &str, value: &SecretValue) -> Result<(), RenderEr
         }
         Format::Properties | Format::Files => Ok(()),
         Format::Env => Err(RenderError::not_base64(name, "format env")),
+        Format::Dotenv => Err(RenderError::not_base64(name, "format dotenv")),
         Format::Json => Err(RenderError::not_base64(name, "format json")),
+        Format::Yaml => Err(RenderError::not_base64(name, "format yaml")),
     }
 }
 
@@ -128,9 +156,9 @@ fn properties(entries: &BTreeMap<&str, &SecretValue>, put: &mut dyn FnMut(&[u8])
     }
 }
 
-fn env(variables: &BTreeMap<String, &str>, put: &mut dyn FnMut(&[u8])) {
-    for (name, text) in variables {
-        put(name.as_bytes());
+fn env(variables: &Variables<'_>, put: &mut dyn FnMut(&[u8])) {
+    for (variable, (_, text)) in variables {
+        put(variable.as_bytes());
         put(b"='");
         // In single quotes, only the single quote itself is special.
         for (i, part) in text.split('\'').enumerate() {
@@ -143,35 +171,63 @@ fn env(variables: &BTreeMap<String, &str>, put: &mut dyn FnMut(&[u8])) {
     }
 }
 
-/// The variables and texts of `env`, sorted by variable.
+fn dotenv(variables: &DotenvVariables<'_>, put: &mut dyn FnMut(&[u8])) {
+    for (variable, (quotes, text)) in variables {
+        let mark = quotes.mark().as_bytes();
+        for piece in [
+            variable.as_bytes(),
+            b"=",
+            mark,
+            text.as_bytes(),
+            mark,
+            b"\n",
+        ] {
+            put(piece);
+        }
+    }
+}
+
+/// The entry and the text of each variable, sorted by variable.
+type Variables<'a> = BTreeMap<String, (&'a str, &'a str)>;
+
+/// The notation and the text of each variable, sorted by variable.
+type DotenvVariables<'a> = BTreeMap<String, (Quotes, &'a str)>;
+
 fn variables<'a>(
+    format: Format,
     entries: &BTreeMap<&'a str, &'a SecretValue>,
-) -> Result<BTreeMap<String, &'a str>, RenderError> {
-    let mut names = BTreeMap::new();
-    let mut variables = BTreeMap::new();
+) -> Result<Variables<'a>, RenderError> {
+    let mut variables = Variables::new();
     for (name, value) in entries {
-        let variable = variable_name(name);
-        match names.entry(variable.clone()) {
-            btree_map::Entry::Vacant(vacant) => vacant.insert(*name),
+        let own = || (*name).to_owned();
+        let text = shell_text(value).ok_or_else(|| RenderError::NotText {
+            name: own(),
+            format,
+        })?;
+        match variables.entry(variable_name(name)) {
+            btree_map::Entry::Vacant(vacant) => vacant.insert((name, text)),
             btree_map::Entry::Occupied(other) => {
-                let other = (*other.get()).to_owned();
                 return Err(RenderError::SameVariable {
-                    variable,
-                    name: (*name).to_owned(),
-                    other,
-                });
-            }
-        };
-        match shell_text(value) {
-            Some(text) => variables.insert(variable, text),
-            None => {
-                return Err(RenderError::NotText {
-                    name: (*name).to_owned(),
+                    variable: other.key().clone(),
+                    name: own(),
+                    other: other.get().0.to_owned(),
                 });
             }
         };
     }
     Ok(variables)
+}
+
+/// `variables` with the notation of each text.
+fn quoted(variables: Variables<'_>) -> Result<DotenvVariables<'_>, RenderError> {
+    let quoted = |(variable, (name, text)): (String, (&str, _))| match Quotes::of(text) {
+        Ok(quotes) => Ok((variable, (quotes, text))),
+        Err(found) => Err(RenderError::NotDotenv {
+            name: name.to_owned(),
+            found,
+        }),
+    };
+    variables.into_iter().map(quoted).collect()
 }
 
 /// The value as text that a shell variable can contain.
@@ -194,6 +250,26 @@ fn json(entries: &BTreeMap<&str, &SecretValue>, put: &mut dyn FnMut(&[u8])) {
     // The writer accepts everything, and the keys are strings.
     debug_assert!(written.is_ok(), "the object cannot be written");
     put(b"\n");
+}
+
+fn yaml(entries: &BTreeMap<&str, &SecretValue>, put: &mut dyn FnMut(&[u8])) {
+    if entries.is_empty() {
+        put(b"{}\n");
+    }
+    for (name, value) in entries {
+        yaml::scalar(name, put);
+        match value.expose_text() {
+            Some(text) => {
+                put(b": ");
+                yaml::scalar(text, put);
+            }
+            None => {
+                put(b": !!binary ");
+                yaml::scalar(&value.to_base64(), put);
+            }
+        }
+        put(b"\n");
+    }
 }
 
 /// The values as strings: text, or base64 of what is not text.
@@ -264,12 +340,25 @@ pub enum RenderError {
     },
     /// A value that a shell variable cannot contain.
     #[error(
-        "the value of {name} is not text (UTF-8 without NUL), which format env cannot hold; use \
+        "the value of {name} is not text (UTF-8 without NUL), which format {format} cannot hold; use \
          another format"
     )]
     NotText {
         /// The entry.
         name: String,
+        /// The format of the list.
+        format: Format,
+    },
+    /// A value that readers of dotenv files read in different ways.
+    #[error(
+        "the value of {name} has {found}, which readers of dotenv files read in different ways; use \
+         another format"
+    )]
+    NotDotenv {
+        /// The entry.
+        name: String,
+        /// What the value has, of which nothing is shown.
+        found: &'static str,
     },
 }
 
@@ -284,7 +373,8 @@ impl RenderError {
             Self::SameVariable { name, .. }
             | Self::NotBase64 { name, .. }
             | Self::NotOneLine { name }
-            | Self::NotText { name } => name,
+            | Self::NotText { name, .. }
+            | Self::NotDotenv { name, .. } => name,
         }
     }
 }
@@ -365,7 +455,8 @@ mod tests {
         assert_eq!(
             error,
             RenderError::NotText {
-                name: "a".to_owned()
+                name: "a".to_owned(),
+                format: Format::Env,
             }
         );
         assert!(!error.to_string().contains("canary"));
@@ -383,12 +474,48 @@ mod tests {
         );
     }
 
+    #[test]
+    fn dotenv_has_quotes_only_where_a_value_needs_them() {
+        let values: [(&str, &[u8]); 4] = [
+            ("a.b", b"plain"),
+            ("pem", b"-----BEGIN\nAA==\n"),
+            ("quote", b"it's"),
+            ("1", b"$HOME # \"x\""),
+        ];
+        assert_eq!(
+            rendered(Format::Dotenv, &values).unwrap(),
+            "_1='$HOME # \"x\"'\na_b=plain\npem='-----BEGIN\nAA==\n'\nquote=\"it's\"\n"
+        );
+    }
+
+    #[test]
+    fn dotenv_refuses_what_its_readers_read_differently_and_shows_nothing_of_it() {
+        let error = rendered(Format::Dotenv, &[("a", b"canary's \"x\"")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the value of a has a single quote beside a double quote, a backtick, a backslash or a $, \
+             which readers of dotenv files read in different ways; use another format"
+        );
+    }
+
+    #[test]
+    fn yaml_is_one_mapping_with_binary_for_what_is_not_text() {
+        let values: [(&str, &[u8]); 3] =
+            [("no", b"true"), ("b", b"\xff"), ("a", b"1\n\0 \xc3\xbc")];
+        assert_eq!(
+            rendered(Format::Yaml, &values).unwrap(),
+            "\"a\": \"1\\n\\x00 ü\"\n\"b\": !!binary \"/w==\"\n\"no\": \"true\"\n"
+        );
+    }
+
     /// `hunter2` is what somebody stored without encoding it.
     #[rstest]
     #[case(Format::Properties, "hunter2", Ok("a=hunter2\n"))]
     #[case(Format::Properties, "canary\nb=x", Err("control character"))]
     #[case(Format::Env, "hunter2", Err("format env needs the raw value"))]
+    #[case(Format::Dotenv, "hunter2", Err("format dotenv needs the raw value"))]
     #[case(Format::Json, "hunter2", Err("format json needs the raw value"))]
+    #[case(Format::Yaml, "hunter2", Err("format yaml needs the raw value"))]
     fn a_stored_text_is_copied_into_a_list_of_properties_and_refused_elsewhere(
         #[case] format: Format,
         #[case] text: &str,
@@ -414,7 +541,9 @@ mod tests {
     #[rstest]
     #[case(Format::Properties, "")]
     #[case(Format::Env, "")]
+    #[case(Format::Dotenv, "")]
     #[case(Format::Json, "{}\n")]
+    #[case(Format::Yaml, "{}\n")]
     fn no_entries_are_a_sound_file(#[case] format: Format, #[case] file: &str) {
         assert_eq!(rendered(format, &[]).unwrap(), file);
     }
@@ -450,7 +579,8 @@ mod tests {
                 assert_eq!(file.capacity(), file.len());
             };
             check(Format::Properties, SecretValue::new(value.clone()));
-            check(Format::Json, SecretValue::new(value));
+            check(Format::Json, SecretValue::new(value.clone()));
+            check(Format::Yaml, SecretValue::new(value));
             check(Format::Env, SecretValue::new(text.into_bytes()));
         }
     }

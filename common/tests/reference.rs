@@ -155,7 +155,7 @@ fn formats() -> String {
     let mut lists = Vec::new();
     for format in Format::ALL {
         // A shell variable cannot contain bytes that are not text.
-        let shown = if format == Format::Env {
+        let shown = if matches!(format, Format::Env | Format::Dotenv) {
             &entries[..1]
         } else {
             &entries[..]

@@ -124,7 +124,7 @@ pub struct OutputSettings {
     /// The folder that gets one file for each lease, with its number
     #[arg(long, env = LEASES_FILE_PATH, value_name = "FOLDER", default_value = "/bsycorp-init")]
     pub leases_file_path: PathBuf,
-    /// The format of the lists: properties, env, json, or files (one file for each secret, and no
+    /// The format of the lists: properties, env, dotenv, json, yaml, or files (one file for each secret, and no
     /// lists) [default: the pod's, else properties]
     #[arg(long, env = FORMAT, value_name = "FORMAT")]
     pub format: Option<Format>,

@@ -15,11 +15,15 @@ use crate::{
     names::{init, keys},
     options::LocalMode,
     output::{self, Format},
+    password_rules::Alphabet,
     path::StoragePath,
     secret_type::SecretType,
     spec::Spec,
     store_name::StoreName,
 };
+
+/// What a value must be to become a shell variable.
+const TEXT: &str = "text (UTF-8 without NUL)";
 
 /// The plan, and the errors that only show together with `settings` and other entries.
 pub(super) fn plan(parsed: &Parsed, settings: &PlanSettings) -> (Plan, Vec<AnnotationError>) {
@@ -160,34 +164,53 @@ impl Planner<'_> {
     /// Whether the format can contain each value that kees creates, derives or decodes for `entry`.
     /// A value that is only read is checked when it is written.
     fn check_format(&self, entry: &Entry) -> Result<(), AnnotationErrorKind> {
-        if self.settings.layout.format != Format::Env {
+        let format = self.settings.layout.format;
+        if !format.has_variables() {
             return Ok(());
         }
+        let error = |needs, reason| AnnotationErrorKind::Format {
+            format,
+            needs,
+            reason,
+        };
         let local_mode = self.parsed.options.local_mode;
         let local_value = entry
             .local_value
             .as_ref()
             .filter(|_| local_mode != LocalMode::Off);
         if local_value.is_some_and(|value| output::shell_text(value).is_none()) {
-            let reason = "the localModeValue is not text".to_owned();
-            return Err(AnnotationErrorKind::NotText(reason));
+            return Err(error(TEXT, "the localModeValue is not text".to_owned()));
         }
-        let spec = match &entry.source {
+        let Some(spec) = self.created_or_derived(entry) else {
+            return Ok(());
+        };
+        let secret_type = spec.secret_type();
+        if !secret_type.is_text() && entry.encoding != Encoding::Pem {
+            let reason = format!("the value of a {secret_type} is not text");
+            return Err(error(TEXT, reason));
+        }
+        let rules = spec.password_rules();
+        if format == Format::Dotenv && rules.is_some_and(|rules| rules.alphabet == Alphabet::Ascii)
+        {
+            let reason = "alphabet=ascii has quotes, backslashes and $".to_owned();
+            return Err(error("values that all of its readers read alike", reason));
+        }
+        Ok(())
+    }
+
+    /// What is generated or derived for `entry`.
+    fn created_or_derived<'e>(&self, entry: &'e Entry) -> Option<&'e Spec> {
+        let local_mode = self.parsed.options.local_mode;
+        match &entry.source {
             // The local value replaces the others.
-            _ if local_mode == LocalMode::On && local_value.is_some() => None,
+            _ if local_mode == LocalMode::On && entry.local_value.is_some() => None,
             Source::Secret(Secret::Dynamic { spec, .. }) => Some(spec),
             Source::Secret(Secret::Reference { local_spec, .. })
-                if local_mode != LocalMode::Off && local_value.is_none() =>
+                if local_mode != LocalMode::Off && entry.local_value.is_none() =>
             {
                 local_spec.as_ref()
             }
             _ => None,
-        };
-        match spec.map(Spec::secret_type) {
-            Some(secret_type) if !secret_type.is_text() && entry.encoding != Encoding::Pem => Err(
-                AnnotationErrorKind::NotText(format!("the value of a {secret_type} is not text")),
-            ),
-            _ => Ok(()),
         }
     }
 

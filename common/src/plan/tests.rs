@@ -420,8 +420,13 @@ fn an_error_may_depend_on_the_settings_and_other_entries(
 
 /// The error with format `env`, if there is one.
 fn env_error(key: &str, value: &str, local_mode: &str) -> Option<String> {
+    format_error(Format::Env, key, value, local_mode)
+}
+
+/// The error with `format`, if there is one.
+fn format_error(format: Format, key: &str, value: &str, local_mode: &str) -> Option<String> {
     let settings = PlanSettings {
-        layout: Layout::under(&MountPath::default(), Format::Env),
+        layout: Layout::under(&MountPath::default(), format),
         ..settings(StoreName::DynamoDb)
     };
     let errors = errors(
@@ -476,6 +481,27 @@ fn format_env_is_an_error_for_a_value_that_may_not_be_text(
         "{key}: format env needs text (UTF-8 without NUL), and {reason}; use another format"
     );
     assert_eq!(env_error(key, value, local_mode), Some(expected));
+    let expected = format_error(Format::Dotenv, key, value, local_mode);
+    assert!(expected.is_some_and(|error| error.contains(reason)));
+}
+
+#[rstest]
+#[case(
+    "ascii",
+    Some(
+        "secret.d/a: format dotenv needs values that all of its readers read alike, and \
+     alphabet=ascii has quotes, backslashes and $; use another format"
+    )
+)]
+#[case("hex", None)]
+fn format_dotenv_is_an_error_for_a_password_that_may_have_quotes(
+    #[case] alphabet: &str,
+    #[case] expected: Option<&str>,
+) {
+    let value = format!("kind=DYNAMIC,type=PASSWORD,size=64,alphabet={alphabet}");
+    let error = |format| format_error(format, "secret.d/a", &value, "false");
+    assert_eq!(error(Format::Dotenv).as_deref(), expected);
+    assert_eq!(error(Format::Env), None);
 }
 
 #[rstest]

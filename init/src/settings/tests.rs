@@ -67,7 +67,7 @@ fn the_default_is_what_no_argument_and_no_variable_give() {
 #[case(&["--stores", "secretsmanager"], "STORE (--store) is 'dynamodb', which is not among")]
 #[case(&["--create", "maybe"], "CREATE (--create) is 'maybe': use init, creator, never")]
 #[case(&["--local-mode", "yes"], "use allow, deny")]
-#[case(&["--format", "xml"], "FORMAT (--format) is 'xml': use properties, env, json or files")]
+#[case(&["--format", "xml"], "FORMAT (--format) is 'xml': use properties, env, dotenv, json, yaml or files")]
 #[case(&["--file-mode", "0777"], "FILE_MODE (--file-mode) is '0777'")]
 #[case(&["--storage-prefix", "/a/../b"], "STORAGE_PREFIX (--storage-prefix) is '/a/../b'")]
 #[case(&["--annotation-domain", "A B"], "ANNOTATION_DOMAIN (--annotation-domain) is 'A B'")]

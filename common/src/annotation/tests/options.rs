@@ -96,8 +96,8 @@ fn only_the_word_false_opts_out(#[case] value: &str) {
 )]
 #[case(
     "format",
-    "yaml",
-    "format=yaml is wrong; use properties, env, json or files"
+    "yml",
+    "format=yml is wrong; use properties, env, dotenv, json, yaml or files"
 )]
 #[case(
     "mount-path",
