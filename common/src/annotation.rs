@@ -7,7 +7,6 @@ mod prefix;
 mod secret;
 #[cfg(test)]
 mod tests;
-mod unused;
 
 pub use prefix::misspelled_prefix;
 

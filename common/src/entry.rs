@@ -71,12 +71,19 @@ pub struct Resource {
 pub struct Lookup {
     /// `storageKey=`
     pub storage_key: Option<StorageKey>,
-    /// `property=`: one member of a JSON object (Secrets Manager).
+    /// `property=`: one member of a JSON object (Secrets Manager), or `*` for all of them.
     pub property: Option<String>,
     /// `versionStage=` (Secrets Manager).
     pub version_stage: Option<String>,
     /// `versionId=` (Secrets Manager).
     pub version_id: Option<String>,
+}
+
+impl Lookup {
+    /// Whether each member of the stored JSON object is a value of its own (`property=*`).
+    pub fn has_every_member(&self) -> bool {
+        self.property.as_deref() == Some("*")
+    }
 }
 
 /// A number that no other live pod holds.
@@ -118,7 +125,23 @@ impl fmt::Display for StorageKey {
     }
 }
 
+impl Source {
+    /// Where the value is stored, if it is only read.
+    pub fn lookup(&self) -> Option<&Lookup> {
+        match self {
+            Self::Secret(Secret::Reference { lookup, .. }) => Some(lookup),
+            Self::Resource(resource) => Some(&resource.lookup),
+            Self::Secret(Secret::Dynamic { .. }) | Self::Lease(_) => None,
+        }
+    }
+}
+
 impl Entry {
+    /// Whether the value is a JSON object whose members are handed out, each as a value of its own.
+    pub fn has_every_member(&self) -> bool {
+        self.source.lookup().is_some_and(Lookup::has_every_member)
+    }
+
     /// The word for tables and messages: `secret`, `resource` or `lease`.
     pub fn word(&self) -> &'static str {
         let word = match self.source {
@@ -131,12 +154,7 @@ impl Entry {
 
     /// The ARN in `storageKey=` of a value that is only read.
     pub fn arn(&self) -> Option<&str> {
-        let lookup = match &self.source {
-            Source::Secret(Secret::Reference { lookup, .. }) => lookup,
-            Source::Resource(resource) => &resource.lookup,
-            Source::Secret(Secret::Dynamic { .. }) | Source::Lease(_) => return None,
-        };
-        let key = lookup.storage_key.as_ref();
+        let key = self.source.lookup()?.storage_key.as_ref();
         key.filter(|key| key.is_arn()).map(StorageKey::as_str)
     }
 

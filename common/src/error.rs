@@ -118,6 +118,12 @@ pub enum AnnotationErrorKind {
         "localModeValue is not standard base64; encode the value, for example with `base64 -w0`"
     )]
     LocalModeValue,
+    /// A `localModeValue` that is not a JSON object, with `property=*`.
+    #[error(
+        "localModeValue is not a JSON object with names that files can have, as property=* needs; \
+         encode an object"
+    )]
+    LocalModeMembers,
     /// A type with fields, and a name without one of them; `api-key` likewise.
     #[error("{what} has the fields {has}; name one of them at the end of the annotation's name")]
     Field {
@@ -204,6 +210,30 @@ pub enum AnnotationErrorKind {
         /// The other annotation, or the list.
         by: String,
     },
+    /// The folder of its file is the file of another entry.
+    #[error("its folder {folder} is also the file of {by}; rename one of them")]
+    FolderIsFile {
+        /// The folder.
+        folder: String,
+        /// The other annotation, or the list.
+        by: String,
+    },
+    /// A name that no entry has.
+    #[error("the pod has no entry {0}; use the names of its entries, with their fields")]
+    NoEntry(String),
+    /// A name that two entries have, in an option that needs one.
+    #[error("{one} and {other} have this name; rename one of them")]
+    SameName {
+        /// The first annotation.
+        one: String,
+        /// The second annotation.
+        other: String,
+    },
+    /// An entry with `property=*`, in an option that needs one value.
+    #[error(
+        "the entry {0} has a value for each member (property=*); name one member with property="
+    )]
+    EveryMember(String),
     /// `store=` or `init.DOMAIN/store` names a store that does not exist.
     #[error(transparent)]
     StoreName(#[from] ParseStoreNameError),

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     entry::{Entry, Source},
     error::{AnnotationError, AnnotationErrorKind},
-    options::MountPath,
+    options::{FileOptions, FilePath, MountPath, entry_of},
     output::{Format, variable_name},
 };
 
@@ -43,63 +43,114 @@ impl Layout {
         }
     }
 
-    /// The file with the raw bytes of `entry`. Each resource and lease has one, and with
-    /// [`Format::Files`] each secret.
-    pub fn own_file(&self, entry: &Entry) -> Option<PathBuf> {
-        let folder = match entry.source {
-            Source::Resource(_) => &self.resources_folder,
-            Source::Lease(_) => &self.leases_folder,
-            Source::Secret(_) if self.format == Format::Files => {
-                self.secrets.parent().unwrap_or(Path::new(""))
-            }
-            Source::Secret(_) => return None,
-        };
-        Some(folder.join(entry.name.as_str()))
+    /// The folder of all files that the pod's options name.
+    pub fn folder(&self) -> &Path {
+        self.secrets.parent().unwrap_or(Path::new(""))
     }
 
-    /// The errors of entries that have the same file, or the file of a list, and of entries that
-    /// have the same shell variable in one list.
-    pub fn check(&self, entries: &[Entry]) -> Vec<AnnotationError> {
-        let mut errors = self.shared_files(entries);
+    /// The file with the raw bytes of `entry`. Each resource and lease has one, with
+    /// [`Format::Files`] each secret, and each entry that an option places. `None` for an entry with
+    /// a value for each member ([`Layout::member_file`]).
+    pub fn own_file(&self, entry: &Entry, files: &FileOptions) -> Option<PathBuf> {
+        if entry.has_every_member() {
+            return None;
+        }
+        let name = entry.name.as_str();
+        match files.placing(entry) {
+            Some(placed) => {
+                let path = placed.path.as_ref().map_or(name, FilePath::as_str);
+                Some(self.folder().join(path))
+            }
+            None => Some(self.own_folder(entry)?.join(name)),
+        }
+    }
+
+    /// The file of the value `name`, a member of `entry`.
+    pub fn member_file(&self, entry: &Entry, name: &str) -> Option<PathBuf> {
+        Some(self.own_folder(entry)?.join(name))
+    }
+
+    /// The folder of the entry's own files, if it has any without an option.
+    fn own_folder(&self, entry: &Entry) -> Option<&Path> {
+        match entry.source {
+            Source::Resource(_) => Some(&self.resources_folder),
+            Source::Lease(_) => Some(&self.leases_folder),
+            Source::Secret(_) if self.format == Format::Files => Some(self.folder()),
+            Source::Secret(_) => None,
+        }
+    }
+
+    /// The errors of entries and options that have the same file, or the file of a list, of entries
+    /// that have the same shell variable in one list, and of options that name no entry.
+    pub fn check(&self, entries: &[Entry], files: &FileOptions) -> Vec<AnnotationError> {
+        let mut errors = self.shared_files(entries, files);
         if self.format.has_variables() {
             errors.extend(shared_variables(entries));
+        }
+        for placed in &files.placed {
+            match entry_of(&placed.entry, entries) {
+                Ok(entry) if entry.has_every_member() => {
+                    let kind = AnnotationErrorKind::EveryMember(entry.name.to_string());
+                    errors.push(kind.at(&placed.annotation));
+                }
+                Ok(_) => {}
+                Err(kind) => errors.push(kind.at(&placed.annotation)),
+            }
         }
         errors
     }
 
-    fn shared_files(&self, entries: &[Entry]) -> Vec<AnnotationError> {
-        let mut taken = BTreeMap::new();
+    fn shared_files(&self, entries: &[Entry], files: &FileOptions) -> Vec<AnnotationError> {
+        let mut taken: BTreeMap<PathBuf, &str> = BTreeMap::new();
         if self.format != Format::Files {
             taken.insert(self.secrets.clone(), "the list of secrets");
             taken.insert(self.resources.clone(), "the list of resources");
             taken.insert(self.leases.clone(), "the list of leases");
         }
+        let own = entries.iter().filter_map(|entry| {
+            let placed = files.placing(entry);
+            let annotation = placed.map_or(&entry.annotation, |placed| &placed.annotation);
+            Some((self.own_file(entry, files)?, annotation.as_str()))
+        });
         let mut errors = Vec::new();
-        for entry in entries {
-            let Some(file) = self.own_file(entry) else {
-                continue;
-            };
+        for (file, annotation) in own {
             match taken.entry(file) {
                 btree_map::Entry::Vacant(vacant) => {
-                    vacant.insert(&entry.annotation);
+                    vacant.insert(annotation);
                 }
                 btree_map::Entry::Occupied(other) => {
                     let kind = AnnotationErrorKind::SameFile {
                         file: other.key().display().to_string(),
                         by: (*other.get()).to_owned(),
                     };
-                    errors.push(kind.at(&entry.annotation));
+                    errors.push(kind.at(annotation));
                 }
             }
         }
+        errors.extend(folders_of_others(&taken));
         errors
     }
+}
+
+/// The errors of files whose folder is the file of another.
+fn folders_of_others(taken: &BTreeMap<PathBuf, &str>) -> Vec<AnnotationError> {
+    let error = |(file, annotation): (&PathBuf, &&str)| {
+        let mut folders = file.ancestors().skip(1);
+        let (folder, by) = folders.find_map(|folder| taken.get_key_value(folder))?;
+        let kind = AnnotationErrorKind::FolderIsFile {
+            folder: folder.display().to_string(),
+            by: (*by).to_owned(),
+        };
+        Some(kind.at(*annotation))
+    };
+    taken.iter().filter_map(error).collect()
 }
 
 fn shared_variables(entries: &[Entry]) -> Vec<AnnotationError> {
     let mut taken = BTreeMap::new();
     let mut errors = Vec::new();
-    for entry in entries {
+    // The variables of members are known when the value is read.
+    for entry in entries.iter().filter(|entry| !entry.has_every_member()) {
         match taken.entry((entry.word(), variable_name(entry.name.as_str()))) {
             btree_map::Entry::Vacant(vacant) => {
                 vacant.insert(&entry.annotation);
@@ -138,7 +189,7 @@ mod tests {
             (annotations.len(), vec![])
         );
         layout
-            .check(&parsed.entries)
+            .check(&parsed.entries, &parsed.options.files)
             .into_iter()
             .map(|error| match error.kind {
                 AnnotationErrorKind::SameFile { by, .. }
@@ -186,6 +237,68 @@ mod tests {
         assert_eq!(errors(&layout, annotations), expected);
     }
 
+    /// Each annotation at error and the message, for options that place files.
+    fn messages(format: Format, annotations: &[(&str, &str)]) -> Vec<String> {
+        let domain: Domain = "d".parse().unwrap();
+        let parsed = Parsed::from_annotations(&domain, annotations.iter().copied());
+        assert_eq!((parsed.errors, parsed.warnings), (vec![], vec![]));
+        let layout = Layout::under(&MountPath::default(), format);
+        let errors = layout.check(&parsed.entries, &parsed.options.files);
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    const SECRET: (&str, &str) = ("secret.d/a", "kind=REFERENCE");
+
+    #[rstest]
+    #[case(&[SECRET, ("init.d/file.a", "path=tls/a,mode=0400")], None)]
+    #[case(&[SECRET, ("init.d/file.a", "")], None)]
+    #[case(
+        &[SECRET, ("init.d/file.b", "")],
+        Some("init.d/file.b: the pod has no entry b; use the names of its entries, with their fields")
+    )]
+    #[case(
+        &[SECRET, ("resource.d/a", ""), ("init.d/file.a", "path=x")],
+        Some("init.d/file.a: resource.d/a and secret.d/a have this name; rename one of them")
+    )]
+    #[case(
+        &[("secret.d/a", "kind=REFERENCE,property=*"), ("init.d/file.a", "path=x")],
+        Some("init.d/file.a: the entry a has a value for each member (property=*); name one member with property=")
+    )]
+    #[case(
+        &[SECRET, ("init.d/file.a", "path=secrets.properties")],
+        Some("init.d/file.a: its file /bsycorp-init/secrets.properties is also that of the list of secrets; rename one of them")
+    )]
+    #[case(
+        &[SECRET, ("resource.d/b", ""), ("init.d/file.a", "path=b/c")],
+        Some("init.d/file.a: its folder /bsycorp-init/b is also the file of resource.d/b; rename one of them")
+    )]
+    #[case(
+        &[SECRET, ("init.d/file.a", "path=leases.properties/c")],
+        Some("init.d/file.a: its folder /bsycorp-init/leases.properties is also the file of the list of leases; rename one of them")
+    )]
+    fn a_placed_entry_has_a_name_and_a_file_that_are_its_own(
+        #[case] annotations: &[(&str, &str)],
+        #[case] expected: Option<&str>,
+    ) {
+        let messages = messages(Format::Properties, annotations);
+        let both_have_the_file = usize::from(annotations.contains(&("resource.d/a", "")));
+        assert_eq!(messages.last().map(String::as_str), expected);
+        assert_eq!(
+            messages.len(),
+            usize::from(expected.is_some()) + both_have_the_file
+        );
+    }
+
+    #[test]
+    fn a_placed_entry_has_no_second_file_of_its_own() {
+        let domain: Domain = "d".parse().unwrap();
+        let annotations = [("resource.d/a", ""), ("init.d/file.a", "path=x/y")];
+        let parsed = Parsed::from_annotations(&domain, annotations);
+        let layout = Layout::under(&MountPath::default(), Format::Files);
+        let file = layout.own_file(&parsed.entries[0], &parsed.options.files);
+        assert_eq!(file, Some("/bsycorp-init/x/y".into()));
+    }
+
     #[test]
     fn folders_apart_keep_one_name_apart() {
         let layout = Layout {
@@ -209,7 +322,7 @@ mod tests {
             Parsed::from_annotations(&domain, [("resource.d/a", ""), ("lease.d/a", lease)]);
         let layout = Layout::under(&MountPath::default(), Format::Properties);
         assert_eq!(
-            layout.check(&parsed.entries)[0].to_string(),
+            layout.check(&parsed.entries, &parsed.options.files)[0].to_string(),
             "resource.d/a: its file /bsycorp-init/a is also that of lease.d/a; rename one of them"
         );
     }

@@ -32,6 +32,7 @@ mod layout;
 mod lease_range;
 pub mod local;
 mod locator;
+mod members;
 mod name;
 pub mod names;
 mod options;
@@ -47,6 +48,7 @@ mod secret_type;
 mod spec;
 mod store_name;
 mod typo;
+mod unused;
 mod user_id;
 
 pub use annotation::{Parsed, misspelled_prefix};
@@ -61,10 +63,12 @@ pub use generated::Generated;
 pub use layout::Layout;
 pub use lease_range::LeaseRange;
 pub use locator::{Locator, Member};
+pub use members::{MembersError, members};
 pub use name::{EntryName, ParseEntryNameError};
 pub use options::{
-    ContainerNames, FileMode, LocalMode, MountPath, Options, Order, ParseContainerNamesError,
-    ParseFileModeError, ParseMountPathError, ParseOrderError,
+    ContainerNames, FileMode, FileOptions, FilePath, LocalMode, MountPath, Options, Order,
+    ParseContainerNamesError, ParseFileModeError, ParseFilePathError, ParseMountPathError,
+    ParseOrderError, PlacedFile,
 };
 pub use pairs::ParsePairsError;
 pub use password_rules::{

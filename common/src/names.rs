@@ -50,7 +50,7 @@ pub mod keys {
         CLASSES = "classes", "no required class";
         /// The store of this entry, one of those that the operator allows.
         STORE = "store", "`init.DOMAIN/store`, else the operator's";
-        /// One member of a JSON object in Secrets Manager or Parameter Store: its name, or a JSON Pointer when it begins with `/`. A string comes without its quotes, anything else as its JSON text.
+        /// One member of a JSON object in Secrets Manager or Parameter Store: its name, or a JSON Pointer when it begins with `/`. A string comes without its quotes, anything else as its JSON text. `*`: [every member](#every-member).
         PROPERTY = "property", "the whole value";
         /// The version of a Secrets Manager secret by its stage, for example `AWSPREVIOUS`, or of a parameter by its label.
         VERSION_STAGE = "versionStage", "`AWSCURRENT`";
@@ -90,8 +90,27 @@ pub mod init {
         STORE = "store", "the operator's";
         /// `properties`, `env`, `dotenv`, `json`, `yaml` or `files`.
         FORMAT = "format", "`properties`";
+        /// Puts the value of the entry NAME into a [file of its own](#files-of-your-own).
+        FILE = "file.NAME", "";
         /// Set by the webhook: its version.
         INJECTED = "injected", "";
+    }
+
+    /// What the name of [`FILE`] begins with, before a dot.
+    pub const FILE_PREFIX: &str = "file";
+}
+
+/// Keys inside the value of `init.DOMAIN/file.NAME`.
+pub mod file {
+    use super::Documented;
+
+    documented! {
+        /// Every key, in the order of the reference.
+        ALL:
+        /// The file, below the mount path. It may be in a folder, as in `tls/server.key`.
+        PATH = "path", "the name of the entry";
+        /// The mode of the file, four octal digits.
+        MODE = "mode", "the mode of the other files";
     }
 }
 

@@ -2,11 +2,14 @@
 
 mod containers;
 mod file_mode;
+mod files;
 mod mount_path;
 pub(crate) mod switch;
 
 pub use containers::{ContainerNames, Order, ParseContainerNamesError, ParseOrderError};
 pub use file_mode::{FileMode, ParseFileModeError};
+pub(crate) use files::entry_of;
+pub use files::{FileOptions, FilePath, ParseFilePathError, PlacedFile};
 pub use mount_path::{MountPath, ParseMountPathError};
 
 use crate::{
@@ -35,6 +38,8 @@ pub struct Options {
     pub store: Option<StoreName>,
     /// `format`
     pub format: Option<Format>,
+    /// `file.NAME`
+    pub files: FileOptions,
 }
 
 impl Options {
@@ -59,7 +64,11 @@ impl Options {
             init::STORE => self.store = collect.ok(trimmed.parse::<StoreName>()),
             init::FORMAT => self.format = collect.parse(init::FORMAT, trimmed),
             init::INJECTED => {}
-            unknown => warn_of_unknown(unknown, collect),
+            other => {
+                if self.files.read(other, value, collect).is_none() {
+                    warn_of_unknown(other, collect);
+                }
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use zeroize::Zeroizing;
 
-use crate::{name::EntryName, output::dotenv::Quotes, secret::SecretValue};
+use crate::{output::dotenv::Quotes, secret::SecretValue};
 
 /// The format of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -94,12 +94,9 @@ pub struct ParseFormatError;
 /// [`RenderError`], naming the entries and nothing of their values.
 pub fn render(
     format: Format,
-    entries: &[(&EntryName, &SecretValue)],
+    entries: &[(&str, &SecretValue)],
 ) -> Result<Option<Zeroizing<Vec<u8>>>, RenderError> {
-    let entries: BTreeMap<&str, &SecretValue> = entries
-        .iter()
-        .map(|(name, value)| (name.as_str(), *value))
-        .collect();
+    let entries: BTreeMap<&str, &SecretValue> = entries.iter().copied().collect();
     entries
         .iter()
         .try_for_each(|(name, value)| check(format, name, value))?;
@@ -318,6 +315,22 @@ pub enum RenderError {
         /// The other entry.
         other: String,
     },
+    /// A member of a JSON object has the name of another value of its list.
+    #[error("its value {name} has the name of a value of {other}; rename one of them")]
+    SameName {
+        /// The value.
+        name: String,
+        /// The annotation of the other value.
+        other: String,
+    },
+    /// A member of a JSON object has a file that exists already.
+    #[error("the file {file} of its value {name} is also another file; rename one of them")]
+    SameFile {
+        /// The value.
+        name: String,
+        /// The file.
+        file: String,
+    },
     /// A stored text that is not canonical base64, where the raw value is needed.
     #[error(
         "the stored text of {name} is not canonical base64, and {needed_by} needs the raw value; \
@@ -371,6 +384,8 @@ impl RenderError {
     pub fn name(&self) -> &str {
         match self {
             Self::SameVariable { name, .. }
+            | Self::SameName { name, .. }
+            | Self::SameFile { name, .. }
             | Self::NotBase64 { name, .. }
             | Self::NotOneLine { name }
             | Self::NotText { name, .. }
@@ -383,9 +398,9 @@ impl RenderError {
 ///
 /// # Errors
 /// [`RenderError::NotBase64`] where the value has none.
-pub fn raw_file(name: &EntryName, value: &SecretValue) -> Result<Zeroizing<Vec<u8>>, RenderError> {
+pub fn raw_file(name: &str, value: &SecretValue) -> Result<Zeroizing<Vec<u8>>, RenderError> {
     if value.is_verbatim() {
-        let name = name.as_str().to_owned();
+        let name = name.to_owned();
         return Err(RenderError::not_base64(name, "a file of its own"));
     }
     Ok(Zeroizing::new(value.expose().to_vec()))
@@ -399,11 +414,11 @@ mod tests {
     use super::*;
 
     fn rendered(format: Format, entries: &[(&str, &[u8])]) -> Result<String, RenderError> {
-        let entries: Vec<(EntryName, SecretValue)> = entries
+        let entries: Vec<(&str, SecretValue)> = entries
             .iter()
-            .map(|(name, value)| (name.parse().unwrap(), SecretValue::new(value.to_vec())))
+            .map(|(name, value)| (*name, SecretValue::new(value.to_vec())))
             .collect();
-        let entries: Vec<_> = entries.iter().map(|(name, value)| (name, value)).collect();
+        let entries: Vec<_> = entries.iter().map(|(name, value)| (*name, value)).collect();
         render(format, &entries).map(|file| String::from_utf8(file.unwrap().to_vec()).unwrap())
     }
 
@@ -521,9 +536,8 @@ mod tests {
         #[case] text: &str,
         #[case] expected: Result<&str, &str>,
     ) {
-        let name: EntryName = "a".parse().unwrap();
         let value = SecretValue::from_stored_text(Zeroizing::new(text.to_owned()));
-        let file = render(format, &[(&name, &value)]);
+        let file = render(format, &[("a", &value)]);
         match (file, expected) {
             (Ok(file), Ok(expected)) => assert_eq!(*file.unwrap(), expected.as_bytes()),
             (Err(error), Err(expected)) => {
@@ -535,7 +549,7 @@ mod tests {
             }
             (file, _) => panic!("{file:?}"),
         }
-        assert!(raw_file(&name, &value).is_err());
+        assert!(raw_file("a", &value).is_err());
     }
 
     #[rstest]
@@ -572,9 +586,8 @@ mod tests {
 
         #[test]
         fn a_buffer_never_grows(value: Vec<u8>, text in "[^\0]*") {
-            let name: EntryName = "a".parse().unwrap();
             let check = |format, value: SecretValue| {
-                let file = render(format, &[(&name, &value)]).unwrap().unwrap();
+                let file = render(format, &[("a", &value)]).unwrap().unwrap();
                 // A buffer that grew by doubling has room to spare.
                 assert_eq!(file.capacity(), file.len());
             };

@@ -129,7 +129,11 @@ impl Plan {
     pub fn new(parsed: &Parsed, settings: &PlanSettings) -> Result<Self, Vec<AnnotationError>> {
         let (plan, mut errors) = planner::plan(parsed, settings);
         errors.extend_from_slice(&parsed.errors);
-        errors.extend(settings.layout.check(&parsed.entries));
+        errors.extend(
+            settings
+                .layout
+                .check(&parsed.entries, &parsed.options.files),
+        );
         errors.sort_by(|a, b| a.annotation.cmp(&b.annotation));
         if errors.is_empty() {
             Ok(plan)

@@ -8,9 +8,9 @@
 use std::{collections::BTreeMap, fs};
 
 use kees_common::{
-    Domain, EntryName, Field, Layout, MountPath, Parsed, Plan, PlanSettings, SecretType,
-    SecretValue, StoragePrefix, StoreName,
-    names::{Documented, env, init, keys},
+    Domain, Field, Layout, MountPath, Parsed, Plan, PlanSettings, SecretType, SecretValue,
+    StoragePrefix, StoreName,
+    names::{Documented, env, file, init, keys},
     output::{self, Format},
 };
 
@@ -23,6 +23,7 @@ fn the_reference_says_what_the_code_does() {
         ("keys", names("key", keys::ALL)),
         ("types", types()),
         ("options", names("option", init::ALL)),
+        ("file keys", names("key", file::ALL)),
         ("environment", names("variable", env::ALL)),
         ("formats", formats()),
         ("invalid", invalid()),
@@ -75,7 +76,7 @@ fn every_example_is_valid() {
 
 #[test]
 fn every_variable_and_key_is_there_once() {
-    for list in [keys::ALL, init::ALL, env::ALL] {
+    for list in [keys::ALL, init::ALL, file::ALL, env::ALL] {
         let mut names: Vec<_> = list.iter().map(|documented| documented.name).collect();
         names.sort_unstable();
         names.dedup();
@@ -142,15 +143,9 @@ fn types() -> String {
 }
 
 fn formats() -> String {
-    let entries: [(EntryName, SecretValue); 2] = [
-        (
-            "db-password".parse().unwrap(),
-            SecretValue::new(b"it's 8ekD64eU".to_vec()),
-        ),
-        (
-            "session-key".parse().unwrap(),
-            SecretValue::new(vec![0, 159, 146, 150]),
-        ),
+    let entries = [
+        ("db-password", SecretValue::new(b"it's 8ekD64eU".to_vec())),
+        ("session-key", SecretValue::new(vec![0, 159, 146, 150])),
     ];
     let mut lists = Vec::new();
     for format in Format::ALL {
@@ -160,7 +155,7 @@ fn formats() -> String {
         } else {
             &entries[..]
         };
-        let shown: Vec<_> = shown.iter().map(|(name, value)| (name, value)).collect();
+        let shown: Vec<_> = shown.iter().map(|(name, value)| (*name, value)).collect();
         if let Some(list) = output::render(format, &shown).unwrap() {
             let list = std::str::from_utf8(&list).unwrap();
             lists.push(format!("`{format}`:\n\n```\n{list}```\n"));
@@ -221,6 +216,18 @@ const INVALID: &[&[(&str, &str)]] = &[
         "resource.bsycorp.com/db",
         "storageKey=a b,store=secretsmanager",
     )],
+    &[(
+        "secret.bsycorp.com/db",
+        "kind=REFERENCE,store=secretsmanager,property=*,localModeValue=YQ==",
+    )],
+    &[
+        ("secret.bsycorp.com/db", "kind=REFERENCE"),
+        ("init.bsycorp.com/file.dp", "path=db"),
+    ],
+    &[
+        ("secret.bsycorp.com/db", "kind=REFERENCE"),
+        ("init.bsycorp.com/file.db", "path=../etc/db"),
+    ],
     &[("resource.bsycorp.com/secrets.properties", "")],
     &[
         ("init.bsycorp.com/local-mode", "true"),

@@ -3,8 +3,8 @@
 use std::{fmt, io, path::PathBuf, time::Duration};
 
 use kees_common::{
-    AnnotationError, StoragePath, StoreName, downward::ParseDownwardError, error_chain,
-    output::RenderError,
+    AnnotationError, MembersError, StoragePath, StoreName, downward::ParseDownwardError,
+    error_chain, output::RenderError,
 };
 use kees_generate::{GenerateError, VerifyError};
 use kees_store::{ErrorKind, StoreError};
@@ -63,6 +63,14 @@ pub enum InitError {
         /// Why.
         source: RenderError,
     },
+    /// The members of a JSON object cannot be handed out.
+    #[error("{annotation}")]
+    Members {
+        /// The annotation.
+        annotation: String,
+        /// Why.
+        source: MembersError,
+    },
     /// A store cannot be used.
     #[error("the store {} cannot be used: {}", .0.store, store_message(.0))]
     Store(StoreError),
@@ -84,7 +92,10 @@ impl InitError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Setting { .. } | Self::NoAnnotations { .. } => Exit::Usage,
-            Self::Annotations(_) | Self::Annotation(_) | Self::Output { .. } => Exit::Data,
+            Self::Annotations(_)
+            | Self::Annotation(_)
+            | Self::Output { .. }
+            | Self::Members { .. } => Exit::Data,
             Self::Entries { source, .. } => source.exit(),
             Self::Derivation { .. } => Exit::Unavailable,
             Self::Store(error) => store_exit(error),

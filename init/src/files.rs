@@ -1,48 +1,43 @@
-//! The path and content of every file.
+//! The path, the mode and the content of every file, from the values alone. Nothing is read or written here:
+//! a run and a refresh write the same files.
+
+mod lists;
+mod named;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet, btree_map},
     path::{Path, PathBuf},
 };
 
 use kees_common::{
-    Entry, EntryName, Layout, SecretValue, Source,
+    Entry, FileOptions, Layout, PlacedFile, SecretValue,
     names::env,
-    output::{self, Format, RenderError},
+    output::{self, RenderError},
 };
-use zeroize::Zeroizing;
+use lists::lists;
+use named::{Named, named};
 
 use crate::{
     error::InitError,
     write::{OutputFile, is_file_name},
 };
 
-/// One of the three lists: its variable, its file, and its entries.
-type List<'a> = (&'static str, &'a PathBuf, fn(&Source) -> bool);
-
-fn lists(layout: &Layout) -> [List<'_>; 3] {
-    let is_secret = |source: &Source| matches!(source, Source::Secret(_));
-    let is_resource = |source: &Source| matches!(source, Source::Resource(_));
-    let is_lease = |source: &Source| matches!(source, Source::Lease(_));
-    [
-        (env::SECRETS_FILE, &layout.secrets, is_secret),
-        (env::RESOURCES_FILE, &layout.resources, is_resource),
-        (env::LEASES_FILE, &layout.leases, is_lease),
-    ]
-}
-
 /// The errors in the paths of the lists: each list needs a file of its own.
 pub(crate) fn check(layout: &Layout) -> Vec<InitError> {
     let mut errors = Vec::new();
-    let lists = lists(layout);
-    for (index, (variable, path, _)) in lists.iter().enumerate() {
-        let same = lists.iter().take(index).find(|(_, other, _)| other == path);
+    let paths = [
+        (env::SECRETS_FILE, &layout.secrets),
+        (env::RESOURCES_FILE, &layout.resources),
+        (env::LEASES_FILE, &layout.leases),
+    ];
+    for (index, (variable, path)) in paths.iter().enumerate() {
+        let same = paths.iter().take(index).find(|(_, other)| other == path);
         let error = if !path.file_name().is_some_and(is_file_name) {
             format!(
                 "is '{}', which cannot be the name of a file",
                 path.display()
             )
-        } else if let Some((other, ..)) = same {
+        } else if let Some((other, _)) = same {
             format!("is {}, as is {other}; name two files", path.display())
         } else {
             continue;
@@ -54,7 +49,8 @@ pub(crate) fn check(layout: &Layout) -> Vec<InitError> {
 
 /// Every folder that may contain files of this layout.
 pub(crate) fn folders(layout: &Layout) -> BTreeSet<PathBuf> {
-    let of_lists = lists(layout).map(|(_, path, _)| path.parent().unwrap_or(Path::new("")));
+    let lists = [&layout.secrets, &layout.resources, &layout.leases];
+    let of_lists = lists.map(|path| path.parent().unwrap_or(Path::new("")));
     let own = [&layout.resources_folder, &layout.leases_folder].map(PathBuf::as_path);
     of_lists
         .into_iter()
@@ -63,87 +59,82 @@ pub(crate) fn folders(layout: &Layout) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Every file; `values` are the values of `entries`, in the same order.
+/// Every file, sorted by path; `values` are the values of `entries`, in the same order.
 ///
 /// # Errors
-/// An error for each value that the format cannot hold.
+/// An error for each value that a file cannot hold, and for members of a JSON object that are named
+/// like another entry.
 pub(crate) fn fill(
     layout: &Layout,
+    options: &FileOptions,
     entries: &[Entry],
     values: &[&SecretValue],
 ) -> Result<Vec<OutputFile>, Vec<InitError>> {
-    let mut files = Vec::new();
-    let mut errors = Vec::new();
-    for (_, path, holds) in lists(layout) {
-        let rows = entries
-            .iter()
-            .zip(values)
-            .filter(|(entry, _)| holds(&entry.source));
-        let rows: Vec<_> = rows.map(|(entry, value)| (entry, *value)).collect();
-        match list(layout.format, &rows) {
-            Ok(Some(content)) => files.push(OutputFile {
-                path: path.clone(),
-                content,
-            }),
-            Ok(None) => {}
-            Err(errors_of_list) => errors.extend(errors_of_list),
+    let named = named(entries, values)?;
+    let mut files = Files::default();
+    for result in lists(layout, &named) {
+        match result {
+            Ok(file) => files.add(file, None),
+            Err(errors) => files.errors.extend(errors),
         }
     }
-    for (entry, value) in entries.iter().zip(values) {
-        if let Some(path) = layout.own_file(entry) {
-            match output::raw_file(&entry.name, value) {
-                Ok(content) => files.push(OutputFile { path, content }),
-                Err(source) => errors.push(InitError::Output {
-                    annotation: entry.annotation.clone(),
-                    source,
-                }),
+    for value in &named {
+        files.add_own(layout, options, value);
+    }
+    if files.errors.is_empty() {
+        Ok(files.by_path.into_values().collect())
+    } else {
+        Err(files.errors)
+    }
+}
+
+/// The files so far.
+#[derive(Default)]
+struct Files {
+    by_path: BTreeMap<PathBuf, OutputFile>,
+    errors: Vec<InitError>,
+}
+
+impl Files {
+    /// Adds a file of `of`. That the file is there already is known only with the names of members.
+    fn add(&mut self, file: OutputFile, of: Option<&Named<'_>>) {
+        match (self.by_path.entry(file.path.clone()), of) {
+            (btree_map::Entry::Vacant(vacant), _) => {
+                vacant.insert(file);
+            }
+            (btree_map::Entry::Occupied(_), None) => {}
+            (btree_map::Entry::Occupied(other), Some(of)) => {
+                let source = RenderError::SameFile {
+                    name: of.name.to_string(),
+                    file: other.key().display().to_string(),
+                };
+                self.errors.push(of.error(source));
             }
         }
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    if errors.is_empty() {
-        Ok(files)
-    } else {
-        Err(errors)
-    }
-}
 
-fn list(
-    format: Format,
-    rows: &[(&Entry, &SecretValue)],
-) -> Result<Option<Zeroizing<Vec<u8>>>, Vec<InitError>> {
-    let render = |rows: &[(&Entry, &SecretValue)]| {
-        let named: Vec<(&EntryName, &SecretValue)> = rows
-            .iter()
-            .map(|(entry, value)| (&entry.name, *value))
-            .collect();
-        output::render(format, &named)
-    };
-    render(rows).map_err(|first| {
-        // Rendering stops at the first error. Render each value alone to report all errors.
-        let single = |row: &(&Entry, &SecretValue)| {
-            let source = render(std::slice::from_ref(row)).err()?;
-            Some(InitError::Output {
-                annotation: row.0.annotation.clone(),
-                source,
-            })
-        };
-        let errors: Vec<InitError> = rows.iter().filter_map(single).collect();
-        if errors.is_empty() {
-            vec![of_list(rows, first)]
+    /// Adds the file that has this value alone, if there is one.
+    fn add_own(&mut self, layout: &Layout, options: &FileOptions, of: &Named<'_>) {
+        let path = if of.is_member {
+            layout.member_file(of.entry, &of.name)
         } else {
-            errors
+            layout.own_file(of.entry, options)
+        };
+        let Some(path) = path else {
+            return;
+        };
+        let placed = options.placing(of.entry).filter(|_| !of.is_member);
+        match output::raw_file(&of.name, &of.value) {
+            Ok(content) => {
+                let mode = placed.and_then(|PlacedFile { mode, .. }| *mode);
+                let file = OutputFile {
+                    path,
+                    mode,
+                    content,
+                };
+                self.add(file, Some(of));
+            }
+            Err(source) => self.errors.push(of.error(source)),
         }
-    })
-}
-
-/// An error between two entries, reported for the entry that it names.
-fn of_list(rows: &[(&Entry, &SecretValue)], source: RenderError) -> InitError {
-    let name = source.name();
-    let entry = rows.iter().find(|(entry, _)| entry.name.as_str() == name);
-    let annotation = entry.map_or(name, |(entry, _)| &entry.annotation);
-    InitError::Output {
-        annotation: annotation.to_owned(),
-        source,
     }
 }

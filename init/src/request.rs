@@ -4,8 +4,8 @@
 use std::{collections::BTreeSet, fmt, fs, time::Duration};
 
 use kees_common::{
-    Entry, FileMode, Layout, LocalMode, MountPath, Options, Parsed, Plan, PlanSettings,
-    PlannedLease, Source, StoragePrefix, StoreName, Warning, downward,
+    Entry, FileMode, FileOptions, Layout, LocalMode, MountPath, Options, Parsed, Plan,
+    PlanSettings, PlannedLease, Source, StoragePrefix, StoreName, Warning, downward,
     names::{env, init},
     output::Format,
 };
@@ -28,6 +28,7 @@ pub struct Request {
     pub(crate) entries: Vec<Entry>,
     pub(crate) plan: Plan,
     pub(crate) layout: Layout,
+    pub(crate) file_options: FileOptions,
     pub(crate) file_mode: FileMode,
     pub(crate) local_mode: LocalMode,
     pub(crate) prefix: StoragePrefix,
@@ -115,6 +116,7 @@ impl Request {
         let mut request = Self {
             plan,
             layout: layout.clone(),
+            file_options: parsed.options.files.clone(),
             file_mode: file_mode(settings, &parsed.options),
             local_mode: parsed.options.local_mode,
             prefix: prefix.clone(),
@@ -158,6 +160,7 @@ impl Request {
                 leases: Vec::new(),
             },
             layout: Layout::under(&MountPath::default(), Format::default()),
+            file_options: FileOptions::default(),
             file_mode: FileMode::ALL,
             local_mode: LocalMode::Off,
             prefix: StoragePrefix::root(),
@@ -229,6 +232,11 @@ impl Request {
     /// The files that are written.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The files that the pod's options name.
+    pub fn file_options(&self) -> &FileOptions {
+        &self.file_options
     }
 
     /// What is done if a DYNAMIC secret is absent.

@@ -25,7 +25,13 @@ pub async fn run(
 ) -> Result<Report, RunError> {
     let values = values(request, stores, progress).await?;
     let plain: Vec<&SecretValue> = values.iter().map(|(value, _)| value).collect();
-    let files = files::fill(&request.layout, &request.entries, &plain).map_err(RunError::new)?;
+    let files = files::fill(
+        &request.layout,
+        &request.file_options,
+        &request.entries,
+        &plain,
+    )
+    .map_err(RunError::new)?;
     let folders = files::folders(&request.layout);
     write::write(&files, &folders, request.file_mode, request.timeout)
         .await

@@ -280,12 +280,16 @@ fn warn_of_skip(reason: SkipReason, pod: &PodView<'_>, domain: &Domain, findings
 
 /// Warns if the mode that the pod sets may keep one of its containers from reading the files.
 fn warn_of_narrow_mode(parsed: &Parsed, owner: FileOwner, findings: &mut Findings) {
-    let Some(requested) = parsed.options.file_mode else {
-        return;
-    };
+    let of_all = parsed.options.file_mode.iter();
+    let of_all = of_all.map(|mode| (parsed.domain.init(init::FILE_MODE), *mode));
+    let placed = parsed.options.files.placed.iter();
+    let placed = placed.filter_map(|file| Some((file.annotation.clone(), file.mode?)));
     let needed = owner.mode;
-    if requested.bits() & needed.bits() != needed.bits() {
-        let place = Place::Annotation(parsed.domain.init(init::FILE_MODE));
+    for (annotation, requested) in of_all.chain(placed) {
+        if requested.bits() & needed.bits() == needed.bits() {
+            continue;
+        }
+        let place = Place::Annotation(annotation);
         let message = format!(
             "a container may be unable to read files of mode {requested}; {needed} is enough"
         );

@@ -204,11 +204,21 @@ fn files(request: &Request, entry: &Entry) -> Vec<FileReport> {
         Source::Resource(_) => &layout.resources,
         Source::Lease(_) => &layout.leases,
     };
+    let name = if entry.has_every_member() {
+        format!("{}.MEMBER", entry.name)
+    } else {
+        entry.name.to_string()
+    };
+    let own = if entry.has_every_member() {
+        layout.member_file(entry, &name)
+    } else {
+        layout.own_file(entry, request.file_options())
+    };
     let list = (layout.format != Format::Files).then(|| FileReport {
         path: list.display().to_string(),
-        key: Some(entry.name.to_string()),
+        key: Some(name),
     });
-    let own = layout.own_file(entry).map(|path| FileReport {
+    let own = own.map(|path| FileReport {
         path: path.display().to_string(),
         key: None,
     });

@@ -1,16 +1,18 @@
 //! The grammar of `secret.DOMAIN/NAME`, `resource.DOMAIN/NAME` and `lease.DOMAIN/NAME`.
 
-use super::{lookup::lookup, secret, unused::UnusedPairs};
+use super::{lookup::lookup, secret};
 use crate::{
     collector::Collector,
     domain::Word,
     encoding::Encoding,
-    entry::{Entry, Lease, Resource, Secret, Source},
+    entry::{Entry, Lease, Lookup, Resource, Secret, Source},
     error::AnnotationErrorKind,
+    members::members,
     name::EntryName,
     names::keys,
     secret::SecretValue,
     store_name::StoreName,
+    unused::UnusedPairs,
 };
 
 /// One entry; `None` where it has errors, which are then in `collect`.
@@ -22,7 +24,7 @@ pub(super) fn parse(
 ) -> Option<Entry> {
     let errors_before = collect.error_count();
     let name = collect.ok(name.parse::<EntryName>());
-    let mut pairs = UnusedPairs::parse(value, collect);
+    let mut pairs = UnusedPairs::parse(value, keys::ALL, collect);
 
     let source = match word {
         Word::Secret => secret::parse(name.as_ref(), &mut pairs, collect).map(Source::Secret),
@@ -39,6 +41,12 @@ pub(super) fn parse(
     } else {
         (local_value(&mut pairs, collect), store(&mut pairs, collect))
     };
+    if let (Some(source), Some(value)) = (&source, &local_value)
+        && source.lookup().is_some_and(Lookup::has_every_member)
+        && members(value).is_err()
+    {
+        collect.error(AnnotationErrorKind::LocalModeMembers);
+    }
     let is_valid = collect.error_count() == errors_before;
     pairs.warn(is_valid, collect);
     if !is_valid {

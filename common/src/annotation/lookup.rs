@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::unused::UnusedPairs;
 use crate::{
     collector::Collector,
     entry::{Lookup, StorageKey},
     names::keys,
+    unused::UnusedPairs,
 };
 
 /// Takes the keys that say where a value is that kees only reads.

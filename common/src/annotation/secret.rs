@@ -1,6 +1,6 @@
 //! The grammar of `secret.DOMAIN/NAME`.
 
-use super::{lookup::lookup, unused::UnusedPairs};
+use super::lookup::lookup;
 use crate::{
     collector::Collector,
     entry::{Secret, StorageKey},
@@ -11,6 +11,7 @@ use crate::{
     password_rules::{Alphabet, Classes, PasswordRules},
     secret_type::SecretType,
     spec::Spec,
+    unused::UnusedPairs,
     user_id::UserId,
 };
 
@@ -92,6 +93,14 @@ fn reference(
     collect: &mut Collector<'_>,
 ) -> Secret {
     let lookup = lookup(pairs, collect);
+    if lookup.has_every_member() {
+        // Each member is a value of its own, so the entry has no type.
+        return Secret::Reference {
+            lookup,
+            member: None,
+            local_spec: None,
+        };
+    }
     let size = pairs.take(keys::SIZE);
     let secret_type = secret_type(pairs, collect);
     let field = secret_type

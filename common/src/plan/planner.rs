@@ -417,7 +417,11 @@ impl Planner<'_> {
         Ok(Locator {
             path: at(name)?,
             member,
-            property: lookup.property.clone(),
+            // The whole object is read. Its members are handed out when the files are written.
+            property: lookup
+                .property
+                .clone()
+                .filter(|_| !lookup.has_every_member()),
             version_stage: lookup.version_stage.clone(),
             version_id: lookup.version_id.clone(),
         })

@@ -232,6 +232,23 @@ fn a_reference_in_secrets_manager_is_a_secret_or_a_member_of_one(
 }
 
 #[test]
+fn every_member_is_read_as_the_whole_secret() {
+    let value = "kind=REFERENCE,property=*,storageKey=db";
+    let plan = planned(StoreName::SecretsManager, &[("secret.d/a", value)]);
+    assert_eq!(plan.items[0].locator.property, None);
+    let plan = planned(
+        StoreName::SecretsManager,
+        &[("secret.d/a", "kind=REFERENCE,property=/*")],
+    );
+    assert_eq!(plan.items[0].locator.property.as_deref(), Some("/*"));
+    let errors = errors(&settings(StoreName::DynamoDb), &[("secret.d/a", value)]);
+    assert!(
+        errors[0].contains("property= does not work with the store dynamodb"),
+        "{errors:?}"
+    );
+}
+
+#[test]
 fn an_api_key_that_is_only_read_is_a_whole_secret() {
     let value = "kind=REFERENCE,type=RANDOM,size=64";
     let plan = planned(

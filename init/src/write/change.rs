@@ -39,11 +39,14 @@ impl<'a> Change<'a> {
         for name in names.keys() {
             folder.check(name)?;
         }
-        let mode = Mode::from_bits_truncate(mode.bits());
+        let common = mode;
+        let mode = Mode::from_bits_truncate(common.bits());
         let mut next = || number.next().unwrap_or(usize::MAX);
         let mut files = Vec::with_capacity(names.len());
         for (name, file) in names {
-            files.push(folder.stage(next(), name, &file.content, mode)?);
+            let own = file.mode.unwrap_or(common);
+            let own = Mode::from_bits_truncate(own.bits());
+            files.push(folder.stage(next(), name, &file.content, own)?);
         }
         let after: BTreeSet<OsString> = names.keys().map(|name| (*name).to_owned()).collect();
         let during: BTreeSet<OsString> = folder.recorded.union(&after).cloned().collect();

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
+use kees_common::FileMode;
 use zeroize::Zeroizing;
 
-/// One file and its content.
+/// One file, its mode and its content.
 #[derive(Debug)]
 pub struct OutputFile {
     /// The path of the file.
     pub path: PathBuf,
+    /// The mode of the file, if it is not that of the other files.
+    pub mode: Option<FileMode>,
     /// The content, wiped when dropped.
     pub content: Zeroizing<Vec<u8>>,
 }

@@ -16,6 +16,7 @@ use super::*;
 
 fn file(path: impl Into<PathBuf>, content: &str) -> OutputFile {
     OutputFile {
+        mode: None,
         path: path.into(),
         content: Zeroizing::new(content.as_bytes().to_vec()),
     }

@@ -20,6 +20,7 @@ mod lease_binary;
 mod leases;
 mod local_mode;
 mod memory;
+mod output;
 mod pod;
 mod process;
 mod robustness;

@@ -17,6 +17,7 @@ fn options_are_read() {
         ("init.d/file-mode", "0440"),
         ("init.d/store", "secretsmanager"),
         ("init.d/format", "json"),
+        ("init.d/file.a", "path=tls/a,mode=0400"),
         ("init.d/injected", "0.1.0"),
     ];
     let parsed = Parsed::from_annotations(&"d".parse().unwrap(), options);
@@ -34,6 +35,7 @@ fn options_are_read() {
         file_mode,
         store,
         format,
+        files,
     } = parsed.options;
     assert!(opted_out);
     assert_eq!(storage_prefix.unwrap().as_str(), "/dev/team-a");
@@ -47,6 +49,10 @@ fn options_are_read() {
     assert_eq!(file_mode, Some(FileMode::GROUP));
     assert_eq!(store, Some(StoreName::SecretsManager));
     assert_eq!(format, Some(Format::Json));
+    let placed = &files.placed[0];
+    assert_eq!(placed.entry.as_str(), "a");
+    assert_eq!(placed.path.as_ref().unwrap().as_str(), "tls/a");
+    assert_eq!(placed.mode, Some(FileMode::OWNER));
 }
 
 #[rstest]
@@ -99,6 +105,25 @@ fn only_the_word_false_opts_out(#[case] value: &str) {
     "yml",
     "format=yml is wrong; use properties, env, dotenv, json, yaml or files"
 )]
+#[case(
+    "file.a",
+    "path=../x",
+    "path=../x is wrong; use names that begin neither with '..' nor with .kees"
+)]
+#[case(
+    "file.a",
+    "mode=0666",
+    "mode=0666 is wrong; use four octal digits such as 0400, 0440 or 0444: readable by the owner, \
+     writable by no one else, executable by no one"
+)]
+#[case("file.a", "paht=x", "the key 'paht' is unknown; did you mean path=")]
+#[case(
+    "file._a",
+    "",
+    "the name after the slash must be 1 to 63 letters, digits, '-', '_' or '.', beginning and ending \
+     with a letter or digit"
+)]
+#[case("files.a", "", "unknown; did you mean init.d/file.a")]
 #[case(
     "mount-path",
     "secrets",

@@ -6,7 +6,7 @@ use crate::{
     collector::Collector,
     error::AnnotationErrorKind,
     excerpt::excerpt,
-    names::keys,
+    names::Documented,
     pairs::{self, Pair, PairValue},
     typo,
 };
@@ -19,8 +19,10 @@ const MAX_COMPARED: usize = 64;
 const MAX_WARNINGS: usize = 16;
 
 /// The pairs that are not taken yet.
-pub(super) struct UnusedPairs<'a> {
+pub(crate) struct UnusedPairs<'a> {
     pairs: Vec<(Cow<'a, str>, PairValue<'a>)>,
+    /// Every key that has a meaning in such a value.
+    known: &'static [Documented],
     /// The keys whose value has an error. They are not missing.
     invalid: Vec<Cow<'a, str>>,
     /// Whether a missing key is no error.
@@ -28,10 +30,16 @@ pub(super) struct UnusedPairs<'a> {
 }
 
 impl<'a> UnusedPairs<'a> {
-    /// Parses a value. Each kind of error is collected once, however often the value has it.
-    pub(super) fn parse(value: &'a str, collect: &mut Collector<'_>) -> Self {
+    /// Parses a value with the keys `known`. Each kind of error is collected once, however often the
+    /// value has it.
+    pub(crate) fn parse(
+        value: &'a str,
+        known: &'static [Documented],
+        collect: &mut Collector<'_>,
+    ) -> Self {
         let mut unused = Self {
             pairs: Vec::new(),
+            known,
             invalid: Vec::new(),
             allows_missing: false,
         };
@@ -66,10 +74,11 @@ impl<'a> UnusedPairs<'a> {
     /// Collects an error for each misspelled key, and corrects the key. Thus the rest of the parser
     /// checks its value, and does not report the known key as missing.
     fn correct(&mut self, collect: &mut Collector<'_>) {
-        let is_known = |key: &str| keys::ALL.iter().any(|known| known.name == key);
+        let list = self.known;
+        let is_known = |key: &str| list.iter().any(|known| known.name == key);
         let unknown = self.pairs.iter_mut().filter(|(key, _)| !is_known(key));
         for (key, _) in unknown.take(MAX_COMPARED) {
-            let known = typo::closest(key, keys::ALL.iter().map(|known| known.name));
+            let known = typo::closest(key, list.iter().map(|known| known.name));
             if let Some(known) = known {
                 collect.error(AnnotationErrorKind::UnknownKey {
                     key: excerpt(key),
@@ -81,7 +90,7 @@ impl<'a> UnusedPairs<'a> {
     }
 
     /// Takes every pair with that key; the last one counts, as in a Java properties file.
-    pub(super) fn take(&mut self, key: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn take(&mut self, key: &str) -> Option<Cow<'a, str>> {
         self.take_value(key).map(|value| value.text)
     }
 
@@ -98,12 +107,12 @@ impl<'a> UnusedPairs<'a> {
     }
 
     /// Reports no missing keys from now on, because it is not sure which keys are required.
-    pub(super) fn allow_missing(&mut self) {
+    pub(crate) fn allow_missing(&mut self) {
         self.allows_missing = true;
     }
 
     /// Takes a key that is required. `right` describes what would be right, if it is missing.
-    pub(super) fn take_required<R: Into<String>>(
+    pub(crate) fn take_required<R: Into<String>>(
         &mut self,
         key: &'static str,
         right: impl FnOnce() -> R,
@@ -118,7 +127,7 @@ impl<'a> UnusedPairs<'a> {
     }
 
     /// Takes `storageKey=` or `storageKeyPrefix=`, which become part of a path.
-    pub(super) fn take_path(
+    pub(crate) fn take_path(
         &mut self,
         key: &'static str,
         collect: &mut Collector<'_>,
@@ -132,10 +141,10 @@ impl<'a> UnusedPairs<'a> {
 
     /// Warns of the pairs that nothing has taken. `is_valid`: whether the entry has no errors, so
     /// that all of its keys were looked for.
-    pub(super) fn warn(self, is_valid: bool, collect: &mut Collector<'_>) {
+    pub(crate) fn warn(self, is_valid: bool, collect: &mut Collector<'_>) {
         let more = self.pairs.len().saturating_sub(MAX_WARNINGS);
         for (key, _) in self.pairs.into_iter().take(MAX_WARNINGS) {
-            let is_known = keys::ALL.iter().any(|known| known.name == key);
+            let is_known = self.known.iter().any(|known| known.name == key);
             if is_valid || !is_known {
                 let what = if is_known {
                     "has no effect here"
