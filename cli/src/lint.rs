@@ -9,7 +9,7 @@ use crate::{
     admission::{self, Admission, Verdict},
     args::{LintArgs, LintFormat},
     error::{self, CliError, CliErrorKind},
-    inject_settings,
+    hooks, inject_settings,
     input::Input,
     json::{self, LocationJson, MessageJson, RuleJson},
     location::Location,
@@ -43,6 +43,8 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
     };
     for workload in &input.workloads {
         let mut admission = admission::admit(&input, workload);
+        let hooks = hooks::warnings(&input, workload, &admission);
+        admission.warnings.extend(hooks);
         if *strict {
             deny_warnings(&mut admission);
         }

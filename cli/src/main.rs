@@ -16,6 +16,7 @@ mod explain;
 mod export;
 mod export_error;
 mod files;
+mod hooks;
 mod inject;
 mod inject_settings;
 mod input;

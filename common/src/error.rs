@@ -202,6 +202,33 @@ pub enum AnnotationErrorKind {
         /// What is different here.
         reason: String,
     },
+    /// Two entries would be the same environment variable.
+    #[error(
+        "{other} and {name} would both be the environment variable {variable}; give one of them \
+         another name, as in OTHER={name}, or leave it out"
+    )]
+    SameEnvironmentVariable {
+        /// The variable.
+        variable: String,
+        /// The entry.
+        name: String,
+        /// The entry that has the variable already.
+        other: String,
+    },
+    /// A value that cannot be an environment variable.
+    #[error(
+        "an environment variable needs text (UTF-8 without NUL), and {reason}; list the entries \
+         without {name}, and read its file"
+    )]
+    NotVariable {
+        /// The entry.
+        name: String,
+        /// Why its value cannot be a variable.
+        reason: String,
+    },
+    /// A name that no entry has.
+    #[error("the pod has no entry {0}; use the names of its entries, with their fields")]
+    NoEntry(String),
     /// Two entries, or an entry and a list of entries, have the same file.
     #[error("its file {file} is also that of {by}; rename one of them")]
     SameFile {
@@ -218,9 +245,6 @@ pub enum AnnotationErrorKind {
         /// The other annotation, or the list.
         by: String,
     },
-    /// A name that no entry has.
-    #[error("the pod has no entry {0}; use the names of its entries, with their fields")]
-    NoEntry(String),
     /// A name that two entries have, in an option that needs one.
     #[error("{one} and {other} have this name; rename one of them")]
     SameName {

@@ -23,6 +23,7 @@ pub mod downward;
 mod encoding;
 mod endpoint;
 mod entry;
+pub mod environment;
 mod error;
 pub mod error_chain;
 mod excerpt;
@@ -66,8 +67,9 @@ pub use locator::{Locator, Member};
 pub use members::{MembersError, members};
 pub use name::{EntryName, ParseEntryNameError};
 pub use options::{
-    ContainerNames, FileMode, FileOptions, FilePath, LocalMode, MountPath, Options, Order,
-    ParseContainerNamesError, ParseFileModeError, ParseFilePathError, ParseMountPathError,
+    ContainerNames, Environment, EnvironmentVariable, Environments, FileMode, FileOptions,
+    FilePath, LocalMode, MountPath, Options, Order, ParseContainerNamesError,
+    ParseEnvironmentError, ParseFileModeError, ParseFilePathError, ParseMountPathError,
     ParseOrderError, PlacedFile,
 };
 pub use pairs::ParsePairsError;

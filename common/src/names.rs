@@ -92,12 +92,27 @@ pub mod init {
         FORMAT = "format", "`properties`";
         /// Puts the value of the entry NAME into a [file of its own](#files-of-your-own).
         FILE = "file.NAME", "";
+        /// The entries that become [environment variables](environment.md) of the containers: `true` (all of them), or a list by comma of `ENTRY` or `VARIABLE=ENTRY`. Each of these containers needs an explicit `command`.
+        ENV = "env", "`false`";
+        /// The same for one container, which may be an init container. It replaces `env` there.
+        ENV_OF_CONTAINER = "env.CONTAINER", "`init.DOMAIN/env`";
         /// Set by the webhook: its version.
         INJECTED = "injected", "";
     }
 
     /// What the name of [`FILE`] begins with, before a dot.
     pub const FILE_PREFIX: &str = "file";
+
+    /// Whether an `init.` annotation of that name is [`ENV`] or [`ENV_OF_CONTAINER`].
+    pub fn is_env(name: &str) -> bool {
+        let rest = name.strip_prefix(ENV);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
+    /// The name of [`ENV_OF_CONTAINER`] for a container.
+    pub fn env_of(container: &str) -> String {
+        format!("{ENV}.{container}")
+    }
 }
 
 /// Keys inside the value of `init.DOMAIN/file.NAME`.
@@ -179,6 +194,8 @@ pub mod env {
         FORMAT = "FORMAT", "properties";
         /// Mode of the files, four octal digits.
         FILE_MODE = "FILE_MODE", "0444";
+        /// The folder for what `kees-init exec` needs: a copy of the program, and the values. The webhook sets it if `init.DOMAIN/env` asks for it.
+        EXEC_FOLDER = "EXEC_FOLDER", "";
         /// The prefix of every storage path; wins over the annotation.
         STORAGE_PREFIX = "STORAGE_PREFIX", "";
         /// `allow` or `deny`: whether the pod may use `local-mode`.

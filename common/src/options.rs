@@ -1,12 +1,14 @@
 //! The pod's `init.DOMAIN/*` annotations.
 
 mod containers;
+mod environment;
 mod file_mode;
 mod files;
 mod mount_path;
 pub(crate) mod switch;
 
 pub use containers::{ContainerNames, Order, ParseContainerNamesError, ParseOrderError};
+pub use environment::{Environment, EnvironmentVariable, Environments, ParseEnvironmentError};
 pub use file_mode::{FileMode, ParseFileModeError};
 pub(crate) use files::entry_of;
 pub use files::{FileOptions, FilePath, ParseFilePathError, PlacedFile};
@@ -40,6 +42,8 @@ pub struct Options {
     pub format: Option<Format>,
     /// `file.NAME`
     pub files: FileOptions,
+    /// `env` and `env.CONTAINER`
+    pub environments: Environments,
 }
 
 impl Options {
@@ -63,9 +67,12 @@ impl Options {
             init::FILE_MODE => self.file_mode = collect.parse(init::FILE_MODE, trimmed),
             init::STORE => self.store = collect.ok(trimmed.parse::<StoreName>()),
             init::FORMAT => self.format = collect.parse(init::FORMAT, trimmed),
+            init::ENV => self.environments.of_pod = collect.parse(init::ENV, trimmed),
             init::INJECTED => {}
             other => {
-                if self.files.read(other, value, collect).is_none() {
+                let is_known = self.environments.read(other, trimmed, collect).is_some()
+                    || self.files.read(other, value, collect).is_some();
+                if !is_known {
                     warn_of_unknown(other, collect);
                 }
             }

@@ -234,7 +234,7 @@ pub(crate) fn shell_text(value: &SecretValue) -> Option<&str> {
 
 /// `name` with `_` for each character that a POSIX shell does not accept in a variable, and before a
 /// digit at the beginning.
-pub(crate) fn variable_name(name: &str) -> String {
+pub fn variable_name(name: &str) -> String {
     let digit = name.starts_with(|c: char| c.is_ascii_digit());
     let rest = name
         .chars()

@@ -1,9 +1,11 @@
 //! From entries to what is read and what is generated. Every path is joined and checked, and the
 //! entries of one generation are brought together, before a store is used.
 
+mod environment;
 mod planner;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use crate::{
     annotation::Parsed,
@@ -124,7 +126,7 @@ impl Plan {
     /// All errors, sorted by annotation: those of `parsed`, and those that only show together with
     /// the settings and the other entries: invalid paths, stores and ARNs that are not allowed, keys that
     /// work with another store only, two entries that ask for different secrets at one path or have
-    /// the same file, leases in a store that keeps none, local mode without a value, or where it is
+    /// the same file or variable, leases in a store that keeps none, local mode without a value, or where it is
     /// not allowed.
     pub fn new(parsed: &Parsed, settings: &PlanSettings) -> Result<Self, Vec<AnnotationError>> {
         let (plan, mut errors) = planner::plan(parsed, settings);
@@ -134,6 +136,7 @@ impl Plan {
                 .layout
                 .check(&parsed.entries, &parsed.options.files),
         );
+        errors.extend(environment::check(parsed));
         errors.sort_by(|a, b| a.annotation.cmp(&b.annotation));
         if errors.is_empty() {
             Ok(plan)

@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use kees_common::{
     AnnotationError, MembersError, StoragePath, StoreName, downward::ParseDownwardError,
-    error_chain, output::RenderError,
+    environment::VariableError, error_chain, output::RenderError,
 };
 use kees_generate::{GenerateError, VerifyError};
 use kees_store::{ErrorKind, StoreError};
@@ -71,6 +71,14 @@ pub enum InitError {
         /// Why.
         source: MembersError,
     },
+    /// A value cannot be an environment variable.
+    #[error("{annotation}")]
+    Variable {
+        /// The annotation.
+        annotation: String,
+        /// Why.
+        source: VariableError,
+    },
     /// A store cannot be used.
     #[error("the store {} cannot be used: {}", .0.store, store_message(.0))]
     Store(StoreError),
@@ -95,7 +103,8 @@ impl InitError {
             Self::Annotations(_)
             | Self::Annotation(_)
             | Self::Output { .. }
-            | Self::Members { .. } => Exit::Data,
+            | Self::Members { .. }
+            | Self::Variable { .. } => Exit::Data,
             Self::Entries { source, .. } => source.exit(),
             Self::Derivation { .. } => Exit::Unavailable,
             Self::Store(error) => store_exit(error),

@@ -1,27 +1,73 @@
-//! `kees-init exec`: replaces this process by another program.
+//! `kees-init exec`: starts another program in place of this one, with the values in its environment.
+//!
+//! ```text
+//! arguments -> values of the volume -> variables -> size -> execve
+//! ```
+//!
+//! The other program has the same process id, standard streams and signals as if it had been started
+//! directly, and finds nothing of this one except the variables.
+
+mod command;
+mod error;
+mod files;
+mod limits;
+mod settings;
+mod size;
+mod variables;
 
 use std::{
     env,
-    io::{self, Write as _},
-    os::unix::process::CommandExt as _,
-    process::{Command, ExitCode},
+    ffi::{CString, OsString},
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
 };
 
-/// The first argument.
-pub(crate) const NAME: &str = "exec";
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use zeroize::Zeroizing;
 
-/// The exit status of a shell for a command that cannot be executed.
-const NOT_EXECUTABLE: u8 = 126;
+pub use self::error::ExecError;
+pub(crate) use self::files::ExecFiles;
+use self::{command::Command, settings::ExecSettings, variables::Variables};
 
-/// Returns only if there is an error.
-pub(crate) fn main() -> ExitCode {
-    let mut arguments = env::args_os()
-        .skip(2)
-        .skip_while(|argument| argument == "--");
-    let Some(command) = arguments.next() else {
-        return ExitCode::from(NOT_EXECUTABLE);
-    };
-    let error = Command::new(&command).args(arguments).exec();
-    let _ = writeln!(io::stderr(), "kees-init: {}: {error}", command.display());
-    ExitCode::from(NOT_EXECUTABLE)
+/// Starts the program that `arguments` name, after the name of this program and `exec`. Returns only
+/// if there is an error.
+pub fn exec(arguments: impl IntoIterator<Item = OsString>) -> ExecError {
+    match prepare(arguments) {
+        Ok((command, variables)) => command.exec(&variables),
+        Err(error) => error,
+    }
+}
+
+fn prepare(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<(Command, Vec<CString>), ExecError> {
+    // The kernel makes the other program dumpable again. The limit on core dumps would stay, so it is
+    // not changed.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let ExecSettings {
+        values_file,
+        environment,
+        command,
+    } = ExecSettings::read(arguments)?;
+    let command = Command::new(command)?;
+    let content = read(&values_file).map_err(|source| ExecError::NoValues {
+        path: values_file.clone(),
+        source,
+    })?;
+    let variables = Variables::new(&values_file, &content, &environment)?;
+    let variables = variables.joined(env::vars_os())?;
+    size::check(&command, &variables)?;
+    let variables = variables.into_iter().map(|variable| variable.text);
+    Ok((command, variables.collect()))
+}
+
+/// The content of a file.
+fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut file = File::open(path)?;
+    let size = usize::try_from(file.metadata()?.len()).unwrap_or_default();
+    // A buffer that grows leaves copies behind that are not wiped.
+    let mut content = Zeroizing::new(Vec::with_capacity(size + 1));
+    file.read_to_end(&mut content)?;
+    Ok(content)
 }

@@ -2,7 +2,7 @@
 //! a run and a refresh write the same files.
 
 mod lists;
-mod named;
+pub(crate) mod named;
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map},
@@ -19,6 +19,7 @@ use named::{Named, named};
 
 use crate::{
     error::InitError,
+    exec::ExecFiles,
     write::{OutputFile, is_file_name},
 };
 
@@ -67,6 +68,7 @@ pub(crate) fn folders(layout: &Layout) -> BTreeSet<PathBuf> {
 pub(crate) fn fill(
     layout: &Layout,
     options: &FileOptions,
+    exec: Option<&ExecFiles>,
     entries: &[Entry],
     values: &[&SecretValue],
 ) -> Result<Vec<OutputFile>, Vec<InitError>> {
@@ -80,6 +82,11 @@ pub(crate) fn fill(
     }
     for value in &named {
         files.add_own(layout, options, value);
+    }
+    match exec.map(|exec| exec.values(&named)) {
+        Some(Ok(file)) => files.add(file, None),
+        Some(Err(errors)) => files.errors.extend(errors),
+        None => {}
     }
     if files.errors.is_empty() {
         Ok(files.by_path.into_values().collect())

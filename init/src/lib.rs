@@ -27,6 +27,7 @@
 mod core_dumps;
 mod create;
 mod error;
+pub mod exec;
 mod exit;
 mod files;
 mod generator;

@@ -2,7 +2,6 @@
 //! with the values in its environment.
 
 mod cadence;
-mod exec;
 mod log;
 mod process;
 
@@ -15,8 +14,8 @@ use std::{
     process::ExitCode,
 };
 
-use kees_common::names;
-use kees_init::{InitError, InitSettings, Report, Request, RunError};
+use kees_common::{error_chain, names};
+use kees_init::{InitError, InitSettings, Report, Request, RunError, exec::ExecError};
 use kees_settings::LogFlags;
 use kees_store::Stores;
 use zeroizing_alloc::ZeroAlloc;
@@ -28,9 +27,21 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     match env::args_os().nth(1) {
-        Some(command) if command == exec::NAME => exec::main(),
+        Some(command) if command == "exec" => exec(),
         _ => init(),
     }
+}
+
+/// Starts another program in place of this one. Returns only if there is an error.
+fn exec() -> ExitCode {
+    let error = kees_init::exec::exec(env::args_os());
+    let written = match &error {
+        ExecError::Usage(usage) if usage.is_help => writeln!(io::stdout(), "{error}"),
+        error => writeln!(io::stderr(), "kees-init: {}", error_chain::describe(error)),
+    };
+    // Nothing is left to do if the stream is closed.
+    drop(written);
+    ExitCode::from(error.status())
 }
 
 /// The run that writes the files.

@@ -13,6 +13,7 @@ use kees_settings::{DomainFlags, StoreFlags};
 
 use crate::{
     error::InitError,
+    exec::ExecFiles,
     files,
     run_error::RunError,
     settings::{
@@ -29,6 +30,8 @@ pub struct Request {
     pub(crate) plan: Plan,
     pub(crate) layout: Layout,
     pub(crate) file_options: FileOptions,
+    /// What `kees-init exec` needs, if it is asked for.
+    pub(crate) exec: Option<ExecFiles>,
     pub(crate) file_mode: FileMode,
     pub(crate) local_mode: LocalMode,
     pub(crate) prefix: StoragePrefix,
@@ -117,6 +120,10 @@ impl Request {
             plan,
             layout: layout.clone(),
             file_options: parsed.options.files.clone(),
+            exec: settings.output.exec_folder.clone().map(|folder| ExecFiles {
+                folder,
+                environments: parsed.options.environments.clone(),
+            }),
             file_mode: file_mode(settings, &parsed.options),
             local_mode: parsed.options.local_mode,
             prefix: prefix.clone(),
@@ -161,6 +168,7 @@ impl Request {
             },
             layout: Layout::under(&MountPath::default(), Format::default()),
             file_options: FileOptions::default(),
+            exec: None,
             file_mode: FileMode::ALL,
             local_mode: LocalMode::Off,
             prefix: StoragePrefix::root(),
@@ -307,6 +315,7 @@ fn plan_settings(settings: &InitSettings, options: &Options) -> PlanSettings {
         leases_file,
         resources_file_path,
         leases_file_path,
+        exec_folder: _,
         format,
         file_mode: _,
     } = &settings.output;

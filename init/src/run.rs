@@ -25,14 +25,19 @@ pub async fn run(
 ) -> Result<Report, RunError> {
     let values = values(request, stores, progress).await?;
     let plain: Vec<&SecretValue> = values.iter().map(|(value, _)| value).collect();
+    let exec = request.exec.as_ref();
     let files = files::fill(
         &request.layout,
         &request.file_options,
+        exec,
         &request.entries,
         &plain,
     )
     .map_err(RunError::new)?;
     let folders = files::folders(&request.layout);
+    if let Some(exec) = exec {
+        exec.place_program().map_err(InitError::from)?;
+    }
     write::write(&files, &folders, request.file_mode, request.timeout)
         .await
         .map_err(InitError::from)?;

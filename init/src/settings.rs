@@ -18,10 +18,10 @@ use clap::{
 use kees_common::{
     FileMode, References, StoragePrefix,
     names::env::{
-        ANNOTATIONS_FILE, AWS_CA_BUNDLE, CREATE, EMBEDDED_FILE, FILE_MODE, FORMAT, LEASES_FILE,
-        LEASES_FILE_PATH, LOCAL_MODE, POD_NAME, POD_NAMESPACE, POD_UID, REFERENCES, RESOURCES_FILE,
-        RESOURCES_FILE_PATH, RETRY_DELAY, SECRETS_FILE, SSL_CERT_FILE, STORAGE_PREFIX, STORE,
-        STORES, TERMINATION_LOG, TIMEOUT,
+        ANNOTATIONS_FILE, AWS_CA_BUNDLE, CREATE, EMBEDDED_FILE, EXEC_FOLDER, FILE_MODE, FORMAT,
+        LEASES_FILE, LEASES_FILE_PATH, LOCAL_MODE, POD_NAME, POD_NAMESPACE, POD_UID, REFERENCES,
+        RESOURCES_FILE, RESOURCES_FILE_PATH, RETRY_DELAY, SECRETS_FILE, SSL_CERT_FILE,
+        STORAGE_PREFIX, STORE, STORES, TERMINATION_LOG, TIMEOUT,
     },
     output::Format,
 };
@@ -124,6 +124,9 @@ pub struct OutputSettings {
     /// The folder that gets one file for each lease, with its number
     #[arg(long, env = LEASES_FILE_PATH, value_name = "FOLDER", default_value = "/bsycorp-init")]
     pub leases_file_path: PathBuf,
+    /// The folder that gets a copy of this program, and the values for `kees-init exec`
+    #[arg(long, env = EXEC_FOLDER, value_name = "FOLDER")]
+    pub exec_folder: Option<PathBuf>,
     /// The format of the lists: properties, env, dotenv, json, yaml, or files (one file for each secret, and no
     /// lists) [default: the pod's, else properties]
     #[arg(long, env = FORMAT, value_name = "FORMAT")]
@@ -349,6 +352,7 @@ impl OutputSettings {
             leases_file: folder.join("leases.properties"),
             resources_file_path: folder.to_owned(),
             leases_file_path: folder.to_owned(),
+            exec_folder: None,
             format: None,
             file_mode: None,
         }

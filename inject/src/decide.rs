@@ -1,6 +1,9 @@
 //! The decision about a pod: skip it, deny it, or patch it.
 
-use kees_common::{Domain, Parsed, Word, misspelled_prefix, names::init};
+use kees_common::{
+    Domain, Parsed, Word, misspelled_prefix,
+    names::init::{self, is_env},
+};
 
 use crate::{
     audit::EntryList,
@@ -8,8 +11,8 @@ use crate::{
     findings::{Findings, PodWarning},
     names,
     patch::{
-        identity::Identity, injection::Injection, operations::Operations, placement::Placement,
-        reconcile::Existing, security_context::FileOwner, write,
+        exec, identity::Identity, injection::Injection, operations::Operations,
+        placement::Placement, reconcile::Existing, security_context::FileOwner, write,
     },
     pod::{container::ContainerView, limits::is_too_large, view::PodView},
     policy::{
@@ -172,6 +175,9 @@ fn check(
     let entries = pod.annotations().filter(|(key, _)| is_entry(key, domain));
     let entries = entries.count();
     if let Some(reason) = skip_reason(pod, entries, domain) {
+        if reason == SkipReason::Windows {
+            deny_variables(pod, domain, findings);
+        }
         warn_of_skip(reason, pod, domain, findings);
         if reason == SkipReason::OptedOut {
             check_opt_out(rule, domain, findings);
@@ -197,6 +203,7 @@ fn check(
     };
     let policy = apply(annotated, rule, settings, findings);
     if wired.is_some() {
+        warn_of_wired_variables(&parsed, findings);
         return Some(Outcome::Skip(SkipReason::WiredByHand));
     }
     let options = &parsed.options;
@@ -204,12 +211,22 @@ fn check(
     let placement = Placement::new(pod, &parsed, settings, injected, findings);
     let identity = Identity::new(pod, options, settings, injected, findings);
     let placement = placement?;
+    let commands = exec::wrap(
+        pod,
+        &parsed,
+        settings,
+        injected,
+        &placement.targets,
+        findings,
+    );
     let owner = FileOwner::new(pod, &placement.targets, settings.run_as);
     warn_of_narrow_mode(&parsed, owner, findings);
     if !findings.errors.is_empty() {
         return None;
     }
-    let injection = Injection::new(pod, options, settings, &policy, placement, identity, owner);
+    let injection = Injection::new(
+        pod, options, settings, &policy, placement, commands, identity, owner,
+    );
     operations(pod, injection, findings).map(Outcome::Patch)
 }
 
@@ -275,6 +292,28 @@ fn warn_of_skip(reason: SkipReason, pod: &PodView<'_>, domain: &Domain, findings
             findings.warnings.extend(warnings.take(LIMIT));
         }
         _ => {}
+    }
+}
+
+/// Denies a pod of Windows that asks for variables: its containers would start without them.
+fn deny_variables(pod: &PodView<'_>, domain: &Domain, findings: &mut Findings) {
+    let asks = |(key, value): &(&str, &str)| {
+        let option = domain.split(key).filter(|(word, _)| *word == Word::Init);
+        let is_env = option.is_some_and(|(_, name)| is_env(name));
+        is_env && value.trim() != "false"
+    };
+    for (key, _) in pod.annotations().filter(asks) {
+        findings.error(Place::annotation(key), PodErrorKind::WindowsVariables);
+    }
+}
+
+/// Warns if a pod that is wired by hand asks for variables: its commands are not changed.
+fn warn_of_wired_variables(parsed: &Parsed, findings: &mut Findings) {
+    if parsed.options.environments.is_some() {
+        let place = Place::Annotation(parsed.domain.init(init::ENV));
+        let message = "commands are not changed in a pod that is wired by hand; set EXEC_FOLDER there, \
+                       and start the commands with kees-init exec";
+        findings.warn(place, message);
     }
 }
 

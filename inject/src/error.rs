@@ -375,6 +375,43 @@ pub enum PodErrorKind {
         /// The key of the annotation that decides the place of the init container.
         order: String,
     },
+    /// A container gets variables, and it has no command to which they can be given.
+    #[error(
+        "it has no command, and {option} needs one: kees-init starts the command with the variables. \
+         Write the command and the args of the image into the container (kees asks no registry for \
+         them), or leave the container out"
+    )]
+    NoCommand {
+        /// The annotation that asks for variables.
+        option: String,
+    },
+    /// A container has a variable that it would get from kees.
+    #[error(
+        "it has the variable {variable}, and {option} asks for it too; remove one of them, or give \
+         the entry another name there, as in OTHER=ENTRY"
+    )]
+    VariableDefined {
+        /// The variable.
+        variable: String,
+        /// The annotation that asks for variables.
+        option: String,
+    },
+    /// A container gets variables, and not the files that they are read from.
+    #[error(
+        "{name} does not get the files that the variables are read from; add it to {containers}, or \
+         change {order} if it runs before kees-init"
+    )]
+    NotMounted {
+        /// The container.
+        name: String,
+        /// The annotation that names the containers.
+        containers: String,
+        /// The annotation that decides the place of the init container.
+        order: String,
+    },
+    /// Variables are asked for in a pod of Windows.
+    #[error("kees starts no command on Windows; remove it, or run the pod on Linux nodes")]
+    WindowsVariables,
     /// A warning of a pod whose policy is strict.
     #[error("{0}; in strict mode, this warning is an error")]
     DeniedWarning(String),

@@ -11,6 +11,10 @@ pub(crate) const SECRETS: &str = "kees-secrets";
 /// Both volumes, in the order in which they are added.
 pub(crate) const VOLUMES: [&str; 2] = [PODINFO, SECRETS];
 
+/// What a copy of the program, and a second one that replaces it, take in the volume at most: a
+/// limit in addition to that of the files, in MiB.
+pub(crate) const PROGRAM_MEBI: u16 = 32;
+
 /// The folder in which the init container finds the annotations.
 pub(crate) const PODINFO_PATH: &str = "/podinfo";
 /// The file of the annotations: the default of `ANNOTATIONS_FILE`.
@@ -35,6 +39,7 @@ pub(crate) const DECIDED_VARIABLES: &[&str] = &[
     env::STORES,
     env::REFERENCES,
     env::CREATE,
+    env::EXEC_FOLDER,
     env::FORMAT,
     env::FILE_MODE,
     env::STORAGE_PREFIX,

@@ -6,6 +6,7 @@
 
 pub(crate) mod container;
 pub(crate) mod env;
+pub(crate) mod exec;
 pub(crate) mod field_ref;
 pub(crate) mod identity;
 pub(crate) mod injection;

@@ -21,6 +21,7 @@ import time
 
 import hostile
 import lint
+import variables
 from counting_proxy import counting_proxy
 
 CACHE, DYNAMODB = map(pathlib.Path, sys.argv[1:3])
@@ -322,6 +323,7 @@ def main():
         size, requests, memory, start = webhook(folder)
         runs, peak, created, hundred = init(folder)
     attacks = hostile.measure_all(PROGRAMS / "kees-webhook")
+    started = variables.measure(PROGRAMS / "kees-init")
     generation = keys()
     linted = lint.measure(PROGRAMS / "kees")
     reviews = criterion()
@@ -391,6 +393,7 @@ def main():
              *(f"| {name} | {calls} | {ms:.1f} ms |" for name, (calls, ms) in created.items()), "",
              f"A hundred absent entries (fifty RSA 2048 pairs): {hundred[0] / 1000:.2f} s of wall time and {hundred[1] / 1000:.2f} s of CPU time. The CPU time is",
              f"{hundred[1] / 1000 / cores:.2f} s for each of {cores} cores, so the wall time is {hundred[0] * cores / hundred[1]:.2f} × the shortest possible time.", "",
+             *variables.section(started),
              "## Keys", "",
              "Each run generates one key, in turn with `openssl genrsa`. The table shows the CPU time from start to exit. The time",
              "for one key varies, because primes are found by trial. So the table shows medians and means of many runs.", "",

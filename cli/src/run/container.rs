@@ -137,9 +137,12 @@ pub(crate) fn settings(variables: &Variables, folder: &Path) -> (InitSettings, V
         leases_file,
         resources_file_path,
         leases_file_path,
+        exec_folder,
         format: _,
         file_mode: _,
     } = &mut settings.output;
+    // No container is started here, so nothing needs the program.
+    *exec_folder = None;
     let paths = [
         (env::SECRETS_FILE, secrets_file),
         (env::RESOURCES_FILE, resources_file),

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::{Generation, Item, Plan, PlanSettings, PlannedLease};
+use super::{
+    Generation, Item, Plan, PlanSettings, PlannedLease,
+    text::{created_or_derived, reason_not_text},
+};
 use crate::{
     annotation::Parsed,
-    encoding::Encoding,
     entry::{Entry, Lease, Lookup, Secret, Source, StorageKey},
     error::{AnnotationError, AnnotationErrorKind},
     excerpt::excerpt,
@@ -14,7 +16,7 @@ use crate::{
     locator::{Locator, Member},
     names::{init, keys},
     options::LocalMode,
-    output::{self, Format},
+    output::Format,
     password_rules::Alphabet,
     path::StoragePath,
     secret_type::SecretType,
@@ -168,50 +170,23 @@ impl Planner<'_> {
         if !format.has_variables() {
             return Ok(());
         }
+        let local_mode = self.parsed.options.local_mode;
         let error = |needs, reason| AnnotationErrorKind::Format {
             format,
             needs,
             reason,
         };
-        let local_mode = self.parsed.options.local_mode;
-        let local_value = entry
-            .local_value
-            .as_ref()
-            .filter(|_| local_mode != LocalMode::Off);
-        if local_value.is_some_and(|value| output::shell_text(value).is_none()) {
-            return Err(error(TEXT, "the localModeValue is not text".to_owned()));
-        }
-        let Some(spec) = self.created_or_derived(entry) else {
-            return Ok(());
-        };
-        let secret_type = spec.secret_type();
-        if !secret_type.is_text() && entry.encoding != Encoding::Pem {
-            let reason = format!("the value of a {secret_type} is not text");
+        if let Some(reason) = reason_not_text(entry, local_mode) {
             return Err(error(TEXT, reason));
         }
-        let rules = spec.password_rules();
+        let spec = created_or_derived(entry, local_mode);
+        let rules = spec.and_then(Spec::password_rules);
         if format == Format::Dotenv && rules.is_some_and(|rules| rules.alphabet == Alphabet::Ascii)
         {
             let reason = "alphabet=ascii has quotes, backslashes and $".to_owned();
             return Err(error("values that all of its readers read alike", reason));
         }
         Ok(())
-    }
-
-    /// What is generated or derived for `entry`.
-    fn created_or_derived<'e>(&self, entry: &'e Entry) -> Option<&'e Spec> {
-        let local_mode = self.parsed.options.local_mode;
-        match &entry.source {
-            // The local value replaces the others.
-            _ if local_mode == LocalMode::On && entry.local_value.is_some() => None,
-            Source::Secret(Secret::Dynamic { spec, .. }) => Some(spec),
-            Source::Secret(Secret::Reference { local_spec, .. })
-                if local_mode != LocalMode::Off && entry.local_value.is_none() =>
-            {
-                local_spec.as_ref()
-            }
-            _ => None,
-        }
     }
 
     /// `store`, if the operator allows it. Without a store, in local mode, every name is allowed.

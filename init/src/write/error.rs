@@ -61,6 +61,15 @@ pub enum WriteError {
         /// Why.
         source: io::Error,
     },
+    /// No program can be executed from the folder.
+    #[error(
+        "{path} is mounted noexec, and the containers start their commands from it; mount an emptyDir \
+         without that option, or do without environment variables"
+    )]
+    NoExec {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Some files had been changed when the error occurred.
     #[error(
         "some files were changed before the error ({})",

@@ -15,6 +15,7 @@ mod container;
 mod credentials;
 mod documentation;
 mod encodings;
+mod exec;
 mod invalid;
 mod lease_binary;
 mod leases;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::{
     decode::object::optional,
     names,
-    patch::{field_ref::FieldRef, identity::Identity},
+    patch::{exec::WrappedCommand, field_ref::FieldRef, identity::Identity},
     pod::text::Text,
     policy::effective::EffectivePolicy,
     settings::InjectSettings,
@@ -86,6 +86,7 @@ pub(crate) fn env<'a>(
     policy: &EffectivePolicy<'_>,
     mount_path: &MountPath,
     file_mode: FileMode,
+    commands: &[WrappedCommand<'_>],
     identity: Identity<'a>,
 ) -> Vec<Variable<'a>> {
     let mut env = Vec::with_capacity(32);
@@ -96,6 +97,8 @@ pub(crate) fn env<'a>(
         Variable::literal(variables::ANNOTATION_DOMAIN, settings.domain.as_str()),
     ]);
     env.extend(files(options, mount_path, file_mode));
+    let folder = || Variable::literal(variables::EXEC_FOLDER, mount_path.as_str().to_owned());
+    env.extend((!commands.is_empty()).then(folder));
     env.extend(allowed(policy));
     env.extend(configured(settings, policy));
     let of_identity = identity.variables.into_iter();

@@ -7,13 +7,14 @@ use crate::{
     patch::{
         container::{InitContainer, TerminationMessagePolicy},
         env::env,
+        exec::WrappedCommand,
         identity::Identity,
         mounts::VolumeMount,
         placement::Placement,
         security_context::{FileOwner, SecurityContext},
         volumes::{Volume, volumes},
     },
-    pod::{container::ContainerRef, qos, text::Text, view::PodView},
+    pod::{container::ContainerRef, qos, quantity::Quantity, text::Text, view::PodView},
     policy::effective::EffectivePolicy,
     settings::InjectSettings,
 };
@@ -31,6 +32,8 @@ pub(crate) struct Injection<'a> {
     pub(crate) targets: Vec<ContainerRef>,
     /// The mount of the files in each target.
     pub(crate) mount: VolumeMount<'a>,
+    /// The commands that get variables.
+    pub(crate) commands: Vec<WrappedCommand<'a>>,
     /// The annotation that says which version injected the pod: key and value.
     pub(crate) annotation: (String, &'a str),
 }
@@ -42,6 +45,7 @@ impl<'a> Injection<'a> {
         settings: &'a InjectSettings,
         policy: &EffectivePolicy<'_>,
         placement: Placement,
+        commands: Vec<WrappedCommand<'a>>,
         identity: Identity<'a>,
         owner: FileOwner,
     ) -> Self {
@@ -58,7 +62,7 @@ impl<'a> Injection<'a> {
             name: names::CONTAINER.into(),
             image: image(pod, injected, settings),
             image_pull_policy: settings.image_pull_policy,
-            env: env(settings, options, policy, &path, mode, identity),
+            env: env(settings, options, policy, &path, mode, &commands, identity),
             resources: resources.into(),
             security_context: SecurityContext::restricted(owner),
             termination_message_policy: TerminationMessagePolicy::FallbackToLogsOnError,
@@ -70,11 +74,22 @@ impl<'a> Injection<'a> {
             injected,
             position,
             container,
-            volumes: volumes(&settings.volume_size),
+            volumes: volumes(&volume_size(settings, &commands)),
             targets,
+            commands,
             mount: VolumeMount::read_only(names::SECRETS, path.as_str().to_owned()),
             annotation: (settings.domain.init(init::INJECTED), &settings.version),
         }
+    }
+}
+
+/// The size limit of the files, and of the program where a command needs it.
+fn volume_size(settings: &InjectSettings, commands: &[WrappedCommand<'_>]) -> Quantity {
+    let size = &settings.volume_size;
+    if commands.is_empty() {
+        size.clone()
+    } else {
+        size.plus_mebi(names::PROGRAM_MEBI)
     }
 }
 

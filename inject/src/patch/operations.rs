@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::patch::{container::InitContainer, mounts::VolumeMount, volumes::Volume};
+use crate::{
+    patch::{container::InitContainer, mounts::VolumeMount, volumes::Volume},
+    pod::text::Text,
+};
 
 /// A JSON patch for a pod. Its `Debug` prints only the number of operations, because a patch must
 /// not be logged.
@@ -76,6 +79,7 @@ pub(crate) enum Value<'a> {
     Mount(&'a VolumeMount<'a>),
     Mounts([&'a VolumeMount<'a>; 1]),
     Text(&'a str),
+    Command(&'a [Text<'a>]),
 }
 
 /// A key as a segment of a JSON pointer (RFC 6901).

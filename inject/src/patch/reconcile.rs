@@ -110,6 +110,7 @@ impl<'a> Existing<'a> {
         let mut operations = Vec::new();
         self.volumes(pod, injection, &mut operations);
         write::mounts(pod, injection, &mut operations);
+        write::commands(injection, &mut operations);
         self.container(injection, &mut operations);
         write::annotation(pod, injection, &mut operations);
         operations

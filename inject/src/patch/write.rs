@@ -6,7 +6,7 @@ use crate::{
         injection::Injection,
         operations::{Operation, Value, pointer_segment},
     },
-    pod::view::PodView,
+    pod::{container::ContainerRef, view::PodView},
 };
 
 /// The operations for a pod that is not injected yet.
@@ -14,6 +14,7 @@ pub(crate) fn write<'i>(pod: &PodView<'_>, injection: &'i Injection<'_>) -> Vec<
     let mut operations = Vec::with_capacity(8 + injection.targets.len());
     volumes(pod, injection, &mut operations);
     mounts(pod, injection, &mut operations);
+    commands(injection, &mut operations);
     operations.push(container(pod, injection));
     annotation(pod, injection, &mut operations);
     operations
@@ -66,6 +67,19 @@ pub(crate) fn mounts<'i>(
                 operations.push(Operation::add(path, Value::Mount(mount)));
             }
         }
+    }
+}
+
+/// Replaces the commands that get variables.
+pub(crate) fn commands<'i>(injection: &'i Injection<'_>, operations: &mut Vec<Operation<'i>>) {
+    for command in injection
+        .commands
+        .iter()
+        .filter(|command| !command.is_there)
+    {
+        let ContainerRef { list, index } = command.container;
+        let path = format!("/spec/{}/{index}/command", list.as_str());
+        operations.push(Operation::replace(path, Value::Command(&command.words)));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The fields of a container that the decision reads.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
@@ -10,7 +12,7 @@ use crate::{
         scalar::{boolean, integer},
     },
     pod::{
-        env::last_values,
+        env::{defined_among, last_values},
         text::{QuantityText, Text},
     },
 };
@@ -28,6 +30,9 @@ pub(crate) struct ContainerView<'a> {
     /// `env`. It is decoded when a variable is looked up, which is rare.
     #[serde(borrow)]
     env: Option<&'a RawValue>,
+    /// It is decoded only for a container that gets variables.
+    #[serde(borrow)]
+    command: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) volume_mounts: List<MountView<'a>>,
     #[serde(deserialize_with = "object")]
@@ -56,6 +61,18 @@ impl<'a> ContainerView<'a> {
         let values = self.env.and_then(|env| last_values(env.get(), names));
         let values = values.unwrap_or([const { None }; N]);
         values.map(|value| value.filter(|value| !value.is_empty()))
+    }
+
+    /// The command; empty if there is none. The API server denies one that cannot be decoded.
+    pub(crate) fn command(&self) -> Vec<Text<'a>> {
+        let words = self.command.map(|words| serde_json::from_str(words.get()));
+        words.and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// Those of `names` that the container has in its environment, each once.
+    pub(crate) fn defined_among<'n>(&self, names: &BTreeSet<&'n str>) -> BTreeSet<&'n str> {
+        let defined = self.env.and_then(|env| defined_among(env.get(), names));
+        defined.unwrap_or_default()
     }
 
     /// The literal value of one variable.

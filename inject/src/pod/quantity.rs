@@ -31,6 +31,18 @@ impl Quantity {
         }
     }
 
+    /// The sum of this quantity and `n` times 2^20.
+    pub(crate) fn plus_mebi(&self, n: u16) -> Self {
+        const UNITS: u128 = 1_000_000_000;
+        let nanos = self.nanos.saturating_add(Self::mebi(n).nanos);
+        let bytes = nanos.div_ceil(UNITS);
+        let text = match bytes % (1 << 20) {
+            0 => format!("{}Mi", bytes >> 20),
+            _ => bytes.to_string(),
+        };
+        Self { text, nanos }
+    }
+
     /// The quantity as it was written.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -8,6 +8,7 @@
 
 mod denying;
 mod eks;
+mod exec;
 mod hostile;
 mod identity;
 mod injecting;

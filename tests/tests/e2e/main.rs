@@ -4,6 +4,7 @@
 mod admission;
 mod downward;
 mod examples;
+mod exec;
 mod files;
 mod identity;
 mod install;

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::{FileMode, LocalMode, Order, StoreName, output::Format};
+use crate::{Environment, FileMode, LocalMode, Order, StoreName, output::Format};
 
 #[test]
 fn options_are_read() {
@@ -18,6 +18,8 @@ fn options_are_read() {
         ("init.d/store", "secretsmanager"),
         ("init.d/format", "json"),
         ("init.d/file.a", "path=tls/a,mode=0400"),
+        ("init.d/env", "true"),
+        ("init.d/env.app", "DB=a, b"),
         ("init.d/injected", "0.1.0"),
     ];
     let parsed = Parsed::from_annotations(&"d".parse().unwrap(), options);
@@ -36,6 +38,7 @@ fn options_are_read() {
         store,
         format,
         files,
+        environments,
     } = parsed.options;
     assert!(opted_out);
     assert_eq!(storage_prefix.unwrap().as_str(), "/dev/team-a");
@@ -53,6 +56,9 @@ fn options_are_read() {
     assert_eq!(placed.entry.as_str(), "a");
     assert_eq!(placed.path.as_ref().unwrap().as_str(), "tls/a");
     assert_eq!(placed.mode, Some(FileMode::OWNER));
+    assert_eq!(environments.of_pod, Some(Environment::All));
+    let of_app = environments.of_containers["app"].to_string();
+    assert_eq!(of_app, "DB=a,b");
 }
 
 #[rstest]
