@@ -32,7 +32,11 @@ fn part(error: &PodError) -> Part {
             | AnnotationErrorKind::Conflict { .. }
             | AnnotationErrorKind::SameFile { .. }
             | AnnotationErrorKind::SameVariable { .. }
-            | AnnotationErrorKind::LeaseStore { .. } => Part::Key,
+            | AnnotationErrorKind::LeaseStore { .. }
+            | AnnotationErrorKind::NoEntry(_)
+            | AnnotationErrorKind::SameName { .. }
+            | AnnotationErrorKind::EveryMember(_) => Part::Key,
+            AnnotationErrorKind::Template { line, column, .. } => Part::Line(*line, *column),
             AnnotationErrorKind::Path { .. }
             | AnnotationErrorKind::PathNotAccepted { .. }
             | AnnotationErrorKind::DeniedWarning(_) => Part::NamedOrKey(message()),

@@ -3,7 +3,7 @@
 use std::{cmp::Ordering, fmt, rc::Rc};
 
 use crate::{
-    place::{Part, Place, named},
+    place::{Part, Place, in_block, named},
     source::{Mark, Source},
     tree::Found,
 };
@@ -88,12 +88,17 @@ fn mark(source: &Rc<Source>, found: &Found, part: &Part) -> Option<Mark> {
         let range = named(message, source.text().get(value.clone())?)?;
         Some(value.start + range.start..value.start + range.end)
     };
+    let line_of = |line: usize, column: usize| {
+        let range = in_block(source.text().get(value.clone())?, line, column)?;
+        Some(value.start + range.start..value.start + range.end)
+    };
     let range = match part {
         _ if !is_whole || !is_scalar => key.clone(),
         Part::Key => key.clone(),
         Part::Value => value.clone(),
         Part::NamedOrKey(message) => named(message).unwrap_or_else(|| key.clone()),
         Part::NamedOrValue(message) => named(message).unwrap_or_else(|| value.clone()),
+        Part::Line(line, column) => line_of(*line, *column).unwrap_or_else(|| value.clone()),
     };
     // The value may stand elsewhere, before the key: behind an alias.
     let is_after = key.end <= value.start;

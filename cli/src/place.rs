@@ -19,6 +19,9 @@ pub(crate) enum Part {
     NamedOrKey(String),
     /// The pair of the annotation's value that this message names, else the whole value.
     NamedOrValue(String),
+    /// A line and a column of the annotation's value, both counted from 1, if it is a block of lines (`|`).
+    /// Else the whole value.
+    Line(usize, usize),
 }
 
 impl Place {
@@ -86,6 +89,27 @@ pub(crate) fn named(message: &str, value: &str) -> Option<Range<usize>> {
     quoted.chain(keys).chain(paths.flatten()).next()
 }
 
+/// The rest of a line of `value`, the text of a block scalar in a manifest, from a column on. The first line of
+/// the text is the sign `|`, and the indentation of the next line is that of all.
+pub(crate) fn in_block(value: &str, line: usize, column: usize) -> Option<Range<usize>> {
+    if !value.starts_with('|') {
+        return None;
+    }
+    let mut start = 0;
+    let lines = value.split_inclusive('\n').map(|line| {
+        let begin = start;
+        start += line.len();
+        (begin, line.trim_end())
+    });
+    let lines: Vec<_> = lines.skip(1).collect();
+    let (_, first) = lines.iter().find(|(_, line)| !line.is_empty())?;
+    let indent = first.len() - first.trim_start_matches(' ').len();
+    let (begin, text) = lines.get(line.checked_sub(1)?)?;
+    let content = text.get(indent..)?;
+    let (at, _) = content.char_indices().nth(column.checked_sub(1)?)?;
+    Some(begin + indent + at..begin + text.len())
+}
+
 /// A word that is no part of a longer one.
 fn find_word(value: &str, word: &str) -> Option<Range<usize>> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
@@ -123,6 +147,25 @@ mod tests {
     #[case("", &[])]
     fn a_field_has_steps(#[case] field: &str, #[case] expected: &[&str]) {
         assert_eq!(steps(field), expected);
+    }
+
+    #[rstest]
+    #[case("|\n  a\n  b {{ c }}\n", 2, 6, Some("c }}"))]
+    #[case("|-\n\n    ü{{ c }}", 2, 2, Some("{{ c }}"))]
+    #[case("|\n  a\n", 2, 1, None)]
+    #[case("|\n  a\n", 1, 2, None)]
+    #[case("|\n  a\n", 0, 0, None)]
+    #[case("|\n  ab\n b\n", 2, 1, None)]
+    #[case("\"a\"", 1, 1, None)]
+    #[case("", 1, 1, None)]
+    fn a_line_and_a_column_are_a_part_of_a_block(
+        #[case] value: &str,
+        #[case] line: usize,
+        #[case] column: usize,
+        #[case] expected: Option<&str>,
+    ) {
+        let range = in_block(value, line, column);
+        assert_eq!(range.map(|range| &value[range]), expected);
     }
 
     #[rstest]

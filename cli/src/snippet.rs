@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use kees_common::names::keys;
+use kees_common::names::{file, keys, keystore};
 
 use crate::source::Mark;
 
@@ -72,8 +72,41 @@ fn first_line(text: &str, range: Range<usize>) -> Range<usize> {
 /// Replaces the value of each pair by as many stars, unless its key is a known one other than
 /// `localModeValue`. A misspelled `localModeValue` has a secret value too.
 fn hide_values(text: &str) -> String {
+    if text.contains("{{") || text.contains("{%") {
+        return hide_around_tags(text);
+    }
     let is_end = |c: char| matches!(c, ',' | '\n' | '"' | '\'');
     text.split_inclusive(is_end).map(hide_value).collect()
+}
+
+/// Replaces the text of a template by as many stars. Its tags (`{{ }}` and `{% %}`) are shown.
+fn hide_around_tags(text: &str) -> String {
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
+        let (outside, tag) = rest.split_at(start);
+        hidden.extend(outside.chars().map(star));
+        let ends = ["}}", "%}"].into_iter().filter_map(|end| tag.find(end));
+        let end = ends.min().map_or(tag.len(), |end| end + 2);
+        let (tag, next) = tag.split_at(end);
+        hidden.push_str(tag);
+        rest = next;
+    }
+    hidden.extend(rest.chars().map(star));
+    hidden
+}
+
+/// What stands for a character that is hidden. It has as many bytes, so that positions stay.
+fn star(c: char) -> &'static str {
+    match (c, c.len_utf8()) {
+        ('\n', _) => "\n",
+        (' ', _) => " ",
+        ('|', _) => "|",
+        (_, 1) => "*",
+        (_, 2) => "**",
+        (_, 3) => "***",
+        _ => "****",
+    }
 }
 
 fn hide_value(pair: &str) -> String {
@@ -83,7 +116,8 @@ fn hide_value(pair: &str) -> String {
     };
     let key = blanks + key;
     let name = &pair[blanks..key];
-    let is_known = keys::ALL.iter().any(|known| known.name == name);
+    let mut known = keys::ALL.iter().chain(file::ALL).chain(keystore::ALL);
+    let is_known = known.any(|known| known.name == name);
     let is_order = ORDERS.iter().any(|order| pair[blanks..].starts_with(order));
     if is_order || is_known && name != keys::LOCAL_MODE_VALUE {
         return pair.to_owned();
@@ -110,6 +144,9 @@ mod tests {
     #[case("\"localmodevalu=c2\"", "\"localmodevalu=**\"")]
     #[case("'kind=A, x = c2'", "'kind=A, x ****'")]
     #[case("|\n  kind=A\n  x=c2\n", "|\n  kind=A\n  x=**\n")]
+    #[case("|\n  a=ü{{ secret.b }}c\n", "|\n  ****{{ secret.b }}*\n")]
+    #[case("'x {% if y %}z{{ w'", "** {% if y %}*{{ w'")]
+    #[case("path=a,mode=0400", "path=a,mode=0400")]
     #[case("local", "local")]
     #[case("x=", "x=")]
     #[case("after=istio-init", "after=istio-init")]

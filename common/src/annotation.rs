@@ -71,6 +71,15 @@ impl Parsed {
         parsed
     }
 
+    /// Whether no entry is missing among `entries` because of an error.
+    pub fn has_all_entries(&self) -> bool {
+        let is_entry = |error: &AnnotationError| {
+            let split = self.domain.split(&error.annotation);
+            split.is_some_and(|(word, _)| word != Word::Init)
+        };
+        !self.errors.iter().any(is_entry)
+    }
+
     /// Makes each warning an error, for the switch `strict` of the operator's policy and of
     /// `kees lint`.
     pub fn deny_warnings(&mut self) {

@@ -245,6 +245,16 @@ pub enum AnnotationErrorKind {
         /// The other annotation, or the list.
         by: String,
     },
+    /// An error in a template.
+    #[error("line {line}, column {column}: {reason}")]
+    Template {
+        /// The line within the template.
+        line: usize,
+        /// The column, in characters.
+        column: usize,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
     /// A name that two entries have, in an option that needs one.
     #[error("{one} and {other} have this name; rename one of them")]
     SameName {

@@ -1,14 +1,15 @@
 //! Which file each entry is written to, and which entries would have the same file or variable.
 
 use std::{
-    collections::{BTreeMap, btree_map},
+    collections::{BTreeMap, HashMap, btree_map},
     path::{Path, PathBuf},
 };
 
 use crate::{
     entry::{Entry, Source},
     error::{AnnotationError, AnnotationErrorKind},
-    options::{FileOptions, FilePath, MountPath, entry_of},
+    name::EntryName,
+    options::{FileOptions, FilePath, MountPath},
     output::{Format, variable_name},
 };
 
@@ -87,16 +88,7 @@ impl Layout {
         if self.format.has_variables() {
             errors.extend(shared_variables(entries));
         }
-        for placed in &files.placed {
-            match entry_of(&placed.entry, entries) {
-                Ok(entry) if entry.has_every_member() => {
-                    let kind = AnnotationErrorKind::EveryMember(entry.name.to_string());
-                    errors.push(kind.at(&placed.annotation));
-                }
-                Ok(_) => {}
-                Err(kind) => errors.push(kind.at(&placed.annotation)),
-            }
-        }
+        errors.extend(misnamed(entries, files));
         errors
     }
 
@@ -112,8 +104,18 @@ impl Layout {
             let annotation = placed.map_or(&entry.annotation, |placed| &placed.annotation);
             Some((self.own_file(entry, files)?, annotation.as_str()))
         });
+        let rendered = files.templates.iter();
+        let rendered = rendered.map(|template| {
+            let file = self.folder().join(template.name.as_str());
+            (file, template.annotation.as_str())
+        });
+        let keystores = files.keystores.iter();
+        let keystores = keystores.map(|keystore| {
+            let file = self.folder().join(keystore.name.as_str());
+            (file, keystore.annotation.as_str())
+        });
         let mut errors = Vec::new();
-        for (file, annotation) in own {
+        for (file, annotation) in own.chain(rendered).chain(keystores) {
             match taken.entry(file) {
                 btree_map::Entry::Vacant(vacant) => {
                     vacant.insert(annotation);
@@ -144,6 +146,35 @@ fn folders_of_others(taken: &BTreeMap<PathBuf, &str>) -> Vec<AnnotationError> {
         Some(kind.at(*annotation))
     };
     taken.iter().filter_map(error).collect()
+}
+
+/// The errors of options that name no entry, or not exactly one value.
+fn misnamed(entries: &[Entry], files: &FileOptions) -> Vec<AnnotationError> {
+    let mut by_name: HashMap<_, Vec<&Entry>> = HashMap::new();
+    for entry in entries {
+        by_name.entry(&entry.name).or_default().push(entry);
+    }
+    let error = |(annotation, name): (&String, &EntryName)| {
+        let kind = match by_name.get(name).map(Vec::as_slice) {
+            Some([entry]) if entry.has_every_member() => {
+                AnnotationErrorKind::EveryMember(entry.name.to_string())
+            }
+            Some([_]) => return None,
+            Some([one, other, ..]) => AnnotationErrorKind::SameName {
+                one: one.annotation.clone(),
+                other: other.annotation.clone(),
+            },
+            Some([]) | None => AnnotationErrorKind::NoEntry(name.to_string()),
+        };
+        Some(kind.at(annotation))
+    };
+    let placed = files.placed.values();
+    let placed = placed.map(|file| (&file.annotation, &file.entry));
+    let of_keystores = files.keystores.iter().flat_map(|keystore| {
+        let names = keystore.entries().into_iter();
+        names.map(|name| (&keystore.annotation, name))
+    });
+    placed.chain(of_keystores).filter_map(error).collect()
 }
 
 fn shared_variables(entries: &[Entry]) -> Vec<AnnotationError> {
@@ -271,6 +302,11 @@ mod tests {
     #[case(
         &[SECRET, ("resource.d/b", ""), ("init.d/file.a", "path=b/c")],
         Some("init.d/file.a: its folder /bsycorp-init/b is also the file of resource.d/b; rename one of them")
+    )]
+    #[case(&[SECRET, ("init.d/template.app.conf", "{{ secret.a }}")], None)]
+    #[case(
+        &[SECRET, ("init.d/file.a", "path=app.conf"), ("init.d/template.app.conf", "")],
+        Some("init.d/template.app.conf: its file /bsycorp-init/app.conf is also that of init.d/file.a; rename one of them")
     )]
     #[case(
         &[SECRET, ("init.d/file.a", "path=leases.properties/c")],

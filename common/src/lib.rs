@@ -68,9 +68,9 @@ pub use members::{MembersError, members};
 pub use name::{EntryName, ParseEntryNameError};
 pub use options::{
     ContainerNames, Environment, EnvironmentVariable, Environments, FileMode, FileOptions,
-    FilePath, LocalMode, MountPath, Options, Order, ParseContainerNamesError,
+    FilePath, KeystoreFile, LocalMode, MountPath, Options, Order, ParseContainerNamesError,
     ParseEnvironmentError, ParseFileModeError, ParseFilePathError, ParseMountPathError,
-    ParseOrderError, PlacedFile,
+    ParseOrderError, PlacedFile, TemplateFile,
 };
 pub use pairs::ParsePairsError;
 pub use password_rules::{

@@ -92,6 +92,10 @@ pub mod init {
         FORMAT = "format", "`properties`";
         /// Puts the value of the entry NAME into a [file of its own](#files-of-your-own).
         FILE = "file.NAME", "";
+        /// Renders the file NAME from the values of entries: the value is a [template](#templates).
+        TEMPLATE = "template.NAME", "";
+        /// Makes the file NAME a PKCS#12 [keystore](#keystores) from the values of entries.
+        KEYSTORE = "keystore.NAME", "";
         /// The entries that become [environment variables](environment.md) of the containers: `true` (all of them), or a list by comma of `ENTRY` or `VARIABLE=ENTRY`. Each of these containers needs an explicit `command`.
         ENV = "env", "`false`";
         /// The same for one container, which may be an init container. It replaces `env` there.
@@ -102,6 +106,12 @@ pub mod init {
 
     /// What the name of [`FILE`] begins with, before a dot.
     pub const FILE_PREFIX: &str = "file";
+
+    /// What the name of [`TEMPLATE`] begins with, before a dot.
+    pub const TEMPLATE_PREFIX: &str = "template";
+
+    /// What the name of [`KEYSTORE`] begins with, before a dot.
+    pub const KEYSTORE_PREFIX: &str = "keystore";
 
     /// Whether an `init.` annotation of that name is [`ENV`] or [`ENV_OF_CONTAINER`].
     pub fn is_env(name: &str) -> bool {
@@ -126,6 +136,24 @@ pub mod file {
         PATH = "path", "the name of the entry";
         /// The mode of the file, four octal digits.
         MODE = "mode", "the mode of the other files";
+    }
+}
+
+/// Keys inside the value of `init.DOMAIN/keystore.NAME`.
+pub mod keystore {
+    use super::Documented;
+
+    documented! {
+        /// Every key, in the order of the reference.
+        ALL:
+        /// The entry with the private key: PKCS#8 in DER or PEM, such as the field `_private` of an RSA, EC or ED25519 secret.
+        KEY = "key", "";
+        /// The entry with the certificate of the key, in PEM or DER. In PEM, the certificates of its issuers may follow.
+        CERTIFICATE = "certificate", "";
+        /// The entry with the password of the keystore, in ASCII.
+        PASSWORD = "password", "";
+        /// The name of the key within the keystore.
+        ALIAS = "alias", "the name of the key's entry without its field";
     }
 }
 

@@ -10,8 +10,9 @@ pub(crate) mod switch;
 pub use containers::{ContainerNames, Order, ParseContainerNamesError, ParseOrderError};
 pub use environment::{Environment, EnvironmentVariable, Environments, ParseEnvironmentError};
 pub use file_mode::{FileMode, ParseFileModeError};
-pub(crate) use files::entry_of;
-pub use files::{FileOptions, FilePath, ParseFilePathError, PlacedFile};
+pub use files::{
+    FileOptions, FilePath, KeystoreFile, ParseFilePathError, PlacedFile, TemplateFile,
+};
 pub use mount_path::{MountPath, ParseMountPathError};
 
 use crate::{
@@ -40,7 +41,7 @@ pub struct Options {
     pub store: Option<StoreName>,
     /// `format`
     pub format: Option<Format>,
-    /// `file.NAME`
+    /// `file.NAME`, `template.NAME` and `keystore.NAME`
     pub files: FileOptions,
     /// `env` and `env.CONTAINER`
     pub environments: Environments,

@@ -9,7 +9,7 @@ mod text;
 
 use crate::{
     annotation::Parsed,
-    error::AnnotationError,
+    error::{AnnotationError, AnnotationErrorKind},
     field::Field,
     layout::Layout,
     lease_range::LeaseRange,
@@ -131,11 +131,14 @@ impl Plan {
     pub fn new(parsed: &Parsed, settings: &PlanSettings) -> Result<Self, Vec<AnnotationError>> {
         let (plan, mut errors) = planner::plan(parsed, settings);
         errors.extend_from_slice(&parsed.errors);
-        errors.extend(
-            settings
-                .layout
-                .check(&parsed.entries, &parsed.options.files),
-        );
+        let of_files = settings
+            .layout
+            .check(&parsed.entries, &parsed.options.files);
+        // An entry that is not there may be one of those with an error.
+        let is_sure = |error: &AnnotationError| {
+            parsed.has_all_entries() || !matches!(error.kind, AnnotationErrorKind::NoEntry(_))
+        };
+        errors.extend(of_files.into_iter().filter(is_sure));
         errors.extend(environment::check(parsed));
         errors.sort_by(|a, b| a.annotation.cmp(&b.annotation));
         if errors.is_empty() {

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fs};
 use kees_common::{
     Domain, Field, Layout, MountPath, Parsed, Plan, PlanSettings, SecretType, SecretValue,
     StoragePrefix, StoreName,
-    names::{Documented, env, file, init, keys},
+    names::{Documented, env, file, init, keys, keystore},
     output::{self, Format},
 };
 
@@ -24,6 +24,7 @@ fn the_reference_says_what_the_code_does() {
         ("types", types()),
         ("options", names("option", init::ALL)),
         ("file keys", names("key", file::ALL)),
+        ("keystore keys", names("key", keystore::ALL)),
         ("environment", names("variable", env::ALL)),
         ("formats", formats()),
         ("invalid", invalid()),
@@ -76,7 +77,7 @@ fn every_example_is_valid() {
 
 #[test]
 fn every_variable_and_key_is_there_once() {
-    for list in [keys::ALL, init::ALL, file::ALL, env::ALL] {
+    for list in [keys::ALL, init::ALL, file::ALL, keystore::ALL, env::ALL] {
         let mut names: Vec<_> = list.iter().map(|documented| documented.name).collect();
         names.sort_unstable();
         names.dedup();

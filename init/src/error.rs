@@ -8,8 +8,9 @@ use kees_common::{
 };
 use kees_generate::{GenerateError, VerifyError};
 use kees_store::{ErrorKind, StoreError};
+use kees_template::TemplateError;
 
-use crate::{exit::Exit, usage::UsageError, write::WriteError};
+use crate::{exit::Exit, keystore::KeystoreError, usage::UsageError, write::WriteError};
 
 /// One error of a run. No message has a value in it.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,22 @@ pub enum InitError {
         /// Why.
         source: VariableError,
     },
+    /// A template cannot be rendered.
+    #[error("{annotation}")]
+    Template {
+        /// The annotation.
+        annotation: String,
+        /// Why.
+        source: TemplateError,
+    },
+    /// A keystore cannot be made.
+    #[error("{annotation}")]
+    Keystore {
+        /// The annotation.
+        annotation: String,
+        /// Why.
+        source: KeystoreError,
+    },
     /// A store cannot be used.
     #[error("the store {} cannot be used: {}", .0.store, store_message(.0))]
     Store(StoreError),
@@ -104,6 +121,8 @@ impl InitError {
             | Self::Annotation(_)
             | Self::Output { .. }
             | Self::Members { .. }
+            | Self::Template { .. }
+            | Self::Keystore { .. }
             | Self::Variable { .. } => Exit::Data,
             Self::Entries { source, .. } => source.exit(),
             Self::Derivation { .. } => Exit::Unavailable,

@@ -1,8 +1,10 @@
 //! The path, the mode and the content of every file, from the values alone. Nothing is read or written here:
 //! a run and a refresh write the same files.
 
+mod keystores;
 mod lists;
 pub(crate) mod named;
+mod templates;
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map},
@@ -14,8 +16,10 @@ use kees_common::{
     names::env,
     output::{self, RenderError},
 };
+use keystores::keystores;
 use lists::lists;
 use named::{Named, named};
+use templates::rendered;
 
 use crate::{
     error::InitError,
@@ -83,6 +87,14 @@ pub(crate) fn fill(
     for value in &named {
         files.add_own(layout, options, value);
     }
+    let rendered = rendered(layout, &options.templates, &named);
+    let keystores = keystores(layout, &options.keystores, &named);
+    for result in rendered.into_iter().chain(keystores) {
+        match result {
+            Ok(file) => files.add(file, None),
+            Err(error) => files.errors.push(error),
+        }
+    }
     match exec.map(|exec| exec.values(&named)) {
         Some(Ok(file)) => files.add(file, None),
         Some(Err(errors)) => files.errors.extend(errors),
@@ -137,6 +149,7 @@ impl Files {
                 let file = OutputFile {
                     path,
                     mode,
+                    is_salted: false,
                     content,
                 };
                 self.add(file, Some(of));

@@ -116,6 +116,8 @@ impl Request {
             errors.extend(of_plan.into_iter().map(InitError::from));
             Plan::default()
         });
+        let of_templates = kees_template::check_annotations(&parsed);
+        errors.extend(of_templates.into_iter().map(InitError::from));
         let mut request = Self {
             plan,
             layout: layout.clone(),

@@ -321,7 +321,7 @@ fn warn_of_wired_variables(parsed: &Parsed, findings: &mut Findings) {
 fn warn_of_narrow_mode(parsed: &Parsed, owner: FileOwner, findings: &mut Findings) {
     let of_all = parsed.options.file_mode.iter();
     let of_all = of_all.map(|mode| (parsed.domain.init(init::FILE_MODE), *mode));
-    let placed = parsed.options.files.placed.iter();
+    let placed = parsed.options.files.placed.values();
     let placed = placed.filter_map(|file| Some((file.annotation.clone(), file.mode?)));
     let needed = owner.mode;
     for (annotation, requested) in of_all.chain(placed) {

@@ -79,6 +79,13 @@ fn cost(body: &str, settings: &InjectSettings) -> Duration {
 #[case::a_long_value(|n, pod: &mut Value| annotated(pod, 1, |_| ("secret.bsycorp.com/a".into(), "kind=REFERENCE,storageKey=".to_owned() + &"a/".repeat(20 * n))))]
 #[case::a_long_name(|n, pod: &mut Value| annotated(pod, 1, |_| (format!("secret.bsycorp.com/{}", "a_".repeat(20 * n)), "kind=DYNAMIC,type=RSA,size=2048".into())))]
 #[case::a_long_prefix(|n, pod: &mut Value| annotated(pod, 1, |_| ("init.bsycorp.com/storage-prefix".into(), "/a".repeat(20 * n))))]
+#[case::placed_entries(|n, pod: &mut Value| {
+    annotated(pod, n / 4, |i| (format!("secret.bsycorp.com/k{i}"), "kind=REFERENCE".into()));
+    annotated(pod, n / 4, |i| (format!("init.bsycorp.com/file.k{i}"), "path=a/b/c".into()));
+})]
+#[case::templates(|n, pod: &mut Value| annotated(pod, n / 4, |i| (format!("init.bsycorp.com/template.k{i}"), "{{ secret.unknown }}".into())))]
+#[case::a_long_template(|n, pod: &mut Value| annotated(pod, 1, |_| ("init.bsycorp.com/template.a".into(), "{{ secret['db-password'] }}x x {{ secret.unknown }}".repeat(2 * n) + "{{ x }}")))]
+#[case::a_deep_template(|n, pod: &mut Value| annotated(pod, 1, |_| ("init.bsycorp.com/template.a".into(), "{% if not not secret.a %}".repeat(4 * n))))]
 #[case::containers(|n, pod: &mut Value| pod["spec"]["containers"] = elements(n, |i| json!({"name": format!("c{i}")})))]
 #[case::named_containers(|n, pod: &mut Value| {
     annotated(pod, 1, |_| ("init.bsycorp.com/containers".into(), (0..8 * n).map(|i| format!("c{i}")).collect::<Vec<_>>().join(",")));

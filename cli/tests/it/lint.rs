@@ -54,6 +54,21 @@ fn the_report_can_be_json() {
     assert_snapshot!(folder.kees(&["lint", "web.yaml", "--output", "json"]).all());
 }
 
+#[test]
+fn an_error_in_a_template_has_the_line_and_the_column_of_the_manifest() {
+    let template = "init.bsycorp.com/template.app.conf: |\n      user=app\n      \
+                    password={{ secret.dbpassword }}\n      key={{ secret['db-password'] | shout }}";
+    let other = "init.bsycorp.com/template.b: \"{{ x\"";
+    let placed = "init.bsycorp.com/file.db-pasword: path=../x,mode=0400";
+    let folder = Folder::with(&pod("a", &[PASSWORD, template, other, placed]));
+    assert_snapshot!(folder.kees(&["lint", "web.yaml"]).all());
+    let template = "init.bsycorp.com/template.app.conf: |\n      user=app\n      \
+                    password={{ secret.dbpassword }}\n";
+    let folder = Folder::with(&pod("a", &[PASSWORD, template]));
+    let lint = folder.kees(&["lint", "web.yaml"]);
+    assert!(lint.stdout.starts_with("web.yaml:9:26: "), "{}", lint.all());
+}
+
 /// Two files may hold the same Deployment for two clusters.
 #[test]
 fn the_same_name_in_two_files_is_not_an_error() {

@@ -51,6 +51,7 @@ impl ExecFiles {
         Ok(OutputFile {
             path: self.folder.join(VALUES_FILE),
             mode: None,
+            is_salted: false,
             content: environment::write(&pairs),
         })
     }

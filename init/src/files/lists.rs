@@ -31,6 +31,7 @@ pub(super) fn lists(
         Some(content.map(|content| OutputFile {
             path: path.to_owned(),
             mode: None,
+            is_salted: false,
             content,
         }))
     };

@@ -21,6 +21,12 @@ impl Named<'_> {
         (&self.name, &self.value)
     }
 
+    /// The name of the member, if this is a member.
+    pub(crate) fn member(&self) -> Option<&str> {
+        let name = self.name.strip_prefix(self.entry.name.as_str())?;
+        name.strip_prefix('.').filter(|_| self.is_member)
+    }
+
     /// The error of this value.
     pub(crate) fn error(&self, source: RenderError) -> InitError {
         InitError::Output {

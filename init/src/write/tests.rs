@@ -17,6 +17,7 @@ use super::*;
 fn file(path: impl Into<PathBuf>, content: &str) -> OutputFile {
     OutputFile {
         mode: None,
+        is_salted: false,
         path: path.into(),
         content: Zeroizing::new(content.as_bytes().to_vec()),
     }

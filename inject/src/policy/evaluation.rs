@@ -215,6 +215,9 @@ impl<'s> Evaluation<'s, '_> {
             local_mode_allowed: self.rule.local_mode || !self.enforces(),
             layout: self.layout(),
         };
+        let of_templates = kees_template::check_annotations(self.pod.parsed);
+        let of_templates = of_templates.into_iter().map(Into::into);
+        self.findings.errors.extend(of_templates);
         match Plan::new(self.pod.parsed, &settings) {
             Ok(plan) => {
                 self.findings.entries = EntryList::with_paths(self.pod.parsed, &plan);

@@ -604,3 +604,18 @@ fn the_default_store_must_be_allowed_too(#[case] init: Value, #[case] messages: 
         .map(|m| format!("secret.bsycorp.com/db-password: {m}"));
     assert_eq!(found, expected.collect::<Vec<_>>());
 }
+
+#[test]
+fn errors_of_templates_and_placed_files_have_their_places() {
+    let options = [
+        (
+            "template.app.conf",
+            "user=app\npassword={{ secret.dbpassword }}\n",
+        ),
+        ("template.b", "{% include \"/etc/passwd\" %}"),
+        ("template.secrets.properties", ""),
+        ("file.nobody", "path=x"),
+        ("file.db-password", "path=../x,mode=0777"),
+    ];
+    insta::assert_snapshot!(errors(&pod(options), &settings()).join("\n"));
+}

@@ -52,7 +52,7 @@ fn options_are_read() {
     assert_eq!(file_mode, Some(FileMode::GROUP));
     assert_eq!(store, Some(StoreName::SecretsManager));
     assert_eq!(format, Some(Format::Json));
-    let placed = &files.placed[0];
+    let placed = &files.placed["a"];
     assert_eq!(placed.entry.as_str(), "a");
     assert_eq!(placed.path.as_ref().unwrap().as_str(), "tls/a");
     assert_eq!(placed.mode, Some(FileMode::OWNER));
