@@ -16,6 +16,9 @@ pub struct Locator {
     pub version_stage: Option<String>,
     /// `versionId=`
     pub version_id: Option<String>,
+    /// Whether the generation before the current one is read (`previous=`). It is in the answer only if
+    /// the current value is asked for in the same call, and has replaced it.
+    pub is_previous: bool,
 }
 
 impl Locator {
@@ -37,7 +40,25 @@ impl Locator {
 
     /// Whether the current version is read.
     pub fn is_current(&self) -> bool {
-        self.version_stage.is_none() && self.version_id.is_none()
+        self.version_stage.is_none() && self.version_id.is_none() && !self.is_previous
+    }
+
+    /// The same value in the generation before the current one.
+    #[must_use]
+    pub fn previous(&self) -> Self {
+        Self {
+            is_previous: true,
+            ..self.clone()
+        }
+    }
+
+    /// The key of a store in which each value has a name of its own.
+    pub fn key(&self) -> StoragePath {
+        if self.is_previous {
+            self.path.previous()
+        } else {
+            self.path.clone()
+        }
     }
 }
 

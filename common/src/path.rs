@@ -88,6 +88,19 @@ impl StoragePath {
         &self.0
     }
 
+    /// Where a store in which each value has a name of its own keeps the value that was here before
+    /// the last rotation.
+    #[must_use]
+    pub fn previous(&self) -> Self {
+        self.with_suffix(".previous")
+    }
+
+    /// This path with `suffix` at its end, which must be ASCII without blanks and slashes.
+    #[must_use]
+    pub fn with_suffix(&self, suffix: &str) -> Self {
+        Self(format!("{}{suffix}", self.0))
+    }
+
     /// A path whose parts were checked together before.
     pub(crate) fn checked(text: String) -> Self {
         Self(text)

@@ -115,6 +115,7 @@ impl Generation {
             property: None,
             version_stage: None,
             version_id: None,
+            is_previous: false,
         }
     }
 }

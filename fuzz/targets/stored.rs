@@ -24,6 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
                 property: (choice & 4 != 0).then(|| "/a/0".to_owned()),
                 version_stage: None,
                 version_id: None,
+                is_previous: false,
             };
             let _ = kees_store::secretsmanager::fuzz_value(text, &locator);
         }

@@ -226,6 +226,7 @@ pub async fn a_reference_reads_what_lies_at_its_path<S: ReadStore + CreateStore>
         property: None,
         version_stage: None,
         version_id: None,
+        is_previous: false,
     };
     let found = read(fixture.other(), &[reference]).await;
     assert_eq!(found, [values.get(Field::Whole).cloned()]);

@@ -15,6 +15,7 @@
 pub mod conformance;
 mod generations;
 pub mod leases;
+pub mod rotation;
 pub mod scripted;
 #[cfg(feature = "aws")]
 pub mod stub;

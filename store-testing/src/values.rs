@@ -57,6 +57,7 @@ fn whole(path: &StoragePath) -> Locator {
         property: None,
         version_stage: None,
         version_id: None,
+        is_previous: false,
     }
 }
 

@@ -6,6 +6,8 @@
 //! locks.
 
 mod leases;
+mod marks;
+mod rotation;
 #[cfg(feature = "values")]
 mod values;
 
@@ -26,13 +28,14 @@ use rusqlite::{
 
 use crate::{
     CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError, WriteLimits,
+    rows::{FoundRow, answers},
 };
 
 /// How long a call waits for the transaction of another process. If the file is still locked then,
 /// the call is tried again like one of a throttled store.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Creates the table, unless the file has it.
+/// Creates the table, unless the file has it. It gets the column `marks` at the first rotation.
 const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS kees_secret (name TEXT PRIMARY KEY, value BLOB NOT NULL)";
 
@@ -56,6 +59,15 @@ impl Embedded {
             path,
             connection: Mutex::new(None),
         }))
+    }
+
+    /// The rows at `paths`, in one snapshot.
+    async fn rows(&self, paths: Vec<StoragePath>) -> Vec<FoundRow> {
+        let count = paths.len();
+        let rows = self
+            .with(move |file, connection| file.rows(connection, &paths))
+            .await;
+        rows.unwrap_or_else(|error| vec![Err(error); count])
     }
 
     /// Runs `work` on a thread that may block.
@@ -96,17 +108,10 @@ impl ReadStore for Embedded {
     }
 
     async fn read(&self, locators: &[Locator]) -> Vec<Found> {
-        let paths: Vec<StoragePath> = locators.iter().map(|at| at.path.clone()).collect();
-        let found = self
-            .with(move |file, connection| file.read(connection, &paths))
-            .await;
-        found.unwrap_or_else(|error| {
-            let about = |at: &Locator| StoreError {
-                path: Some(at.path.clone()),
-                ..error.clone()
-            };
-            locators.iter().map(|at| Err(about(at))).collect()
-        })
+        let paths = locators.iter().map(Locator::key).collect();
+        let found = answers(locators, self.rows(paths).await);
+        let at = |(found, at): (Found, &Locator)| found.map_err(|error| error.at(&at.path));
+        found.into_iter().zip(locators).map(at).collect()
     }
 
     async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
@@ -164,24 +169,15 @@ impl File {
     }
 
     /// Reads all paths in one transaction, which is one snapshot.
-    fn read(
+    fn rows(
         &self,
         connection: &mut Connection,
         paths: &[StoragePath],
-    ) -> Result<Vec<Found>, StoreError> {
+    ) -> Result<Vec<FoundRow>, StoreError> {
         let mut read = || {
             let transaction = connection.transaction()?;
-            let mut select =
-                transaction.prepare_cached("SELECT value FROM kees_secret WHERE name = ?1")?;
-            paths
-                .iter()
-                .map(|path| {
-                    let found = select
-                        .query_row([path.as_str()], |row| Ok(self.value(path, row.get_ref(0)?)))
-                        .optional()?;
-                    Ok(found.map_or(Ok(None), |value| value.map(Some)))
-                })
-                .collect::<rusqlite::Result<_>>()
+            let rows = paths.iter().map(|path| self.row(&transaction, path));
+            rows.collect::<rusqlite::Result<_>>()
         };
         read().map_err(|error| self.explain(&error, "read"))
     }

@@ -22,6 +22,8 @@ pub mod memory;
 pub mod permissions;
 pub mod protocol;
 mod retry;
+pub mod rotation;
+pub mod rows;
 #[cfg(feature = "secretsmanager")]
 pub mod secretsmanager;
 #[cfg(feature = "ssm")]
@@ -56,6 +58,9 @@ pub trait ReadStore {
     /// The values at `locators`: one result for each, in their order. Each is read once, in as few
     /// calls as the store allows, without retries. The read is consistent if the store has
     /// consistent reads.
+    ///
+    /// No two values of one secret are of different generations: a field of another generation looks
+    /// absent, and so does a previous value that is not the one before the current value.
     fn read(&self, locators: &[Locator]) -> impl Future<Output = Vec<Found>> + Send;
 
     /// The values at `locators` in one snapshot, for a generation of which [`ReadStore::read`]

@@ -1,6 +1,7 @@
 //! The memory of one process, for tests.
 
 mod leases;
+mod rotation;
 #[cfg(feature = "values")]
 mod values;
 
@@ -12,14 +13,16 @@ use std::{
 use kees_common::{Locator, SecretValue, StoragePath, StoreName};
 
 use crate::{
-    CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits, leases::Record,
+    CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits,
+    leases::Record,
+    rows::{Row, answers},
 };
 
 /// A store that ends with its process. It has one lock for values, so every read is a snapshot, and
 /// one for the records of leases, which are no values here.
 #[derive(Debug, Default)]
 pub struct Memory {
-    values: Mutex<HashMap<StoragePath, SecretValue>>,
+    values: Mutex<HashMap<StoragePath, Row<SecretValue>>>,
     leases: Mutex<BTreeMap<StoragePath, Record>>,
 }
 
@@ -32,15 +35,15 @@ impl Memory {
     /// Stores one value, and replaces an existing one: for REFERENCE entries, resources, and the
     /// incomplete generations of tests.
     pub fn put(&self, path: StoragePath, value: SecretValue) {
-        self.values().insert(path, value);
+        self.values().insert(path, Row::new(value));
     }
 
     /// The value at `path`.
     pub fn get(&self, path: &StoragePath) -> Option<SecretValue> {
-        self.values().get(path).cloned()
+        self.values().get(path).map(|row| row.value.clone())
     }
 
-    fn values(&self) -> MutexGuard<'_, HashMap<StoragePath, SecretValue>> {
+    fn values(&self) -> MutexGuard<'_, HashMap<StoragePath, Row<SecretValue>>> {
         // A panic cannot interrupt a change, so the values behind a poisoned lock are complete.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -57,10 +60,8 @@ impl ReadStore for Memory {
 
     async fn read(&self, locators: &[Locator]) -> Vec<Found> {
         let values = self.values();
-        locators
-            .iter()
-            .map(|at| Ok(values.get(&at.path).cloned()))
-            .collect()
+        let rows = locators.iter().map(|at| Ok(values.get(&at.key()).cloned()));
+        answers(locators, rows.collect())
     }
 
     async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
@@ -78,7 +79,7 @@ impl CreateStore for Memory {
         let mut values = self.values();
         if items
             .iter()
-            .all(|(path, value)| values.get(*path) == Some(*value))
+            .all(|(path, value)| values.get(*path).map(|row| &row.value) == Some(*value))
         {
             // Generated values are never equal by chance, so this is the same request again.
             return Ok(Creation::Created);
@@ -87,7 +88,7 @@ impl CreateStore for Memory {
             return Ok(Creation::Exists);
         }
         let items = items.into_iter();
-        values.extend(items.map(|(path, value)| (path.clone(), value.clone())));
+        values.extend(items.map(|(path, value)| (path.clone(), Row::new(value.clone()))));
         Ok(Creation::Created)
     }
 }

@@ -70,6 +70,7 @@ macro_rules! each {
 }
 
 mod leases;
+mod rotation;
 #[cfg(feature = "values")]
 mod values;
 

@@ -49,6 +49,7 @@ mod dynamodb {
     }
 
     kees_store_testing::conformance_tests!(wait, fixture());
+    kees_store_testing::rotation_tests!(wait, fixture());
     kees_store_testing::values_tests!(wait, fixture());
     kees_store_testing::lease_tests!(wait, fixture());
 }
@@ -71,6 +72,7 @@ mod secretsmanager {
     }
 
     kees_store_testing::conformance_tests!(wait, fixture());
+    kees_store_testing::rotation_tests!(wait, fixture());
     kees_store_testing::values_tests!(wait, fixture());
 }
 
@@ -93,5 +95,6 @@ mod ssm {
     }
 
     kees_store_testing::conformance_tests!(wait, fixture());
+    kees_store_testing::rotation_tests!(wait, fixture());
     kees_store_testing::values_tests!(wait, fixture());
 }

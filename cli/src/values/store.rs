@@ -177,6 +177,7 @@ pub(super) fn whole(path: &StoragePath) -> Locator {
         property: None,
         version_stage: None,
         version_id: None,
+        is_previous: false,
     }
 }
 

@@ -399,6 +399,7 @@ impl Planner<'_> {
                 .filter(|_| !lookup.has_every_member()),
             version_stage: lookup.version_stage.clone(),
             version_id: lookup.version_id.clone(),
+            is_previous: false,
         })
     }
 }

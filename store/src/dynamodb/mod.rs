@@ -9,10 +9,9 @@ mod item;
 mod items;
 mod leases;
 mod record;
+mod rotation;
 #[cfg(feature = "values")]
 mod values;
-
-use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -22,8 +21,9 @@ use kees_common::{Locator, StoragePath, StoreName};
 
 use crate::{
     CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits, aws::Aws,
+    rotation::flat::RowStore as _, rows,
 };
-use item::{FoundItem, Items, NAME};
+use item::NAME;
 
 /// The limits of one `TransactWriteItems` (DynamoDB API reference): 100 actions, 4 MB.
 const WRITE: WriteLimits = WriteLimits {
@@ -65,13 +65,23 @@ impl ReadStore for DynamoDb {
     }
 
     async fn read(&self, locators: &[Locator]) -> Vec<Found> {
-        let items = self.items(locators.iter().map(|at| &at.path)).await;
-        answers(locators, &values(items))
+        let keys: Vec<StoragePath> = locators.iter().map(Locator::key).collect();
+        let mut found = rotation::rows(&keys, self.items(keys.iter()).await);
+        // A batch reads its items at different moments, so a rotation may lie between them.
+        let doubtful = rows::doubtful(&rows::asked(locators), &rows::rows(&found));
+        if !doubtful.is_empty() {
+            let keys: Vec<_> = doubtful.iter().map(|index| keys[*index].clone()).collect();
+            let together = self.snapshot(&keys).await;
+            for (index, row) in doubtful.into_iter().zip(together) {
+                found[index] = row;
+            }
+        }
+        rows::answers(locators, found)
     }
 
     async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
-        let items = self.items_together(locators.iter().map(|at| &at.path));
-        answers(locators, &values(items.await))
+        let keys: Vec<StoragePath> = locators.iter().map(Locator::key).collect();
+        rows::answers(locators, self.snapshot(&keys).await)
     }
 }
 
@@ -103,24 +113,6 @@ impl CreateStore for DynamoDb {
             Err(error) => self.create_error(&error, request),
         }
     }
-}
-
-/// The value in each item.
-fn values(items: Items<'_>) -> HashMap<&StoragePath, Found> {
-    let value_at = |(path, found): (_, FoundItem)| {
-        let value = found.and_then(|item| item.map(|item| item::value(path, item)).transpose());
-        (path, value)
-    };
-    items.into_iter().map(value_at).collect()
-}
-
-/// The result for each locator, in order.
-fn answers(locators: &[Locator], found: &HashMap<&StoragePath, Found>) -> Vec<Found> {
-    let nothing = Ok(None);
-    locators
-        .iter()
-        .map(|locator| found.get(&locator.path).unwrap_or(&nothing).clone())
-        .collect()
 }
 
 #[cfg(test)]

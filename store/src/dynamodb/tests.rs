@@ -28,6 +28,7 @@ fn at(path: &str) -> Locator {
         property: None,
         version_stage: None,
         version_id: None,
+        is_previous: false,
     }
 }
 

@@ -112,8 +112,8 @@ impl File {
         path: &StoragePath,
         value: &SecretValue,
     ) -> Result<(), StoreError> {
-        let insert = "INSERT INTO kees_secret (name, value) VALUES (?1, ?2) \
-                      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        // The marks of the row go, too: they are those of the value that is replaced.
+        let insert = "INSERT OR REPLACE INTO kees_secret (name, value) VALUES (?1, ?2)";
         let inserted = overwriting(connection)
             .and_then(|()| connection.execute(insert, (path.as_str(), value.expose())));
         inserted

@@ -14,6 +14,7 @@ fn locator() -> Locator {
         property: None,
         version_stage: None,
         version_id: None,
+        is_previous: false,
     }
 }
 

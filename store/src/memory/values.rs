@@ -21,8 +21,8 @@ impl ListStore for Memory {
         let contained = values
             .iter()
             .filter(|(path, _)| prefix.contains_name(path.as_str()));
-        let values = contained.map(|(path, value)| Metadata {
-            size: Some(value.len()),
+        let values = contained.map(|(path, row)| Metadata {
+            size: Some(row.value.len()),
             ..Metadata::named(path.as_str())
         });
         Ok(Page {

@@ -11,6 +11,8 @@
 mod create;
 mod error;
 mod read;
+mod rotation;
+mod stages;
 #[cfg(feature = "values")]
 mod values;
 mod version;

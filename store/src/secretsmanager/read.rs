@@ -32,11 +32,11 @@ const BATCH: usize = 20;
 /// The most calls at the same time.
 const SIDE_BY_SIDE: usize = 16;
 
-const GET: &str = "secretsmanager:GetSecretValue";
+pub(super) const GET: &str = "secretsmanager:GetSecretValue";
 const BATCH_GET: &str = "secretsmanager:BatchGetSecretValue";
 
 /// The content of a version of a secret, or `None` if there is no such secret.
-type Fetched = Result<Option<Content>, StoreError>;
+pub(super) type Fetched = Result<Option<Content>, StoreError>;
 
 /// The outcome of one batch.
 struct Batch {
@@ -62,10 +62,20 @@ impl SecretsManager {
                 wanted.push(version);
             }
         }
+        // Both versions of a secret whose previous one is asked for are read together.
+        let previous = wanted.extract_if(.., |version| version.is_previous);
+        let paired: Vec<_> = previous.map(|version| version.secret).collect();
+        wanted.retain(|version| !(version.is_current() && paired.contains(&version.secret)));
+        let pairs = paired.iter().map(|secret| self.pair(secret));
+        let pairs: Vec<_> = stream::iter(pairs.collect::<Vec<_>>())
+            .buffered(SIDE_BY_SIDE)
+            .collect()
+            .await;
         let (current, others): (Vec<_>, Vec<_>) = wanted.into_iter().partition(Version::is_current);
         let (current, others) =
             future::join(self.current(&current), self.side_by_side(&others)).await;
-        let fetched: HashMap<_, _> = current.into_iter().chain(others).collect();
+        let pairs = pairs.into_iter().flatten();
+        let fetched: HashMap<_, _> = current.into_iter().chain(others).chain(pairs).collect();
         locators
             .iter()
             .map(|locator| found(&fetched, locator))
@@ -204,7 +214,7 @@ impl SecretsManager {
 }
 
 /// The content of a response, or `None` if it has none.
-fn content(text: Option<String>, binary: Option<Blob>) -> Option<Content> {
+pub(super) fn content(text: Option<String>, binary: Option<Blob>) -> Option<Content> {
     match (text, binary) {
         (Some(text), _) => Some(Content::Text(Zeroizing::new(text))),
         (None, Some(binary)) => Some(Content::Binary(Zeroizing::new(binary.into_inner()))),

@@ -42,6 +42,7 @@ fn whole(path: &str) -> Locator {
         property: None,
         version_stage: None,
         version_id: None,
+        is_previous: false,
     }
 }
 

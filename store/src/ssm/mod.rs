@@ -8,6 +8,7 @@
 
 mod create;
 mod read;
+mod rotation;
 #[cfg(feature = "values")]
 mod values;
 

@@ -1,6 +1,6 @@
 //! Reads each parameter once, ten in one call of `GetParameters`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 
 use futures_util::{StreamExt as _, future, stream};
 use kees_common::{Locator, StoragePath};
@@ -36,6 +36,20 @@ struct Parameters {
 struct Parameter {
     name: String,
     value: String,
+    #[serde(default)]
+    version: u64,
+    /// In seconds since 1970.
+    #[serde(default)]
+    last_modified_date: Option<f64>,
+}
+
+/// A version of a parameter by its number.
+#[derive(Clone)]
+pub(super) struct Numbered {
+    pub(super) text: Zeroizing<String>,
+    pub(super) version: u64,
+    /// When it was stored, in seconds since 1970.
+    pub(super) since: Option<u64>,
 }
 
 /// A version of a parameter, as a request names it: `NAME`, `NAME:VERSION` or `NAME:LABEL`.
@@ -43,6 +57,8 @@ struct Parameter {
 struct Version {
     path: StoragePath,
     name: String,
+    /// Whether it is the version before the current one.
+    is_previous: bool,
 }
 
 impl Version {
@@ -56,7 +72,32 @@ impl Version {
             Some(selector) => format!("{path}:{selector}"),
             None => path.as_str().to_owned(),
         };
-        Self { path, name }
+        Self {
+            path,
+            name,
+            is_previous: locator.is_previous,
+        }
+    }
+
+    /// The current version of `path`.
+    fn current(path: &StoragePath) -> Self {
+        Self {
+            path: path.clone(),
+            name: path.as_str().to_owned(),
+            is_previous: false,
+        }
+    }
+
+    /// The version before the current one.
+    fn previous(path: &StoragePath) -> Self {
+        Self {
+            is_previous: true,
+            ..Self::current(path)
+        }
+    }
+
+    fn is_current(&self) -> bool {
+        self.name == self.path.as_str() && !self.is_previous
     }
 }
 
@@ -70,14 +111,21 @@ impl Ssm {
                 versions.push(version);
             }
         }
+        // Both versions of a parameter whose previous one is asked for are read together.
+        let previous = versions.extract_if(.., |version| version.is_previous);
+        let paired: Vec<_> = previous.map(|version| version.path).collect();
+        versions.retain(|version| !(version.is_current() && paired.contains(&version.path)));
+        let pairs: Vec<_> = paired.iter().map(|path| self.pair(path)).collect();
+        let pairs: Vec<_> = stream::iter(pairs).buffered(SIDE_BY_SIDE).collect().await;
         // A request can name a parameter only once, even with different versions.
-        let (current, others): (Vec<_>, Vec<_>) = versions
-            .into_iter()
-            .partition(|version| version.name == version.path.as_str());
+        let (current, others): (Vec<_>, Vec<_>) =
+            versions.into_iter().partition(Version::is_current);
         let batches: Vec<_> = current.chunks(BATCH).chain(others.chunks(1)).collect();
         let reads: Vec<_> = batches.into_iter().map(|batch| self.batch(batch)).collect();
         let fetched: Vec<_> = stream::iter(reads).buffered(SIDE_BY_SIDE).collect().await;
-        let fetched: HashMap<Version, Fetched> = fetched.into_iter().flatten().collect();
+        let fetched = fetched.into_iter().flatten();
+        let pairs = pairs.into_iter().flatten();
+        let fetched: HashMap<Version, Fetched> = fetched.chain(pairs).collect();
         locators
             .iter()
             .map(|locator| found(&fetched, locator))
@@ -86,11 +134,42 @@ impl Ssm {
 
     /// The text of one parameter.
     pub(super) async fn stored_text(&self, path: &StoragePath) -> Fetched {
-        let version = Version {
-            path: path.clone(),
-            name: path.as_str().to_owned(),
+        self.get(&Version::current(path)).await
+    }
+
+    /// One parameter by the number of its version; `None`: its current version.
+    pub(super) async fn numbered(
+        &self,
+        path: &StoragePath,
+        number: Option<u64>,
+    ) -> Result<Option<Numbered>, StoreError> {
+        let mut version = Version::current(path);
+        if let Some(number) = number {
+            version.name = format!("{path}:{number}");
+        }
+        let mut found = self.get_parameters(&[version]).await?;
+        Ok(found.remove(path.as_str()))
+    }
+
+    /// The current and the previous version of one parameter. The number of the first one says which the
+    /// second one is, and no version ever changes.
+    async fn pair(&self, path: &StoragePath) -> [(Version, Fetched); 2] {
+        let versions = [Version::current(path), Version::previous(path)];
+        let read = async {
+            let Some(current) = self.numbered(path, None).await? else {
+                return Ok([None, None]);
+            };
+            let previous = self.numbered_before(path, &current).await?;
+            Ok([Some(current.text), previous.map(|previous| previous.text)])
         };
-        self.get(&version).await
+        let [of_current, of_previous] = versions;
+        match read.await {
+            Ok([current, previous]) => [(of_current, Ok(current)), (of_previous, Ok(previous))],
+            Err(error) => {
+                let error: StoreError = error;
+                [(of_current, Err(error.clone())), (of_previous, Err(error))]
+            }
+        }
     }
 
     /// At most [`BATCH`] versions. If the batch is denied, each is read with a call of its own, so
@@ -99,7 +178,10 @@ impl Ssm {
         match self.get_parameters(versions).await {
             Ok(mut values) => versions
                 .iter()
-                .map(|version| (version.clone(), Ok(values.remove(version.path.as_str()))))
+                .map(|version| {
+                    let found = values.remove(version.path.as_str());
+                    (version.clone(), Ok(found.map(|found| found.text)))
+                })
                 .collect(),
             Err(error) if versions.len() > 1 && matches!(error.kind, ErrorKind::Denied { .. }) => {
                 let reads = versions
@@ -119,14 +201,15 @@ impl Ssm {
 
     async fn get(&self, version: &Version) -> Fetched {
         let values = self.get_parameters(std::slice::from_ref(version)).await;
-        values.map(|mut values| values.remove(version.path.as_str()))
+        let found = values?.remove(version.path.as_str());
+        Ok(found.map(|found| found.text))
     }
 
     /// What `GetParameters` found, by name. Names that it does not find are not in it.
     async fn get_parameters(
         &self,
         versions: &[Version],
-    ) -> Result<HashMap<String, Zeroizing<String>>, StoreError> {
+    ) -> Result<HashMap<String, Numbered>, StoreError> {
         let Some(first) = versions.first() else {
             return Ok(HashMap::new());
         };
@@ -140,8 +223,13 @@ impl Ssm {
         let call = self.call(GET, &first.path);
         let answer: Parameters = self.client.call("GetParameters", &request, &call).await?;
         let parameters = answer.parameters.into_iter();
+        let numbered = |one: Parameter| Numbered {
+            text: Zeroizing::new(one.value),
+            version: one.version,
+            since: one.last_modified_date.and_then(seconds),
+        };
         Ok(parameters
-            .map(|one| (one.name, Zeroizing::new(one.value)))
+            .map(|mut one| (mem::take(&mut one.name), numbered(one)))
             .collect())
     }
 }
@@ -153,4 +241,14 @@ fn found(fetched: &HashMap<Version, Fetched>, locator: &Locator) -> Found {
         Some(Err(error)) => Err(error.clone()),
     };
     result.map_err(|error| error.at(&locator.path))
+}
+
+/// Whole seconds of a date.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "seconds since 1970 are positive and below 2^63"
+)]
+fn seconds(date: f64) -> Option<u64> {
+    (date.is_finite() && date >= 0.0).then_some(date as u64)
 }

@@ -18,6 +18,7 @@ fn whole(path: &str) -> Locator {
         property: None,
         version_stage: None,
         version_id: None,
+        is_previous: false,
     }
 }
 
@@ -144,6 +145,7 @@ async fn a_version_and_a_label_are_part_of_the_name(
     let stub = Stub::new(|_| Answer::ok(&json!({"Parameters": [parameter("/dev/a", "x")]})));
     let locator = Locator {
         version_id: id.map(str::to_owned),
+        is_previous: false,
         version_stage: label.map(str::to_owned),
         ..whole("/dev/a")
     };

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use kees_common::{Locator, StoragePath, StoragePrefix, StoreName};
+use kees_common::{Generation, Locator, StoragePath, StoragePrefix, StoreName};
 use kees_store::{
     CreateRequest, CreateStore, Creation, Found, ReadStore, StoreError, WriteLimits,
     embedded::Embedded,
     leases::{Change, LeaseStore, Record, RecordPage},
     memory::Memory,
+    rotation::{Current, RotateRequest, RotateStore, Rotation},
     values::{DeleteStore, ListStore, Metadata, Page, PageToken, PutRequest, PutStore, Recovery},
 };
 use kees_store_testing::conformance::Fixture;
@@ -29,6 +30,7 @@ mod memory {
     }
 
     kees_store_testing::conformance_tests!(block_on, fixture());
+    kees_store_testing::rotation_tests!(block_on, fixture());
     kees_store_testing::values_tests!(block_on, fixture());
     kees_store_testing::lease_tests!(block_on, fixture());
 }
@@ -108,6 +110,33 @@ mod embedded {
         }
     }
 
+    impl RotateStore for Temporary {
+        async fn current(&self, generation: &Generation) -> Result<Option<Current>, StoreError> {
+            self.store.current(generation).await
+        }
+
+        async fn rotate(&self, request: &RotateRequest<'_>) -> Result<Rotation, StoreError> {
+            self.store.rotate(request).await
+        }
+
+        async fn retire(
+            &self,
+            generation: &Generation,
+            current: &Current,
+        ) -> Result<bool, StoreError> {
+            self.store.retire(generation, current).await
+        }
+
+        async fn remember_since(
+            &self,
+            generation: &Generation,
+            current: &Current,
+            now: u64,
+        ) -> Result<bool, StoreError> {
+            self.store.remember_since(generation, current, now).await
+        }
+    }
+
     impl DeleteStore for Temporary {
         async fn delete(&self, path: &StoragePath, recovery: Recovery) -> Result<bool, StoreError> {
             self.store.delete(path, recovery).await
@@ -129,6 +158,7 @@ mod embedded {
     }
 
     kees_store_testing::conformance_tests!(block_on, fixture());
+    kees_store_testing::rotation_tests!(block_on, fixture());
     kees_store_testing::values_tests!(block_on, fixture());
     kees_store_testing::lease_tests!(block_on, fixture());
 }

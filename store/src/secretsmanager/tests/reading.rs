@@ -83,6 +83,7 @@ async fn a_version_that_a_secret_does_not_have_is_named(
     let locator = Locator {
         version_stage: stage.map(str::to_owned),
         version_id: id.map(str::to_owned),
+        is_previous: false,
         ..whole("/dev/a")
     };
     let error = store(&stub).read(&[locator]).await.remove(0).unwrap_err();
@@ -245,6 +246,7 @@ async fn a_stage_and_a_version_are_asked_for_beside_the_batch() {
         },
         Locator {
             version_id: Some("v1".to_owned()),
+            is_previous: false,
             ..whole("/dev/a")
         },
         whole("/dev/b"),
