@@ -21,5 +21,6 @@ mod leases;
 mod mutations;
 mod race;
 mod races;
+mod rotation;
 mod state;
 mod writer;
