@@ -109,6 +109,9 @@ pub(crate) enum Command {
     /// Copy the values below a prefix to another store
     #[command(long_about = values::COPY, after_long_help = values::COPY_EXAMPLES)]
     Copy(values::CopyArgs),
+    /// Replace a secret by a new generation
+    #[command(long_about = values::ROTATE, after_long_help = values::ROTATE_EXAMPLES)]
+    Rotate(values::RotateArgs),
     /// Check an installation of the webhook
     #[command(long_about = DOCTOR, after_long_help = DOCTOR_EXIT)]
     Doctor(DoctorArgs),

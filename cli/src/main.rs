@@ -71,6 +71,7 @@ fn main() -> ExitCode {
         Command::List(args) => with_status(values::list(&args)),
         Command::Delete(args) => with_status(values::delete(&args)),
         Command::Copy(args) => with_status(values::copy(&args)),
+        Command::Rotate(args) => with_status(values::rotate(&args)),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Completions(args) => with_status(manual::completions(&args)),
         Command::ManPages(args) => with_status(manual::man_pages(&args)),

@@ -1,7 +1,7 @@
-//! `kees put`, `show`, `list`, `delete` and `copy`: single values in a store, by hand.
+//! `kees put`, `show`, `list`, `delete`, `copy` and `rotate`: single values in a store, by hand.
 //!
 //! ```text
-//! flags -> store -> put | show | list | delete | copy -> output
+//! flags -> store -> put | show | list | delete | copy | rotate -> output
 //! ```
 //!
 //! A value comes from standard input or a file, never from an argument, which other users of the
@@ -16,7 +16,10 @@ mod lease;
 mod list;
 mod put;
 mod report;
+mod rotate;
 mod show;
 mod store;
 
-pub(crate) use self::{copy::copy, delete::delete, list::list, put::put, show::show};
+pub(crate) use self::{
+    copy::copy, delete::delete, list::list, put::put, rotate::rotate, show::show,
+};

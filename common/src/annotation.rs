@@ -14,7 +14,8 @@ use crate::{
     collector::Collector,
     domain::{Domain, Word},
     entry::Entry,
-    error::{AnnotationError, Warning},
+    error::{AnnotationError, AnnotationErrorKind, Warning},
+    names::keys,
     options::{Options, switch},
 };
 
@@ -23,7 +24,8 @@ use crate::{
 pub struct Parsed {
     /// The domain of kees's annotations.
     pub domain: Domain,
-    /// The valid entries, sorted by annotation.
+    /// The valid entries, sorted by annotation. One with `previous=true` is followed by the entry of its
+    /// previous value, which has the same annotation.
     pub entries: Vec<Entry>,
     /// The pod's `init.` annotations.
     pub options: Options,
@@ -62,9 +64,12 @@ impl Parsed {
                 parsed.ignored.extend(ignored.map(|kind| kind.at(key)));
                 parsed.options.read(name, value, &mut collect);
             } else if let Some(entry) = entry::parse(word, name, value, &mut collect) {
+                let previous = entry.previous();
                 parsed.entries.push(entry);
+                parsed.entries.extend(previous);
             }
         }
+        parsed.errors.extend(parsed.same_names());
         parsed
             .warnings
             .sort_by(|a, b| a.annotation.cmp(&b.annotation));
@@ -78,6 +83,24 @@ impl Parsed {
             split.is_some_and(|(word, _)| word != Word::Init)
         };
         !self.errors.iter().any(is_entry)
+    }
+
+    /// The errors of previous values that have the name of another entry.
+    fn same_names(&self) -> Vec<AnnotationError> {
+        let is_same = |previous: &Entry, other: &Entry| {
+            !other.is_previous && other.name == previous.name && other.word() == previous.word()
+        };
+        let previous = self.entries.iter().filter(|entry| entry.is_previous);
+        let error = |entry: &Entry| {
+            let other = self.entries.iter().find(|other| is_same(entry, other))?;
+            let right = format!(
+                "its previous value would have the name of {}: rename one of them",
+                other.annotation
+            );
+            let kind = AnnotationErrorKind::invalid(keys::PREVIOUS, "true", right);
+            Some(kind.at(&entry.annotation))
+        };
+        previous.filter_map(error).collect()
     }
 
     /// Makes each warning an error, for the switch `strict` of the operator's policy and of

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::{
     domain::Word, encoding::Encoding, field::Field, name::EntryName, names::keys, pairs::Printer,
-    secret::SecretValue, secret_type::SecretType, spec::Spec, store_name::StoreName,
+    period::Period, secret::SecretValue, secret_type::SecretType, spec::Spec,
+    store_name::StoreName,
 };
 
 /// One `secret.`, `resource.` or `lease.` annotation, parsed.
@@ -22,6 +23,21 @@ pub struct Entry {
     pub encoding: Encoding,
     /// `localModeValue=`, decoded. It is not secret, but it is never printed.
     pub local_value: Option<SecretValue>,
+    /// `rotate=` and `retain=`, for a DYNAMIC secret.
+    pub rotation: Option<Rotation>,
+    /// `previous=true`: the next entry is the same value in the generation before the current one.
+    pub has_previous: bool,
+    /// Whether this entry is such a value. It is absent where the secret was never rotated.
+    pub is_previous: bool,
+}
+
+/// When a secret is replaced by a new generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rotation {
+    /// `rotate=`: how long a generation is the current one.
+    pub every: Period,
+    /// `retain=`: how long the generation before it is kept. `None`: until the next rotation.
+    pub retain: Option<Period>,
 }
 
 /// What an entry asks for. The first word of the annotation's key decides.
@@ -142,6 +158,18 @@ impl Entry {
         self.source.lookup().is_some_and(Lookup::has_every_member)
     }
 
+    /// The entry of the same value in the generation before the current one, if this one asks for it.
+    pub(crate) fn previous(&self) -> Option<Self> {
+        self.has_previous.then(|| Self {
+            name: self.name.previous(),
+            local_value: None,
+            rotation: None,
+            has_previous: false,
+            is_previous: true,
+            ..self.clone()
+        })
+    }
+
     /// The word for tables and messages: `secret`, `resource` or `lease`.
     pub fn word(&self) -> &'static str {
         let word = match self.source {
@@ -189,6 +217,15 @@ impl Entry {
         }
         if let Some(store) = self.store {
             pairs.pair(keys::STORE, store.as_str());
+        }
+        if let Some(Rotation { every, retain }) = self.rotation {
+            pairs.pair(keys::ROTATE, &every.to_string());
+            if let Some(retain) = retain {
+                pairs.pair(keys::RETAIN, &retain.to_string());
+            }
+        }
+        if self.has_previous {
+            pairs.pair(keys::PREVIOUS, "true");
         }
         if let Some(value) = &self.local_value {
             pairs.pair(keys::LOCAL_MODE_VALUE, &value.to_base64());
@@ -240,6 +277,11 @@ impl Secret {
 }
 
 impl Lookup {
+    /// Whether one version is named.
+    pub(crate) fn has_version(&self) -> bool {
+        self.version_stage.is_some() || self.version_id.is_some()
+    }
+
     fn print(&self, pairs: &mut Printer) {
         let keys = [
             (

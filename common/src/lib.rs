@@ -41,6 +41,7 @@ pub mod output;
 mod pairs;
 mod password_rules;
 mod path;
+mod period;
 mod plan;
 mod references;
 mod region;
@@ -56,7 +57,7 @@ pub use annotation::{Parsed, misspelled_prefix};
 pub use domain::{Domain, ParseDomainError, Word};
 pub use encoding::{Encoding, ParseEncodingError};
 pub use endpoint::{Endpoint, ParseEndpointError};
-pub use entry::{Entry, Lease, Lookup, Resource, Secret, Source, StorageKey};
+pub use entry::{Entry, Lease, Lookup, Resource, Rotation, Secret, Source, StorageKey};
 pub use error::{AnnotationError, AnnotationErrorKind, Warning};
 pub use excerpt::escaped_beginning;
 pub use field::Field;
@@ -77,6 +78,7 @@ pub use password_rules::{
     Alphabet, CharClass, Classes, ParseAlphabetError, ParseClassesError, PasswordRules,
 };
 pub use path::{ParsePathError, StoragePath, StoragePrefix};
+pub use period::{ParsePeriodError, Period};
 pub use plan::{Generation, Item, Plan, PlanSettings, PlannedLease};
 pub use references::{ParseReferencesError, References};
 pub use region::{ParseRegionError, Region};

@@ -30,6 +30,14 @@ impl EntryName {
         self.whole.get(self.base_len + 1..)
     }
 
+    /// The name of the same value in the generation before the current one: `signing.v1_public.previous`,
+    /// which has no field.
+    pub(crate) fn previous(&self) -> Self {
+        let whole = format!("{}.previous", self.whole);
+        let base_len = whole.len();
+        Self { whole, base_len }
+    }
+
     /// Whether a RANDOM of this name is an `api-key`, which is stored under two names.
     pub(crate) fn is_api_key(&self) -> bool {
         self.whole.starts_with("api-key")

@@ -56,6 +56,12 @@ pub mod keys {
         VERSION_STAGE = "versionStage", "`AWSCURRENT`";
         /// The version of a Secrets Manager secret by its id, or of a parameter by its number.
         VERSION_ID = "versionId", "";
+        /// Of a `DYNAMIC` secret: after how long [kees-controller](rotation.md) replaces it by a new generation, for example `90d`. Units: `s`, `m`, `h`, `d`.
+        ROTATE = "rotate", "";
+        /// With `rotate`: how long the generation before the current one is kept, at most as long as `rotate`.
+        RETAIN = "retain", "until the next rotation";
+        /// `true`: the value of the generation before the current one is handed out too, as `NAME.previous`, if there is one.
+        PREVIOUS = "previous", "`false`";
         /// Where a lease's numbers are stored, below `leases/`.
         STORAGE_KEY_PREFIX = "storageKeyPrefix", "the name without its field";
         /// The first number of a lease.

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf};
 
 use clap::Parser;
-use kees_common::names::env::{EMBEDDED_FILE, POD_NAME, POD_NAMESPACE};
+use kees_common::{
+    Period,
+    names::env::{EMBEDDED_FILE, POD_NAME, POD_NAMESPACE},
+};
 use kees_init::{InitSettings, settings::AwsSettings};
 use kees_inject::InjectSettings;
 use kees_settings::{DAY, DomainFlags, LogFlags, Seconds, StoreFlags};
@@ -51,6 +54,9 @@ struct ControllerArgs {
     /// pause.
     #[arg(long, env, default_value = "15", value_name = "SECONDS")]
     store_timeout: Seconds<1000, DAY>,
+    /// The shortest time after which a secret is rotated: a shorter rotate= counts as this.
+    #[arg(long, env, default_value = "1h", value_name = "PERIOD")]
+    rotation_minimum: Period,
     /// The Lease in the controller's own namespace that the leader holds. The other replicas stand by
     /// and create nothing. Without it, every replica creates, which is safe.
     #[arg(long, env, value_name = "NAME")]
@@ -123,6 +129,7 @@ impl Args {
             reload_interval,
             concurrency,
             store_timeout,
+            rotation_minimum,
             leader_lease,
             pod_condition,
         } = controller;
@@ -143,6 +150,7 @@ impl Args {
             reload_interval: reload_interval.get(),
             concurrency: concurrency.get(),
             store_timeout: store_timeout.get(),
+            rotation_minimum,
             drain_timeout: drain_timeout.get(),
             leader_lease,
             pod_condition,

@@ -121,6 +121,8 @@ impl Conditions {
             Reason::Waiting => ("False", "Waiting", note(lines)),
             Reason::Denied => ("False", "Denied", note(lines)),
             Reason::Failed => ("False", "Failed", note(lines)),
+            // A rotation leaves every secret stored.
+            Reason::Rotated | Reason::RotationFailed => return,
         };
         let Some(is_transition) = records.condition_change(pod, status, (reason, &message)) else {
             return;

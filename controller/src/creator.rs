@@ -7,7 +7,10 @@ use kees_init::{CreatedEntries, Generator, Request, RunError};
 use kees_inject::{Creation, CreatorPod, DenialReason, creation};
 use kees_store::{leases::LeaseStore, protocol::StoreSet};
 use kube::runtime::controller::Action;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::{
     conditions::Conditions,
@@ -24,6 +27,8 @@ use crate::{
 pub(crate) struct Creator<S> {
     pub(crate) stores: Arc<S>,
     pub(crate) leases: Arc<Leases<S>>,
+    /// Is told when the secrets of a pod that wants a rotation are stored.
+    pub(crate) rotations: Arc<Notify>,
     pub(crate) generator: Generator,
     pub(crate) policy: watch::Receiver<Arc<Current>>,
     /// Whether this replica creates.
@@ -77,7 +82,14 @@ where
                 .await;
                 Outcome::Denied
             }
-            Creation::Create { parsed, plan } => self.serve(pod, *parsed, plan).await?,
+            Creation::Create { parsed, plan } => {
+                let is_rotated = parsed.entries.iter().any(|entry| entry.rotation.is_some());
+                let outcome = self.serve(pod, *parsed, plan).await?;
+                if is_rotated {
+                    self.rotations.notify_one();
+                }
+                outcome
+            }
         };
         if matches!(outcome, Outcome::Created | Outcome::Found) {
             self.conditions.report(pod, Reason::Created, &[]);

@@ -27,6 +27,10 @@ pub(crate) enum Reason {
     Denied,
     /// A store denied or failed to create secrets. It is tried again.
     Failed,
+    /// A secret was replaced by a new generation.
+    Rotated,
+    /// A secret could not be replaced. It is tried again.
+    RotationFailed,
 }
 
 impl Reason {
@@ -36,13 +40,17 @@ impl Reason {
             Self::Waiting => "KeesWaiting",
             Self::Denied => "KeesDenied",
             Self::Failed => "KeesFailed",
+            Self::Rotated => "KeesRotated",
+            Self::RotationFailed => "KeesRotationFailed",
         }
     }
 
     fn event_type(self) -> EventType {
         match self {
-            Self::Created => EventType::Normal,
-            Self::Waiting | Self::Denied | Self::Failed => EventType::Warning,
+            Self::Created | Self::Rotated => EventType::Normal,
+            Self::Waiting | Self::Denied | Self::Failed | Self::RotationFailed => {
+                EventType::Warning
+            }
         }
     }
 }

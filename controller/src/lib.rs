@@ -28,6 +28,7 @@ mod pod;
 mod policy;
 mod progress;
 mod records;
+mod rotation;
 mod server;
 mod watch;
 

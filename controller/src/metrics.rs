@@ -115,6 +115,9 @@ pub struct Metrics {
     /// Attempts to free numbers that failed.
     pub(crate) lease_errors: Counter,
     leases_waiting: Gauge,
+    rotations: Family<ResultLabels, Counter>,
+    retired: Counter,
+    rotating: Gauge,
     /// Lists of all pods.
     pub(crate) lists: Counter,
     /// Errors of the watch on pods.
@@ -179,6 +182,17 @@ impl Metrics {
             "leases_waiting",
             "Leases of pods that wait because each number of the range is held",
         );
+        let rotations = register(
+            of,
+            "rotations",
+            "Secrets that were replaced by a new generation, and failed attempts, by result",
+        );
+        let retired = register(
+            of,
+            "retired",
+            "Previous generations that were removed after their time",
+        );
+        let rotating = register(of, "rotating", "Secrets that pods want rotated");
         let lists = register(of, "lists", "Complete lists of pods from the API server");
         let watch_errors = register(
             of,
@@ -217,6 +231,9 @@ impl Metrics {
             leases_freed,
             lease_errors,
             leases_waiting,
+            rotations,
+            retired,
+            rotating,
             lists,
             watch_errors,
             event_errors,
@@ -253,6 +270,7 @@ impl Metrics {
         }
         for result in ["success", "error"] {
             drop(self.reloads.get_or_create(&ResultLabels { result }));
+            drop(self.rotations.get_or_create(&ResultLabels { result }));
         }
     }
 
@@ -298,6 +316,28 @@ impl Metrics {
     pub(crate) fn leases_waiting(&self, count: usize) {
         self.leases_waiting
             .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a rotation.
+    pub(crate) fn rotated(&self) {
+        let result = "success";
+        self.rotations.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// Counts an attempt to rotate that failed.
+    pub(crate) fn rotation_failed(&self) {
+        let result = "error";
+        self.rotations.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// Counts a previous generation that was removed.
+    pub(crate) fn retired(&self) {
+        self.retired.inc();
+    }
+
+    /// Notes how many secrets pods want rotated.
+    pub(crate) fn rotating(&self, count: usize) {
+        self.rotating.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Counts an attempt to load a changed policy.

@@ -6,11 +6,13 @@ use std::{
 };
 
 use futures_util::{Stream, StreamExt as _, future::ready, stream};
-use kees_common::StoreName;
+use kees_common::{Period, StoreName};
 use kees_init::{Generator, InitError};
 use kees_inject::InjectSettings;
 use kees_server::Reload;
-use kees_store::{StoreSettings, Stores, leases::LeaseStore, protocol::StoreSet};
+use kees_store::{
+    StoreSettings, Stores, leases::LeaseStore, protocol::StoreSet, rotation::RotateStore,
+};
 use kube::{
     Client,
     runtime::{
@@ -38,6 +40,7 @@ use crate::{
     pod::WatchedPod,
     policy::{self, Current, PolicyFile, PolicySource},
     records::Records,
+    rotation::Rotator,
     watch::{self as pods, Watch},
 };
 
@@ -54,6 +57,8 @@ pub struct Config {
     pub concurrency: u16,
     /// How long one attempt for a pod may wait for the stores.
     pub store_timeout: Duration,
+    /// A shorter `rotate=` counts as this.
+    pub rotation_minimum: Period,
     /// How long the attempts that run may go on after a signal.
     pub drain_timeout: Duration,
     /// The Lease that the leader holds. Without it, every replica creates.
@@ -118,7 +123,7 @@ impl Controller {
     pub async fn run<S>(self, client: Client, stores: S, stop: impl Future<Output = ()>)
     where
         S: StoreSet + Send + Sync + 'static,
-        S::Store: LeaseStore + Sync,
+        S::Store: LeaseStore + RotateStore + Sync,
     {
         let Self {
             config,
@@ -180,19 +185,35 @@ impl Controller {
             let domain = &current.borrow().settings.domain;
             conditions = Conditions::new(domain, client.clone(), &records, &metrics, &mut tasks);
         }
+        let events = Events {
+            client: client.clone(),
+            instance: config.instance,
+            records: Arc::clone(&records),
+            metrics: metrics.clone(),
+        };
+        let rotations = Arc::new(Notify::new());
+        let rotator = Rotator {
+            stores: Arc::clone(&stores),
+            policy: current.clone(),
+            leads: leads.clone(),
+            reader: reader.clone(),
+            generator: Generator::default(),
+            events: events.clone(),
+            metrics: metrics.clone(),
+            minimum: config.rotation_minimum,
+            created: Arc::clone(&rotations),
+            timeout: config.store_timeout,
+        };
+        tasks.spawn(rotator.run());
         let creator = Arc::new(Creator {
             stores,
             leases,
+            rotations,
             generator: Generator::default(),
             policy: current.clone(),
             leads: leads.clone(),
             records: Arc::clone(&records),
-            events: Events {
-                client: client.clone(),
-                instance: config.instance,
-                records: Arc::clone(&records),
-                metrics: metrics.clone(),
-            },
+            events,
             conditions,
             metrics: metrics.clone(),
             timeout: config.store_timeout,

@@ -53,6 +53,7 @@ pub async fn create(
                 ..
             } => outcome.created.push(entry.annotation.clone()),
             Slot::Found { .. } => outcome.found += 1,
+            Slot::NoPrevious => {}
             Slot::Failed(error) => errors.push(InitError::entry(failed(entry, item), error)),
             // Not created, because something else failed.
             Slot::Open => open.push(failed(entry, item)),

@@ -64,7 +64,7 @@ pub(crate) fn folders(layout: &Layout) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Every file, sorted by path; `values` are the values of `entries`, in the same order.
+/// Every file of `entries`, sorted by path.
 ///
 /// # Errors
 /// An error for each value that a file cannot hold, and for members of a JSON object that are named
@@ -73,10 +73,9 @@ pub(crate) fn fill(
     layout: &Layout,
     options: &FileOptions,
     exec: Option<&ExecFiles>,
-    entries: &[Entry],
-    values: &[&SecretValue],
+    entries: &[(&Entry, &SecretValue)],
 ) -> Result<Vec<OutputFile>, Vec<InitError>> {
-    let named = named(entries, values)?;
+    let named = named(entries)?;
     let mut files = Files::default();
     for result in lists(layout, &named) {
         match result {

@@ -7,7 +7,7 @@ use kees_common::{Entry, Field, Item, LocalMode, RegionUse, SecretValue, Storage
 use kees_generate::GenerateError;
 use kees_store::{
     RetryBudget, StoreError,
-    protocol::{self, Obtained, Run, StoreSet, Values},
+    protocol::{self, FoundValues, Obtained, Run, StoreSet},
 };
 
 use crate::{
@@ -78,8 +78,10 @@ struct Filling<'r, 'd> {
 impl Filling<'_, '_> {
     fn fill(&mut self, want: &Want<'_>, obtained: Obtained<GenerateError>) {
         match obtained {
-            Obtained::Found(values) => self.set(want, &values, Origin::Found),
-            Obtained::Created(values) => self.set(want, &values, Origin::Created),
+            Obtained::Found(FoundValues { current, previous }) => {
+                self.set(want, &current, &previous, Origin::Found);
+            }
+            Obtained::Created(values) => self.set(want, &values, &[], Origin::Created),
             Obtained::Absent(denied) => {
                 for (at, _) in &want.items {
                     self.set_absent(*at, denied.as_ref());
@@ -113,14 +115,29 @@ impl Filling<'_, '_> {
         }
     }
 
-    fn set(&mut self, want: &Want<'_>, values: &Values, origin: Origin) {
+    fn set(
+        &mut self,
+        want: &Want<'_>,
+        current: &[(Field, SecretValue)],
+        previous: &[(Field, SecretValue)],
+        origin: Origin,
+    ) {
         for (at, field) in &want.items {
+            let is_previous = self.is_previous(*at);
+            let values = if is_previous { previous } else { current };
             let of_field = |(of, _): &&(Field, SecretValue)| of == field;
             if let Some((_, value)) = values.iter().find(of_field) {
                 let value = value.clone();
                 self.slots.set(*at, Slot::Found { value, origin });
+            } else if is_previous {
+                self.slots.set(*at, Slot::NoPrevious);
             }
         }
+    }
+
+    fn is_previous(&self, at: usize) -> bool {
+        let item = self.request.plan.items.get(at);
+        item.is_some_and(|item| item.locator.is_previous)
     }
 
     /// `remote-then-local` uses the local value of each entry whose value is absent in the store.
@@ -128,6 +145,9 @@ impl Filling<'_, '_> {
         let Some(item) = self.request.plan.items.get(at) else {
             return;
         };
+        if item.locator.is_previous {
+            return self.slots.set(at, Slot::NoPrevious);
+        }
         if self.request.local_mode == LocalMode::RemoteThenLocal
             && let Some(entry) = self.request.entries.get(item.entry)
         {
@@ -184,11 +204,11 @@ fn absent(request: &Request, item: &Item, waited: Duration) -> EntryError {
     }
 }
 
-/// The value of every slot, or every error.
+/// The value of every slot, `None` where there is no previous value, or every error.
 pub(crate) fn finish(
     request: &Request,
     slots: Slots<'_>,
-) -> Result<Vec<(SecretValue, Origin)>, RunError> {
+) -> Result<Vec<Option<(SecretValue, Origin)>>, RunError> {
     let mut errors = Vec::new();
     let mut open = Vec::new();
     let mut values = Vec::new();
@@ -202,8 +222,9 @@ pub(crate) fn finish(
             Slot::Found {
                 value,
                 origin: Origin::Local,
-            } => values.push((value, Origin::Local)),
-            Slot::Found { value, origin } => values.push((entry.encode(value), origin)),
+            } => values.push(Some((value, Origin::Local))),
+            Slot::Found { value, origin } => values.push(Some((entry.encode(value), origin))),
+            Slot::NoPrevious => values.push(None),
             // Not waited for, because something else failed.
             Slot::Open => open.push(place()),
             Slot::Failed(error) => errors.push(InitError::entry(place(), error)),

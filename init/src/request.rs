@@ -160,7 +160,7 @@ impl Request {
             generations,
             leases: _,
         } = plan;
-        items.retain(|item| item.generation.is_some());
+        items.retain(|item| item.generation.is_some() && !item.locator.is_previous);
         Self {
             entries: parsed.entries,
             plan: Plan {

@@ -24,16 +24,12 @@ pub async fn run(
     progress: &dyn Progress,
 ) -> Result<Report, RunError> {
     let values = values(request, stores, progress).await?;
-    let plain: Vec<&SecretValue> = values.iter().map(|(value, _)| value).collect();
+    let valued = request.entries.iter().zip(&values);
+    let valued = valued.filter_map(|(entry, value)| Some((entry, &value.as_ref()?.0)));
+    let valued: Vec<(&Entry, &SecretValue)> = valued.collect();
     let exec = request.exec.as_ref();
-    let files = files::fill(
-        &request.layout,
-        &request.file_options,
-        exec,
-        &request.entries,
-        &plain,
-    )
-    .map_err(RunError::new)?;
+    let files = files::fill(&request.layout, &request.file_options, exec, &valued);
+    let files = files.map_err(RunError::new)?;
     let folders = files::folders(&request.layout);
     if let Some(exec) = exec {
         exec.place_program().map_err(InitError::from)?;
@@ -49,17 +45,18 @@ pub async fn run(
 }
 
 fn rows(request: &Request, values: &[Valued]) -> Vec<Row> {
-    let row = |(index, (entry, (value, origin))): (usize, (&Entry, &Valued))| {
+    let row = |(index, (entry, valued)): (usize, (&Entry, &Valued))| {
+        let (value, origin) = valued.as_ref()?;
         let (store, path) = place_of(request, index).unzip();
         let store = store.filter(|_| request.local_mode != LocalMode::On);
-        Row::new(entry, store, path, *origin, value.len())
+        Some(Row::new(entry, store, path, *origin, value.len()))
     };
     request
         .entries
         .iter()
         .zip(values)
         .enumerate()
-        .map(row)
+        .filter_map(row)
         .collect()
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Slot {
         /// Where it comes from.
         origin: Origin,
     },
+    /// There is no previous value, which is no error.
+    NoPrevious,
     /// There is no value.
     Failed(EntryError),
 }
@@ -51,8 +53,16 @@ impl<'a> Slots<'a> {
         }
     }
 
+    /// An error of a value. That of a previous value is told for the current one, which is read in the
+    /// same call.
     pub(crate) fn fail(&mut self, at: usize, error: EntryError) {
-        self.set(at, Slot::Failed(error));
+        let item = self.plan.items.get(at);
+        let slot = if item.is_some_and(|item| item.locator.is_previous) {
+            Slot::NoPrevious
+        } else {
+            Slot::Failed(error)
+        };
+        self.set(at, slot);
     }
 
     pub(crate) fn into_inner(self) -> Vec<Slot> {

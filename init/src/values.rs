@@ -14,8 +14,8 @@ use crate::{
     verify,
 };
 
-/// A value and where it comes from.
-pub(crate) type Valued = (SecretValue, Origin);
+/// A value and where it comes from. `None`: there is no previous value.
+pub(crate) type Valued = Option<(SecretValue, Origin)>;
 
 /// The value of every entry, in their order.
 pub(crate) async fn values(
@@ -26,10 +26,13 @@ pub(crate) async fn values(
     let mut derivation = Derivation::default();
     if request.local_mode == LocalMode::On {
         return all_or_errors(request.entries.iter().map(|entry| {
+            // Local mode has no previous values.
+            if entry.is_previous {
+                return Ok(None);
+            }
             let value = derivation.value(entry, request)?;
-            value
-                .map(|value| (value, Origin::Local))
-                .ok_or_else(|| no_value(entry))
+            let value = value.map(|value| (value, Origin::Local));
+            value.map(Some).ok_or_else(|| no_value(entry))
         }));
     }
     // The numbers are waited for until this end is dropped.
@@ -101,10 +104,10 @@ fn joined(
                 } else {
                     Origin::Found
                 };
-                values.push((value, origin));
+                values.push(Some((value, origin)));
             }
             Some(Number::Local) => match derivation.value(entry, request) {
-                Ok(value) => values.extend(value.map(|value| (value, Origin::Local))),
+                Ok(value) => values.extend(value.map(|value| Some((value, Origin::Local)))),
                 Err(error) => errors.push(error),
             },
             Some(Number::Failed(error)) => errors.push(error),

@@ -13,9 +13,12 @@ use crate::{
     slots::{Slot, Slots},
 };
 
+/// A generation: its store and path, and whether it is the one before the current one.
+type Key<'a> = (StoreName, &'a StoragePath, bool);
+
 /// The values of one generation that the pod names.
 struct Group<'a> {
-    key: (StoreName, &'a StoragePath),
+    key: Key<'a>,
     secret_type: SecretType,
     /// Each with the index of its item.
     values: Vec<(usize, Field, &'a SecretValue)>,
@@ -71,7 +74,8 @@ impl Group<'_> {
             .collect();
         match kees_generate::verify(self.secret_type, &values) {
             Ok(key_bits) => {
-                let is_own = |each: &&Generation| (each.store, &each.path) == self.key;
+                let (store, path, _) = self.key;
+                let is_own = |each: &&Generation| each.store == store && each.path == *path;
                 let generation = request.plan.generations.iter().find(is_own);
                 if let (Some(generation), Some((_, value))) = (generation, values.first()) {
                     size::warn_of_difference(generation, key_bits, value);
@@ -90,14 +94,12 @@ impl Group<'_> {
 
 /// The generation of a value, its type, and the field of the value. A REFERENCE with an encoding is
 /// a key without a generation.
-fn typed<'a>(
-    request: &'a Request,
-    item: &'a Item,
-) -> Option<((StoreName, &'a StoragePath), SecretType, Field)> {
+fn typed<'a>(request: &'a Request, item: &'a Item) -> Option<(Key<'a>, SecretType, Field)> {
+    let is_previous = item.locator.is_previous;
     if let Some((index, field)) = item.generation {
         let generation = request.plan.generations.get(index)?;
         return Some((
-            (item.store, &generation.path),
+            (item.store, &generation.path, is_previous),
             generation.spec.secret_type(),
             field,
         ));
@@ -105,12 +107,16 @@ fn typed<'a>(
     if let Some(member) = &item.locator.member
         && item.store.has_members()
     {
-        let key = (item.store, &member.secret);
+        let key = (item.store, &member.secret, is_previous);
         return Some((key, member.secret_type, member.field));
     }
     let entry = request.entries.get(item.entry)?;
     let (secret_type, field) = entry.key().filter(|_| entry.encoding != Encoding::Der)?;
-    Some(((item.store, &item.locator.path), secret_type, field))
+    Some((
+        (item.store, &item.locator.path, is_previous),
+        secret_type,
+        field,
+    ))
 }
 
 fn is_secret(request: &Request, item: &Item) -> bool {

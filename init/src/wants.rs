@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use kees_common::{Field, Item, LocalMode, Plan};
+use kees_common::{Field, Item, LocalMode, Locator, Plan};
 use kees_store::{
     StoreError,
     protocol::{Observer, Wanted, WhenAbsent},
@@ -30,9 +30,14 @@ pub(crate) fn wants(request: &Request) -> Vec<Want<'_>> {
             Some(want) => want,
             None => wants.push_mut(Want::new(request, item)),
         };
+        let fields = if item.locator.is_previous {
+            &mut want.wanted.previous
+        } else {
+            &mut want.wanted.fields
+        };
         // Two annotations may name one value.
-        if !want.wanted.fields.iter().any(|(named, _)| *named == field) {
-            want.wanted.fields.push((field, item.locator.clone()));
+        if !fields.iter().any(|(named, _)| *named == field) {
+            fields.push((field, item.locator.clone()));
         }
         want.items.push((at, field));
     }
@@ -50,6 +55,7 @@ impl<'a> Want<'a> {
             wanted: Wanted {
                 store: item.store,
                 fields: Vec::new(),
+                previous: Vec::new(),
                 generation: generation.and_then(|index| request.plan.generations.get(index)),
                 when_absent: when_absent(request, item),
             },
@@ -62,8 +68,13 @@ impl<'a> Want<'a> {
         match (self.generation, item.generation) {
             (Some(index), Some((other, _))) => index == other,
             (None, None) => {
+                // A previous value is read together with the current one.
+                let current = Locator {
+                    is_previous: false,
+                    ..item.locator.clone()
+                };
                 self.wanted.store == item.store
-                    && matches!(&self.wanted.fields[..], [(_, at)] if *at == item.locator)
+                    && matches!(&self.wanted.fields[..], [(_, at)] if *at == current)
             }
             _ => false,
         }

@@ -57,6 +57,7 @@ pub fn wanted<'a>(
     Wanted {
         store: generation.store,
         fields: fields_of(generation, fields),
+        previous: Vec::new(),
         generation: Some(generation),
         when_absent,
     }
@@ -122,7 +123,7 @@ pub async fn obtain_one<S: ReadStore + CreateStore>(
         .remove(0)
     {
         Obtained::Created(values) => Ok((values, true)),
-        Obtained::Found(values) => Ok((values, false)),
+        Obtained::Found(values) => Ok((values.current, false)),
         Obtained::Failed(error) | Obtained::Absent(Some(error)) => Err(error),
         Obtained::NotRead(mut errors) => Err(errors.remove(0).1),
         other => panic!("{other:?}"),

@@ -16,4 +16,4 @@ mod wanted;
 
 pub use driver::obtain;
 pub use machine::WhenAbsent;
-pub use wanted::{Generator, Observer, Obtained, Run, StoreSet, Values, Wanted};
+pub use wanted::{FoundValues, Generator, Observer, Obtained, Run, StoreSet, Values, Wanted};

@@ -131,7 +131,8 @@ impl Moto {
 }
 
 fn command(address: SocketAddr) -> anyhow::Result<Command> {
-    let mut command = Command::new(paths::value_of("MOTO")?.join("bin/moto_server"));
+    let mut command = Command::new(paths::value_of("MOTO")?.join("bin/python"));
+    command.arg(crate::here("stores/moto_server.py"));
     command.args([
         "--host",
         &address.ip().to_string(),

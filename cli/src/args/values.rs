@@ -90,6 +90,43 @@ Examples:
   kees copy --from dynamodb --to secretsmanager --env-label dev --dry-run /dev/team-a
   kees copy --from dynamodb --to secretsmanager --env-label dev /dev/team-a";
 
+pub(crate) const ROTATE: &str = "\
+Replace a secret by a new generation, and keep the old one as the previous one.
+
+All fields of a key pair are replaced in one step, so no reader gets fields of two generations. PATH is the \
+path without a field: /dev/team-a/signing for signing_public and signing_private. Pods that run keep their \
+files until they read again; an entry with previous=true gets both generations.
+
+What is generated is told from the values that are stored: their type, size and characters. --as says it \
+with the keys of the annotation; a GPG key, and a password with classes, need it.
+
+A secret that is absent is not created. Only one previous generation is kept. --retire removes it.";
+
+pub(crate) const ROTATE_EXAMPLES: &str = "\
+Examples:
+  kees rotate /dev/team-a/signing --store dynamodb --env-label dev
+  kees rotate /dev/team-a/db-password --as type=PASSWORD,size=256,alphabet=ascii,classes=digit+symbol
+  kees rotate /dev/team-a/signing --retire --yes";
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateArgs {
+    /// The path of the secret, without a field
+    #[arg(value_name = "PATH")]
+    pub(crate) path: StoragePath,
+    /// What is generated: the keys of the annotation, such as type=RSA,size=2048
+    /// [default: as the stored values are]
+    #[arg(long = "as", value_name = "KEYS")]
+    pub(crate) entry: Option<String>,
+    /// Remove the previous generation instead
+    #[arg(long)]
+    pub(crate) retire: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) store: OneStoreArgs,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PutArgs {
     /// The path of the value: the storage prefix, and what follows it

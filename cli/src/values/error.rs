@@ -71,6 +71,22 @@ pub(crate) enum ValueError {
     Differs { store: StoreName, path: StoragePath },
     #[error("what was written to {store} at {path} could not be read back in time")]
     NotReadBack { store: StoreName, path: StoragePath },
+    #[error("--as is no DYNAMIC secret: {0}")]
+    Entry(String),
+    #[error(
+        "it cannot be told from the values at {0} what they are; say it with --as, with the keys of the \
+         annotation: --as 'type=GPG,size=3072,userId=Team A <team-a@example.com>'"
+    )]
+    UnknownKind(StoragePath),
+    #[error("{0} has no previous generation")]
+    NoPrevious(StoragePath),
+    #[error(
+        "somebody else has rotated, replaced or deleted {0} at the same time, so nothing was written; \
+         look at it with `kees show`"
+    )]
+    Changed(StoragePath),
+    #[error("the new generation cannot be generated")]
+    Generate(#[from] kees_generate::GenerateError),
     #[error("--from and --to are both {0}; name two stores")]
     SameStore(StoreName),
 }
@@ -86,13 +102,17 @@ impl ValueError {
         match self {
             Self::Store(error) => store_exit(error),
             Self::Folder(error) => error.exit(),
-            Self::Runtime(_) | Self::Random(_) => Exit::Unavailable,
+            Self::Runtime(_) | Self::Random(_) | Self::Generate(_) | Self::Changed(_) => {
+                Exit::Unavailable
+            }
             Self::Write(_) => Exit::CannotWrite,
-            Self::Absent { .. } | Self::NotReadBack { .. } => Exit::Absent,
+            Self::Absent { .. } | Self::NotReadBack { .. } | Self::NoPrevious(_) => Exit::Absent,
             Self::Exists { .. } | Self::Differs { .. } | Self::Empty | Self::TooLarge(_) => {
                 Exit::Data
             }
             Self::Region(_)
+            | Self::Entry(_)
+            | Self::UnknownKind(_)
             | Self::NoFile(_)
             | Self::NoEnvLabel(_)
             | Self::ValueIsArgument

@@ -23,6 +23,7 @@ mod lint_inputs;
 mod manners;
 mod page;
 mod readme;
+mod rotate;
 mod run;
 mod values;
 mod wired;

@@ -5,11 +5,12 @@ use crate::{
     collector::Collector,
     domain::Word,
     encoding::Encoding,
-    entry::{Entry, Lease, Lookup, Resource, Secret, Source},
+    entry::{Entry, Lease, Lookup, Resource, Rotation, Secret, Source},
     error::AnnotationErrorKind,
     members::members,
     name::EntryName,
     names::keys,
+    period::Period,
     secret::SecretValue,
     store_name::StoreName,
     unused::UnusedPairs,
@@ -47,6 +48,19 @@ pub(super) fn parse(
     {
         collect.error(AnnotationErrorKind::LocalModeMembers);
     }
+    let rotation = match &source {
+        Some(Source::Secret(Secret::Dynamic { .. })) => rotation(&mut pairs, collect),
+        Some(_) => {
+            no_rotation(&mut pairs, collect);
+            None
+        }
+        None => {
+            pairs.take(keys::ROTATE);
+            pairs.take(keys::RETAIN);
+            None
+        }
+    };
+    let has_previous = word != Word::Lease && has_previous(source.as_ref(), &mut pairs, collect);
     let is_valid = collect.error_count() == errors_before;
     pairs.warn(is_valid, collect);
     if !is_valid {
@@ -60,7 +74,76 @@ pub(super) fn parse(
         store,
         encoding,
         local_value,
+        rotation,
+        has_previous,
+        is_previous: false,
     })
+}
+
+/// `rotate=` and `retain=` of a DYNAMIC secret.
+fn rotation(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Option<Rotation> {
+    let every = pairs.take(keys::ROTATE);
+    let retain = pairs.take(keys::RETAIN);
+    if let (None, Some(retain)) = (&every, &retain) {
+        let right = "it needs rotate=, for example rotate=90d";
+        collect.error(AnnotationErrorKind::invalid(keys::RETAIN, retain, right));
+    }
+    let every: Period = collect.parse(keys::ROTATE, &every?)?;
+    let retain: Option<Period> = match retain {
+        Some(text) => Some(collect.parse(keys::RETAIN, &text)?),
+        None => None,
+    };
+    if let Some(retain) = retain
+        && retain > every
+    {
+        let right = format!("it must not be longer than rotate={every}, which replaces it by then");
+        let text = retain.to_string();
+        collect.error(AnnotationErrorKind::invalid(keys::RETAIN, &text, right));
+        return None;
+    }
+    Some(Rotation { every, retain })
+}
+
+/// Only a secret that kees creates can be rotated by it.
+fn no_rotation(pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) {
+    for key in [keys::ROTATE, keys::RETAIN] {
+        if let Some(text) = pairs.take(key) {
+            let right = "only a secret with kind=DYNAMIC is rotated; whoever creates this value \
+                         rotates it";
+            collect.error(AnnotationErrorKind::invalid(key, &text, right));
+        }
+    }
+}
+
+/// `previous=`
+fn has_previous(
+    source: Option<&Source>,
+    pairs: &mut UnusedPairs<'_>,
+    collect: &mut Collector<'_>,
+) -> bool {
+    let Some(text) = pairs.take(keys::PREVIOUS) else {
+        return false;
+    };
+    let lookup = source.and_then(Source::lookup);
+    match &*text {
+        "false" => false,
+        "true" if lookup.is_some_and(Lookup::has_version) => {
+            let right = "an entry with versionStage= or versionId= has no previous value: remove one of them";
+            collect.error(AnnotationErrorKind::invalid(keys::PREVIOUS, &text, right));
+            false
+        }
+        "true" if lookup.is_some_and(Lookup::has_every_member) => {
+            let right = "the members of property=* have no previous values: name one member";
+            collect.error(AnnotationErrorKind::invalid(keys::PREVIOUS, &text, right));
+            false
+        }
+        "true" => true,
+        _ => {
+            let right = "use true or false";
+            collect.error(AnnotationErrorKind::invalid(keys::PREVIOUS, &text, right));
+            false
+        }
+    }
 }
 
 fn encoding(secret: &Secret, pairs: &mut UnusedPairs<'_>, collect: &mut Collector<'_>) -> Encoding {

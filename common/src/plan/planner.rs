@@ -74,6 +74,10 @@ impl Planner<'_> {
     }
 
     fn add(&mut self, index: usize, entry: &Entry) -> Result<(), AnnotationErrorKind> {
+        if entry.is_previous {
+            self.add_previous(index);
+            return Ok(());
+        }
         self.check_local_mode(entry)?;
         self.check_format(entry)?;
         if let Source::Lease(lease) = &entry.source {
@@ -111,6 +115,18 @@ impl Planner<'_> {
             generation,
         });
         Ok(())
+    }
+
+    /// The same value in the generation before the current one, if the current one has no error.
+    fn add_previous(&mut self, index: usize) {
+        let current = self.plan.items.last();
+        let current = current.filter(|item| item.entry + 1 == index);
+        let previous = current.map(|item| Item {
+            entry: index,
+            locator: item.locator.previous(),
+            ..item.clone()
+        });
+        self.plan.items.extend(previous);
     }
 
     fn add_lease(&mut self, index: usize, lease: &Lease) -> Result<(), AnnotationErrorKind> {
@@ -298,7 +314,10 @@ impl Planner<'_> {
                     by: first.map_or_else(String::new, |entry| entry.annotation.clone()),
                 });
             }
-            (_, Some(same)) => same.entries.push(index),
+            (_, Some(same)) => {
+                check_rotation(&self.parsed.entries, &same.entries, index)?;
+                same.entries.push(index);
+            }
             (_, None) => {
                 self.plan.generations.push(Generation {
                     entries: vec![index],
@@ -401,5 +420,29 @@ impl Planner<'_> {
             version_id: lookup.version_id.clone(),
             is_previous: false,
         })
+    }
+}
+
+/// Whether the entry at `index` and the `others` of its generation agree when it is rotated.
+fn check_rotation(
+    entries: &[Entry],
+    others: &[usize],
+    index: usize,
+) -> Result<(), AnnotationErrorKind> {
+    let Some(rotation) = entries.get(index).and_then(|entry| entry.rotation) else {
+        return Ok(());
+    };
+    let others = others.iter().filter_map(|other| entries.get(*other));
+    let differs = |other: &&Entry| other.rotation.is_some_and(|of_other| of_other != rotation);
+    match others.into_iter().find(differs) {
+        None => Ok(()),
+        Some(other) => {
+            let by = &other.annotation;
+            let right = format!(
+                "its generation is rotated as a whole: use the same rotate= and retain= as {by}"
+            );
+            let every = rotation.every.to_string();
+            Err(AnnotationErrorKind::invalid(keys::ROTATE, &every, right))
+        }
     }
 }

@@ -640,3 +640,39 @@ fn errors_of_the_grammar_and_of_the_plan_are_sorted_together() {
         ]
     );
 }
+
+#[test]
+fn a_previous_value_is_read_beside_the_current_one() {
+    for store in [StoreName::DynamoDb, StoreName::SecretsManager] {
+        let value = "kind=DYNAMIC,type=RSA,size=2048,previous=true";
+        let plan = planned(store, &[("secret.d/signing_public", value)]);
+        let [current, previous] = &plan.items[..] else {
+            panic!("{:?}", plan.items)
+        };
+        assert_eq!(current.generation, previous.generation);
+        assert_eq!(previous.locator, current.locator.previous());
+        assert_eq!(plan.generations[0].entries, [0]);
+    }
+}
+
+#[test]
+fn entries_of_one_generation_are_rotated_at_the_same_time() {
+    let value = |rotate: &str| format!("kind=DYNAMIC,type=RSA,size=2048{rotate}");
+    let plan = |public: &str, private: &str| {
+        let (public, private) = (value(public), value(private));
+        let annotations = [
+            ("secret.d/signing_private", private.as_str()),
+            ("secret.d/signing_public", public.as_str()),
+        ];
+        let parsed = Parsed::from_annotations(&"d".parse().unwrap(), annotations);
+        Plan::new(&parsed, &settings(StoreName::DynamoDb))
+    };
+    assert!(plan(",rotate=90d", ",rotate=90d").is_ok());
+    assert!(plan(",rotate=90d", "").is_ok());
+    let errors = plan(",rotate=90d", ",rotate=30d").unwrap_err();
+    let error = errors[0].to_string();
+    assert!(
+        error.contains("use the same rotate= and retain= as secret.d/signing_private"),
+        "{error}"
+    );
+}

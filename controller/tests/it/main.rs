@@ -13,4 +13,5 @@ mod documentation;
 mod leader;
 mod leases;
 mod no_value;
+mod rotation;
 mod support;

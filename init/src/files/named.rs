@@ -42,17 +42,16 @@ impl Named<'_> {
 /// An error for each object without members that have names, and for each member that has the name of
 /// another value of the same kind.
 pub(crate) fn named<'a>(
-    entries: &'a [Entry],
-    values: &[&'a SecretValue],
+    entries: &[(&'a Entry, &'a SecretValue)],
 ) -> Result<Vec<Named<'a>>, Vec<InitError>> {
     let mut named = Vec::with_capacity(entries.len());
     let mut errors = Vec::new();
-    for (entry, value) in entries.iter().zip(values) {
+    for (entry, value) in entries.iter().copied() {
         if !entry.has_every_member() {
             named.push(Named {
                 entry,
                 name: Cow::Borrowed(entry.name.as_str()),
-                value: Cow::Borrowed(*value),
+                value: Cow::Borrowed(value),
                 is_member: false,
             });
             continue;

@@ -216,6 +216,7 @@ async fn start_pod<S: ReadStore + CreateStore>(store: &S, plan: &Plan) -> bool {
             Some(Wanted {
                 store: item.store,
                 fields: vec![(field, item.locator.clone())],
+                previous: Vec::new(),
                 generation: plan.generations.get(at),
                 when_absent: WhenAbsent::Create,
             })

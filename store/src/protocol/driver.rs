@@ -16,7 +16,7 @@ use super::{
     group::{Group, GroupEffect, GroupEvent, MemberRules, RequestId, Size, WriteAnswer},
     machine::{End, Pause, Rules, WriteError},
     pauses::Pauses,
-    wanted::{Generator, Obtained, Run, StoreSet, Wanted},
+    wanted::{FoundValues, Generator, Obtained, Run, StoreSet, Values, Wanted},
 };
 use crate::{
     CreateStore, Creation, ErrorKind, Found, IdempotencyToken, ReadStore, RetryBudget, StoreError,
@@ -94,6 +94,8 @@ struct Driver<'a, S, G: Generator> {
     generated: HashMap<usize, Arc<Generated>>,
     not_generated: HashMap<usize, G::Error>,
     read_errors: HashMap<usize, Vec<(Field, StoreError)>>,
+    /// The previous values that the last read of each member has shown.
+    previous: HashMap<usize, Values>,
     write_errors: HashMap<usize, StoreError>,
     /// The members of each request.
     requests: HashMap<RequestId, (Vec<usize>, IdempotencyToken)>,
@@ -116,6 +118,7 @@ impl<'a, S: StoreSet, G: Generator> Driver<'a, S, G> {
             generated: HashMap::new(),
             not_generated: HashMap::new(),
             read_errors: HashMap::new(),
+            previous: HashMap::new(),
             write_errors: HashMap::new(),
             requests: HashMap::new(),
             writing: Arc::new(Semaphore::new(WRITES)),
@@ -178,8 +181,8 @@ impl<'a, S: StoreSet, G: Generator> Driver<'a, S, G> {
         };
         let locators = members
             .iter()
-            .flat_map(|member| &self.wanted[*member].fields)
-            .map(|(_, locator)| locator.clone())
+            .flat_map(|member| self.wanted[*member].locators())
+            .cloned()
             .collect();
         Begun::Calls(vec![Call::Read {
             store,
@@ -286,6 +289,14 @@ impl<'a, S: StoreSet, G: Generator> Driver<'a, S, G> {
                     Err(error) => errors.push((*field, error)),
                 }
             }
+            let mut previous = Vec::new();
+            for ((field, _), found) in self.wanted[*member].previous.iter().zip(&mut found) {
+                match found {
+                    Ok(value) => previous.extend(value.map(|value| (*field, value))),
+                    Err(error) => errors.push((*field, error)),
+                }
+            }
+            self.previous.insert(*member, previous);
             if errors.is_empty() {
                 self.read_errors.remove(member);
                 self.pauses.read_succeeded(*member);
@@ -379,7 +390,10 @@ impl<'a, S: StoreSet, G: Generator> Driver<'a, S, G> {
                 if is_created {
                     Obtained::Created(values)
                 } else {
-                    Obtained::Found(values)
+                    Obtained::Found(FoundValues {
+                        current: values,
+                        previous: self.previous.remove(&member).unwrap_or_default(),
+                    })
                 }
             }
             (End::Absent, _) => Obtained::Absent(None),

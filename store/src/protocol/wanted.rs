@@ -10,6 +10,15 @@ use crate::{CreateStore, ReadStore, StoreError};
 /// The values of the fields that are asked for, in their order.
 pub type Values = Vec<(Field, SecretValue)>;
 
+/// The values that were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundValues {
+    /// The value of each field that is asked for.
+    pub current: Values,
+    /// The value of each previous field that is asked for, if there is one.
+    pub previous: Values,
+}
+
 /// Something that a run needs: fields of one generation, or one value that the run only reads.
 #[derive(Debug, Clone)]
 pub struct Wanted<'a> {
@@ -18,17 +27,27 @@ pub struct Wanted<'a> {
     /// Each field that is asked for, once, and its location. A REFERENCE or resource has one,
     /// [`Field::Whole`].
     pub fields: Vec<(Field, Locator)>,
+    /// The fields that are asked for of the generation before the current one, with their locations.
+    pub previous: Vec<(Field, Locator)>,
     /// The generation, if this program creates it.
     pub generation: Option<&'a Generation>,
     /// What to do when all fields are absent.
     pub when_absent: WhenAbsent,
 }
 
+impl Wanted<'_> {
+    /// Everything that is read: the fields, and then the previous ones.
+    pub(super) fn locators(&self) -> impl Iterator<Item = &Locator> {
+        let all = self.fields.iter().chain(&self.previous);
+        all.map(|(_, locator)| locator)
+    }
+}
+
 /// The outcome for one [`Wanted`]. `E` is the error of the generator.
 #[derive(Debug)]
 pub enum Obtained<E> {
     /// It was stored, or another writer stored it meanwhile.
-    Found(Values),
+    Found(FoundValues),
     /// This run created it.
     Created(Values),
     /// It is absent, and this run does not create it. Contains the store's denial if the run tried

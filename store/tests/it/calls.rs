@@ -96,7 +96,7 @@ async fn a_token_that_was_used_otherwise_is_looked_at_like_a_lost_race() {
     let [Obtained::Found(values)] = &obtained[..] else {
         panic!("{obtained:?}")
     };
-    assert_eq!(texts(values), ["other"]);
+    assert_eq!(texts(&values.current), ["other"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -392,3 +392,79 @@ fn no_error_of_a_value_hides_another(
         assert!(message.starts_with(start), "{messages:#?}");
     }
 }
+
+const TOKEN: &str = "secret.d/token";
+
+fn parsed(value: &str) -> Parsed {
+    Parsed::from_annotations(&"d".parse().unwrap(), [(TOKEN, value)])
+}
+
+#[test]
+fn a_secret_is_rotated_and_hands_out_its_previous_value() {
+    let value = "kind=DYNAMIC,type=PASSWORD,size=256,rotate=90d,retain=12h,previous=true";
+    let parsed = parsed(value);
+    assert_eq!(parsed.errors, []);
+    let [entry, previous] = &parsed.entries[..] else {
+        panic!("{:?}", parsed.entries)
+    };
+    let rotation = entry.rotation.unwrap();
+    assert_eq!(rotation.every.to_string(), "90d");
+    assert_eq!(
+        rotation.retain.map(|retain| retain.to_string()).as_deref(),
+        Some("12h")
+    );
+    assert_eq!(entry.annotation_value(), value);
+    assert!(!entry.is_previous && previous.is_previous);
+    assert_eq!(previous.name.as_str(), "token.previous");
+    assert_eq!(
+        (previous.annotation.as_str(), previous.rotation),
+        (TOKEN, None)
+    );
+}
+
+#[rstest::rstest]
+#[case(
+    "kind=REFERENCE,rotate=90d",
+    "only a secret with kind=DYNAMIC is rotated"
+)]
+#[case(
+    "kind=DYNAMIC,type=UUID,rotate=often",
+    "use a whole number with s, m, h or d"
+)]
+#[case(
+    "kind=DYNAMIC,type=UUID,rotate=0d",
+    "use a whole number with s, m, h or d"
+)]
+#[case("kind=DYNAMIC,type=UUID,retain=1d", "it needs rotate=")]
+#[case(
+    "kind=DYNAMIC,type=UUID,rotate=1d,retain=2d",
+    "it must not be longer than rotate=1d"
+)]
+#[case("kind=DYNAMIC,type=UUID,previous=yes", "use true or false")]
+#[case(
+    "kind=REFERENCE,previous=true,versionStage=AWSPREVIOUS",
+    "remove one of them"
+)]
+fn what_cannot_be_rotated_is_an_error(#[case] value: &str, #[case] expected: &str) {
+    let parsed = parsed(value);
+    assert_eq!(parsed.entries, []);
+    let errors: Vec<_> = parsed.errors.iter().map(ToString::to_string).collect();
+    assert!(
+        errors.len() == 1 && errors[0].contains(expected),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn a_previous_value_with_the_name_of_another_entry_is_an_error() {
+    let annotations = [
+        (TOKEN, "kind=DYNAMIC,type=UUID,previous=true"),
+        ("secret.d/token.previous", "kind=REFERENCE"),
+    ];
+    let parsed = Parsed::from_annotations(&"d".parse().unwrap(), annotations);
+    let errors: Vec<_> = parsed.errors.iter().map(ToString::to_string).collect();
+    assert!(
+        errors.len() == 1 && errors[0].contains("secret.d/token.previous"),
+        "{errors:?}"
+    );
+}

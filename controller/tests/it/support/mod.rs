@@ -78,6 +78,14 @@ impl Running {
         })
     }
 
+    /// A controller that rotates at most once an hour.
+    pub fn rotating_hourly(api: &Api, stores: &TestStores) -> Self {
+        Self::with(api, stores, |config| Config {
+            rotation_minimum: "1h".parse().unwrap(),
+            ..config
+        })
+    }
+
     fn with(api: &Api, stores: &TestStores, change: impl FnOnce(Config) -> Config) -> Self {
         let config = Config {
             admin_listen: "127.0.0.1:0".parse().unwrap(),
@@ -86,6 +94,7 @@ impl Running {
             concurrency: 64,
             store_timeout: Duration::from_secs(15),
             drain_timeout: CONDITION_TIMEOUT,
+            rotation_minimum: "1s".parse().unwrap(),
             leader_lease: None,
             pod_condition: true,
             instance: Some("kees-controller-1".to_owned()),

@@ -8,12 +8,13 @@ use std::{
     },
 };
 
-use kees_common::{LeaseRange, Locator, SecretValue, StoragePath, StoreName};
+use kees_common::{Generation, LeaseRange, Locator, SecretValue, StoragePath, StoreName};
 use kees_store::{
     CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError,
     leases::{Change, LeaseStore, Record, RecordPage},
     memory::Memory,
     protocol::StoreSet,
+    rotation::{Current, RotateRequest, RotateStore, Rotation},
 };
 use tokio::sync::Semaphore;
 
@@ -103,6 +104,12 @@ impl TestStores {
         assert!(self.0.memory.swap(&[change]).await.unwrap());
     }
 
+    /// The value at `path`, if there is one.
+    pub fn stored(&self, path: &str) -> Option<String> {
+        let value = self.0.memory.get(&path.parse().unwrap())?;
+        Some(value.expose_text().unwrap().to_owned())
+    }
+
     /// How often something was read.
     pub fn reads(&self) -> usize {
         self.0.reads.load(SeqCst)
@@ -163,6 +170,40 @@ impl CreateStore for TestStore {
             self.created.lock().unwrap().extend(items);
         }
         Ok(creation)
+    }
+}
+
+impl RotateStore for TestStore {
+    async fn current(&self, generation: &Generation) -> Result<Option<Current>, StoreError> {
+        self.memory.current(generation).await
+    }
+
+    async fn rotate(&self, request: &RotateRequest<'_>) -> Result<Rotation, StoreError> {
+        self.attempts.fetch_add(1, SeqCst);
+        let path = &request.generation.path;
+        let is_denied = |prefix: &&str| path.as_str().starts_with(*prefix);
+        if self.denied.lock().unwrap().iter().any(is_denied) {
+            let kind = ErrorKind::Denied {
+                action: "dynamodb:PutItem".to_owned(),
+                resource: path.to_string(),
+            };
+            let remedy = "allow it";
+            return Err(StoreError::new(kind, StoreName::Memory, "denied", remedy).at(path));
+        }
+        self.memory.rotate(request).await
+    }
+
+    async fn retire(&self, generation: &Generation, current: &Current) -> Result<bool, StoreError> {
+        self.memory.retire(generation, current).await
+    }
+
+    async fn remember_since(
+        &self,
+        generation: &Generation,
+        current: &Current,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        self.memory.remember_since(generation, current, now).await
     }
 }
 
