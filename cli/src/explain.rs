@@ -225,12 +225,12 @@ fn permissions(request: &Request, namespace: &str, place: &Place) -> Vec<Value> 
     if mode != LocalMode::On {
         let creates = mode == LocalMode::Off && request.create() == CreatePolicy::Init;
         let name = |path: &StoragePath| Pattern::from(path.as_str());
-        access.add_plan(request.plan(), creates, name);
+        access.add_plan(request.plan(), creates, |_| false, name);
         if let Ok(leases) = request.prefix().join("leases") {
             access.add_leases(request.plan(), namespace, &name(&leases), name);
         }
     }
-    let needs = access.needs(crate::args::export::Use::InitCreates, false);
+    let needs = access.needs(crate::args::export::Use::InitCreates, false, false);
     // Without a store of AWS there is nothing to allow.
     let statements = statements(&needs, place).unwrap_or_default();
     statements

@@ -212,13 +212,20 @@ fn allow(
     default: Option<Use>,
     place: &Place,
 ) -> Result<Vec<Statement>, ExportError> {
-    let UseArgs { role, large_leases } = args;
+    let UseArgs {
+        role,
+        large_leases,
+        rotation,
+    } = args;
     let role = role.or(default).unwrap_or(exported.default_use);
     let access = mem::take(&mut exported.access);
     if role == Use::Controller && access.has_large_lease() && !large_leases {
         exported.messages.push(LARGE_LEASES.to_owned());
     }
-    Ok(statements(&access.needs(role, *large_leases), place)?)
+    Ok(statements(
+        &access.needs(role, *large_leases, *rotation),
+        place,
+    )?)
 }
 
 /// Every Region or account.

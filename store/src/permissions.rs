@@ -23,7 +23,7 @@ pub use statement::{Condition, Place, Statement};
 /// If nothing is to be allowed, or if the KMS key cannot be named.
 pub fn statements(needs: &[Need], place: &Place) -> Result<Vec<Statement>, PermissionsError> {
     let is_needed = |need: &&Need| {
-        let names = [&need.read, &need.create, &need.leases];
+        let names = [&need.read, &need.create, &need.leases, &need.rotate];
         !names.into_iter().all(Names::is_empty)
     };
     let in_aws = needs.iter().filter(|need| need.store.is_in_aws());

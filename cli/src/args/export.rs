@@ -122,6 +122,10 @@ pub(crate) struct UseArgs {
     /// for with dynamodb:Scan, which IAM cannot restrict to a prefix
     #[arg(long)]
     pub(crate) large_leases: bool,
+    /// With controller, and prefixes or the policy file: it also rotates. What the entries of manifests
+    /// rotate is always allowed
+    #[arg(long)]
+    pub(crate) rotation: bool,
 }
 
 /// Who uses a role, and so what it may do.

@@ -22,6 +22,8 @@ pub(crate) struct StoreAccess {
     pub(crate) create: Names,
     /// What a program reads that creates for pods: the fields that they ask for.
     pub(crate) read_to_create: Names,
+    /// What the controller replaces by new generations, with the names of the previous ones.
+    pub(crate) rotate: Names,
     /// The records of leases, which the controller writes and deletes.
     pub(crate) leases: Names,
     /// Whether a lease has too many numbers to read each of them.
@@ -30,27 +32,32 @@ pub(crate) struct StoreAccess {
 
 impl Access {
     /// What a role needs that is used by `role`. `large_leases`: a range has more numbers than are read
-    /// one by one.
-    pub(crate) fn needs(self, role: Use, large_leases: bool) -> Vec<Need> {
+    /// one by one. `rotation`: everything below the prefixes may be rotated.
+    pub(crate) fn needs(self, role: Use, large_leases: bool, rotation: bool) -> Vec<Need> {
         let need = |(store, access): (StoreName, StoreAccess)| {
             let StoreAccess {
                 read,
                 create,
                 read_to_create,
+                mut rotate,
                 leases,
                 has_large_lease: _,
             } = access;
             let none = Names::default;
-            let (read, create, leases) = match role {
-                Use::InitReads => (read, none(), none()),
-                Use::InitCreates => (read, create, none()),
-                Use::Controller => (read_to_create, create, leases),
+            if !rotation {
+                rotate.below.clear();
+            }
+            let (read, create, leases, rotate) = match role {
+                Use::InitReads => (read, none(), none(), none()),
+                Use::InitCreates => (read, create, none(), none()),
+                Use::Controller => (read_to_create, create, leases, rotate),
             };
             Need {
                 store,
                 read,
                 create,
                 leases,
+                rotate,
                 searches_leases: large_leases,
             }
         };
@@ -64,6 +71,7 @@ impl Access {
             &mut access.read,
             &mut access.create,
             &mut access.read_to_create,
+            &mut access.rotate,
         ] {
             names.below.insert(prefix.clone());
         }
@@ -107,12 +115,13 @@ impl Access {
         access.read.arns.extend(arns);
     }
 
-    /// Adds what the entries of one pod read and, if `creates`, create. `name` is the text for a
+    /// Adds what the entries of one pod read and, if `creates`, create and rotate. `name` is the text for a
     /// path.
     pub(crate) fn add_plan(
         &mut self,
         plan: &Plan,
         creates: bool,
+        is_rotated: impl Fn(&Generation) -> bool,
         name: impl Fn(&StoragePath) -> Pattern,
     ) {
         for item in &plan.items {
@@ -120,6 +129,10 @@ impl Access {
             let path = item.locator.name_in(item.store);
             if path.is_arn() && item.store.takes_arns() {
                 access.read.add_arn(path);
+                continue;
+            }
+            if item.locator.is_previous && !item.store.has_members() {
+                access.read.exact.insert(name(&item.locator.key()));
                 continue;
             }
             access.read.exact.insert(name(path));
@@ -131,6 +144,14 @@ impl Access {
             let access = self.stores.entry(generation.store).or_default();
             let paths = stored_at(generation).into_iter().map(&name);
             access.create.exact.extend(paths);
+            if is_rotated(generation) {
+                let paths = stored_at(generation).into_iter();
+                access.rotate.exact.extend(paths.clone().map(&name));
+                if !generation.store.has_members() {
+                    let previous = paths.map(|path| name(&path.previous()));
+                    access.rotate.exact.extend(previous);
+                }
+            }
         }
     }
 }

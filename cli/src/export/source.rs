@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kees_common::{LocalMode, StoragePath, StoragePrefix, StoreName, names::env};
+use kees_common::{Generation, LocalMode, StoragePath, StoragePrefix, StoreName, names::env};
 use kees_init::Request;
 use kees_inject::{INIT_CONTAINER, InjectSettings, Policy, SettingsError, SkipReason};
 use kees_store::permissions::{Pattern, Variable};
@@ -381,7 +381,12 @@ fn add_request(
         Some(variable) => in_environment(path, request.prefix(), variable),
         None => Pattern::from(path.as_str()),
     };
-    access.add_plan(request.plan(), creates, name);
+    let is_rotated = |generation: &Generation| {
+        let mut entries = generation.entries.iter();
+        let entry = |at: &usize| request.entries().get(*at);
+        entries.any(|at| entry(at).is_some_and(|entry| entry.rotation.is_some()))
+    };
+    access.add_plan(request.plan(), creates, is_rotated, name);
     if let Ok(leases) = request.prefix().join("leases") {
         access.add_leases(request.plan(), namespace, &name(&leases), name);
     }

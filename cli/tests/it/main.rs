@@ -13,6 +13,7 @@ mod explain;
 mod export;
 mod export_leases;
 mod export_pages;
+mod export_rotation;
 mod folder;
 mod iam;
 mod inject;

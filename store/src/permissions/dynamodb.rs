@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Reading and creating may be one statement, if the names are the same. Deleting is allowed for the
-/// records of leases alone.
+/// records of leases, and for previous generations where something is rotated.
 pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statement>) {
     const READ: [&str; 2] = ["dynamodb:GetItem", "dynamodb:BatchGetItem"];
     const CREATE: &str = "dynamodb:PutItem";
@@ -27,6 +27,7 @@ pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statem
         read,
         create,
         leases,
+        rotate,
         searches_leases,
     } = need;
     let read_and_create = || READ.into_iter().chain([CREATE]);
@@ -39,6 +40,10 @@ pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statem
         if !create.is_empty() {
             statements.push(statement("KeesTableCreate", vec![CREATE], create));
         }
+    }
+    if !rotate.is_empty() {
+        let actions = read_and_create().chain([FREE[0]]).collect();
+        statements.push(statement("KeesTableRotate", actions, rotate));
     }
     if !leases.is_empty() {
         let actions = read_and_create().chain(FREE).collect();

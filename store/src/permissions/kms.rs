@@ -42,7 +42,8 @@ pub(super) fn statements(
     let all = needs.iter().map(|need| need.store).collect();
     let creates = |store| {
         let mut needs = needs.iter();
-        let creates = needs.any(|need| need.store == store && !need.create.is_empty());
+        let creates = needs
+            .any(|need| need.store == store && !(need.create.is_empty() && need.rotate.is_empty()));
         creates.then_some(store).into_iter().collect()
     };
     push("KeesKeyDecrypt", "kms:Decrypt", all);

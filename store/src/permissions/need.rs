@@ -17,6 +17,8 @@ pub struct Need {
     pub create: Names,
     /// The records of leases that are read, written and deleted.
     pub leases: Names,
+    /// What is replaced by new generations, with the names of the previous ones.
+    pub rotate: Names,
     /// Whether the records of leases are searched for in the whole table, as those of a range that is
     /// too large to read each of its numbers.
     pub searches_leases: bool,

@@ -8,7 +8,12 @@ use super::{
 
 /// Adds the statements.
 pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statement>) {
-    let Need { read, create, .. } = need;
+    let Need {
+        read,
+        create,
+        rotate,
+        ..
+    } = need;
     if !read.is_empty() {
         statements.push(Statement {
             sid: "KeesSecretsRead",
@@ -32,6 +37,19 @@ pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statem
             sid: "KeesSecretsCreate",
             actions: vec!["secretsmanager:CreateSecret", "secretsmanager:TagResource"],
             resources: secrets(create, place),
+            conditions: Vec::new(),
+        });
+    }
+    if !rotate.is_empty() {
+        statements.push(Statement {
+            sid: "KeesSecretsRotate",
+            actions: vec![
+                "secretsmanager:DescribeSecret",
+                "secretsmanager:GetSecretValue",
+                "secretsmanager:PutSecretValue",
+                "secretsmanager:UpdateSecretVersionStage",
+            ],
+            resources: secrets(rotate, place),
             conditions: Vec::new(),
         });
     }

@@ -8,7 +8,12 @@ use super::{
 
 /// Adds the statements.
 pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statement>) {
-    let Need { read, create, .. } = need;
+    let Need {
+        read,
+        create,
+        rotate,
+        ..
+    } = need;
     if !read.is_empty() {
         statements.push(Statement {
             sid: "KeesParametersRead",
@@ -28,6 +33,27 @@ pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statem
                 key: "ssm:Overwrite",
                 values: vec!["false".into()],
             }],
+        });
+    }
+    if !rotate.is_empty() {
+        statements.push(Statement {
+            sid: "KeesParametersRotate",
+            actions: vec!["ssm:GetParameters", "ssm:PutParameter"],
+            resources: parameters(rotate, place),
+            conditions: Vec::new(),
+        });
+        // The parameter that excludes two rotations at the same time.
+        let locks = parameters(rotate, place).into_iter();
+        statements.push(Statement {
+            sid: "KeesParametersLock",
+            actions: vec![
+                "ssm:GetParameters",
+                "ssm:PutParameter",
+                "ssm:AddTagsToResource",
+                "ssm:DeleteParameter",
+            ],
+            resources: locks.map(|name| name.then(".rotating")).collect(),
+            conditions: Vec::new(),
         });
     }
 }
