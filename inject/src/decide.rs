@@ -210,23 +210,15 @@ fn check(
     let injected = existing.injected();
     let placement = Placement::new(pod, &parsed, settings, injected, findings);
     let identity = Identity::new(pod, options, settings, injected, findings);
-    let placement = placement?;
-    let commands = exec::wrap(
-        pod,
-        &parsed,
-        settings,
-        injected,
-        &placement.targets,
-        findings,
-    );
+    let mut placement = placement?;
+    let targets = &placement.targets;
+    placement.commands = exec::wrap(pod, &parsed, settings, injected, targets, findings);
     let owner = FileOwner::new(pod, &placement.targets, settings.run_as);
     warn_of_narrow_mode(&parsed, owner, findings);
     if !findings.errors.is_empty() {
         return None;
     }
-    let injection = Injection::new(
-        pod, options, settings, &policy, placement, commands, identity, owner,
-    );
+    let injection = Injection::new(pod, options, settings, &policy, placement, identity, owner);
     operations(pod, injection, findings).map(Outcome::Patch)
 }
 

@@ -366,3 +366,47 @@ fn warnings_are_in_the_order_of_the_manifest() {
     assert!(lines[0].starts_with("web.yaml:6:"), "{printed}");
     assert!(lines[1].starts_with("web.yaml:7:"), "{printed}");
 }
+
+#[test]
+fn a_probe_that_executes_a_command_gets_no_variables() {
+    let folder = Folder::with(
+        "kind: Pod
+metadata:
+  name: a
+  annotations:
+    secret.bsycorp.com/db: kind=REFERENCE
+    init.bsycorp.com/env: DB=db
+spec:
+  containers:
+    - name: app
+      command: [server]
+      livenessProbe: {exec: {command: [check]}}
+      readinessProbe: {httpGet: {port: 80}}
+",
+    );
+    let printed = folder.kees(&["lint", "web.yaml"]).succeeded().stdout;
+    let expected = "web.yaml:11:7: Pod default/a: warning: spec.containers[app].livenessProbe: its \
+                    command does not get the environment variables of the container";
+    assert!(printed.contains(expected), "{printed}");
+    assert!(printed.contains("0 errors, 1 warning"), "{printed}");
+    let strict = folder.kees(&["lint", "web.yaml", "--strict"]);
+    assert_eq!(strict.status, 65, "{}", strict.all());
+}
+
+#[test]
+fn a_container_without_a_command_cannot_get_variables() {
+    let folder = Folder::with(&pod(
+        "a",
+        &[
+            "secret.bsycorp.com/db: kind=REFERENCE",
+            "init.bsycorp.com/env: \"true\"",
+        ],
+    ));
+    let ended = folder.kees(&["lint", "web.yaml"]);
+    assert_eq!(ended.status, 65, "{}", ended.all());
+    assert!(
+        ended.stdout.contains("it has no command"),
+        "{}",
+        ended.all()
+    );
+}

@@ -420,7 +420,7 @@ fn a_value_that_cannot_be_a_variable_is_refused_before_anything_is_written() {
 #[test]
 fn a_bad_file_of_values_is_told_before_the_command_starts() {
     let container = filled(&[LOCAL, A]);
-    let long = [b"a 409600\n".as_slice(), &[b'x'; 409_600], b"\n"].concat();
+    let long = [b"a 409600\n".to_vec(), vec![b'x'; 409_600], b"\n".to_vec()].concat();
     for (content, status, expected) in [
         (
             b"a 7\ncanary\0\n".as_slice(),

@@ -59,7 +59,7 @@ pub(crate) fn wrap<'a>(
         .keys()
         .map(String::as_str)
         .collect();
-    let mut wrapped = Vec::new();
+    let mut commands = Vec::new();
     for (at, container) in pod.other_containers(injected) {
         missing.remove(&*container.name);
         let own = environments.of_containers.get(&*container.name);
@@ -74,7 +74,7 @@ pub(crate) fn wrap<'a>(
         };
         if !environment.is_some() {
         } else if is_target {
-            wrapped.extend(wrapper.container(at, container, &option, environment));
+            commands.extend(wrapper.container(at, container, &option, environment));
         } else {
             wrapper.not_mounted(container, &option);
         }
@@ -85,7 +85,7 @@ pub(crate) fn wrap<'a>(
         };
         wrapper.error(&env_of(name), kind);
     }
-    wrapped
+    commands
 }
 
 struct Wrapper<'w> {

@@ -44,8 +44,7 @@ impl<'a> Injection<'a> {
         options: &Options,
         settings: &'a InjectSettings,
         policy: &EffectivePolicy<'_>,
-        placement: Placement,
-        commands: Vec<WrappedCommand<'a>>,
+        placement: Placement<'a>,
         identity: Identity<'a>,
         owner: FileOwner,
     ) -> Self {
@@ -53,6 +52,7 @@ impl<'a> Injection<'a> {
             injected,
             position,
             targets,
+            commands,
         } = placement;
         let path = options.mount_path.clone().unwrap_or_default();
         let mode = options.file_mode.unwrap_or(owner.mode);

@@ -8,7 +8,7 @@ use crate::{
     error::{Place, PodErrorKind},
     findings::Findings,
     names,
-    patch::{mount_path, reserved_names},
+    patch::{exec::WrappedCommand, mount_path, reserved_names},
     pod::{
         container::{ContainerList, ContainerRef},
         view::PodView,
@@ -17,17 +17,18 @@ use crate::{
 };
 
 /// Where the init container is placed, and which containers read the files.
-#[derive(Debug)]
-pub(crate) struct Placement {
+pub(crate) struct Placement<'a> {
     /// The current index of the init container, if the pod is already injected.
     pub(crate) injected: Option<usize>,
     /// The index that it should have among the init containers.
     pub(crate) position: usize,
     /// The containers that read the files.
     pub(crate) targets: Vec<ContainerRef>,
+    /// The commands of those among them that get variables. [`exec::wrap`](super::exec::wrap) finds them.
+    pub(crate) commands: Vec<WrappedCommand<'a>>,
 }
 
-impl Placement {
+impl Placement<'_> {
     /// Finds the place, and checks that the names and paths of the injection are free. Returns
     /// `None` if `order` names no init container; everything else is still checked.
     pub(crate) fn new(
@@ -55,6 +56,7 @@ impl Placement {
             injected,
             position: position?,
             targets,
+            commands: Vec::new(),
         })
     }
 }
