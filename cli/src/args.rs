@@ -8,7 +8,7 @@ pub(crate) mod values;
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kees_common::{Domain, output::Format};
+use kees_common::{Domain, RefreshPeriod, output::Format};
 use kees_init::settings::Timeout;
 use kees_inject::{PullPolicy, Quantity, RunAs, SkipContainers, WiredImage};
 use kees_settings::{AwsFlags, DomainFlags, InitEnvFlags, LogLevel, StoreFlags, StsFlags};
@@ -377,6 +377,9 @@ pub(crate) struct OperatorArgs {
     /// none
     #[arg(long, env, default_value_t, value_name = "GLOBS")]
     pub(crate) skip_containers: SkipContainers,
+    /// The shortest period of init.DOMAIN/refresh
+    #[arg(long, env, default_value = "30s", value_name = "PERIOD")]
+    pub(crate) refresh_minimum: RefreshPeriod,
 }
 
 /// The init container that `kees inject` adds.

@@ -25,6 +25,7 @@ pub(crate) fn read(
         domain: DomainFlags { annotation_domain },
         wired_image,
         skip_containers,
+        refresh_minimum,
     } = operator;
     let mut errors = Vec::new();
     let mut settings = InjectSettings::new(DEFAULT_IMAGE);
@@ -40,6 +41,7 @@ pub(crate) fn read(
     settings.domain = annotation_domain.clone();
     settings.wired_image = wired_image.clone().unwrap_or_default();
     settings.skip_containers = skip_containers.clone();
+    settings.refresh_minimum = *refresh_minimum;
     stores.apply(&mut settings);
     if let Some(container) = container {
         container.apply(&mut settings);

@@ -68,10 +68,11 @@ pub use locator::{Locator, Member};
 pub use members::{MembersError, members};
 pub use name::{EntryName, ParseEntryNameError};
 pub use options::{
-    ContainerNames, Environment, EnvironmentVariable, Environments, FileMode, FileOptions,
-    FilePath, KeystoreFile, LocalMode, MountPath, Options, Order, ParseContainerNamesError,
-    ParseEnvironmentError, ParseFileModeError, ParseFilePathError, ParseMountPathError,
-    ParseOrderError, PlacedFile, TemplateFile,
+    ChangeSignal, ContainerNames, Environment, EnvironmentVariable, Environments, FileMode,
+    FileOptions, FilePath, KeystoreFile, LocalMode, LoopbackUrl, MetricsPort, MountPath, OnChange,
+    Options, Order, ParseContainerNamesError, ParseEnvironmentError, ParseFileModeError,
+    ParseFilePathError, ParseMetricsPortError, ParseMountPathError, ParseOnChangeError,
+    ParseOrderError, ParseRefreshPeriodError, PlacedFile, ProcessName, RefreshPeriod, TemplateFile,
 };
 pub use pairs::ParsePairsError;
 pub use password_rules::{

@@ -106,6 +106,12 @@ pub mod init {
         ENV = "env", "`false`";
         /// The same for one container, which may be an init container. It replaces `env` there.
         ENV_OF_CONTAINER = "env.CONTAINER", "`init.DOMAIN/env`";
+        /// A period such as `5m`: a sidecar reads the values again and replaces the files, see [refresh](refresh.md). Not less than the operator's `--refresh-minimum`.
+        REFRESH = "refresh", "the values are read once";
+        /// What the sidecar of `refresh` does when it has replaced the files: `signal=HUP,process=NAME` or `http://127.0.0.1:PORT/PATH` (a POST request).
+        ON_CHANGE = "on-change", "nothing";
+        /// The port, from 1024, on which the sidecar of `refresh` serves metrics, without TLS.
+        REFRESH_METRICS_PORT = "refresh-metrics-port", "no metrics";
         /// Set by the webhook: its version.
         INJECTED = "injected", "";
     }
@@ -230,6 +236,12 @@ pub mod env {
         FILE_MODE = "FILE_MODE", "0444";
         /// The folder for what `kees-init exec` needs: a copy of the program, and the values. The webhook sets it if `init.DOMAIN/env` asks for it.
         EXEC_FOLDER = "EXEC_FOLDER", "";
+        /// The period of `kees-init refresh`, such as `5m`. Where it is set, the files are links into a folder that is replaced as a whole, see [refresh](refresh.md).
+        REFRESH = "REFRESH", "";
+        /// What `kees-init refresh` does when it has replaced the files, as in the annotation `on-change`.
+        ON_CHANGE = "ON_CHANGE", "nothing";
+        /// The port on which `kees-init refresh` serves metrics.
+        REFRESH_METRICS_PORT = "REFRESH_METRICS_PORT", "no metrics";
         /// The prefix of every storage path; wins over the annotation.
         STORAGE_PREFIX = "STORAGE_PREFIX", "";
         /// `allow` or `deny`: whether the pod may use `local-mode`.

@@ -4,7 +4,10 @@ mod containers;
 mod environment;
 mod file_mode;
 mod files;
+mod metrics_port;
 mod mount_path;
+mod on_change;
+mod refresh;
 pub(crate) mod switch;
 
 pub use containers::{ContainerNames, Order, ParseContainerNamesError, ParseOrderError};
@@ -13,7 +16,10 @@ pub use file_mode::{FileMode, ParseFileModeError};
 pub use files::{
     FileOptions, FilePath, KeystoreFile, ParseFilePathError, PlacedFile, TemplateFile,
 };
+pub use metrics_port::{MetricsPort, ParseMetricsPortError};
 pub use mount_path::{MountPath, ParseMountPathError};
+pub use on_change::{ChangeSignal, LoopbackUrl, OnChange, ParseOnChangeError, ProcessName};
+pub use refresh::{ParseRefreshPeriodError, RefreshPeriod};
 
 use crate::{
     collector::Collector, error::AnnotationErrorKind, names::init, output::Format,
@@ -45,6 +51,12 @@ pub struct Options {
     pub files: FileOptions,
     /// `env` and `env.CONTAINER`
     pub environments: Environments,
+    /// `refresh`
+    pub refresh: Option<RefreshPeriod>,
+    /// `on-change`
+    pub on_change: Option<OnChange>,
+    /// `refresh-metrics-port`
+    pub refresh_metrics_port: Option<MetricsPort>,
 }
 
 impl Options {
@@ -69,6 +81,11 @@ impl Options {
             init::STORE => self.store = collect.ok(trimmed.parse::<StoreName>()),
             init::FORMAT => self.format = collect.parse(init::FORMAT, trimmed),
             init::ENV => self.environments.of_pod = collect.parse(init::ENV, trimmed),
+            init::REFRESH => self.refresh = collect.parse(init::REFRESH, trimmed),
+            init::ON_CHANGE => self.on_change = collect.parse(init::ON_CHANGE, trimmed),
+            init::REFRESH_METRICS_PORT => {
+                self.refresh_metrics_port = collect.parse(init::REFRESH_METRICS_PORT, trimmed);
+            }
             init::INJECTED => {}
             other => {
                 let is_known = self.environments.read(other, trimmed, collect).is_some()

@@ -96,6 +96,25 @@ pub enum InitError {
         /// Why.
         source: KeystoreError,
     },
+    /// A refresh read an earlier value than before.
+    #[error(
+        "{annotation}: the store answered with an earlier value than before; the files keep the newer \
+         one (a value that is not generated is taken if three reads in a row answer it)"
+    )]
+    Earlier {
+        /// The annotation.
+        annotation: String,
+    },
+    /// A refresh cannot read the number of a lease.
+    #[error("{annotation}: its number cannot be read from {path}, where the first run wrote it")]
+    Number {
+        /// The annotation.
+        annotation: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A store cannot be used.
     #[error("the store {} cannot be used: {}", .0.store, store_message(.0))]
     Store(StoreError),
@@ -125,9 +144,9 @@ impl InitError {
             | Self::Keystore { .. }
             | Self::Variable { .. } => Exit::Data,
             Self::Entries { source, .. } => source.exit(),
-            Self::Derivation { .. } => Exit::Unavailable,
+            Self::Derivation { .. } | Self::Earlier { .. } => Exit::Unavailable,
             Self::Store(error) => store_exit(error),
-            Self::Write(_) => Exit::CannotWrite,
+            Self::Write(_) | Self::Number { .. } => Exit::CannotWrite,
         }
     }
 

@@ -94,7 +94,7 @@ fn due(cadence: &Mutex<Cadence>, annotations: &[&str]) -> Option<String> {
 }
 
 /// The first names, and the number of the others.
-fn list(annotations: &[&str]) -> String {
+pub(crate) fn list(annotations: &[&str]) -> String {
     let (shown, others) = annotations.split_at(annotations.len().min(NAMES));
     let mut list = shown.join(", ");
     if !others.is_empty() {

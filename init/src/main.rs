@@ -1,13 +1,18 @@
 //! `kees-init`: one run when a pod starts. With `exec` as its first argument, it starts another program
-//! with the values in its environment.
+//! with the values in its environment. With `refresh`, it reads the values again while the pod runs.
 
 mod cadence;
 mod log;
+mod metrics_server;
+mod on_change;
 mod process;
+mod refresh_metrics;
+mod sidecar;
 
 use std::{
     alloc::System,
     env,
+    ffi::OsString,
     fs::OpenOptions,
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -28,6 +33,7 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 fn main() -> ExitCode {
     match env::args_os().nth(1) {
         Some(command) if command == "exec" => exec(),
+        Some(command) if command == sidecar::NAME => sidecar::main(),
         _ => init(),
     }
 }
@@ -44,27 +50,36 @@ fn exec() -> ExitCode {
     ExitCode::from(error.status())
 }
 
-/// The run that writes the files.
-fn init() -> ExitCode {
+/// Reads the settings and starts the log. Returns an exit status if nothing else is to be done.
+fn start(arguments: impl IntoIterator<Item = OsString>) -> Result<InitSettings, ExitCode> {
     let dumps = kees_init::forbid_core_dumps();
-    let settings = match InitSettings::read(env::args_os()) {
+    let settings = match InitSettings::read(arguments) {
         Ok(settings) => settings,
         Err(usage) if usage.is_help => {
             // Nothing is left to do if standard output is closed.
             let _ = writeln!(io::stdout(), "{}", usage.message);
-            return ExitCode::SUCCESS;
+            return Err(ExitCode::SUCCESS);
         }
         Err(usage) => {
             log::start(LogFlags::default());
             let path = env::var_os(names::env::TERMINATION_LOG).map(PathBuf::from);
             let path = path.unwrap_or_else(|| InitSettings::default().log.termination_log);
-            return failed(&InitError::from(usage).into(), &path);
+            return Err(failed(&InitError::from(usage).into(), &path));
         }
     };
     log::start(settings.log.flags);
     if let Err(error) = dumps {
         tracing::warn!(%error, "core dumps cannot be disabled");
     }
+    Ok(settings)
+}
+
+/// The run that writes the files.
+fn init() -> ExitCode {
+    let settings = match start(env::args_os()) {
+        Ok(settings) => settings,
+        Err(status) => return status,
+    };
     let outcome = process::until_stopped(work(&settings));
     kees_init::wipe_stack();
     match outcome {
@@ -107,14 +122,17 @@ fn failed(error: &RunError, termination_log: &Path) -> ExitCode {
         tracing::error!("{}", error.line());
     }
     tracing::error!("{}", error.summary());
-    // The kubelet creates the file. Without the kubelet there is no reader.
-    let written = OpenOptions::new()
-        .write(true)
-        .truncate(true)
-        .open(termination_log)
-        .and_then(|mut file| file.write_all(error.termination_message().as_bytes()));
+    let written = write_termination_log(termination_log, &error.termination_message());
     if let Err(reason) = written {
         tracing::debug!(error = %reason, file = %termination_log.display(), "no termination message");
     }
     ExitCode::from(error.exit().code())
+}
+
+/// Replaces the termination message. The kubelet creates the file. Without the kubelet there is no
+/// reader.
+fn write_termination_log(path: &Path, message: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).truncate(true).open(path)?;
+    file.write_all(message.as_bytes())
 }

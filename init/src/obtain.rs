@@ -182,6 +182,9 @@ fn not_created(denied: &StoreError) -> StoreError {
 
 fn absent(request: &Request, item: &Item, waited: Duration) -> EntryError {
     let remedy = match (item.generation, request.local_mode, request.create) {
+        _ if request.is_refresh => {
+            "a refresh creates nothing: find out who removed it, or restart the pod to create it again"
+        }
         (None, LocalMode::RemoteThenLocal, _) => {
             "store a value there, correct the path, or add localModeValue="
         }

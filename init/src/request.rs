@@ -44,6 +44,10 @@ pub struct Request {
     pub(crate) waits_when_denied: bool,
     pub(crate) timeout: Duration,
     pub(crate) retry_delay: Option<Duration>,
+    /// Whether the files are replaced together, because the pod is refreshed.
+    pub(crate) swaps: bool,
+    /// Whether this reads the values of a running pod again: nothing is created or waited for.
+    pub(crate) is_refresh: bool,
     warnings: Vec<Warning>,
 }
 
@@ -136,6 +140,8 @@ impl Request {
             waits_when_denied: true,
             timeout: timeout.get(),
             retry_delay: retry_delay.map(Pause::get),
+            swaps: settings.refresh.period.is_some(),
+            is_refresh: false,
             warnings: parsed.warnings,
             entries: parsed.entries,
         };
@@ -150,6 +156,17 @@ impl Request {
             .warnings
             .extend(overridden(&parsed.options, settings));
         Ok(request)
+    }
+
+    /// The request for reading the values of the running pod again. It creates nothing, and it does
+    /// not wait for what is absent. Leases are not read: a number stays the pod's.
+    #[must_use]
+    pub fn refreshing(mut self) -> Self {
+        self.plan.leases.clear();
+        self.create = CreatePolicy::Never;
+        self.swaps = true;
+        self.is_refresh = true;
+        self
     }
 
     /// A request for [`create`](crate::create) alone: the DYNAMIC entries of a plan that is already
@@ -181,6 +198,8 @@ impl Request {
             waits_when_denied: false,
             timeout,
             retry_delay: None,
+            swaps: false,
+            is_refresh: false,
             warnings: parsed.warnings,
         }
     }

@@ -1,5 +1,7 @@
 //! One run, from a request to files: obtain every value, verify, write.
 
+use std::path::Path;
+
 use kees_common::{Entry, LocalMode, SecretValue, StoragePath, StoreName};
 use kees_store::{leases::LeaseStore, protocol::StoreSet};
 
@@ -8,7 +10,7 @@ use crate::{
     obtain::place,
     report::Row,
     values::{Valued, values},
-    write,
+    write::{self, OutputFile, Swapped},
 };
 
 /// Gets every value that `request` names, and writes all files or none.
@@ -30,18 +32,27 @@ pub async fn run(
     let exec = request.exec.as_ref();
     let files = files::fill(&request.layout, &request.file_options, exec, &valued);
     let files = files.map_err(RunError::new)?;
-    let folders = files::folders(&request.layout);
     if let Some(exec) = exec {
         exec.place_program().map_err(InitError::from)?;
     }
-    write::write(&files, &folders, request.file_mode, request.timeout)
-        .await
-        .map_err(InitError::from)?;
+    put(request, &files).await?;
     Ok(Report {
         rows: rows(request, &values),
         files: files.into_iter().map(|file| file.path).collect(),
         warnings: request.warnings().to_vec(),
     })
+}
+
+/// Writes all files or none.
+pub(crate) async fn put(request: &Request, files: &[OutputFile]) -> Result<Swapped, InitError> {
+    let (mode, timeout) = (request.file_mode, request.timeout);
+    if request.swaps {
+        let folder = request.layout.secrets.parent();
+        return Ok(write::swap(files, folder.unwrap_or(Path::new("")), mode, timeout).await?);
+    }
+    let folders = files::folders(&request.layout);
+    write::write(files, &folders, mode, timeout).await?;
+    Ok(Swapped::Replaced)
 }
 
 fn rows(request: &Request, values: &[Valued]) -> Vec<Row> {

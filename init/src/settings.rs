@@ -16,12 +16,13 @@ use clap::{
     Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, builder::Resettable,
 };
 use kees_common::{
-    FileMode, References, StoragePrefix,
+    FileMode, MetricsPort, OnChange, References, RefreshPeriod, StoragePrefix,
     names::env::{
         ANNOTATIONS_FILE, AWS_CA_BUNDLE, CREATE, EMBEDDED_FILE, EXEC_FOLDER, FILE_MODE, FORMAT,
-        LEASES_FILE, LEASES_FILE_PATH, LOCAL_MODE, POD_NAME, POD_NAMESPACE, POD_UID, REFERENCES,
-        RESOURCES_FILE, RESOURCES_FILE_PATH, RETRY_DELAY, SECRETS_FILE, SSL_CERT_FILE,
-        STORAGE_PREFIX, STORE, STORES, TERMINATION_LOG, TIMEOUT,
+        LEASES_FILE, LEASES_FILE_PATH, LOCAL_MODE, ON_CHANGE, POD_NAME, POD_NAMESPACE, POD_UID,
+        REFERENCES, REFRESH, REFRESH_METRICS_PORT, RESOURCES_FILE, RESOURCES_FILE_PATH,
+        RETRY_DELAY, SECRETS_FILE, SSL_CERT_FILE, STORAGE_PREFIX, STORE, STORES, TERMINATION_LOG,
+        TIMEOUT,
     },
     output::Format,
 };
@@ -39,6 +40,9 @@ pub type Timeout = Seconds<1, DAY>;
 pub type Pause = Seconds<0, DAY>;
 
 const AFTER_HELP: &str = "\
+kees-init refresh: a sidecar that reads the values of a running pod again, and replaces the files that
+the first run wrote. It takes the same flags and variables, and ends at SIGTERM with 0.
+
 An empty variable counts as absent. Credentials and proxies are set by the variables of the AWS SDK:
 AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_PROFILE,
 AWS_ENDPOINT_URL_DYNAMODB, HTTP_PROXY, HTTPS_PROXY, NO_PROXY and so on.
@@ -79,6 +83,9 @@ pub struct InitSettings {
     /// AWS.
     #[command(flatten)]
     pub aws: AwsSettings,
+    /// The refresh of a running pod.
+    #[command(flatten)]
+    pub refresh: RefreshSettings,
     /// The log and the termination message.
     #[command(flatten)]
     pub log: LogSettings,
@@ -182,6 +189,23 @@ pub struct AwsSettings {
     /// As --aws-ca-bundle, which wins
     #[arg(long, env = SSL_CERT_FILE, value_name = "FILE")]
     pub ssl_cert_file: Option<PathBuf>,
+}
+
+/// The refresh of a running pod.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Refresh")]
+pub struct RefreshSettings {
+    /// The period after which `kees-init refresh` reads again, such as 5m; the files of the pod are
+    /// then links into a folder that is replaced as a whole [default: the values are read once]
+    #[arg(long = "refresh", env = REFRESH, value_name = "PERIOD")]
+    pub period: Option<RefreshPeriod>,
+    /// What `kees-init refresh` does when it has replaced the files: signal=HUP,process=NAME, or a URL
+    /// http://127.0.0.1:PORT/PATH for a POST request [default: nothing]
+    #[arg(long, env = ON_CHANGE, value_name = "ACTION")]
+    pub on_change: Option<OnChange>,
+    /// The port on which `kees-init refresh` serves metrics [default: no metrics]
+    #[arg(long = "refresh-metrics-port", env = REFRESH_METRICS_PORT, value_name = "PORT")]
+    pub metrics_port: Option<MetricsPort>,
 }
 
 /// The log and the termination message.
@@ -382,6 +406,7 @@ impl Default for InitSettings {
                 embedded_file: None,
             },
             aws: AwsSettings::default(),
+            refresh: RefreshSettings::default(),
             log: LogSettings {
                 flags: LogFlags::default(),
                 termination_log: PathBuf::from(DEFAULT_TERMINATION_LOG),

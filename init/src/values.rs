@@ -25,15 +25,7 @@ pub(crate) async fn values(
 ) -> Result<Vec<Valued>, RunError> {
     let mut derivation = Derivation::default();
     if request.local_mode == LocalMode::On {
-        return all_or_errors(request.entries.iter().map(|entry| {
-            // Local mode has no previous values.
-            if entry.is_previous {
-                return Ok(None);
-            }
-            let value = derivation.value(entry, request)?;
-            let value = value.map(|value| (value, Origin::Local));
-            value.map(Some).ok_or_else(|| no_value(entry))
-        }));
+        return local(request, &mut derivation);
     }
     // The numbers are waited for until this end is dropped.
     let (go_on, stop) = oneshot::channel::<()>();
@@ -46,6 +38,43 @@ pub(crate) async fn values(
     let of_leases = Box::pin(numbers(request, stores, progress, stop));
     let ((values, _go_on), numbers) = join(of_items, of_leases).await;
     joined(request, values, numbers, &mut derivation)
+}
+
+/// The value of every entry of a running pod, in their order. `number` gives that of a lease.
+pub(crate) async fn stored_again(
+    request: &Request,
+    stores: &impl StoreSet,
+    progress: &dyn Progress,
+    number: impl Fn(&Entry) -> Result<Valued, InitError>,
+) -> Result<Vec<Valued>, RunError> {
+    let mut derivation = Derivation::default();
+    if request.local_mode == LocalMode::On {
+        return local(request, &mut derivation);
+    }
+    let stored = stored(request, stores, &mut derivation, progress).await?;
+    let mut stored = stored.into_iter();
+    all_or_errors(
+        request
+            .entries
+            .iter()
+            .filter_map(|entry| match entry.source {
+                Source::Lease(_) => Some(number(entry)),
+                Source::Secret(_) | Source::Resource(_) => stored.next().map(Ok),
+            }),
+    )
+}
+
+/// The value of every entry in local mode.
+fn local(request: &Request, derivation: &mut Derivation) -> Result<Vec<Valued>, RunError> {
+    all_or_errors(request.entries.iter().map(|entry| {
+        // Local mode has no previous values.
+        if entry.is_previous {
+            return Ok(None);
+        }
+        let value = derivation.value(entry, request)?;
+        let value = value.map(|value| (value, Origin::Local));
+        value.map(Some).ok_or_else(|| no_value(entry))
+    }))
 }
 
 /// The value of every secret and resource, in their order.

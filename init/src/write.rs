@@ -8,12 +8,14 @@ mod error;
 mod folder;
 mod output_file;
 mod parents;
+mod swap;
 #[cfg(test)]
 mod tests;
 
 pub use error::WriteError;
 pub(crate) use folder::is_file_name;
 pub use output_file::OutputFile;
+pub(crate) use swap::{Swapped, swap};
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map},
@@ -54,6 +56,9 @@ pub async fn write(
         open.push(Folder::open(path, deadline).await?);
     }
     replace(&open, &targets, mode)?;
+    for (folder, path) in open.iter().zip(targets.keys()) {
+        swap::remove(folder, path)?;
+    }
     created.keep();
     Ok(())
 }

@@ -12,9 +12,9 @@ use crate::{
     names,
     patch::{
         exec, identity::Identity, injection::Injection, operations::Operations,
-        placement::Placement, reconcile::Existing, security_context::FileOwner, write,
+        placement::Placement, reconcile::Existing, refresh, security_context::FileOwner, write,
     },
-    pod::{container::ContainerView, limits::is_too_large, view::PodView},
+    pod::{container::ContainerView, injected::Injected, limits::is_too_large, view::PodView},
     policy::{
         apply::{apply, check_opt_out},
         evaluation::AnnotatedPod,
@@ -202,11 +202,12 @@ fn check(
         wired,
     };
     let policy = apply(annotated, rule, settings, findings);
-    if wired.is_some() {
+    if let Some(wired) = wired {
         warn_of_wired_variables(&parsed, findings);
+        refresh::warn_if_wired(pod, wired, &parsed, findings);
         return Some(Outcome::Skip(SkipReason::WiredByHand));
     }
-    let options = &parsed.options;
+    let options = &refresh::check(&parsed, settings, findings);
     let injected = existing.injected();
     let placement = Placement::new(pod, &parsed, settings, injected, findings);
     let identity = Identity::new(pod, options, settings, injected, findings);
@@ -215,6 +216,7 @@ fn check(
     placement.commands = exec::wrap(pod, &parsed, settings, injected, targets, findings);
     let owner = FileOwner::new(pod, &placement.targets, settings.run_as);
     warn_of_narrow_mode(&parsed, owner, findings);
+    refresh::check_signal(pod, options, owner, &placement.targets, settings, findings);
     if !findings.errors.is_empty() {
         return None;
     }
@@ -228,8 +230,8 @@ fn operations<'a>(
     mut injection: Injection<'a>,
     findings: &mut Findings,
 ) -> Option<Operations> {
-    let operations = if let Some(index) = injection.injected {
-        let Ok(existing) = Existing::read(pod, index) else {
+    let operations = if let Some(injected) = injection.injected {
+        let Ok(existing) = Existing::read(pod, injected) else {
             findings.error(Place::field("spec"), PodErrorKind::ExistingUnreadable);
             return None;
         };
@@ -328,13 +330,13 @@ fn warn_of_narrow_mode(parsed: &Parsed, owner: FileOwner, findings: &mut Finding
     }
 }
 
-/// The init container of kees that a pod already has, by its index.
+/// The init container of kees that a pod already has.
 #[derive(Clone, Copy)]
 enum InitContainer {
     Absent,
     /// From an earlier call, or from an injected manifest.
-    Injected(usize),
-    /// From the pod author.
+    Injected(Injected),
+    /// From the pod author, by its index.
     WiredByHand(usize),
 }
 
@@ -350,15 +352,18 @@ impl InitContainer {
             })
         };
         match injected {
-            Some(index) => Self::Injected(index),
+            Some(init) => Self::Injected(Injected {
+                init,
+                sidecar: sidecar(pod),
+            }),
             None => wired().map_or(Self::Absent, Self::WiredByHand),
         }
     }
 
-    /// The index of a container from an earlier call.
-    fn injected(self) -> Option<usize> {
+    /// The containers from an earlier call.
+    fn injected(self) -> Option<Injected> {
         match self {
-            Self::Injected(index) => Some(index),
+            Self::Injected(injected) => Some(injected),
             Self::Absent | Self::WiredByHand(_) => None,
         }
     }
@@ -370,4 +375,10 @@ impl InitContainer {
             Self::Absent | Self::Injected(_) => None,
         }
     }
+}
+
+/// The index of the sidecar from an earlier call.
+fn sidecar(pod: &PodView<'_>) -> Option<usize> {
+    let is_sidecar = |c: &ContainerView<'_>| &*c.name == names::SIDECAR && c.mounts(names::SECRETS);
+    pod.spec.init_containers.iter().position(is_sidecar)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kees_common::{AnnotationError, AnnotationErrorKind, escaped_beginning};
+use kees_common::{AnnotationError, AnnotationErrorKind, RefreshPeriod, escaped_beginning};
 
 use crate::policy::template::FillTemplateError;
 
@@ -223,6 +223,43 @@ pub enum PodErrorKind {
          values"
     )]
     OptOutDenied,
+    /// A period of refresh below the operator's minimum.
+    #[error(
+        "{period} is shorter than {minimum}, the shortest period here, because every pod that reads so \
+         often uses up the store's limit of calls, which all pods share; use {minimum} or more"
+    )]
+    RefreshTooOften {
+        /// The period that the pod names.
+        period: RefreshPeriod,
+        /// The operator's minimum.
+        minimum: RefreshPeriod,
+    },
+    /// A signal to a process that the sidecar cannot see.
+    #[error(
+        "a signal needs spec.shareProcessNamespace: true, because the sidecar sees no process of another \
+         container without it; set it, or use http://127.0.0.1:PORT/PATH"
+    )]
+    ProcessesNotShared,
+    /// A signal to one of several containers.
+    #[error(
+        "the pod has {count} containers besides those of kees, so the process must be named; use \
+         {example}"
+    )]
+    ProcessNotNamed {
+        /// The number of containers that run beside the sidecar.
+        count: usize,
+        /// What would be right.
+        example: String,
+    },
+    /// A signal that the kernel does not allow.
+    #[error(
+        "the sidecar runs as uid {uid}, and may signal only processes of that uid, but no container that \
+         gets the files runs as it; give all of them the same runAsUser, which is not 0"
+    )]
+    SignalNotAllowed {
+        /// The uid of the sidecar.
+        uid: i64,
+    },
     /// A container or volume has a name that the injection needs.
     #[error("the name {name} is reserved for kees; rename it")]
     NameReserved {

@@ -4,6 +4,8 @@ use kees_common::names::env;
 
 /// The init container.
 pub(crate) const CONTAINER: &str = "kees-init";
+/// The sidecar of a pod that is refreshed.
+pub(crate) const SIDECAR: &str = "kees-refresh";
 /// The volume that holds the pod's annotations.
 pub(crate) const PODINFO: &str = "kees-podinfo";
 /// The volume that holds the files.
@@ -42,6 +44,9 @@ pub(crate) const DECIDED_VARIABLES: &[&str] = &[
     env::EXEC_FOLDER,
     env::FORMAT,
     env::FILE_MODE,
+    env::REFRESH,
+    env::ON_CHANGE,
+    env::REFRESH_METRICS_PORT,
     env::STORAGE_PREFIX,
     env::LOCAL_MODE,
     env::TERMINATION_LOG,

@@ -15,6 +15,7 @@ pub(crate) mod mounts;
 pub(crate) mod operations;
 pub(crate) mod placement;
 pub(crate) mod reconcile;
+pub(crate) mod refresh;
 pub(crate) mod reserved_names;
 pub(crate) mod reserved_paths;
 pub(crate) mod security_context;

@@ -4,6 +4,7 @@ pub(crate) mod affinity;
 pub(crate) mod annotations;
 pub(crate) mod container;
 pub(crate) mod env;
+pub(crate) mod injected;
 pub(crate) mod limits;
 pub(crate) mod owner;
 pub(crate) mod path;

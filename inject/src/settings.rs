@@ -7,7 +7,7 @@ mod skip_containers;
 
 use std::collections::BTreeMap;
 
-use kees_common::{Domain, StoreName, names::env};
+use kees_common::{Domain, RefreshPeriod, StoreName, names::env};
 
 pub use self::{
     image::{ParseImageExpressionError, ParsePullPolicyError, PullPolicy, WiredImage},
@@ -55,6 +55,10 @@ pub struct InjectSettings {
     pub run_as: RunAs,
     /// Requests and limits of the init container, unless a policy rule sets others.
     pub resources: Resources,
+    /// The shortest period of `init.DOMAIN/refresh`.
+    pub refresh_minimum: RefreshPeriod,
+    /// The memory of the sidecar of a refreshed pod: its request and its limit.
+    pub refresh_memory: Quantity,
     /// What the pods of each namespace may do.
     pub policy: Policy,
 }
@@ -77,6 +81,8 @@ impl InjectSettings {
             volume_size: Quantity::mebi(4),
             run_as: RunAs::default(),
             resources: Resources::default(),
+            refresh_minimum: RefreshPeriod::DEFAULT_MINIMUM,
+            refresh_memory: Quantity::mebi(16),
             policy: Policy::absent(),
         }
     }

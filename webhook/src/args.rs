@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use clap::Parser;
-use kees_common::names::env;
+use kees_common::{RefreshPeriod, names::env};
 use kees_inject::{
     Amounts, ImageRepository, InjectSettings, PullPolicy, Quantity, Resources, RunAs,
     SkipContainers, WiredImage,
@@ -159,6 +159,12 @@ struct InjectArgs {
     /// The init container's memory limit, or none.
     #[arg(long, env, default_value = "64Mi", value_name = "QUANTITY")]
     init_memory_limit: Amount,
+    /// The shortest period of `init.DOMAIN/refresh` that a pod may ask for.
+    #[arg(long, env, default_value = "30s", value_name = "PERIOD")]
+    refresh_minimum: RefreshPeriod,
+    /// The memory request and limit of the sidecar that refreshes the files.
+    #[arg(long, env, default_value = "16Mi", value_name = "QUANTITY")]
+    refresh_memory: Quantity,
     #[command(flatten)]
     env: InitEnvFlags,
 }
@@ -353,6 +359,8 @@ fn settings(inject: InjectArgs, store: StoreArgs) -> InjectSettings {
         init_memory_request,
         init_cpu_limit,
         init_memory_limit,
+        refresh_minimum,
+        refresh_memory,
         env: InitEnvFlags { init_env },
     } = inject;
     let StoreArgs {
@@ -407,6 +415,8 @@ fn settings(inject: InjectArgs, store: StoreArgs) -> InjectSettings {
         init_env: variables,
         volume_size,
         run_as,
+        refresh_minimum,
+        refresh_memory,
         resources: Resources {
             requests: Amounts {
                 cpu: init_cpu_request.0,

@@ -31,6 +31,17 @@ pub enum WriteError {
         /// How long this run has waited for the other.
         waited: Duration,
     },
+    /// Files that are replaced together lie in one folder.
+    #[error(
+        "{path} is not in {folder}; with REFRESH all files are replaced together, so name files in the \
+         folder of SECRETS_FILE"
+    )]
+    Outside {
+        /// The file.
+        path: PathBuf,
+        /// The folder of all files.
+        folder: PathBuf,
+    },
     /// A directory has the name of a file.
     #[error("{path} is a directory; remove it, or name another file")]
     IsFolder {

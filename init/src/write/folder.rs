@@ -150,6 +150,11 @@ impl Folder {
         }
     }
 
+    /// Removes the record, if there is one: no file that it names is left.
+    pub(super) fn forget(&self) -> Result<(), WriteError> {
+        self.remove(OsStr::new(RECORD))
+    }
+
     /// Makes the new names durable, where the file system supports it.
     pub(super) fn sync(&self) -> Result<(), WriteError> {
         match fs::fsync(&self.handle) {
@@ -240,10 +245,12 @@ async fn lock(folder: &OwnedFd, path: &Path, deadline: Instant) -> Result<(), Wr
     }
 }
 
-/// Whether `name` is a plain file name that this module does not use itself.
+/// Whether `name` is a plain file name that no run uses itself. Names with `..` at their beginning are
+/// those of the sets that are swapped.
 pub(crate) fn is_file_name(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
-    !matches!(bytes, b"" | b"." | b"..")
+    !matches!(bytes, b"" | b".")
+        && !bytes.starts_with(b"..")
         && bytes != RECORD.as_bytes()
         && !bytes.starts_with(STAGED.as_bytes())
         && !bytes.iter().any(|b| matches!(b, b'/' | b'\n' | 0))

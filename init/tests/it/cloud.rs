@@ -96,6 +96,10 @@ impl Cloud {
         self.table.lock().unwrap().insert(name.to_owned(), content);
     }
 
+    pub(crate) fn remove(&self, name: &str) {
+        self.table.lock().unwrap().remove(name);
+    }
+
     /// Everything that is stored.
     pub(crate) fn table(&self) -> Table {
         self.table.lock().unwrap().clone()

@@ -24,6 +24,7 @@ mod memory;
 mod output;
 mod pod;
 mod process;
+mod refreshing;
 mod robustness;
 mod stored_text;
 mod stores;

@@ -1,4 +1,4 @@
-//! The init container.
+//! The init container, and the sidecar, which is an init container that keeps running.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 use crate::{
     decode::{
-        object::{object, objects},
+        object::{nullable, object, objects},
         server_default::server_default,
     },
     patch::{env::Variable, mounts::VolumeMount, security_context::SecurityContext},
@@ -18,7 +18,7 @@ use crate::{
     settings::PullPolicy,
 };
 
-/// The init container as this program writes it. Decoding fails for a container with anything
+/// The init container or the sidecar as this program writes it. Decoding fails for a container with anything
 /// else, except for the defaults that the API server fills in.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -29,6 +29,17 @@ pub(crate) struct InitContainer<'a> {
     pub(crate) image: Text<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) image_pull_policy: Option<PullPolicy>,
+    /// What the sidecar does. The init container has no arguments.
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub(crate) args: Vec<Text<'a>>,
+    /// Of the sidecar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restart_policy: Option<RestartPolicy>,
     #[serde(borrow, default, deserialize_with = "objects")]
     pub(crate) env: Vec<Variable<'a>>,
     #[serde(
@@ -63,6 +74,13 @@ impl InitContainer<'_> {
         self.volume_mounts
             .sort_by(|a, b| a.mount_path.cmp(&b.mount_path));
     }
+}
+
+/// `restartPolicy` of a sidecar (Kubernetes 1.29).
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) enum RestartPolicy {
+    /// The container runs as long as the containers after it, and is started again when it ends.
+    Always,
 }
 
 /// Where Kubernetes finds the message about a container that failed.

@@ -99,6 +99,7 @@ pub(crate) fn env<'a>(
     env.extend(files(options, mount_path, file_mode));
     let folder = || Variable::literal(variables::EXEC_FOLDER, mount_path.as_str().to_owned());
     env.extend((!commands.is_empty()).then(folder));
+    env.extend(refresh(options));
     env.extend(allowed(policy));
     env.extend(configured(settings, policy));
     let of_identity = identity.variables.into_iter();
@@ -120,6 +121,22 @@ fn files<'a>(options: &Options, path: &MountPath, mode: FileMode) -> [Variable<'
         Variable::literal(variables::FORMAT, format.as_str()),
         Variable::literal(variables::FILE_MODE, mode.to_string()),
     ]
+}
+
+/// What the sidecar does, and that the files are replaced together.
+fn refresh<'a>(options: &Options) -> impl Iterator<Item = Variable<'a>> {
+    let period = options.refresh.map(|period| period.to_string());
+    let port = options.refresh_metrics_port.filter(|_| period.is_some());
+    let port = port.map(|port| port.to_string());
+    let on_change = options.on_change.as_ref().filter(|_| period.is_some());
+    let on_change = on_change.map(ToString::to_string);
+    [
+        period.map(|period| Variable::literal(variables::REFRESH, period)),
+        on_change.map(|action| Variable::literal(variables::ON_CHANGE, action)),
+        port.map(|port| Variable::literal(variables::REFRESH_METRICS_PORT, port)),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// What the policy allows.

@@ -14,6 +14,7 @@ use crate::{
     findings::Findings,
     pod::{
         container::{ContainerList, ContainerRef, ContainerView},
+        injected::Injected,
         text::Text,
         view::PodView,
     },
@@ -40,7 +41,7 @@ pub(crate) fn wrap<'a>(
     pod: &PodView<'a>,
     parsed: &Parsed,
     settings: &InjectSettings,
-    injected: Option<usize>,
+    injected: Option<Injected>,
     targets: &[ContainerRef],
     findings: &mut Findings,
 ) -> Vec<WrappedCommand<'a>> {

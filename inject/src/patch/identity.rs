@@ -15,6 +15,7 @@ use crate::{
     names,
     pod::{
         container::{ContainerList, ContainerView, MountView},
+        injected::Injected,
         path::{depth, goes_up, is_at_or_below, overlap},
         text::Text,
         view::PodView,
@@ -90,10 +91,10 @@ impl<'a> Identity<'a> {
         pod: &'a PodView<'a>,
         options: &Options,
         settings: &InjectSettings,
-        injected: Option<usize>,
+        injected: Option<Injected>,
         findings: &mut Findings,
     ) -> Self {
-        let own = injected.and_then(|index| pod.spec.init_containers.get(index));
+        let own = injected.and_then(|own| pod.spec.init_containers.get(own.init));
         let mut identity = Self::default();
         for source in &SOURCES {
             let own = own.map(|container| (ContainerList::InitContainers, container));

@@ -5,7 +5,7 @@ use kees_common::{Options, names::init};
 use crate::{
     names,
     patch::{
-        container::{InitContainer, TerminationMessagePolicy},
+        container::{InitContainer, RestartPolicy, TerminationMessagePolicy},
         env::env,
         exec::WrappedCommand,
         identity::Identity,
@@ -14,18 +14,23 @@ use crate::{
         security_context::{FileOwner, SecurityContext},
         volumes::{Volume, volumes},
     },
-    pod::{container::ContainerRef, qos, quantity::Quantity, text::Text, view::PodView},
+    pod::{
+        container::ContainerRef, injected::Injected, qos, quantity::Quantity, text::Text,
+        view::PodView,
+    },
     policy::effective::EffectivePolicy,
     settings::InjectSettings,
 };
 
 /// Everything that an injected pod has in addition.
 pub(crate) struct Injection<'a> {
-    /// The current index of the init container, if the pod is already injected.
-    pub(crate) injected: Option<usize>,
+    /// The containers of kees, if the pod is already injected.
+    pub(crate) injected: Option<Injected>,
     /// The index of the init container in the injected pod.
     pub(crate) position: usize,
     pub(crate) container: InitContainer<'a>,
+    /// The sidecar, directly after the init container.
+    pub(crate) sidecar: Option<InitContainer<'a>>,
     /// In the order of [`names::VOLUMES`].
     pub(crate) volumes: [Volume<'a>; 2],
     /// The containers that read the files.
@@ -60,8 +65,10 @@ impl<'a> Injection<'a> {
         let resources = qos::resources(pod, injected, position, policy.resources);
         let container = InitContainer {
             name: names::CONTAINER.into(),
-            image: image(pod, injected, settings),
+            image: image(pod, injected.map(|own| own.init), settings),
             image_pull_policy: settings.image_pull_policy,
+            args: Vec::new(),
+            restart_policy: None,
             env: env(settings, options, policy, &path, mode, &commands, identity),
             resources: resources.into(),
             security_context: SecurityContext::restricted(owner),
@@ -70,10 +77,19 @@ impl<'a> Injection<'a> {
             termination_message_path: (),
             resize_policy: (),
         };
+        let sidecar = options.refresh.map(|_| InitContainer {
+            name: names::SIDECAR.into(),
+            image: image(pod, injected.and_then(|own| own.sidecar), settings),
+            args: vec!["refresh".into()],
+            restart_policy: Some(RestartPolicy::Always),
+            resources: qos::of_sidecar(pod, injected, &settings.refresh_memory).into(),
+            ..container.clone()
+        });
         Self {
             injected,
             position,
             container,
+            sidecar,
             volumes: volumes(&volume_size(settings, &commands)),
             targets,
             commands,
@@ -95,8 +111,8 @@ fn volume_size(settings: &InjectSettings, commands: &[WrappedCommand<'_>]) -> Qu
 
 /// The operator's image, or that of the existing container if another webhook pinned it by digest or
 /// replaced it by a mirror of the operator.
-fn image<'a>(pod: &PodView<'_>, injected: Option<usize>, settings: &'a InjectSettings) -> Text<'a> {
-    let existing = injected.and_then(|index| pod.spec.init_containers.get(index));
+fn image<'a>(pod: &PodView<'_>, existing: Option<usize>, settings: &'a InjectSettings) -> Text<'a> {
+    let existing = existing.and_then(|index| pod.spec.init_containers.get(index));
     let image = existing.and_then(|container| container.image.as_deref());
     match image.filter(|image| settings.is_init_image(image)) {
         Some(same) => same.to_owned().into(),

@@ -54,6 +54,7 @@ pub(crate) enum Operation<'a> {
     Add { path: String, value: Value<'a> },
     Replace { path: String, value: Value<'a> },
     Move { path: String, from: String },
+    Remove { path: String },
 }
 
 impl<'a> Operation<'a> {
@@ -73,7 +74,7 @@ impl<'a> Operation<'a> {
 #[serde(untagged)]
 pub(crate) enum Value<'a> {
     Container(&'a InitContainer<'a>),
-    Containers([&'a InitContainer<'a>; 1]),
+    Containers(Vec<&'a InitContainer<'a>>),
     Volume(&'a Volume<'a>),
     Volumes(&'a [Volume<'a>]),
     Mount(&'a VolumeMount<'a>),

@@ -11,6 +11,7 @@ use crate::{
     patch::{exec::WrappedCommand, mount_path, reserved_names},
     pod::{
         container::{ContainerList, ContainerRef},
+        injected::Injected,
         view::PodView,
     },
     settings::InjectSettings,
@@ -18,8 +19,8 @@ use crate::{
 
 /// Where the init container is placed, and which containers read the files.
 pub(crate) struct Placement<'a> {
-    /// The current index of the init container, if the pod is already injected.
-    pub(crate) injected: Option<usize>,
+    /// The containers of kees, if the pod is already injected.
+    pub(crate) injected: Option<Injected>,
     /// The index that it should have among the init containers.
     pub(crate) position: usize,
     /// The containers that read the files.
@@ -35,7 +36,7 @@ impl Placement<'_> {
         pod: &PodView<'_>,
         parsed: &Parsed,
         settings: &InjectSettings,
-        injected: Option<usize>,
+        injected: Option<Injected>,
         findings: &mut Findings,
     ) -> Option<Self> {
         let mut placer = Placer {
@@ -47,7 +48,8 @@ impl Placement<'_> {
         };
         let position = placer.position();
         let targets = placer.targets(position);
-        reserved_names::check(pod, injected, &targets, findings);
+        let is_refreshed = parsed.options.refresh.is_some();
+        reserved_names::check(pod, injected, &targets, is_refreshed, findings);
         if !is_invalid(parsed, init::MOUNT_PATH) {
             let path = parsed.options.mount_path.clone().unwrap_or_default();
             mount_path::check(pod, &path, settings, &targets, findings);
@@ -71,7 +73,7 @@ struct Placer<'a> {
     pod: &'a PodView<'a>,
     parsed: &'a Parsed,
     settings: &'a InjectSettings,
-    injected: Option<usize>,
+    injected: Option<Injected>,
     findings: &'a mut Findings,
 }
 

@@ -22,6 +22,7 @@ use crate::{
     },
     pod::{
         container::ContainerView,
+        injected::Injected,
         quantity::Quantity,
         text::{QuantityText, Text},
         view::{PodView, Source},
@@ -32,17 +33,17 @@ use crate::{
 /// The most bytes that defaults and other plugins add to a container or a volume.
 const ADDITIONS: usize = 8192;
 
-/// The init container and the volumes that a pod already has, as JSON.
+/// The containers of kees and the volumes that a pod already has, as JSON.
 pub(crate) struct Existing<'a> {
-    index: usize,
-    container: &'a str,
+    init: (usize, &'a str),
+    sidecar: Option<(usize, &'a str)>,
     /// In the order of [`names::VOLUMES`], each with its index.
     volumes: [Option<(usize, &'a str)>; names::VOLUMES.len()],
 }
 
 impl<'a> Existing<'a> {
-    /// Finds them in the JSON of `pod`, whose init container is at `index`.
-    pub(crate) fn read(pod: &PodView<'a>, index: usize) -> serde_json::Result<Self> {
+    /// Finds them in the JSON of `pod`, whose containers of kees are `injected`.
+    pub(crate) fn read(pod: &PodView<'a>, injected: Injected) -> serde_json::Result<Self> {
         let RawSpec {
             volumes: raw_volumes,
             init_containers,
@@ -51,52 +52,24 @@ impl<'a> Existing<'a> {
             let at = pod.spec.volumes.iter().position(|v| &*v.name == name)?;
             Some((at, raw_volumes.get(at)?.get()))
         });
-        let container = init_containers.get(index).map_or("", |raw| raw.get());
+        let container = |index: usize| {
+            let raw = init_containers.get(index);
+            (index, raw.map_or("", |raw| raw.get()))
+        };
         Ok(Self {
-            index,
-            container,
+            init: container(injected.init),
+            sidecar: injected.sidecar.map(container),
             volumes,
         })
     }
 
-    /// Adds what others may have added to the init container to the one of `injection`. It must
+    /// Adds what others may have added to the containers of kees to those of `injection`. It must
     /// be kept, or the pod would be denied later: amounts from a `LimitRange`, an id from the
     /// namespace's range (`OpenShift`), and the policy of `AlwaysPullImages`.
     pub(crate) fn keep_additions(&self, pod: &PodView<'_>, injection: &mut Injection<'a>) {
-        let wanted = &mut injection.container;
-        if self.container.len() > limit(wanted) {
-            return;
-        }
-        let additions: Additions<'a> = serde_json::from_str(self.container).unwrap_or_default();
-        for (existing, wanted) in [
-            (additions.resources.requests, &mut wanted.resources.requests),
-            (additions.resources.limits, &mut wanted.resources.limits),
-        ] {
-            for (name, amount) in existing {
-                if let Ok(amount) = amount.0.parse::<Quantity>() {
-                    wanted.entry(name).or_insert(amount);
-                }
-            }
-        }
-        if let Some(ContainerView {
-            security_context: existing,
-            ..
-        }) = pod.spec.init_containers.get(self.index)
-        {
-            let wanted = &mut wanted.security_context;
-            let not_root = |id: Option<i64>| id.filter(|id| *id > 0);
-            wanted.run_as_user = wanted.run_as_user.or(not_root(existing.run_as_user));
-            wanted.run_as_group = wanted.run_as_group.or(not_root(existing.run_as_group));
-        }
-        match (
-            additions.image_pull_policy.as_deref(),
-            wanted.image_pull_policy,
-        ) {
-            (Some("Always"), _) => wanted.image_pull_policy = Some(PullPolicy::Always),
-            (Some("IfNotPresent"), None) => {
-                wanted.image_pull_policy = Some(PullPolicy::IfNotPresent);
-            }
-            _ => {}
+        keep_additions(pod, self.init, &mut injection.container);
+        if let (Some(existing), Some(sidecar)) = (self.sidecar, &mut injection.sidecar) {
+            keep_additions(pod, existing, sidecar);
         }
     }
 
@@ -111,7 +84,7 @@ impl<'a> Existing<'a> {
         self.volumes(pod, injection, &mut operations);
         write::mounts(pod, injection, &mut operations);
         write::commands(injection, &mut operations);
-        self.container(injection, &mut operations);
+        self.containers(injection, &mut operations);
         write::annotation(pod, injection, &mut operations);
         operations
     }
@@ -139,19 +112,84 @@ impl<'a> Existing<'a> {
         }
     }
 
-    fn container<'i>(&self, injection: &'i Injection<'_>, operations: &mut Vec<Operation<'i>>) {
+    fn containers<'i>(&self, injection: &'i Injection<'_>, operations: &mut Vec<Operation<'i>>) {
         let path = |index: usize| format!("/spec/initContainers/{index}");
         let position = injection.position;
-        if self.index != position {
+        let (mut index, existing) = self.init;
+        let sidecar = injection.sidecar.as_ref();
+        // A sidecar that is not in its place is added again.
+        let kept = match self.sidecar {
+            Some((at, json)) if at == index + 1 && index == position && sidecar.is_some() => {
+                Some(json)
+            }
+            Some((at, _)) => {
+                operations.push(Operation::Remove { path: path(at) });
+                index -= usize::from(at < index);
+                None
+            }
+            None => None,
+        };
+        if index != position {
             operations.push(Operation::Move {
                 path: path(position),
-                from: path(self.index),
+                from: path(index),
             });
         }
         let wanted = &injection.container;
-        if !is_container(self.container, wanted) {
+        if !is_container(existing, wanted) {
             operations.push(Operation::replace(path(position), Value::Container(wanted)));
         }
+        let Some(sidecar) = sidecar else {
+            return;
+        };
+        let path = path(position + 1);
+        match kept {
+            Some(json) if is_container(json, sidecar) => {}
+            Some(_) => operations.push(Operation::replace(path, Value::Container(sidecar))),
+            None => operations.push(Operation::add(path, Value::Container(sidecar))),
+        }
+    }
+}
+
+/// Adds what others may have added to the container `existing`, an index and JSON, to `wanted`.
+fn keep_additions<'a>(
+    pod: &PodView<'_>,
+    (index, existing): (usize, &'a str),
+    wanted: &mut InitContainer<'a>,
+) {
+    if existing.len() > limit(wanted) {
+        return;
+    }
+    let additions: Additions<'a> = serde_json::from_str(existing).unwrap_or_default();
+    for (existing, wanted) in [
+        (additions.resources.requests, &mut wanted.resources.requests),
+        (additions.resources.limits, &mut wanted.resources.limits),
+    ] {
+        for (name, amount) in existing {
+            if let Ok(amount) = amount.0.parse::<Quantity>() {
+                wanted.entry(name).or_insert(amount);
+            }
+        }
+    }
+    if let Some(ContainerView {
+        security_context: existing,
+        ..
+    }) = pod.spec.init_containers.get(index)
+    {
+        let wanted = &mut wanted.security_context;
+        let not_root = |id: Option<i64>| id.filter(|id| *id > 0);
+        wanted.run_as_user = wanted.run_as_user.or(not_root(existing.run_as_user));
+        wanted.run_as_group = wanted.run_as_group.or(not_root(existing.run_as_group));
+    }
+    match (
+        additions.image_pull_policy.as_deref(),
+        wanted.image_pull_policy,
+    ) {
+        (Some("Always"), _) => wanted.image_pull_policy = Some(PullPolicy::Always),
+        (Some("IfNotPresent"), None) => {
+            wanted.image_pull_policy = Some(PullPolicy::IfNotPresent);
+        }
+        _ => {}
     }
 }
 
@@ -175,7 +213,7 @@ fn limit(wanted: &impl Serialize) -> usize {
     ADDITIONS + 2 * written
 }
 
-/// What others may have added to the init container. The ids are in the pod's view.
+/// What others may have added to a container of kees. The ids are in the pod's view.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct Additions<'a> {

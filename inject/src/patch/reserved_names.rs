@@ -6,20 +6,22 @@ use crate::{
     names,
     pod::{
         container::{ContainerRef, ContainerView},
+        injected::Injected,
         view::{PodView, VolumeView},
     },
 };
 
-/// Checks the names of containers and volumes, and the mounts of the volumes. `injected` is the
-/// index of the init container if the pod is already injected, and `targets` are the containers
-/// that read the files.
+/// Checks the names of containers and volumes, and the mounts of the volumes. `injected` are the
+/// containers of kees if the pod is already injected, and `targets` are the containers that read the
+/// files. `is_refreshed`: the pod gets the sidecar.
 pub(crate) fn check(
     pod: &PodView<'_>,
-    injected: Option<usize>,
+    injected: Option<Injected>,
     targets: &[ContainerRef],
+    is_refreshed: bool,
     findings: &mut Findings,
 ) {
-    containers(pod, injected, findings);
+    containers(pod, injected, is_refreshed, findings);
     volumes(pod, injected.is_some(), findings);
     // The targets are in the same order as the containers.
     let mut targets = targets.iter().peekable();
@@ -31,13 +33,20 @@ pub(crate) fn check(
     }
 }
 
-fn containers(pod: &PodView<'_>, injected: Option<usize>, findings: &mut Findings) {
+fn containers(
+    pod: &PodView<'_>,
+    injected: Option<Injected>,
+    is_refreshed: bool,
+    findings: &mut Findings,
+) {
+    let is_reserved =
+        |name: &str| name == names::CONTAINER || (is_refreshed && name == names::SIDECAR);
     let ephemeral = pod.spec.ephemeral_containers.iter();
     let ephemeral = ephemeral.map(|container| ("ephemeralContainers", &container.name));
     pod.other_containers(injected)
         .map(|(at, container)| (at.list.as_str(), &container.name))
         .chain(ephemeral)
-        .filter(|(_, name)| &***name == names::CONTAINER)
+        .filter(|(_, name)| is_reserved(name))
         .for_each(|(list, name)| reserved(list, name, findings));
 }
 

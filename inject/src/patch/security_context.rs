@@ -73,7 +73,7 @@ fn default_proc_mount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileOwner {
     /// `runAsUser`; never 0.
-    uid: Option<i64>,
+    pub(crate) uid: Option<i64>,
     /// `runAsGroup`
     gid: Option<i64>,
     /// The mode with which every container that reads the files can read them.

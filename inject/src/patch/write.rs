@@ -15,7 +15,7 @@ pub(crate) fn write<'i>(pod: &PodView<'_>, injection: &'i Injection<'_>) -> Vec<
     volumes(pod, injection, &mut operations);
     mounts(pod, injection, &mut operations);
     commands(injection, &mut operations);
-    operations.push(container(pod, injection));
+    containers(pod, injection, &mut operations);
     annotation(pod, injection, &mut operations);
     operations
 }
@@ -83,14 +83,22 @@ pub(crate) fn commands<'i>(injection: &'i Injection<'_>, operations: &mut Vec<Op
     }
 }
 
-/// Adds the init container.
-fn container<'i>(pod: &PodView<'_>, injection: &'i Injection<'_>) -> Operation<'i> {
-    let container = &injection.container;
+/// Adds the init container, and the sidecar if there is one.
+fn containers<'i>(
+    pod: &PodView<'_>,
+    injection: &'i Injection<'_>,
+    operations: &mut Vec<Operation<'i>>,
+) {
+    let containers = [&injection.container].into_iter().chain(&injection.sidecar);
     if pod.spec.init_containers.is_empty() {
-        Operation::add("/spec/initContainers", Value::Containers([container]))
+        let containers = Value::Containers(containers.collect());
+        operations.push(Operation::add("/spec/initContainers", containers));
     } else {
-        let path = format!("/spec/initContainers/{}", injection.position);
-        Operation::add(path, Value::Container(container))
+        let add = |(index, container)| {
+            let path = format!("/spec/initContainers/{index}");
+            Operation::add(path, Value::Container(container))
+        };
+        operations.extend((injection.position..).zip(containers).map(add));
     }
 }
 

@@ -8,23 +8,23 @@
 
 use crate::pod::{
     container::{AmountsView, ContainerView, ResourcesView},
+    injected::Injected,
     quantity::{Quantity, nanos},
     resources::{Amounts, Resources},
     text::QuantityText,
     view::PodView,
 };
 
-/// The resources of the init container that will be at `position` among the others. `injected` is
-/// its current index, if it is already in the pod. `configured` is what the operator sets.
+/// The resources of the init container that will be at `position` among the others. `injected`
+/// are the containers of kees that the pod already has. `configured` is what the operator sets.
 pub(crate) fn resources(
     pod: &PodView<'_>,
-    injected: Option<usize>,
+    injected: Option<Injected>,
     position: usize,
     configured: &Resources,
 ) -> Resources {
     let others = Others::new(pod, injected, position);
-    // Pod-level resources (Kubernetes 1.34) decide the class, and limit this container too.
-    if !is_empty(&pod.spec.resources) || others.iter().all(|c| is_empty(&c.resources)) {
+    if others.has_no_class(pod) {
         Resources::none()
     } else if others.iter().all(is_guaranteed) {
         others.guaranteed(configured)
@@ -33,7 +33,35 @@ pub(crate) fn resources(
     }
 }
 
-/// All containers except the injected one.
+/// The resources of the sidecar, which has `memory`. It rests nearly all the time, so it requests
+/// hardly any CPU.
+pub(crate) fn of_sidecar(
+    pod: &PodView<'_>,
+    injected: Option<Injected>,
+    memory: &Quantity,
+) -> Resources {
+    let others = Others::new(pod, injected, 0);
+    let amounts = |cpu: Option<u16>| Amounts {
+        cpu: cpu.map(Quantity::milli),
+        memory: Some(memory.clone()),
+    };
+    if others.has_no_class(pod) {
+        Resources::none()
+    } else if others.iter().all(is_guaranteed) {
+        Resources {
+            requests: amounts(Some(10)),
+            limits: amounts(Some(10)),
+        }
+    } else {
+        let limits_cpu = others.iter().all(is_limited);
+        Resources {
+            requests: amounts(Some(1)),
+            limits: amounts(limits_cpu.then_some(100)),
+        }
+    }
+}
+
+/// All containers except those of kees.
 struct Others<'p, 'a> {
     init: Vec<&'p ContainerView<'a>>,
     /// How many of `init` come before the injected container.
@@ -45,15 +73,19 @@ struct Others<'p, 'a> {
 type Kind = for<'p, 'a> fn(&'p AmountsView<'a>) -> Option<&'p QuantityText<'a>>;
 
 impl<'p, 'a> Others<'p, 'a> {
-    fn new(pod: &'p PodView<'a>, injected: Option<usize>, position: usize) -> Self {
-        let init = pod.spec.init_containers.iter().enumerate();
+    fn new(pod: &'p PodView<'a>, injected: Option<Injected>, position: usize) -> Self {
+        let init = pod.other_init_containers(injected);
         Self {
-            init: init
-                .filter_map(|(index, c)| (Some(index) != injected).then_some(c))
-                .collect(),
+            init: init.map(|(_, container)| container).collect(),
             before: position,
             app: &pod.spec.containers,
         }
+    }
+
+    /// Whether the containers have no resources that a container of kees has to fit to. Pod-level
+    /// resources (Kubernetes 1.34) decide the class, and limit the containers of kees too.
+    fn has_no_class(&self, pod: &PodView<'_>) -> bool {
+        !is_empty(&pod.spec.resources) || self.iter().all(|c| is_empty(&c.resources))
     }
 
     fn iter(&self) -> impl Iterator<Item = &'p ContainerView<'a>> {
@@ -64,9 +96,8 @@ impl<'p, 'a> Others<'p, 'a> {
     /// one, so the injected container has one too: the largest that does not increase the sum.
     fn burstable(&self, configured: &Resources) -> Resources {
         let mut resources = configured.clone();
-        let limited = |container| limit(container, |amounts| amounts.cpu.as_ref()) > 0;
         let Resources { requests, limits } = &mut resources;
-        if limits.cpu.is_none() && self.iter().all(limited) {
+        if limits.cpu.is_none() && self.iter().all(is_limited) {
             limits.cpu = self.largest(|amounts| amounts.cpu.as_ref());
             if limits.cpu.is_some() && requests.cpu > limits.cpu {
                 requests.cpu.clone_from(&limits.cpu);
@@ -127,6 +158,11 @@ impl<'p, 'a> Others<'p, 'a> {
         let together = app.fold(sidecars, u128::saturating_add);
         together.max(largest).saturating_sub(sidecars_before)
     }
+}
+
+/// Whether the container has a CPU limit.
+fn is_limited(container: &ContainerView<'_>) -> bool {
+    limit(container, |amounts| amounts.cpu.as_ref()) > 0
 }
 
 fn limit(container: &ContainerView<'_>, kind: Kind) -> u128 {

@@ -7,6 +7,7 @@ use crate::{
         error::DecodeError,
         list::{Element, List},
         object::{Object, nullable, object},
+        scalar::boolean,
     },
     pod::{
         affinity::AffinityView,
@@ -14,6 +15,7 @@ use crate::{
         container::{
             ContainerList, ContainerRef, ContainerView, ResourcesView, SecurityContextView,
         },
+        injected::Injected,
         owner::Owner,
         text::Text,
     },
@@ -93,27 +95,28 @@ impl<'a> PodView<'a> {
         }
     }
 
-    /// The init containers except the one at index `except`.
+    /// The init containers except those of kees, `injected`.
     pub(crate) fn other_init_containers(
         &self,
-        except: Option<usize>,
+        injected: Option<Injected>,
     ) -> impl Iterator<Item = (ContainerRef, &ContainerView<'a>)> {
         let all = self.spec.init_containers.iter().enumerate();
-        let others = all.filter(move |(index, _)| Some(*index) != except);
+        let is_own = move |index: usize| injected.is_some_and(|own| own.contains(index));
+        let others = all.filter(move |(index, _)| !is_own(*index));
         let list = ContainerList::InitContainers;
         others.map(move |(index, container)| (ContainerRef { list, index }, container))
     }
 
-    /// The containers, and then the init containers except the one at index `except`.
+    /// The containers, and then the init containers except those of kees, `injected`.
     pub(crate) fn other_containers(
         &self,
-        except: Option<usize>,
+        injected: Option<Injected>,
     ) -> impl Iterator<Item = (ContainerRef, &ContainerView<'a>)> {
         let list = ContainerList::Containers;
         let containers = self.spec.containers.iter().enumerate();
         containers
             .map(move |(index, container)| (ContainerRef { list, index }, container))
-            .chain(self.other_init_containers(except))
+            .chain(self.other_init_containers(injected))
     }
 
     /// Whether the pod runs on Windows nodes.
@@ -173,6 +176,8 @@ pub(crate) struct Spec<'a> {
     pub(crate) containers: List<ContainerView<'a>>,
     #[serde(borrow)]
     pub(crate) ephemeral_containers: List<Named<'a>>,
+    #[serde(deserialize_with = "boolean")]
+    pub(crate) share_process_namespace: bool,
     #[serde(deserialize_with = "object")]
     pub(crate) security_context: SecurityContextView,
     #[serde(borrow, deserialize_with = "object")]

@@ -20,6 +20,7 @@ mod pods;
 mod policy;
 mod policy_results;
 mod qos;
+mod refreshing;
 mod repeating;
 mod reviewing;
 mod settings;

@@ -49,6 +49,7 @@ fn kustomization() -> serde_json::Value {
                 "CLUSTER=test".to_owned(),
                 format!("ENV_LABEL={ENV_LABEL}"),
                 "STORES=secretsmanager".to_owned(),
+                "REFRESH_MINIMUM=1s".to_owned(),
                 format!("AWS_REGION={REGION}"),
                 "LOG_LEVEL=debug".to_owned(),
                 "LOG_FORMAT=json".to_owned(),

@@ -10,6 +10,7 @@ mod identity;
 mod install;
 mod no_secrets;
 mod pods;
+mod refreshing;
 mod replicas;
 mod secrecy;
 mod wired;

@@ -20,6 +20,9 @@ fn options_are_read() {
         ("init.d/file.a", "path=tls/a,mode=0400"),
         ("init.d/env", "true"),
         ("init.d/env.app", "DB=a, b"),
+        ("init.d/refresh", "5m"),
+        ("init.d/on-change", "signal=HUP"),
+        ("init.d/refresh-metrics-port", "9090"),
         ("init.d/injected", "0.1.0"),
     ];
     let parsed = Parsed::from_annotations(&"d".parse().unwrap(), options);
@@ -39,6 +42,9 @@ fn options_are_read() {
         format,
         files,
         environments,
+        refresh,
+        on_change,
+        refresh_metrics_port,
     } = parsed.options;
     assert!(opted_out);
     assert_eq!(storage_prefix.unwrap().as_str(), "/dev/team-a");
@@ -59,6 +65,9 @@ fn options_are_read() {
     assert_eq!(environments.of_pod, Some(Environment::All));
     let of_app = environments.of_containers["app"].to_string();
     assert_eq!(of_app, "DB=a,b");
+    assert_eq!(refresh.unwrap().to_string(), "5m");
+    assert_eq!(on_change.unwrap().to_string(), "signal=HUP");
+    assert_eq!(refresh_metrics_port.unwrap().get(), 9090);
 }
 
 #[rstest]

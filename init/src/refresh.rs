@@ -1,0 +1,110 @@
+//! Reads the values of a running pod again, and replaces its files if something has changed.
+
+use std::{fs, path::Path};
+
+use kees_common::{Entry, SecretValue};
+use kees_store::{leases::LeaseStore, protocol::StoreSet};
+
+use crate::{
+    InitError, Origin, Progress, Request, RunError, files,
+    run::put,
+    seen::{Seen, Step},
+    values::{Valued, stored_again},
+    write::Swapped,
+};
+
+/// Refreshes the files of one pod, for as long as the pod runs.
+#[derive(Debug)]
+pub struct Refresher<'a, S> {
+    request: Request,
+    stores: &'a S,
+    seen: Seen,
+}
+
+/// What a refresh did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refreshed {
+    /// The files already had these values, so nothing was written.
+    Unchanged,
+    /// The files were replaced.
+    Replaced {
+        /// The annotations whose values are not those of the last read. None at the first read.
+        changed: Vec<String>,
+    },
+}
+
+impl<'a, S: StoreSet<Store: LeaseStore>> Refresher<'a, S> {
+    /// For the files that a run of `request` has written.
+    pub fn new(request: Request, stores: &'a S) -> Self {
+        Self {
+            request: request.refreshing(),
+            stores,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Reads every value once, within the retry budget of a run, and replaces all files or none.
+    /// Nothing is created. It waits for no value that is absent.
+    ///
+    /// Dropping the future before it is done leaves the files as they are.
+    ///
+    /// # Errors
+    /// [`RunError`] with every error. The files are those of before.
+    pub async fn refresh(&mut self, progress: &dyn Progress) -> Result<Refreshed, RunError> {
+        let Self {
+            request,
+            stores,
+            seen,
+        } = self;
+        let numbers = |entry: &Entry| number(request, entry);
+        let values = stored_again(request, *stores, progress, numbers).await?;
+        let plain = values
+            .iter()
+            .map(|value| value.as_ref().map(|(value, _)| value));
+        let changed = match seen.read(&request.entries, plain.clone()) {
+            Step::Forward(changed) => changed,
+            Step::Back(back) => return Err(RunError::new(annotations(request, &back, earlier))),
+        };
+        let valued = request.entries.iter().zip(plain);
+        let valued: Vec<(&Entry, &SecretValue)> = valued
+            .filter_map(|(entry, value)| Some((entry, value?)))
+            .collect();
+        let exec = request.exec.as_ref();
+        let files = files::fill(&request.layout, &request.file_options, exec, &valued);
+        let files = files.map_err(RunError::new)?;
+        match put(request, &files).await? {
+            Swapped::Unchanged => Ok(Refreshed::Unchanged),
+            Swapped::Replaced => Ok(Refreshed::Replaced {
+                changed: annotations(request, &changed, Clone::clone),
+            }),
+        }
+    }
+}
+
+fn earlier(annotation: &String) -> InitError {
+    InitError::Earlier {
+        annotation: annotation.clone(),
+    }
+}
+
+/// The annotations of the entries with these indexes.
+fn annotations<T>(request: &Request, indexes: &[usize], of: impl Fn(&String) -> T) -> Vec<T> {
+    let entries = indexes
+        .iter()
+        .filter_map(|index| request.entries.get(*index));
+    entries.map(|entry| of(&entry.annotation)).collect()
+}
+
+/// The number of a lease, from the file that the first run wrote: it stays the pod's.
+fn number(request: &Request, entry: &Entry) -> Result<Valued, InitError> {
+    let path = request.layout.own_file(entry, &request.file_options);
+    let path = path.as_deref().unwrap_or(Path::new(""));
+    match fs::read(path) {
+        Ok(number) => Ok(Some((SecretValue::new(number), Origin::Found))),
+        Err(source) => Err(InitError::Number {
+            annotation: entry.annotation.clone(),
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
