@@ -255,15 +255,12 @@ fn yaml(entries: &BTreeMap<&str, &SecretValue>, put: &mut dyn FnMut(&[u8])) {
     }
     for (name, value) in entries {
         yaml::scalar(name, put);
-        match value.expose_text() {
-            Some(text) => {
-                put(b": ");
-                yaml::scalar(text, put);
-            }
-            None => {
-                put(b": !!binary ");
-                yaml::scalar(&value.to_base64(), put);
-            }
+        if let Some(text) = value.expose_text() {
+            put(b": ");
+            yaml::scalar(text, put);
+        } else {
+            put(b": !!binary ");
+            yaml::scalar(&value.to_base64(), put);
         }
         put(b"\n");
     }

@@ -122,7 +122,7 @@ where
             let until = Duration::from_secs(first.saturating_sub(self::now()));
             sleep(PAUSE).await;
             tokio::select! {
-                () = sleep(until.clamp(PAUSE, SWEEP) - PAUSE) => {}
+                () = sleep(until.min(SWEEP).saturating_sub(PAUSE)) => {}
                 () = self.created.notified() => {}
             }
         }

@@ -120,6 +120,10 @@ impl Controller {
 
     /// Watches the pods of `client`'s cluster and creates in `stores` until `stop` resolves. Then it
     /// finishes the attempts that run.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "it connects the parts, one after the other"
+    )]
     pub async fn run<S>(self, client: Client, stores: S, stop: impl Future<Output = ()>)
     where
         S: StoreSet + Send + Sync + 'static,

@@ -65,12 +65,12 @@ impl<'a, S: StoreSet<Store: LeaseStore>> Refresher<'a, S> {
             Step::Forward(changed) => changed,
             Step::Back(back) => return Err(RunError::new(annotations(request, &back, earlier))),
         };
-        let valued = request.entries.iter().zip(plain);
-        let valued: Vec<(&Entry, &SecretValue)> = valued
+        let entries = request.entries.iter().zip(plain);
+        let entries: Vec<(&Entry, &SecretValue)> = entries
             .filter_map(|(entry, value)| Some((entry, value?)))
             .collect();
         let exec = request.exec.as_ref();
-        let files = files::fill(&request.layout, &request.file_options, exec, &valued);
+        let files = files::fill(&request.layout, &request.file_options, exec, &entries);
         let files = files.map_err(RunError::new)?;
         match put(request, &files).await? {
             Swapped::Unchanged => Ok(Refreshed::Unchanged),
@@ -81,6 +81,7 @@ impl<'a, S: StoreSet<Store: LeaseStore>> Refresher<'a, S> {
     }
 }
 
+#[expect(clippy::ptr_arg, reason = "it maps a list of String")]
 fn earlier(annotation: &String) -> InitError {
     InitError::Earlier {
         annotation: annotation.clone(),

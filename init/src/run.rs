@@ -26,11 +26,11 @@ pub async fn run(
     progress: &dyn Progress,
 ) -> Result<Report, RunError> {
     let values = values(request, stores, progress).await?;
-    let valued = request.entries.iter().zip(&values);
-    let valued = valued.filter_map(|(entry, value)| Some((entry, &value.as_ref()?.0)));
-    let valued: Vec<(&Entry, &SecretValue)> = valued.collect();
+    let entries = request.entries.iter().zip(&values);
+    let entries = entries.filter_map(|(entry, value)| Some((entry, &value.as_ref()?.0)));
+    let entries: Vec<(&Entry, &SecretValue)> = entries.collect();
     let exec = request.exec.as_ref();
-    let files = files::fill(&request.layout, &request.file_options, exec, &valued);
+    let files = files::fill(&request.layout, &request.file_options, exec, &entries);
     let files = files.map_err(RunError::new)?;
     if let Some(exec) = exec {
         exec.place_program().map_err(InitError::from)?;

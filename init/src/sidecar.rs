@@ -78,16 +78,16 @@ async fn refresh(
     let mut is_pending = false;
     loop {
         sleep(pause).await;
-        let refreshed = refresher.refresh(&log::Steps::default()).await;
+        let outcome = refresher.refresh(&log::Steps::default()).await;
         kees_init::wipe_stack();
-        is_pending |= matches!(refreshed, Ok(Refreshed::Replaced { .. }));
-        tell(&refreshed);
-        metrics.count(match &refreshed {
+        is_pending |= matches!(outcome, Ok(Refreshed::Replaced { .. }));
+        tell(&outcome);
+        metrics.count(match &outcome {
             Ok(Refreshed::Unchanged) => Outcome::Unchanged,
             Ok(Refreshed::Replaced { .. }) => Outcome::Replaced,
             Err(_) => Outcome::Failed,
         });
-        let mut message = match &refreshed {
+        let mut message = match &outcome {
             Ok(_) => String::new(),
             Err(error) => format!("the last refresh failed; {}", error.termination_message()),
         };
@@ -100,7 +100,9 @@ async fn refresh(
                     tracing::error!(
                         "{action} failed, and is tried again at the next refresh: {error}"
                     );
-                    message.push_str(&format!("{action} failed: {error}"));
+                    message.push_str(&action.to_string());
+                    message.push_str(" failed: ");
+                    message.push_str(&error);
                 }
             }
         }

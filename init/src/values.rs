@@ -51,15 +51,15 @@ pub(crate) async fn stored_again(
     if request.local_mode == LocalMode::On {
         return local(request, &mut derivation);
     }
-    let stored = stored(request, stores, &mut derivation, progress).await?;
-    let mut stored = stored.into_iter();
+    let values = stored(request, stores, &mut derivation, progress).await?;
+    let mut values = values.into_iter();
     all_or_errors(
         request
             .entries
             .iter()
             .filter_map(|entry| match entry.source {
                 Source::Lease(_) => Some(number(entry)),
-                Source::Secret(_) | Source::Resource(_) => stored.next().map(Ok),
+                Source::Secret(_) | Source::Resource(_) => values.next().map(Ok),
             }),
     )
 }

@@ -90,7 +90,7 @@ pub fn readable<G: PartialEq, V, I: PartialEq>(
     asked: &[Asked<G>],
     rows: &[Option<&Row<V, I>>],
 ) -> Vec<bool> {
-    let is_readable = |(asked_for, row): (&Asked<G>, &Option<&Row<V, I>>)| {
+    let is_readable = |(asked_for, row): (&Asked<G>, Option<&Row<V, I>>)| {
         let of_secret = of_secret(asked, rows, &asked_for.secret);
         let (Some(current), Some(row)) = (current(of_secret), row) else {
             return false;
@@ -101,6 +101,7 @@ pub fn readable<G: PartialEq, V, I: PartialEq>(
             row.marks.generation == *current
         }
     };
+    let rows = rows.iter().copied();
     asked.iter().zip(rows).map(is_readable).collect()
 }
 
@@ -165,6 +166,10 @@ mod tests {
 
     type Two = Row<u8, u8>;
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "a row that is there, beside one that is not"
+    )]
     fn row(generation: Option<u8>, superseded_by: Option<u8>) -> Option<Two> {
         let marks = Marks {
             generation,

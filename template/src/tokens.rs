@@ -27,28 +27,28 @@ pub(crate) struct Uses {
 /// # Errors
 /// The first thing that a template cannot contain.
 pub(crate) fn uses(source: &str) -> Result<Uses, TemplateError> {
-    let mut scan = Scan {
+    let mut scanner = Scan {
         source,
         uses: Uses::default(),
         depths: Vec::new(),
     };
     let mut tag: Option<Vec<(Token<'_>, Span)>> = None;
-    for token in tokenize(source, false, syntax()) {
-        let (token, span) = token.map_err(|error| crate::engine::syntax_error(source, &error))?;
+    for read in tokenize(source, false, syntax()) {
+        let (token, span) = read.map_err(|error| crate::engine::syntax_error(source, &error))?;
         match (&token, &mut tag) {
             (Token::VariableStart, _) => tag = Some(Vec::new()),
             (Token::BlockStart, _) => tag = Some(vec![(token, span)]),
             (Token::VariableEnd | Token::BlockEnd, _) => {
-                scan.tag(&tag.take().unwrap_or_default())?
+                scanner.tag(&tag.take().unwrap_or_default())?;
             }
             (_, Some(tokens)) if tokens.len() >= MAX_TOKENS => {
-                return Err(scan.error(TemplateErrorKind::TooLong, span));
+                return Err(scanner.error(TemplateErrorKind::TooLong, span));
             }
             (_, Some(tokens)) => tokens.push((token, span)),
             (_, None) => {}
         }
     }
-    Ok(scan.uses)
+    Ok(scanner.uses)
 }
 
 struct Scan<'s> {
@@ -169,14 +169,14 @@ impl Scan<'_> {
                 TemplateErrorKind::Test(short(name))
             }
             Token::Ident(_) if matches!(before, Some(Token::Dot)) => return Ok(1),
-            Token::Ident(name) => match Root::named(name) {
-                Some(root) => return self.lookup(root, tokens, at),
-                None => {
-                    let words = &mut self.uses.words;
-                    words.entry((*name).to_owned()).or_insert(byte(*span));
-                    return Ok(1);
+            Token::Ident(name) => {
+                if let Some(root) = Root::named(name) {
+                    return self.lookup(root, tokens, at);
                 }
-            },
+                let words = &mut self.uses.words;
+                words.entry((*name).to_owned()).or_insert(byte(*span));
+                return Ok(1);
+            }
             Token::ParenOpen if matches!(before, Some(Token::Ident(name)) if !WORDS.contains(name)) =>
             {
                 if is_filter(tokens, at - 1) {

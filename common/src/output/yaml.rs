@@ -25,13 +25,11 @@ pub(super) fn scalar(text: &str, put: &mut dyn FnMut(&[u8])) {
 
 /// Whether a character stands for itself: printable in YAML, no line break, and no byte order mark.
 fn is_plain(c: char) -> bool {
-    match c {
-        '"' | '\\' => false,
-        ' '..='~' => true,
-        '\u{2028}' | '\u{2029}' | '\u{feff}' => false,
-        '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}' => true,
-        _ => false,
-    }
+    let is_printable = matches!(
+        c,
+        ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}'
+    );
+    is_printable && !matches!(c, '"' | '\\' | '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
 /// A character by its number: `\xNN` or `\uNNNN`. Those with a larger number are plain.

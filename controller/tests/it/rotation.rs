@@ -115,7 +115,7 @@ async fn a_rotation_that_is_denied_is_told_and_changes_nothing() {
     };
     eventually("an Event", has_event).await;
     // It may have been rotated before the denial began.
-    let stored = [stores.stored(PATH), stores.stored(PREVIOUS)];
-    assert!(stored.contains(&Some(first)), "no generation is lost");
+    let generations = [stores.stored(PATH), stores.stored(PREVIOUS)];
+    assert!(generations.contains(&Some(first)), "no generation is lost");
     controller.stop().await;
 }

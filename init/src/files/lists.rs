@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 use super::named::Named;
 use crate::{error::InitError, write::OutputFile};
 
+/// The file of a list, and whether an entry is in it.
+type List<'a> = (&'a Path, fn(&Source) -> bool);
+
 /// Each list of the layout, or its errors. [`Format::Files`] has none.
 pub(super) fn lists(
     layout: &Layout,
@@ -19,12 +22,12 @@ pub(super) fn lists(
     let is_secret = |source: &Source| matches!(source, Source::Secret(_));
     let is_resource = |source: &Source| matches!(source, Source::Resource(_));
     let is_lease = |source: &Source| matches!(source, Source::Lease(_));
-    let lists: [(&Path, fn(&Source) -> bool); 3] = [
+    let lists: [List<'_>; 3] = [
         (&layout.secrets, is_secret),
         (&layout.resources, is_resource),
         (&layout.leases, is_lease),
     ];
-    let file = |(path, holds): (&Path, fn(&Source) -> bool)| {
+    let file = |(path, holds): List<'_>| {
         let rows = named.iter().filter(|value| holds(&value.entry.source));
         let rows: Vec<_> = rows.collect();
         let content = list(layout.format, &rows).transpose()?;

@@ -1,4 +1,4 @@
-//! Replaces all files of a folder at one moment, as the kubelet replaces those of a ConfigMap.
+//! Replaces all files of a folder at one moment, as the kubelet replaces those of a `ConfigMap`.
 //!
 //! ```text
 //! secrets.properties -> ..data/secrets.properties
@@ -34,7 +34,7 @@ use super::{
     parents::CreatedFolders,
 };
 
-/// The link to the current set. Programs that watch a ConfigMap watch a link of this name.
+/// The link to the current set. Programs that watch a `ConfigMap` watch a link of this name.
 const CURRENT: &str = "..data";
 
 /// The beginning of the name of a set; a number follows.

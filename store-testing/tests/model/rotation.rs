@@ -164,7 +164,7 @@ impl Model for Rotation {
             Action::ReadInRotator(at) => state.read_in_rotator(self, at),
             Action::FailRead(at) => state.fail_read(self, at),
             Action::Create => state.create(self),
-            Action::ReadInCreator => state.read_in_creator(self),
+            Action::ReadInCreator => state.read_in_creator(),
             Action::BeginRead => state.begin_read(self),
             Action::ReadRow(row) => state.read_row(self, row),
             Action::ReadTogether => state.read_together(self),

@@ -76,23 +76,20 @@ impl DynamoDb {
         let values = Some(values).filter(|values| !values.is_empty());
         let unbuilt = |error: BuildError| self.unbuilt(&error);
         let write = TransactWriteItem::builder();
-        Ok(match &change.new {
-            Some(row) => {
-                let put = Put::builder()
-                    .table_name(&self.table)
-                    .set_item(Some(of(&change.path, row)?))
-                    .condition_expression(condition)
-                    .set_expression_attribute_values(values);
-                write.put(put.build().map_err(unbuilt)?)
-            }
-            None => {
-                let delete = Delete::builder()
-                    .table_name(&self.table)
-                    .set_key(Some(item::key(&change.path)))
-                    .condition_expression(condition)
-                    .set_expression_attribute_values(values);
-                write.delete(delete.build().map_err(unbuilt)?)
-            }
+        Ok(if let Some(row) = &change.new {
+            let put = Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(of(&change.path, row)?))
+                .condition_expression(condition)
+                .set_expression_attribute_values(values);
+            write.put(put.build().map_err(unbuilt)?)
+        } else {
+            let delete = Delete::builder()
+                .table_name(&self.table)
+                .set_key(Some(item::key(&change.path)))
+                .condition_expression(condition)
+                .set_expression_attribute_values(values);
+            write.delete(delete.build().map_err(unbuilt)?)
         }
         .build())
     }

@@ -31,10 +31,10 @@ impl RowStore for Embedded {
     ) -> Result<bool, StoreError> {
         let path = changes.first().map(|change| change.path.clone());
         let changes = changes.to_vec();
-        let changed = self
+        let is_made = self
             .with(move |file, connection| file.change(connection, &changes))
             .await;
-        changed.map_err(|error| StoreError { path, ..error })
+        is_made.map_err(|error| StoreError { path, ..error })
     }
 }
 
@@ -62,12 +62,11 @@ impl File {
             }
             add_marks(&transaction)?;
             for RowChange { path, new, .. } in changes {
-                match new {
-                    Some(row) => write(&transaction, path, row)?,
-                    None => {
-                        let delete = "DELETE FROM kees_secret WHERE name = ?1";
-                        transaction.execute(delete, [path.as_str()])?;
-                    }
+                if let Some(row) = new {
+                    write(&transaction, path, row)?;
+                } else {
+                    let delete = "DELETE FROM kees_secret WHERE name = ?1";
+                    transaction.execute(delete, [path.as_str()])?;
                 }
             }
             transaction.commit()?;

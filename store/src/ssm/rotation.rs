@@ -116,7 +116,7 @@ impl Ssm {
 
     async fn lock(&self, path: &StoragePath, lock: &StoragePath) -> Result<(), StoreError> {
         let now = now();
-        let owner = IdempotencyToken::random().map_err(|error| Self::no_owner(path, &error))?;
+        let owner = IdempotencyToken::random().map_err(|error| Self::no_owner(path, error))?;
         let text = format!("{now} {}", owner.as_str());
         let created = self.put_parameter(lock, &text, false, Vec::new()).await?;
         if created == Creation::Created {
@@ -133,7 +133,7 @@ impl Ssm {
         Err(StoreError::new(ErrorKind::Throttled, PARAMETER.store, message, remedy).at(path))
     }
 
-    fn no_owner(path: &StoragePath, error: &RandomnessError) -> StoreError {
+    fn no_owner(path: &StoragePath, error: RandomnessError) -> StoreError {
         let message = error.to_string();
         StoreError::new(ErrorKind::Other, PARAMETER.store, message, "try again").at(path)
     }

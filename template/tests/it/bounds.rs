@@ -6,9 +6,10 @@ use crate::pod::Pod;
 
 /// `{% for … %}` within each other.
 fn nested(depth: usize, body: &str) -> String {
-    let begin: String = (0..depth)
+    let begin: Vec<_> = (0..depth)
         .map(|at| format!("{{% for x{at} in secret.db %}}"))
         .collect();
+    let begin = begin.concat();
     format!("{begin}{body}{}", "{% endfor %}".repeat(depth))
 }
 

@@ -22,7 +22,7 @@ const SCRIPT: &str = "trap 'exit 42' TERM; echo \"$$ $DB_PASSWORD\" > /tmp/seen;
                       while :; do sleep 0.1; done";
 
 /// A pod whose application has a command of its own.
-fn application(name: &str, app: Value, annotations: Annotations<'_>) -> Value {
+fn application(name: &str, app: &Value, annotations: Annotations<'_>) -> Value {
     let mut pod = pod(name, annotations);
     pod["spec"]["containers"] = json!([app]);
     pod["spec"]["restartPolicy"] = json!("Never");
@@ -30,7 +30,7 @@ fn application(name: &str, app: Value, annotations: Annotations<'_>) -> Value {
     pod
 }
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Waits for the end of the container `app`, and returns its state.
 fn ended(kubectl: &Kubectl, pod: &str) -> anyhow::Result<Value> {
@@ -61,7 +61,7 @@ fn an_application_has_its_variables_and_ends_with_its_own_status() -> anyhow::Re
     let mut other = restricted(container("other"));
     other["command"] = json!(["sleep", "86400"]);
     other["securityContext"]["runAsUser"] = json!(2000);
-    let mut pod = application("web", app, VARIABLES);
+    let mut pod = application("web", &app, VARIABLES);
     pod["spec"]["containers"]
         .as_array_mut()
         .into_iter()
@@ -106,7 +106,7 @@ fn a_command_that_does_not_exist_ends_with_the_words_of_a_shell() -> anyhow::Res
     let mut app = container("app");
     app["command"] = json!(["no-such-command"]);
     app["terminationMessagePolicy"] = json!("FallbackToLogsOnError");
-    namespace.apply(&application("web", app, VARIABLES).to_string())?;
+    namespace.apply(&application("web", &app, VARIABLES).to_string())?;
     let state = ended(&namespace, "web")?;
     assert_eq!(state["exitCode"], 127, "{state}");
     assert_eq!(state["message"], "kees-init: no-such-command: not found\n");
@@ -119,7 +119,7 @@ fn a_container_without_a_command_is_denied() -> anyhow::Result<()> {
     let namespace = world.namespace("no-command")?;
     let mut app = container("app");
     app["command"] = json!(null);
-    let denied = namespace.apply(&application("web", app, VARIABLES).to_string());
+    let denied = namespace.apply(&application("web", &app, VARIABLES).to_string());
     let message = denied
         .err()
         .map(|error| error.to_string())

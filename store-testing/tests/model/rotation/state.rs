@@ -65,6 +65,7 @@ pub(super) struct Creator {
 pub(super) struct Reader {
     machine: protocol::Machine<Generation>,
     /// What a batch has read so far.
+    #[expect(clippy::option_option, reason = "a row that was read may be absent")]
     pub(super) rows: [Option<Option<Row<Generation, Generation>>>; ROWS],
     /// Whether it reads all rows at one moment.
     pub(super) is_together: bool,
@@ -95,6 +96,7 @@ enum What {
 
 /// What happened so far, as far as the properties need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each property")]
 pub(super) struct History {
     /// Each replaced generation with the one that replaced it, and the begin that did it.
     replaced: Vec<(Generation, Generation, u8)>,
@@ -108,6 +110,10 @@ pub(super) struct History {
     pub(super) twice: bool,
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a row that is there, beside one that is not"
+)]
 fn row(value: Generation, generation: Option<Generation>) -> Option<Row<Generation, Generation>> {
     let marks = Marks {
         generation,
@@ -291,13 +297,13 @@ impl State {
         });
     }
 
-    pub(super) fn read_in_creator(&mut self, rotation: &Rotation) {
+    pub(super) fn read_in_creator(&mut self) {
         let found = self.rows[..FIELDS].iter();
         let found = found.map(|row| row.as_ref().map(|row| row.value)).collect();
-        self.tell_creator(rotation, protocol::Event::Read(found));
+        self.tell_creator(protocol::Event::Read(found));
     }
 
-    fn tell_creator(&mut self, rotation: &Rotation, event: protocol::Event<Generation>) {
+    fn tell_creator(&mut self, event: protocol::Event<Generation>) {
         let Some(creator) = &mut self.creator else {
             return;
         };
@@ -306,14 +312,14 @@ impl State {
             Some(protocol::Effect::Read | protocol::Effect::ReadTogether) => creator.reads = true,
             Some(protocol::Effect::Generate) => {
                 let event = protocol::Event::Generated(vec![own; FIELDS]);
-                self.tell_creator(rotation, event);
+                self.tell_creator(event);
             }
             Some(protocol::Effect::Write { .. }) => {
                 creator.reads = false;
                 self.send(CREATOR, What::Create { own });
             }
             Some(protocol::Effect::Pause(_)) => {
-                self.tell_creator(rotation, protocol::Event::PauseEnded);
+                self.tell_creator(protocol::Event::PauseEnded);
             }
             Some(protocol::Effect::End(end)) => {
                 if let protocol::End::Stored { values, .. } = end {
@@ -557,7 +563,7 @@ impl State {
                         protocol::Event::WriteFailed { error, is_shared }
                     }
                 };
-                self.tell_creator(rotation, event);
+                self.tell_creator(event);
             }
         }
     }
