@@ -12,6 +12,7 @@ mod no_secrets;
 mod pods;
 mod refreshing;
 mod replicas;
+mod rotating;
 mod secrecy;
 mod wired;
 mod world;
