@@ -56,7 +56,8 @@ mod dynamodb {
 
 #[cfg(test)]
 mod secretsmanager {
-    use kees_store::secretsmanager::SecretsManager;
+    use kees_common::{Locator, SecretValue};
+    use kees_store::{ReadStore as _, secretsmanager::SecretsManager};
     use kees_tests::Moto;
 
     use super::*;
@@ -74,6 +75,40 @@ mod secretsmanager {
     kees_store_testing::conformance_tests!(wait, fixture());
     kees_store_testing::rotation_tests!(wait, fixture());
     kees_store_testing::values_tests!(wait, fixture());
+
+    /// What Secrets Manager's own rotation does: the new version is AWSPENDING until it has been tested.
+    #[test]
+    fn a_pending_version_is_never_handed_out() {
+        let moto = Moto::start_plain().unwrap();
+        let store = clients(&moto.endpoint(), |aws| SecretsManager::new(aws, None)).remove(0);
+        moto.put("/dev/db", "first").unwrap();
+        let put = |text: &str, stage: &str| {
+            let client = moto.secrets_manager();
+            let put = client.put_secret_value().secret_id("/dev/db");
+            wait(put.secret_string(text).version_stages(stage).send()).unwrap();
+        };
+        let current = Locator {
+            path: "/dev/db".parse().unwrap(),
+            member: None,
+            property: None,
+            version_stage: None,
+            version_id: None,
+            is_previous: false,
+        };
+        let read = || {
+            let found = wait(store.read(&[current.clone(), current.previous()]));
+            let text = |value: SecretValue| value.expose_text().unwrap().to_owned();
+            let texts = found.into_iter().map(|value| value.unwrap().map(text));
+            texts.collect::<Vec<_>>()
+        };
+        put("second", "AWSPENDING");
+        assert_eq!(read(), [Some("first".to_owned()), None]);
+        put("second", "AWSCURRENT");
+        let both = [Some("second".to_owned()), Some("first".to_owned())];
+        assert_eq!(read(), both);
+        put("third", "AWSPENDING");
+        assert_eq!(read(), both);
+    }
 }
 
 #[cfg(test)]
