@@ -388,7 +388,7 @@ where
         }
         seen
     };
-    let ((), seen) = futures_util::join!(rotations, reads);
+    let ((), seen) = futures_util::future::join(rotations, reads).await;
     for found in seen {
         let [public, private, public_before, private_before] = &found[..] else {
             panic!("{found:?}");
