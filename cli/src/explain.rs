@@ -1,5 +1,6 @@
 //! `kees explain`: what the annotations of each pod do, without a store and without a cluster.
 
+mod composed;
 mod entry;
 mod flow;
 
@@ -15,7 +16,7 @@ use kees_store::{
 use serde::Serialize;
 use serde_json::Value;
 
-use self::entry::EntryReport;
+use self::{composed::ComposedFile, entry::EntryReport};
 use crate::{
     admission::{self, Verdict},
     args::{Output, explain::ExplainArgs},
@@ -100,6 +101,7 @@ struct WorkloadReport {
     prefix: String,
     warnings: Vec<String>,
     entries: Vec<EntryReport>,
+    composed_files: Vec<ComposedFile>,
     /// The containers that get the files.
     containers: Vec<String>,
     /// The IAM statements that its role needs.
@@ -119,6 +121,7 @@ struct WorkloadJson<'a> {
     location: LocationJson<'a>,
     prefix: &'a str,
     entries: &'a [EntryReport],
+    composed_files: &'a [ComposedFile],
     containers: &'a [String],
     iam_statements: &'a [Value],
     warnings: &'a [String],
@@ -157,6 +160,7 @@ impl Report {
                     prefix: request.prefix().to_string(),
                     warnings: warnings.map(|warning| warning.message).collect(),
                     entries: EntryReport::all(&request, to),
+                    composed_files: ComposedFile::all(&request),
                     containers,
                     statements: permissions(&request, &workload.name.namespace, place),
                 });
@@ -198,6 +202,7 @@ impl Report {
                 prefix,
                 warnings,
                 entries,
+                composed_files,
                 containers,
                 statements,
             } = workload;
@@ -205,6 +210,7 @@ impl Report {
                 location: LocationJson::from(location),
                 prefix,
                 entries,
+                composed_files,
                 containers,
                 iam_statements: statements,
                 warnings,
@@ -274,6 +280,7 @@ impl WorkloadReport {
             prefix,
             warnings,
             entries,
+            composed_files,
             containers,
             statements,
         } = self;
@@ -285,11 +292,14 @@ impl WorkloadReport {
         for entry in entries {
             text.push_str(&describe(entry));
         }
+        for file in composed_files {
+            let _ = writeln!(text, "{file}");
+        }
         for warning in warnings {
             let _ = writeln!(text, "warning: {warning}\n");
         }
         text.push_str("Flow\n");
-        text.push_str(&indented(&flow::draw(entries, containers)));
+        text.push_str(&indented(&flow::draw(entries, composed_files, containers)));
         text.push_str("\nAWS permissions\n");
         if statements.is_empty() {
             text.push_str("  none: it uses no store of AWS\n");

@@ -89,8 +89,9 @@ fn mark(source: &Rc<Source>, found: &Found, part: &Part) -> Option<Mark> {
         Some(value.start + range.start..value.start + range.end)
     };
     let line_of = |line: usize, column: usize| {
-        let range = in_block(source.text().get(value.clone())?, line, column)?;
-        Some(value.start + range.start..value.start + range.end)
+        let start = block_start(source.text(), value.start)?;
+        let range = in_block(source.text().get(start..value.end)?, line, column)?;
+        Some(start + range.start..start + range.end)
     };
     let range = match part {
         _ if !is_whole || !is_scalar => key.clone(),
@@ -115,6 +116,13 @@ fn mark(source: &Rc<Source>, found: &Found, part: &Part) -> Option<Mark> {
         shown,
         value,
     })
+}
+
+/// The sign `|` of the block scalar whose content begins at a byte of `text`.
+fn block_start(text: &str, content: usize) -> Option<usize> {
+    let before = text.get(..content)?.trim_end();
+    let sign = before.trim_end_matches(['-', '+']);
+    sign.ends_with('|').then(|| sign.len() - 1)
 }
 
 impl fmt::Display for Location {

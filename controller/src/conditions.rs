@@ -30,14 +30,14 @@ use crate::{
     events::{Reason, note},
     metrics::Metrics,
     pod::{WatchedPod, condition_type},
-    records::Records,
+    records::{ConditionHash, Records},
 };
 
 /// How many conditions are written at the same time.
 const WRITERS: usize = 8;
 
-/// The attempts to write one condition.
-const ATTEMPTS: u32 = 5;
+/// The attempts to write one condition, until those of other pods have their turn.
+const ATTEMPTS: u32 = 3;
 
 /// How long one attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,6 +48,8 @@ struct Write {
     name: String,
     uid: String,
     condition: Value,
+    /// What [`Records`] remember of it.
+    content: ConditionHash,
 }
 
 /// Writes conditions of pods, unless this is switched off.
@@ -66,7 +68,16 @@ struct Queues {
 struct Writer {
     client: Client,
     metrics: Metrics,
+    records: Arc<Records>,
     is_denial_logged: AtomicBool,
+}
+
+/// How the attempts to write a condition ended.
+enum Outcome {
+    /// It is written, or nobody can write it.
+    Done,
+    /// All attempts failed.
+    Failed,
 }
 
 impl Conditions {
@@ -86,14 +97,21 @@ impl Conditions {
         let writer = Arc::new(Writer {
             client,
             metrics: metrics.clone(),
+            records: Arc::clone(records),
             is_denial_logged: AtomicBool::new(false),
         });
         let senders = (0..WRITERS).map(|_| {
-            let (sender, mut queue) = mpsc::unbounded_channel();
+            let (sender, mut queue) = mpsc::unbounded_channel::<Write>();
             let writer = Arc::clone(&writer);
+            let again = sender.downgrade();
             tasks.spawn(async move {
                 while let Some(write) = queue.recv().await {
-                    writer.write(&write).await;
+                    if let Outcome::Failed = writer.write(&write).await
+                        && writer.records.is_last_condition(&write.uid, write.content)
+                        && let Some(again) = again.upgrade()
+                    {
+                        let _ = again.send(write);
+                    }
                 }
             });
             sender
@@ -124,7 +142,7 @@ impl Conditions {
             // A rotation leaves every secret stored.
             Reason::Rotated | Reason::RotationFailed => return,
         };
-        let Some(is_transition) = records.condition_change(pod, status, (reason, &message)) else {
+        let Some(change) = records.condition_change(pod, status, (reason, &message)) else {
             return;
         };
         let mut condition = json!({
@@ -133,7 +151,7 @@ impl Conditions {
             "reason": reason,
             "message": message,
         });
-        if is_transition {
+        if change.is_transition {
             condition["lastTransitionTime"] =
                 json!(Timestamp::now().strftime("%FT%TZ").to_string());
         }
@@ -147,21 +165,22 @@ impl Conditions {
                 name: pod.name().to_owned(),
                 uid: pod.uid().to_owned(),
                 condition,
+                content: change.content,
             });
         }
     }
 }
 
 impl Writer {
-    async fn write(&self, write: &Write) {
+    async fn write(&self, write: &Write) -> Outcome {
         for attempt in 1..=ATTEMPTS {
             let error = match timeout(TIMEOUT, self.patch(write)).await {
-                Ok(Ok(())) => return,
+                Ok(Ok(())) => return Outcome::Done,
                 // Another pod has the name now (its uid makes the patch invalid), or none.
                 Ok(Err(kube::Error::Api(status)))
                     if status.is_not_found() || status.is_conflict() || status.is_invalid() =>
                 {
-                    return;
+                    return Outcome::Done;
                 }
                 Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
                     self.metrics.condition_errors.inc();
@@ -172,7 +191,7 @@ impl Writer {
                             status.message
                         );
                     }
-                    return;
+                    return Outcome::Done;
                 }
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => format!("no response in {} s", TIMEOUT.as_secs()),
@@ -190,10 +209,11 @@ impl Writer {
                 tracing::warn!(
                     namespace = write.namespace,
                     pod = write.name,
-                    "a condition cannot be written: {error}"
+                    "a condition cannot be written, it is tried again later: {error}"
                 );
             }
         }
+        Outcome::Failed
     }
 
     async fn patch(&self, write: &Write) -> kube::Result<()> {

@@ -39,7 +39,18 @@ struct Record {
     /// The hash of the last Event, and when it was written.
     event: Option<(u64, Instant)>,
     /// The status and the hash of the last condition.
-    condition: Option<(&'static str, u64)>,
+    condition: Option<ConditionHash>,
+}
+
+/// The status of a condition, and the hash of its reason and its message.
+pub(crate) type ConditionHash = (&'static str, u64);
+
+/// A condition that differs from the last one of its pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ConditionChange {
+    /// Whether its status differs too.
+    pub(crate) is_transition: bool,
+    pub(crate) content: ConditionHash,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,14 +164,14 @@ impl Records {
         true
     }
 
-    /// If the condition of `pod` is to be written, because it differs from the last one: whether its
-    /// status differs too. `content` is the reason and the message.
+    /// The change, if the condition of `pod` is to be written because it differs from the last one.
+    /// `content` is the reason and the message.
     pub(crate) fn condition_change(
         &self,
         pod: &WatchedPod,
         status: &'static str,
         content: (&str, &str),
-    ) -> Option<bool> {
+    ) -> Option<ConditionChange> {
         let next = (status, hash(content));
         let mut records = self.records();
         // Without a record, the pod is gone.
@@ -174,7 +185,17 @@ impl Records {
                 last => last.is_none_or(|(last, ..)| last != status),
             },
         };
-        Some(is_transition)
+        Some(ConditionChange {
+            is_transition,
+            content: next,
+        })
+    }
+
+    /// Whether the last condition of the pod with this uid is `content`.
+    pub(crate) fn is_last_condition(&self, uid: &str, content: ConditionHash) -> bool {
+        self.records()
+            .get(uid)
+            .is_some_and(|record| record.condition == Some(content))
     }
 
     /// How many pods wait for their next attempt.
@@ -295,6 +316,18 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_condition_is_not_the_last_one() {
+        let (records, pod) = (Records::default(), pod("a", "1"));
+        records.turn(&pod, 1);
+        let change = |status| records.condition_change(&pod, status, ("R", "x")).unwrap();
+        let (first, second) = (change("False").content, change("True").content);
+        assert!(!records.is_last_condition(pod.uid(), first));
+        assert!(records.is_last_condition(pod.uid(), second));
+        records.forget(&pod);
+        assert!(!records.is_last_condition(pod.uid(), second));
+    }
+
+    #[test]
     fn a_condition_is_written_when_it_differs_from_the_last_one_of_any_process() {
         let (records, new) = (Records::default(), pod("a", "1"));
         assert_eq!(
@@ -302,7 +335,11 @@ mod tests {
             None
         );
         records.turn(&new, 1);
-        let change = |status, message| records.condition_change(&new, status, ("R", message));
+        let change = |status, message| {
+            let change = records.condition_change(&new, status, ("R", message))?;
+            assert!(records.is_last_condition(new.uid(), change.content));
+            Some(change.is_transition)
+        };
         assert_eq!(change("False", "x"), Some(true), "the first one");
         assert_eq!(change("False", "x"), None);
         assert_eq!(change("False", "y"), Some(false));
@@ -321,7 +358,9 @@ mod tests {
         records.turn(&known, 1);
         assert_eq!(records.condition_change(&known, "True", ("R", "y")), None);
         assert_eq!(
-            records.condition_change(&known, "True", ("R", "z")),
+            records
+                .condition_change(&known, "True", ("R", "z"))
+                .map(|change| change.is_transition),
             Some(false)
         );
     }

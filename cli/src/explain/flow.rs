@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use super::entry::{Creator, EntryReport};
+use super::{
+    composed::ComposedFile,
+    entry::{Creator, EntryReport},
+};
 
 /// The most files that are drawn.
 const MAX_FILES: usize = 8;
@@ -11,7 +14,11 @@ const MAX_FILES: usize = 8;
 const INDENT: &str = "                ";
 
 /// Draws who creates, who reads, and where the files are.
-pub(crate) fn draw(entries: &[EntryReport], containers: &[String]) -> String {
+pub(crate) fn draw(
+    entries: &[EntryReport],
+    composed: &[ComposedFile],
+    containers: &[String],
+) -> String {
     let mut text = String::new();
     let stores: BTreeSet<_> = entries.iter().filter_map(|entry| entry.store).collect();
     for store in stores {
@@ -27,7 +34,11 @@ pub(crate) fn draw(entries: &[EntryReport], containers: &[String]) -> String {
     }
     arrow(&mut text);
     let files = entries.iter().flat_map(|entry| &entry.files);
-    let files: BTreeSet<_> = files.map(|file| file.path.as_str()).collect();
+    let composed = composed.iter().map(|file| file.path.as_str());
+    let files: BTreeSet<_> = files
+        .map(|file| file.path.as_str())
+        .chain(composed)
+        .collect();
     for file in files.iter().take(MAX_FILES) {
         let _ = writeln!(text, "{INDENT}{file}");
     }

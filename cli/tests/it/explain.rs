@@ -44,6 +44,24 @@ fn each_entry_of_a_pod_is_explained() {
     );
 }
 
+#[test]
+fn templates_and_keystores_are_explained() {
+    let annotations = [
+        PASSWORD,
+        "secret.bsycorp.com/key_private: kind=DYNAMIC,type=EC,size=256",
+        "secret.bsycorp.com/certificate: kind=REFERENCE,storageKey=certificate",
+        "init.bsycorp.com/template.app.conf: \"password={{ secret['db-password'] }}\"",
+        "init.bsycorp.com/keystore.key.p12: key=key_private,certificate=certificate,password=db-password",
+    ];
+    let folder = Folder::with(&pod("a", &annotations));
+    let explained = folder.kees(&["explain", "web.yaml", "--env-label", "dev"]);
+    assert_snapshot!(explained.succeeded().stdout);
+    let report = report(&annotations, &[]);
+    let composed = &report["workloads"][0]["composed_files"];
+    let paths = [0, 1].map(|index| composed[index]["path"].as_str().unwrap());
+    assert_eq!(paths, ["/bsycorp-init/app.conf", "/bsycorp-init/key.p12"]);
+}
+
 #[rstest]
 #[case::init(&[], &["init", "init", "by-hand"])]
 #[case::controller(&["--policy", "creator.yaml"], &["controller", "controller", "by-hand"])]

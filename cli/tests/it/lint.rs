@@ -70,6 +70,7 @@ fn an_error_in_a_template_has_its_line_and_its_column() {
     ] {
         assert!(lint.stdout.contains(expected), "{}", lint.all());
     }
+    assert_snapshot!(lint.all());
     let template = "init.bsycorp.com/template.app.conf: |\n      user=app\n      \
                     password={{ secret.dbpassword }}\n";
     let folder = Folder::with(&pod("a", &[PASSWORD, template]));

@@ -17,8 +17,9 @@ const VARIABLES: Annotations<'_> = &[
     ("init/env", "DB_PASSWORD=db-password"),
 ];
 
-/// Prints what the test needs to know, and ends with a status of its own at SIGTERM.
-const SCRIPT: &str = "trap 'exit 42' TERM; echo \"$$ $DB_PASSWORD\" > /tmp/seen; \
+/// Writes down what the test needs to know, and ends with a status of its own at SIGTERM. Kubernetes makes
+/// `$$` of `$$$$`.
+const SCRIPT: &str = "trap 'exit 42' TERM; echo \"$$$$ $DB_PASSWORD\" > /tmp/seen; \
                       while :; do sleep 0.1; done";
 
 /// A pod whose application has a command of its own.

@@ -171,7 +171,7 @@ fn a_change_is_posted_to_the_application() -> anyhow::Result<()> {
     let namespace = world.namespace("posted")?;
     store(&world, "posted", "first")?;
     let script = "while :; do printf 'HTTP/1.1 200 OK\\r\\ncontent-length: 0\\r\\n\\r\\n' | \
-                  nc -l -s 127.0.0.1 -p 8080 > /notes/new; mv /notes/new /notes/change; done";
+                  nc -l -p 8080 > /notes/new; mv /notes/new /notes/change; done";
     namespace.apply(&told("http://127.0.0.1:8080/reload", script).to_string())?;
     namespace.wait_for("pod/app", "condition=Ready")?;
     store(&world, "posted", "second")?;
