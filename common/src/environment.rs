@@ -13,6 +13,9 @@ pub const VALUES_FILE: &str = ".kees-env";
 /// The name of the copy of `kees-init` beside it.
 pub const PROGRAM_FILE: &str = ".kees-init";
 
+/// The name of the file that is there when all files are complete, in a pod with `start: fast`.
+pub const READY_FILE: &str = ".kees-ready";
+
 /// The content of the file.
 pub fn write(entries: &[(&str, &SecretValue)]) -> Zeroizing<Vec<u8>> {
     let heads: Vec<_> = entries

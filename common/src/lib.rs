@@ -72,7 +72,8 @@ pub use options::{
     FileOptions, FilePath, KeystoreFile, LocalMode, LoopbackUrl, MetricsPort, MountPath, OnChange,
     Options, Order, ParseContainerNamesError, ParseEnvironmentError, ParseFileModeError,
     ParseFilePathError, ParseMetricsPortError, ParseMountPathError, ParseOnChangeError,
-    ParseOrderError, ParseRefreshPeriodError, PlacedFile, ProcessName, RefreshPeriod, TemplateFile,
+    ParseOrderError, ParseRefreshPeriodError, ParseStartError, PlacedFile, ProcessName,
+    RefreshPeriod, Start, TemplateFile,
 };
 pub use pairs::ParsePairsError;
 pub use password_rules::{

@@ -8,6 +8,7 @@ mod metrics_port;
 mod mount_path;
 mod on_change;
 mod refresh;
+mod start;
 pub(crate) mod switch;
 
 pub use containers::{ContainerNames, Order, ParseContainerNamesError, ParseOrderError};
@@ -20,6 +21,7 @@ pub use metrics_port::{MetricsPort, ParseMetricsPortError};
 pub use mount_path::{MountPath, ParseMountPathError};
 pub use on_change::{ChangeSignal, LoopbackUrl, OnChange, ParseOnChangeError, ProcessName};
 pub use refresh::{ParseRefreshPeriodError, RefreshPeriod};
+pub use start::{ParseStartError, Start};
 
 use crate::{
     collector::Collector, error::AnnotationErrorKind, names::init, output::Format,
@@ -51,6 +53,8 @@ pub struct Options {
     pub files: FileOptions,
     /// `env` and `env.CONTAINER`
     pub environments: Environments,
+    /// `start`
+    pub start: Start,
     /// `refresh`
     pub refresh: Option<RefreshPeriod>,
     /// `on-change`
@@ -81,6 +85,7 @@ impl Options {
             init::STORE => self.store = collect.ok(trimmed.parse::<StoreName>()),
             init::FORMAT => self.format = collect.parse(init::FORMAT, trimmed),
             init::ENV => self.environments.of_pod = collect.parse(init::ENV, trimmed),
+            init::START => self.start = collect.parse(init::START, trimmed).unwrap_or_default(),
             init::REFRESH => self.refresh = collect.parse(init::REFRESH, trimmed),
             init::ON_CHANGE => self.on_change = collect.parse(init::ON_CHANGE, trimmed),
             init::REFRESH_METRICS_PORT => {

@@ -115,6 +115,19 @@ pub enum InitError {
         /// Why.
         source: io::Error,
     },
+    /// The files of a fast start are not there.
+    #[error(
+        "the files are not complete after {} s: {} is not there; the log of this container says what \
+         it waits for",
+        waited.as_secs(),
+        path.display()
+    )]
+    NotReady {
+        /// The file that says that they are.
+        path: PathBuf,
+        /// How long the hook has waited.
+        waited: Duration,
+    },
     /// A store cannot be used.
     #[error("the store {} cannot be used: {}", .0.store, store_message(.0))]
     Store(StoreError),
@@ -144,6 +157,7 @@ impl InitError {
             | Self::Keystore { .. }
             | Self::Variable { .. } => Exit::Data,
             Self::Entries { source, .. } => source.exit(),
+            Self::NotReady { .. } => Exit::Absent,
             Self::Derivation { .. } | Self::Earlier { .. } => Exit::Unavailable,
             Self::Store(error) => store_exit(error),
             Self::Write(_) | Self::Number { .. } => Exit::CannotWrite,

@@ -1,7 +1,7 @@
 //! `kees-init exec`: starts another program in place of this one, with the values in its environment.
 //!
 //! ```text
-//! arguments -> values of the volume -> variables -> size -> execve
+//! arguments -> (wait) -> values of the volume -> variables -> size -> execve
 //! ```
 //!
 //! The other program has the same process id, standard streams and signals as if it had been started
@@ -21,6 +21,7 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::Path,
+    time::Duration,
 };
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -29,6 +30,7 @@ use zeroize::Zeroizing;
 pub use self::error::ExecError;
 pub(crate) use self::files::ExecFiles;
 use self::{command::Command, settings::ExecSettings, variables::Variables};
+use crate::{process::until_stopped, ready::ReadyFile};
 
 /// Starts the program that `arguments` name, after the name of this program and `exec`. Returns only
 /// if there is an error.
@@ -48,9 +50,13 @@ fn prepare(
     let ExecSettings {
         values_file,
         environment,
+        wait,
         command,
     } = ExecSettings::read(arguments)?;
     let command = Command::new(command)?;
+    if let Some(longest) = wait {
+        wait_for(&ReadyFile::beside(&values_file), longest)?;
+    }
     let content = read(&values_file).map_err(|source| ExecError::NoValues {
         path: values_file.clone(),
         source,
@@ -60,6 +66,22 @@ fn prepare(
     size::check(&command, &variables)?;
     let variables = variables.into_iter().map(|variable| variable.text);
     Ok((command, variables.collect()))
+}
+
+/// Waits until the files of the volume are complete. A signal ends it: the first process of a container
+/// ignores signals that it has no handler for.
+fn wait_for(ready: &ReadyFile, longest: Duration) -> Result<(), ExecError> {
+    if ready.exists() {
+        return Ok(());
+    }
+    match until_stopped(ready.wait(longest)).map_err(ExecError::Runtime)? {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ExecError::NotReady {
+            path: ready.path().to_owned(),
+            waited: longest,
+        }),
+        Err(stopped) => Err(ExecError::Stopped(stopped)),
+    }
 }
 
 /// The content of a file.

@@ -1,11 +1,12 @@
 //! `kees-init`: one run when a pod starts. With `exec` as its first argument, it starts another program
 //! with the values in its environment. With `refresh`, it reads the values again while the pod runs.
+//! With `start` and `wait`, it is a sidecar that writes the files, and its hook.
 
 mod cadence;
+mod fast_start;
 mod log;
 mod metrics_server;
 mod on_change;
-mod process;
 mod refresh_metrics;
 mod sidecar;
 
@@ -19,8 +20,10 @@ use std::{
     process::ExitCode,
 };
 
-use kees_common::{error_chain, names};
-use kees_init::{InitError, InitSettings, Report, Request, RunError, exec::ExecError};
+use kees_common::{Start, error_chain, names};
+use kees_init::{
+    InitError, InitSettings, OS_ERROR, Report, Request, RunError, exec::ExecError, until_stopped,
+};
 use kees_settings::LogFlags;
 use kees_store::Stores;
 use zeroizing_alloc::ZeroAlloc;
@@ -34,6 +37,9 @@ fn main() -> ExitCode {
     match env::args_os().nth(1) {
         Some(command) if command == "exec" => exec(),
         Some(command) if command == sidecar::NAME => sidecar::main(),
+        Some(command) if command == fast_start::START => fast_start::start(),
+        Some(command) if command == fast_start::WAIT => fast_start::wait(),
+        Some(command) if command == fast_start::REST => fast_start::rest(),
         _ => init(),
     }
 }
@@ -74,13 +80,15 @@ fn start(arguments: impl IntoIterator<Item = OsString>) -> Result<InitSettings, 
     Ok(settings)
 }
 
-/// The run that writes the files.
+/// The run of an init container.
 fn init() -> ExitCode {
-    let settings = match start(env::args_os()) {
-        Ok(settings) => settings,
-        Err(status) => return status,
-    };
-    let outcome = process::until_stopped(work(&settings));
+    let written = start(env::args_os()).and_then(|settings| write_files(&settings, Start::Init));
+    written.err().unwrap_or(ExitCode::SUCCESS)
+}
+
+/// The run that writes the files. Returns the exit status if it fails.
+fn write_files(settings: &InitSettings, start: Start) -> Result<(), ExitCode> {
+    let outcome = until_stopped(work(settings, start));
     kees_init::wipe_stack();
     match outcome {
         Ok(Ok(Ok(report))) => {
@@ -91,22 +99,23 @@ fn init() -> ExitCode {
                 "{}",
                 report.summary()
             );
-            ExitCode::SUCCESS
+            Ok(())
         }
-        Ok(Ok(Err(error))) => failed(&error, &settings.log.termination_log),
+        Ok(Ok(Err(error))) => Err(failed(&error, &settings.log.termination_log)),
         Ok(Err(stopped)) => {
             tracing::warn!("stopped by {}; nothing was written", stopped.signal());
-            ExitCode::from(stopped.code())
+            Err(ExitCode::from(stopped.code()))
         }
-        Err(error) => {
-            tracing::error!(%error, "the runtime cannot be started");
-            ExitCode::from(process::OS_ERROR)
-        }
+        Err(error) => Err(no_runtime(&error)),
     }
 }
 
-async fn work(settings: &InitSettings) -> Result<Report, RunError> {
-    let request = Request::read(settings)?;
+async fn work(settings: &InitSettings, start: Start) -> Result<Report, RunError> {
+    let mut request = Request::read(settings)?;
+    if start == Start::Fast {
+        // A container that starts too early then waits in this program for the files.
+        request.place_program()?;
+    }
     for warning in request.warnings() {
         tracing::warn!("{warning}");
     }
@@ -114,6 +123,11 @@ async fn work(settings: &InitSettings) -> Result<Report, RunError> {
         .await
         .map_err(InitError::Store)?;
     kees_init::run(&request, &stores, &log::Steps::default()).await
+}
+
+fn no_runtime(error: &io::Error) -> ExitCode {
+    tracing::error!(%error, "the runtime cannot be started");
+    ExitCode::from(OS_ERROR)
 }
 
 /// Reports the errors on standard error and in the termination message.

@@ -3,6 +3,7 @@
 use std::{future::Future, io, pin::pin};
 
 use futures_util::future::{Either, select};
+use nix::sys::signal::{SigSet, Signal};
 use tokio::{
     runtime::Builder,
     signal::unix::{SignalKind, signal},
@@ -10,14 +11,16 @@ use tokio::{
 
 /// The signal that ended a run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Stopped {
+pub enum Stopped {
+    /// SIGTERM
     Terminated,
+    /// SIGINT
     Interrupted,
 }
 
 impl Stopped {
     /// The exit status: 128 and the number of the signal, as in a shell.
-    pub(crate) fn code(self) -> u8 {
+    pub fn code(self) -> u8 {
         match self {
             Self::Terminated => 143,
             Self::Interrupted => 130,
@@ -25,7 +28,7 @@ impl Stopped {
     }
 
     /// The name of the signal.
-    pub(crate) fn signal(self) -> &'static str {
+    pub fn signal(self) -> &'static str {
         match self {
             Self::Terminated => "SIGTERM",
             Self::Interrupted => "SIGINT",
@@ -33,18 +36,48 @@ impl Stopped {
     }
 }
 
+/// SIGTERM and SIGINT.
+fn stop_signals() -> SigSet {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGINT);
+    signals
+}
+
+/// Keeps SIGTERM and SIGINT back until [`until_stopped`] or [`wait_for_stop`], also if this process
+/// executes another program. The first process of a container ignores a signal that arrives while it
+/// has no handler.
+pub fn hold_signals() {
+    // It cannot fail: the signals exist.
+    let _ = stop_signals().thread_block();
+}
+
+/// Waits for SIGTERM or SIGINT.
+///
+/// # Errors
+/// The error of the system.
+pub fn wait_for_stop() -> io::Result<()> {
+    hold_signals();
+    stop_signals().wait()?;
+    Ok(())
+}
+
 /// The exit status when the system cannot start the runtime (`EX_OSERR`).
-pub(crate) const OS_ERROR: u8 = 71;
+pub const OS_ERROR: u8 = 71;
 
 /// Runs `work` to its end, or until SIGTERM or SIGINT arrives. A signal drops `work` at an await.
 /// Files are written without an await, so a signal does not interrupt writing.
-pub(crate) fn until_stopped<T>(work: impl Future<Output = T>) -> io::Result<Result<T, Stopped>> {
+///
+/// # Errors
+/// The error of the system if it cannot start the runtime.
+pub fn until_stopped<T>(work: impl Future<Output = T>) -> io::Result<Result<T, Stopped>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         // The first process of a container ignores signals that it has no handler for.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (terminate, interrupt) = (pin!(terminate.recv()), pin!(interrupt.recv()));
+        stop_signals().thread_unblock()?;
         let stop = select(terminate, interrupt);
         Ok(match select(pin!(work), stop).await {
             Either::Left((done, _)) => Ok(done),

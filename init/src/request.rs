@@ -129,6 +129,7 @@ impl Request {
             exec: settings.output.exec_folder.clone().map(|folder| ExecFiles {
                 folder,
                 environments: parsed.options.environments.clone(),
+                has_program: false,
             }),
             file_mode: file_mode(settings, &parsed.options),
             local_mode: parsed.options.local_mode,
@@ -167,6 +168,18 @@ impl Request {
         self.swaps = true;
         self.is_refresh = true;
         self
+    }
+
+    /// Places the program for `kees-init exec` before the run, which does not place it again.
+    ///
+    /// # Errors
+    /// [`InitError::Write`] if it cannot be written.
+    pub fn place_program(&mut self) -> Result<(), InitError> {
+        if let Some(exec) = &mut self.exec {
+            exec.place_program()?;
+            exec.has_program = true;
+        }
+        Ok(())
     }
 
     /// A request for [`create`](crate::create) alone: the DYNAMIC entries of a plan that is already

@@ -32,7 +32,7 @@ pub async fn run(
     let exec = request.exec.as_ref();
     let files = files::fill(&request.layout, &request.file_options, exec, &entries);
     let files = files.map_err(RunError::new)?;
-    if let Some(exec) = exec {
+    if let Some(exec) = exec.filter(|exec| !exec.has_program) {
         exec.place_program().map_err(InitError::from)?;
     }
     put(request, &files).await?;

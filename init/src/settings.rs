@@ -42,6 +42,8 @@ pub type Pause = Seconds<0, DAY>;
 const AFTER_HELP: &str = "\
 kees-init refresh: a sidecar that reads the values of a running pod again, and replaces the files that
 the first run wrote. It takes the same flags and variables, and ends at SIGTERM with 0.
+kees-init start: a sidecar that writes the files unless they are there, and then refreshes them, or
+rests until SIGTERM. kees-init wait, its postStart hook, ends when the files are there.
 
 An empty variable counts as absent. Credentials and proxies are set by the variables of the AWS SDK:
 AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_PROFILE,

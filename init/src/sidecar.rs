@@ -7,13 +7,12 @@ use std::{
 
 use futures_util::future::{Either, select};
 use kees_common::{RefreshPeriod, error_chain, names};
-use kees_init::{InitError, InitSettings, Refreshed, Refresher, Request, RunError};
+use kees_init::{InitError, InitSettings, Refreshed, Refresher, Request, RunError, until_stopped};
 use kees_store::Stores;
 use tokio::time::sleep;
 
 use crate::{
     log, metrics_server, on_change,
-    process::{self, until_stopped},
     refresh_metrics::{Metrics, Outcome},
 };
 
@@ -36,10 +35,7 @@ pub(crate) fn main() -> ExitCode {
             tracing::info!("stopped by {}", stopped.signal());
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            tracing::error!(%error, "the runtime cannot be started");
-            ExitCode::from(process::OS_ERROR)
-        }
+        Err(error) => crate::no_runtime(&error),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The decision about a pod: skip it, deny it, or patch it.
 
 use kees_common::{
-    Domain, Parsed, Word, misspelled_prefix,
+    Domain, Parsed, Start, Word, misspelled_prefix,
     names::init::{self, is_env},
 };
 
@@ -204,6 +204,7 @@ fn check(
     let policy = apply(annotated, rule, settings, findings);
     if let Some(wired) = wired {
         warn_of_wired_variables(&parsed, findings);
+        warn_of_wired_start(&parsed, findings);
         refresh::warn_if_wired(pod, wired, &parsed, findings);
         return Some(Outcome::Skip(SkipReason::WiredByHand));
     }
@@ -307,6 +308,16 @@ fn warn_of_wired_variables(parsed: &Parsed, findings: &mut Findings) {
         let place = Place::Annotation(parsed.domain.init(init::ENV));
         let message = "commands are not changed in a pod that is wired by hand; set EXEC_FOLDER there, \
                        and start the commands with kees-init exec";
+        findings.warn(place, message);
+    }
+}
+
+/// Warns if a pod that is wired by hand asks for a fast start: its containers are not changed.
+fn warn_of_wired_start(parsed: &Parsed, findings: &mut Findings) {
+    if parsed.options.start == Start::Fast {
+        let place = Place::Annotation(parsed.domain.init(init::START));
+        let message = "has no effect on a pod that is wired by hand; give its init container the argument \
+                       start, restartPolicy: Always, and a postStart hook with /kees-init wait";
         findings.warn(place, message);
     }
 }

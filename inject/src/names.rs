@@ -2,9 +2,12 @@
 
 use kees_common::names::env;
 
+/// The program in the image.
+pub(crate) const PROGRAM: &str = "/kees-init";
+
 /// The init container.
 pub(crate) const CONTAINER: &str = "kees-init";
-/// The sidecar of a pod that is refreshed.
+/// The sidecar of a pod that is refreshed, unless [`CONTAINER`] keeps running.
 pub(crate) const SIDECAR: &str = "kees-refresh";
 /// The volume that holds the pod's annotations.
 pub(crate) const PODINFO: &str = "kees-podinfo";

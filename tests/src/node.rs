@@ -58,30 +58,41 @@ pub fn go_on(pid: Pid) -> io::Result<()> {
 
 /// Stops the API server as an update of the control plane does, and starts it again.
 pub fn restart_api_server(kubectl: &Kubectl) -> anyhow::Result<()> {
-    let pids = processes("kube-apiserver")?;
-    ensure!(pids.len() == 1, "there are {} API servers", pids.len());
+    restart("kube-apiserver", Signal::TERM)?;
+    eventually("API server", Duration::from_mins(1), || {
+        kubectl.run(&["get", "--raw", "/readyz"])
+    })?;
+    Ok(())
+}
+
+/// Kills the kubelet, and starts it again.
+pub fn restart_kubelet() -> anyhow::Result<()> {
+    restart("kubelet", Signal::KILL)
+}
+
+/// Ends the only process of this program with a signal, and starts it again with its arguments.
+fn restart(program: &str, signal: Signal) -> anyhow::Result<()> {
+    let pids = processes(program)?;
+    ensure!(pids.len() == 1, "there are {} {program}", pids.len());
     let pid = pids[0];
     let folder = format!("/proc/{}", pid.as_raw_pid());
-    let program = fs::read_link(format!("{folder}/exe"))?;
+    let file = fs::read_link(format!("{folder}/exe"))?;
     let arguments = fs::read(format!("{folder}/cmdline"))?;
     let arguments = String::from_utf8(arguments)?;
     let arguments = arguments.trim_end_matches('\0').split('\0').skip(1);
-    kill_process(pid, Signal::TERM)?;
-    eventually("end of the API server", Duration::from_mins(1), || {
-        ensure!(processes("kube-apiserver")?.is_empty(), "it still runs");
+    kill_process(pid, signal)?;
+    eventually("end of the process", Duration::from_mins(1), || {
+        ensure!(processes(program)?.is_empty(), "{program} still runs");
         Ok(())
     })?;
-    Command::new(program)
+    Command::new(file)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()
-        .context("cannot start the API server")?;
-    eventually("API server", Duration::from_mins(1), || {
-        kubectl.run(&["get", "--raw", "/readyz"])
-    })?;
+        .with_context(|| format!("cannot start {program}"))?;
     Ok(())
 }
 

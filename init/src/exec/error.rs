@@ -1,11 +1,14 @@
 //! Why `kees-init exec` did not start the command.
 
-use std::{ffi::OsString, io, path::PathBuf};
+use std::{ffi::OsString, io, path::PathBuf, time::Duration};
 
 use kees_common::environment::{ParseValuesError, VariableError};
 use nix::errno::Errno;
 
-use crate::usage::UsageError;
+use crate::{
+    process::{OS_ERROR, Stopped},
+    usage::UsageError,
+};
 
 /// Why the command was not started. No message has a value in it.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +16,25 @@ pub enum ExecError {
     /// The arguments cannot be understood, or ask for help.
     #[error(transparent)]
     Usage(#[from] UsageError),
+    /// The files were not complete in time.
+    #[error(
+        "kees-init has not completed the files after {} s: {} is not there; the log of the container \
+         kees-init says why",
+        waited.as_secs_f64(),
+        path.display()
+    )]
+    NotReady {
+        /// The file that says that they are complete.
+        path: PathBuf,
+        /// How long this has waited.
+        waited: Duration,
+    },
+    /// A signal arrived before the files were complete.
+    #[error("stopped by {} before kees-init had completed the files", .0.signal())]
+    Stopped(Stopped),
+    /// The system could not start what waits.
+    #[error("the runtime cannot be started")]
+    Runtime(#[source] io::Error),
     /// The file of the values cannot be read.
     #[error(
         "the values for the environment cannot be read from {}; the container needs the volume of \
@@ -98,7 +120,9 @@ impl ExecError {
         match self {
             Self::Usage(usage) if usage.is_help => 0,
             Self::Usage(_) => 64,
-            Self::NoValues { .. } => 66,
+            Self::NoValues { .. } | Self::NotReady { .. } => 66,
+            Self::Stopped(stopped) => stopped.code(),
+            Self::Runtime(_) => OS_ERROR,
             Self::Command { errno, .. } if *errno == Errno::ENOENT => 127,
             Self::Variable(VariableError::TooLong { .. })
             | Self::TooLarge { .. }

@@ -34,6 +34,8 @@ const PROGRAM_MODE: Mode = Mode::from_bits_truncate(0o555);
 pub(crate) struct ExecFiles {
     pub(crate) folder: PathBuf,
     pub(crate) environments: Environments,
+    /// Whether the program is there already.
+    pub(crate) has_program: bool,
 }
 
 impl ExecFiles {

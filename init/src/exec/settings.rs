@@ -3,10 +3,12 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use kees_common::{Environment, EnvironmentVariable, environment::VALUES_FILE};
+use kees_settings::{DAY, Seconds};
 
 use super::error::ExecError;
 use crate::usage::UsageError;
@@ -15,9 +17,11 @@ const AFTER_HELP: &str = "\
 Exit status, where the command cannot be started:
   64   wrong usage
   65   the file of the values is not what kees-init writes, or a value cannot be a variable
-  66   the file of the values cannot be read
+  66   the file of the values cannot be read, or the files were not complete in time
+  71   the operating system could not start the program's runtime
   126  the command cannot be executed, or its arguments and variables are too long
   127  the command was not found
+  130, 143  stopped by SIGINT or SIGTERM while it waited
 
 Otherwise the status is that of the command.";
 
@@ -33,6 +37,9 @@ struct Arguments {
     /// The file of the values [default: .kees-env in the folder of this program]
     #[arg(long, value_name = "FILE")]
     values: Option<PathBuf>,
+    /// Seconds that it waits until a sidecar has completed the files [default: they must be there]
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<Seconds<0, DAY>>,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -42,6 +49,8 @@ struct Arguments {
 pub(super) struct ExecSettings {
     pub(super) values_file: PathBuf,
     pub(super) environment: Environment,
+    /// How long it waits for the files.
+    pub(super) wait: Option<Duration>,
     /// At least one: the command and its arguments.
     pub(super) command: Vec<OsString>,
 }
@@ -55,6 +64,7 @@ impl ExecSettings {
         let Arguments {
             env,
             values,
+            wait,
             command,
         } = command
             .try_get_matches_from_mut(arguments)
@@ -67,6 +77,7 @@ impl ExecSettings {
             } else {
                 Environment::Listed(env)
             },
+            wait: wait.map(Seconds::get),
             command,
         })
     }

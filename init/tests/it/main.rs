@@ -16,6 +16,7 @@ mod credentials;
 mod documentation;
 mod encodings;
 mod exec;
+mod fast_start;
 mod invalid;
 mod lease_binary;
 mod leases;

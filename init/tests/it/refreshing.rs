@@ -27,19 +27,24 @@ const SEED: (&str, &str) = ("secret/seed", "kind=DYNAMIC,type=RANDOM,size=128");
 const URL: (&str, &str) = ("resource/url", "storageKey=url");
 
 /// A pod whose store is a stand-in.
-struct Pod {
-    container: Container,
-    cloud: Cloud,
+pub(crate) struct Pod {
+    pub(crate) container: Container,
+    pub(crate) cloud: Cloud,
 }
 
 impl Pod {
     /// A pod whose first run has written its files.
     fn started(annotations: &[(&str, &str)], cloud: Cloud) -> Self {
-        let container = Container::new(annotations);
-        let pod = Self { container, cloud };
+        let pod = Self::new(annotations, cloud);
         pod.store("/url", "first");
         pod.run();
         pod
+    }
+
+    /// A pod that has no files yet.
+    pub(crate) fn new(annotations: &[(&str, &str)], cloud: Cloud) -> Self {
+        let container = Container::new(annotations);
+        Self { container, cloud }
     }
 
     /// A run of the init container.
@@ -48,7 +53,7 @@ impl Pod {
         assert_eq!(status, 0, "{stderr}");
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = self.container.command();
         self.cloud.configure(&mut command, StoreName::DynamoDb);
         command.env("REFRESH", "1s").env("LOG_LEVEL", "debug");
@@ -59,32 +64,35 @@ impl Pod {
         Sidecar::start(&mut self.command())
     }
 
-    fn store(&self, path: &str, text: &str) {
+    pub(crate) fn store(&self, path: &str, text: &str) {
         let value = SecretValue::new(text.as_bytes().to_vec());
         self.cloud.put(path, attribute(&value));
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         self.container.read(&format!("volume/{name}"))
     }
 }
 
 /// A running sidecar. It is killed when it is dropped.
-struct Sidecar {
-    child: Child,
+pub(crate) struct Sidecar {
+    pub(crate) child: Child,
     stderr: BufReader<ChildStderr>,
 }
 
 impl Sidecar {
     fn start(command: &mut Command) -> Self {
-        let command = command.arg("refresh").stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        Self::run(command.arg("refresh"))
+    }
+
+    pub(crate) fn run(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self { child, stderr }
     }
 
     /// The next line of the log that contains `text`.
-    fn line(&mut self, text: &str) -> String {
+    pub(crate) fn line(&mut self, text: &str) -> String {
         let mut line = String::new();
         while !line.contains(text) {
             line.clear();
@@ -96,7 +104,7 @@ impl Sidecar {
     }
 
     /// Ends it as the kubelet does. Returns its exit status.
-    fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         self.child.wait().unwrap().code()
     }

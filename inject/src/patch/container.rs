@@ -1,4 +1,5 @@
-//! The init container, and the sidecar, which is an init container that keeps running.
+//! The containers of kees: the init container and the sidecars, which are init containers that keep
+//! running.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ pub(crate) struct InitContainer<'a> {
     pub(crate) image: Text<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) image_pull_policy: Option<PullPolicy>,
-    /// What the sidecar does. The init container has no arguments.
+    /// What a sidecar does. The init container has no arguments.
     #[serde(
         borrow,
         default,
@@ -37,9 +38,12 @@ pub(crate) struct InitContainer<'a> {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub(crate) args: Vec<Text<'a>>,
-    /// Of the sidecar.
+    /// Of a sidecar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) restart_policy: Option<RestartPolicy>,
+    /// Of the sidecar of a fast start: the next container waits for its hook.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lifecycle: Option<Lifecycle<'a>>,
     #[serde(borrow, default, deserialize_with = "objects")]
     pub(crate) env: Vec<Variable<'a>>,
     #[serde(
@@ -73,6 +77,40 @@ impl InitContainer<'_> {
         self.env.sort_by(|a, b| a.name.cmp(&b.name));
         self.volume_mounts
             .sort_by(|a, b| a.mount_path.cmp(&b.mount_path));
+    }
+}
+
+/// `lifecycle` with a `postStart` hook that executes a command.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Lifecycle<'a> {
+    #[serde(borrow)]
+    post_start: Hook<'a>,
+}
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hook<'a> {
+    #[serde(borrow)]
+    exec: Exec<'a>,
+}
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exec<'a> {
+    #[serde(borrow)]
+    command: Vec<Text<'a>>,
+}
+
+impl<'a> Lifecycle<'a> {
+    /// A hook that executes `command` when the container has started.
+    pub(crate) fn post_start<const N: usize>(command: [&'a str; N]) -> Self {
+        let command = command.map(Text::from).to_vec();
+        Self {
+            post_start: Hook {
+                exec: Exec { command },
+            },
+        }
     }
 }
 

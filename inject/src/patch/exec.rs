@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use kees_common::{
-    Environment, MountPath, Parsed,
+    Environment, MountPath, Parsed, Start,
     environment::PROGRAM_FILE,
     names::init::{self, env_of},
 };
@@ -26,6 +26,10 @@ const EXEC: &str = "exec";
 
 /// What ends the arguments of the program.
 const END: &str = "--";
+
+/// For a fast start: if the kubelet starts the container before the files are complete, it waits for
+/// them, at most for this number of seconds.
+const WAIT: [&str; 2] = ["--wait", "120"];
 
 /// A container and the command that it gets.
 pub(crate) struct WrappedCommand<'a> {
@@ -130,6 +134,9 @@ impl Wrapper<'_> {
         // Kubernetes replaces `$(NAME)` in a command.
         let program = self.path.file(PROGRAM_FILE).replace('$', "$$");
         let mut words = vec![program.into(), EXEC.into()];
+        if self.parsed.options.start == Start::Fast {
+            words.extend(WAIT.map(Text::from));
+        }
         if let Environment::Listed(variables) = environment {
             for variable in variables {
                 words.extend(["--env".into(), variable.to_string().into()]);

@@ -1,11 +1,11 @@
 //! What is injected into a pod, as data.
 
-use kees_common::{Options, names::init};
+use kees_common::{Options, Start, names::init};
 
 use crate::{
     names,
     patch::{
-        container::{InitContainer, RestartPolicy, TerminationMessagePolicy},
+        container::{InitContainer, Lifecycle, RestartPolicy, TerminationMessagePolicy},
         env::env,
         exec::WrappedCommand,
         identity::Identity,
@@ -62,13 +62,19 @@ impl<'a> Injection<'a> {
         let path = options.mount_path.clone().unwrap_or_default();
         let mode = options.file_mode.unwrap_or(owner.mode);
         let volume_mounts = init_container_mounts(path.as_str(), &identity);
-        let resources = qos::resources(pod, injected, position, policy.resources);
+        let is_fast = options.start == Start::Fast;
+        let resources = if is_fast {
+            qos::of_fast_start(pod, injected, policy.resources)
+        } else {
+            qos::resources(pod, injected, position, policy.resources)
+        };
         let container = InitContainer {
             name: names::CONTAINER.into(),
             image: image(pod, injected.map(|own| own.init), settings),
             image_pull_policy: settings.image_pull_policy,
-            args: Vec::new(),
-            restart_policy: None,
+            args: is_fast.then(|| "start".into()).into_iter().collect(),
+            restart_policy: is_fast.then_some(RestartPolicy::Always),
+            lifecycle: is_fast.then(|| Lifecycle::post_start([names::PROGRAM, "wait"])),
             env: env(settings, options, policy, &path, mode, &commands, identity),
             resources: resources.into(),
             security_context: SecurityContext::restricted(owner),
@@ -77,7 +83,9 @@ impl<'a> Injection<'a> {
             termination_message_path: (),
             resize_policy: (),
         };
-        let sidecar = options.refresh.map(|_| InitContainer {
+        // The container of a fast start refreshes the files itself.
+        let refresh = options.refresh.filter(|_| !is_fast);
+        let sidecar = refresh.map(|_| InitContainer {
             name: names::SIDECAR.into(),
             image: image(pod, injected.and_then(|own| own.sidecar), settings),
             args: vec!["refresh".into()],

@@ -1,4 +1,4 @@
-//! Requests and limits of the init container that keep the pod's QoS class.
+//! Requests and limits of the containers of kees that keep the pod's QoS class.
 //!
 //! Sources: "Pod Quality of Service Classes" of the Kubernetes documentation: CPU and memory of
 //! containers and init containers count, unless the pod has resources of its own. "Sidecar
@@ -59,6 +59,45 @@ pub(crate) fn of_sidecar(
             limits: amounts(limits_cpu.then_some(100)),
         }
     }
+}
+
+/// The CPU of the container of a fast start in a Guaranteed pod: enough to read the values at once.
+const FAST_CPU: u16 = 100;
+
+/// The CPU limit of this container where every other one has a limit. It may generate keys.
+const FAST_CPU_LIMIT: u16 = 500;
+
+/// The resources of the container of a fast start. It keeps running, so the scheduler adds them to
+/// those of the application.
+pub(crate) fn of_fast_start(
+    pod: &PodView<'_>,
+    injected: Option<Injected>,
+    configured: &Resources,
+) -> Resources {
+    let others = Others::new(pod, injected, 0);
+    if others.has_no_class(pod) {
+        return Resources::none();
+    }
+    let Resources { requests, limits } = configured;
+    if others.iter().all(is_guaranteed) {
+        // `None` is less than every amount.
+        let cpu = limits.cpu.clone().or(requests.cpu.clone());
+        let memory = limits.memory.clone().or(requests.memory.clone());
+        let amounts = Amounts {
+            cpu: cpu.max(Some(Quantity::milli(FAST_CPU))),
+            memory: memory.or(Some(Quantity::mebi(64))),
+        };
+        return Resources {
+            requests: amounts.clone(),
+            limits: amounts,
+        };
+    }
+    let mut resources = configured.clone();
+    if limits.cpu.is_none() && others.iter().all(is_limited) {
+        let limit = Some(Quantity::milli(FAST_CPU_LIMIT));
+        resources.limits.cpu = limit.max(requests.cpu.clone());
+    }
+    resources
 }
 
 /// All containers except those of kees.

@@ -25,4 +25,5 @@ mod repeating;
 mod reviewing;
 mod settings;
 mod skipping;
+mod starting;
 mod warnings;

@@ -14,5 +14,6 @@ mod refreshing;
 mod replicas;
 mod rotating;
 mod secrecy;
+mod starting;
 mod wired;
 mod world;

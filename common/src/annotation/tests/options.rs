@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::{Environment, FileMode, LocalMode, Order, StoreName, output::Format};
+use crate::{Environment, FileMode, LocalMode, Order, Start, StoreName, output::Format};
 
 #[test]
 fn options_are_read() {
@@ -20,6 +20,7 @@ fn options_are_read() {
         ("init.d/file.a", "path=tls/a,mode=0400"),
         ("init.d/env", "true"),
         ("init.d/env.app", "DB=a, b"),
+        ("init.d/start", "fast"),
         ("init.d/refresh", "5m"),
         ("init.d/on-change", "signal=HUP"),
         ("init.d/refresh-metrics-port", "9090"),
@@ -42,6 +43,7 @@ fn options_are_read() {
         format,
         files,
         environments,
+        start,
         refresh,
         on_change,
         refresh_metrics_port,
@@ -55,6 +57,7 @@ fn options_are_read() {
         ["app", "sidecar"]
     );
     assert_eq!(order, Order::After("istio-init".to_owned()));
+    assert_eq!(start, Start::Fast);
     assert_eq!(file_mode, Some(FileMode::GROUP));
     assert_eq!(store, Some(StoreName::SecretsManager));
     assert_eq!(format, Some(Format::Json));
