@@ -25,6 +25,7 @@ mod memory;
 mod output;
 mod pod;
 mod process;
+mod refresh_calls;
 mod refreshing;
 mod robustness;
 mod stored_text;
