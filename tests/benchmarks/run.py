@@ -4,6 +4,7 @@ All figures come from one run on one machine. Programs that are compared run in 
 and starts this script.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -21,6 +22,7 @@ import time
 
 import hostile
 import lint
+import refresh
 import variables
 from counting_proxy import counting_proxy
 
@@ -239,16 +241,33 @@ def init_environment(folder, endpoint, name, entries):
             "TERMINATION_LOG": "/dev/null", "BENCH_LOG": f"{out}.log"}
 
 
+def dynamodb(endpoint, operation, body):
+    subprocess.run(
+        ["curl", "-sSf", "-o", "/dev/null", endpoint, "-H", f"x-amz-target: DynamoDB_20120810.{operation}",
+         "-H", "content-type: application/x-amz-json-1.0", "-H",
+         "authorization: AWS4-HMAC-SHA256 Credential=bench/20200101/ap-southeast-2/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
+         "-d", json.dumps(body)], check=True)
+
+
 def create_table(endpoint):
-    body = json.dumps({
+    dynamodb(endpoint, "CreateTable", {
         "TableName": "bench-kube-secret", "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [{"AttributeName": "secretName", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "secretName", "KeyType": "HASH"}]})
-    subprocess.run(
-        ["curl", "-sSf", "-o", "/dev/null", endpoint, "-H", "x-amz-target: DynamoDB_20120810.CreateTable",
-         "-H", "content-type: application/x-amz-json-1.0", "-H",
-         "authorization: AWS4-HMAC-SHA256 Credential=bench/20200101/ap-southeast-2/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
-         "-d", body], check=True)
+
+
+def sidecars(program, folder, endpoint, entries):
+    """The figures of the sidecars with these entries and one that changes."""
+    refreshed, fast = (init_environment(folder, endpoint, name, [*entries, ("url", "kind=REFERENCE")]) for name in ("refresh", "fast"))
+
+    def store(name, text):
+        value = base64.b64encode(text.encode()).decode()
+        item = {"secretName": {"S": f"/bench/{name}/url"}, "secretValue": {"S": value}}
+        dynamodb(endpoint, "PutItem", {"TableName": "bench-kube-secret", "Item": item})
+
+    for name in ("refresh", "fast"):
+        store(name, "first")
+    return refresh.measure(program, refreshed, lambda text: store("refresh", text), fast)
 
 
 def absent(program, folder, endpoint, port, entries):
@@ -281,7 +300,9 @@ def init(folder):
         keys = [(f"key-{n}_{half}", "kind=DYNAMIC,type=RSA,size=2048") for n in range(50) for half in ("public", "private")]
         hundred = run_measured([program], init_environment(folder, endpoint, "hundred", keys))
         say(f"a hundred absent entries: {hundred[0]:.0f} ms, {hundred[1]:.0f} ms of CPU")
-    return runs, peak, created, hundred
+        refreshed = sidecars(program, folder, endpoint, ten)
+        say(f"sidecars: {refreshed}")
+    return runs, peak, created, hundred, refreshed
 
 
 # ---------------------------------------------------------------------------------------------------- keys
@@ -321,7 +342,7 @@ def main():
         folder = pathlib.Path(folder)
         os.chmod(folder, 0o755)
         size, requests, memory, start = webhook(folder)
-        runs, peak, created, hundred = init(folder)
+        runs, peak, created, hundred, refreshed = init(folder)
     attacks = hostile.measure_all(PROGRAMS / "kees-webhook")
     started = variables.measure(PROGRAMS / "kees-init")
     generation = keys()
@@ -329,6 +350,7 @@ def main():
     reviews = criterion()
     admissions = from_cluster("admissions.txt", r"admission: (\|.*\|)")
     controller = from_cluster("controller.txt", r"controller: (\|.*\|)")
+    starts = from_cluster("starts.txt", r"start: (\|.*\|)")
     installed, = from_cluster("install.txt", r"from helm install to the first annotated pod Ready: ([\d.]+) s")
     binary = (PROGRAMS / "kees-init").stat().st_size / 1e6
     image = (CACHE / "images/kees-init.tar").stat().st_size / 1e6
@@ -358,6 +380,7 @@ def main():
              f"| init: peak memory | under 12 MB | {peak:.1f} MB | {reached(peak < 12)} |",
              f"| init: static binary | under 8 MB | {binary:.1f} MB | {reached(binary < 8)} |",
              f"| controller: memory with 5,000 pods | under 60 MB | {watched:.1f} MB | {reached(watched < 60)} |",
+             refresh.target(refreshed),
              lint.target(linted),
              f"| RSA generation, against `openssl genrsa` | within 20 % | {slowest:.2f} × at the worst size | {reached(slowest <= 1.2)} |", "",
              "## Webhook", "",
@@ -393,6 +416,7 @@ def main():
              *(f"| {name} | {calls} | {ms:.1f} ms |" for name, (calls, ms) in created.items()), "",
              f"A hundred absent entries (fifty RSA 2048 pairs): {hundred[0] / 1000:.2f} s of wall time and {hundred[1] / 1000:.2f} s of CPU time. The CPU time is",
              f"{hundred[1] / 1000 / cores:.2f} s for each of {cores} cores, so the wall time is {hundred[0] * cores / hundred[1]:.2f} × the shortest possible time.", "",
+             *refresh.section(refreshed, starts),
              *variables.section(started),
              "## Keys", "",
              "Each run generates one key, in turn with `openssl genrsa`. The table shows the CPU time from start to exit. The time",
