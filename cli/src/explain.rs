@@ -3,6 +3,7 @@
 mod composed;
 mod entry;
 mod flow;
+mod sidecar;
 
 use std::{fmt::Write as _, iter};
 
@@ -16,7 +17,7 @@ use kees_store::{
 use serde::Serialize;
 use serde_json::Value;
 
-use self::{composed::ComposedFile, entry::EntryReport};
+use self::{composed::ComposedFile, entry::EntryReport, sidecar::Sidecar};
 use crate::{
     admission::{self, Verdict},
     args::{Output, explain::ExplainArgs},
@@ -104,6 +105,7 @@ struct WorkloadReport {
     composed_files: Vec<ComposedFile>,
     /// The containers that get the files.
     containers: Vec<String>,
+    sidecars: Vec<Sidecar>,
     /// The IAM statements that its role needs.
     statements: Vec<Value>,
 }
@@ -123,6 +125,7 @@ struct WorkloadJson<'a> {
     entries: &'a [EntryReport],
     composed_files: &'a [ComposedFile],
     containers: &'a [String],
+    sidecars: &'a [Sidecar],
     iam_statements: &'a [Value],
     warnings: &'a [String],
 }
@@ -135,14 +138,15 @@ impl Report {
             Verdict::Injected(injected) => {
                 let init = container::find(injected, |one| one["name"] == INIT_CONTAINER);
                 source::parse(input, workload, injected, init)
-                    .map(|request| (request, mounted(injected)))
+                    .map(|request| (request, mounted(injected), Sidecar::all(injected)))
             }
             Verdict::Skipped(SkipReason::WiredByHand) => {
                 let init = container::find(pod, |one| {
                     let image = one["image"].as_str();
                     image.is_some_and(|image| input.settings.wired_image.matches(image))
                 });
-                source::parse(input, workload, pod, init).map(|request| (request, names(pod)))
+                source::parse(input, workload, pod, init)
+                    .map(|request| (request, names(pod), Vec::new()))
             }
             Verdict::Skipped(SkipReason::NotAnnotated) | Verdict::Undecided => return,
             Verdict::Skipped(reason) => {
@@ -153,7 +157,7 @@ impl Report {
         };
         match (admission.verdict, request) {
             (Verdict::Denied(errors), _) | (_, Err(errors)) => self.errors.extend(errors),
-            (_, Ok((request, containers))) => {
+            (_, Ok((request, containers, sidecars))) => {
                 let warnings = admission.warnings.into_iter();
                 self.workloads.push(WorkloadReport {
                     location: workload.location.clone(),
@@ -162,6 +166,7 @@ impl Report {
                     entries: EntryReport::all(&request, to),
                     composed_files: ComposedFile::all(&request),
                     containers,
+                    sidecars,
                     statements: permissions(&request, &workload.name.namespace, place),
                 });
             }
@@ -204,6 +209,7 @@ impl Report {
                 entries,
                 composed_files,
                 containers,
+                sidecars,
                 statements,
             } = workload;
             WorkloadJson {
@@ -212,6 +218,7 @@ impl Report {
                 entries,
                 composed_files,
                 containers,
+                sidecars,
                 iam_statements: statements,
                 warnings,
             }
@@ -250,7 +257,7 @@ fn mounted(pod: &Value) -> Vec<String> {
     let mounts = |container: &&Value| {
         let mounts = container["volumeMounts"].as_array();
         let mut mounts = mounts.into_iter().flatten();
-        container["name"] != INIT_CONTAINER && mounts.any(|mount| mount["name"] == VOLUME)
+        !sidecar::is_of_kees(container) && mounts.any(|mount| mount["name"] == VOLUME)
     };
     containers(pod).filter(mounts).filter_map(name).collect()
 }
@@ -282,6 +289,7 @@ impl WorkloadReport {
             entries,
             composed_files,
             containers,
+            sidecars,
             statements,
         } = self;
         let mut text = match &location.workload {
@@ -300,6 +308,12 @@ impl WorkloadReport {
         }
         text.push_str("Flow\n");
         text.push_str(&indented(&flow::draw(entries, composed_files, containers)));
+        if !sidecars.is_empty() {
+            text.push_str("\nSidecars\n");
+        }
+        for Sidecar { container, does } in sidecars {
+            let _ = writeln!(text, "  {container:<13} {does}");
+        }
         text.push_str("\nAWS permissions\n");
         if statements.is_empty() {
             text.push_str("  none: it uses no store of AWS\n");

@@ -69,3 +69,6 @@ pub use settings::{
 
 /// The name of the init container that is injected.
 pub const INIT_CONTAINER: &str = names::CONTAINER;
+
+/// The name of the sidecar that is injected into a pod that is refreshed.
+pub const REFRESH_CONTAINER: &str = names::SIDECAR;

@@ -190,3 +190,32 @@ fn a_value_of_local_mode_is_not_printed() {
     let report = report(&[&annotation], &[]).to_string();
     assert!(!report.contains("bWFya2Vy") && !report.contains("marker"));
 }
+
+#[rstest]
+#[case::none(&[], &[])]
+#[case::refresh(&["init.bsycorp.com/refresh: 5m"], &[("kees-refresh", "reads the values again every 5m")])]
+#[case::fast(
+    &["init.bsycorp.com/start: fast"],
+    &[("kees-init", "writes the files before the next container starts, then rests")]
+)]
+#[case::both(
+    &["init.bsycorp.com/start: fast", "init.bsycorp.com/refresh: 5m"],
+    &[("kees-init", "writes the files before the next container starts, then reads the values again every 5m")]
+)]
+fn the_sidecars_of_kees_are_explained(#[case] options: &[&str], #[case] expected: &[(&str, &str)]) {
+    let report = report(&[options, &[PASSWORD]].concat(), &[]);
+    let workload = &report["workloads"][0];
+    let sidecars = workload["sidecars"].as_array().unwrap().iter();
+    let sidecars: Vec<_> = sidecars
+        .map(|one| {
+            (
+                one["container"].as_str().unwrap(),
+                one["does"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(sidecars, expected);
+    // They are not among the containers that read the files.
+    let containers = workload["containers"].to_string();
+    assert!(!containers.contains("kees-"), "{containers}");
+}
