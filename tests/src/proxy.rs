@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -31,6 +31,8 @@ use hyper_util::{
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::net::TcpListener;
+
+use crate::{runtime, server::free_address};
 
 /// A fault that the proxy can inject into a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -154,10 +156,34 @@ impl Proxy {
         delay: Duration,
         seed: u64,
     ) -> anyhow::Result<Self> {
+        let address = (Ipv4Addr::LOCALHOST, 0).into();
+        Self::listen(address, upstream, rates, delay, seed).await
+    }
+
+    /// Like [`Proxy::start`], on a port that pods reach. `endpoint` is a URL of plain HTTP.
+    pub fn for_pods(
+        endpoint: &str,
+        rates: Rates,
+        delay: Duration,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
+        let upstream = endpoint.strip_prefix("http://").context("no plain HTTP")?;
+        let upstream = upstream.parse().context("the endpoint is not an address")?;
+        let listening = Self::listen(free_address()?, upstream, rates, delay, seed);
+        runtime().block_on(listening)
+    }
+
+    async fn listen(
+        address: SocketAddr,
+        upstream: SocketAddr,
+        rates: Rates,
+        delay: Duration,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
         if rates.0.values().sum::<f64>() > 1.0 {
             bail!("the sum of the rates of all faults is greater than 1");
         }
-        let listener = TcpListener::bind(("127.0.0.1", 0))
+        let listener = TcpListener::bind(address)
             .await
             .context("the proxy cannot listen")?;
         let address = listener.local_addr()?;

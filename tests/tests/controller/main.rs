@@ -6,5 +6,6 @@ mod load;
 mod metrics;
 mod pods;
 mod restarts;
+mod rotating;
 mod takeover;
 mod world;

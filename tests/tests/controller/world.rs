@@ -5,10 +5,14 @@ use std::{
     collections::BTreeMap,
     fs,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use anyhow::anyhow;
-use kees_tests::{Cluster, DenyingStore, DynamoDbLocal, Kubectl, Namespace, Overlay, REGION};
+use kees_tests::{
+    Cluster, DenyingStore, DynamoDbLocal, Kubectl, Namespace, Overlay, REGION,
+    proxy::{Counts, Proxy, Rates},
+};
 use serde_json::{Value, json};
 
 /// The environment label of the table.
@@ -29,8 +33,10 @@ rules:
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) dynamodb: DynamoDbLocal,
-    /// What the init containers use.
+    /// What the init containers use, behind the first proxy.
     pub(crate) read_only: DenyingStore,
+    /// The proxies of the init containers and of the controller. They inject faults in one test alone.
+    proxies: [Proxy; 2],
     /// What the controller uses as Secrets Manager.
     denying: DenyingStore,
 }
@@ -49,15 +55,35 @@ impl World {
     fn start() -> anyhow::Result<Self> {
         let dynamodb = DynamoDbLocal::start()?;
         dynamodb.create_table(ENV_LABEL)?;
+        let read_only = DenyingStore::read_only(&dynamodb)?;
+        let proxy = |endpoint: &str| {
+            // The rates of the storm.
+            let proxy = Proxy::for_pods(endpoint, Rates::every(0.2), Duration::from_secs(2), 1)?;
+            proxy.set_injecting(false);
+            anyhow::Ok(proxy)
+        };
         let world = Self {
             cluster: Cluster::up()?,
-            read_only: DenyingStore::read_only(&dynamodb)?,
+            proxies: [proxy(&read_only.endpoint())?, proxy(dynamodb.endpoint())?],
+            read_only,
             denying: DenyingStore::start()?,
             dynamodb,
         };
         world.install_webhook()?;
         world.install_controller()?;
         Ok(world)
+    }
+
+    /// Lets calls to DynamoDB fail, or no longer.
+    pub(crate) fn set_faults(&self, injecting: bool) {
+        for proxy in &self.proxies {
+            proxy.set_injecting(injecting);
+        }
+    }
+
+    /// The calls of the init containers and of the controllers.
+    pub(crate) fn calls(&self) -> [Counts; 2] {
+        self.proxies.each_ref().map(Proxy::counts)
     }
 
     /// kubectl in the namespace of kees.
@@ -117,7 +143,7 @@ impl World {
     fn install_webhook(&self) -> anyhow::Result<()> {
         let init_env = format!(
             "AWS_ENDPOINT_URL_DYNAMODB={}\nAWS_ACCESS_KEY_ID=tests\nAWS_SECRET_ACCESS_KEY=tests\nTIMEOUT=60\n",
-            self.read_only.endpoint()
+            self.proxies[0].url()
         );
         let kustomization = json!({
             "images": [image("webhook")],
@@ -130,6 +156,7 @@ impl World {
                         "IMAGE_PULL_POLICY=Never",
                         "CLUSTER=test",
                         "STORES=secretsmanager",
+                        "REFRESH_MINIMUM=1s",
                         format!("ENV_LABEL={ENV_LABEL}"),
                         format!("AWS_REGION={REGION}"),
                     ],
@@ -166,7 +193,8 @@ impl World {
                     "STORES=secretsmanager",
                     format!("ENV_LABEL={ENV_LABEL}"),
                     format!("AWS_REGION={REGION}"),
-                    format!("AWS_ENDPOINT_URL_DYNAMODB={}", self.dynamodb.endpoint()),
+                    "ROTATION_MINIMUM=1s".to_owned(),
+                    format!("AWS_ENDPOINT_URL_DYNAMODB={}", self.proxies[1].url()),
                     format!("AWS_ENDPOINT_URL_SECRETS_MANAGER={}", self.denying.endpoint()),
                     "AWS_ACCESS_KEY_ID=tests".to_owned(),
                     "AWS_SECRET_ACCESS_KEY=tests".to_owned(),

@@ -12,7 +12,6 @@ mod no_secrets;
 mod pods;
 mod refreshing;
 mod replicas;
-mod rotating;
 mod secrecy;
 mod starting;
 mod wired;
