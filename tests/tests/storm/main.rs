@@ -17,6 +17,7 @@
 
 mod check;
 mod pace;
+mod rotating;
 mod round;
 mod slow;
 mod target;

@@ -254,7 +254,7 @@ impl<'a> Round<'a> {
 
 /// Waits for a process to end, or kills it after `lifetime` during the fault phase. Returns `None` if
 /// it was killed.
-fn wait_or_kill(
+pub(crate) fn wait_or_kill(
     mut process: Child,
     lifetime: Option<Duration>,
     in_fault_phase: &AtomicBool,
