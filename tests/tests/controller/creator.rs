@@ -72,12 +72,14 @@ fn pods_whose_role_may_only_read_start_with_what_the_controller_created() -> any
 #[test]
 fn the_successor_of_a_killed_controller_completes_fifty_key_pairs() -> anyhow::Result<()> {
     const PAIRS: usize = 50;
+    // It takes two cores some seconds to generate them.
+    const LARGE: &str = "kind=DYNAMIC,type=RSA,size=3072";
     let (world, _turn) = World::alone()?;
     let namespace = world.namespace("pairs")?;
     let pods: Vec<_> = (0..PAIRS)
         .map(|number| {
             let name = format!("key-{number}");
-            let field = |field| (entry(&format!("{name}_{field}")), RSA);
+            let field = |field| (entry(&format!("{name}_{field}")), LARGE);
             never_scheduled(pod(&name, &[field("private"), field("public")]))
         })
         .collect();
