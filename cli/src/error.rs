@@ -5,6 +5,7 @@ use std::{fmt, io, path::PathBuf};
 use kees_common::{StoreName, error_chain, names::env};
 use kees_init::{Exit, RunError};
 use kees_inject::{ParsePolicyError, PodError, SettingsError};
+use kees_secret_provider_class::{ParseClassError, VolumeError};
 use kees_store::aws::RegionError;
 
 use crate::{export_error::ExportError, location::Location};
@@ -127,6 +128,10 @@ pub(crate) enum CliErrorKind {
     WrongType(String),
     #[error("{0}")]
     Denied(PodError),
+    #[error("{0}")]
+    Class(ParseClassError),
+    #[error("the volume {name}: {error}")]
+    Volume { name: String, error: VolumeError },
     /// A warning, where `--strict` makes it an error.
     #[error("{0}; in strict mode, this warning is an error")]
     Warning(String),
@@ -225,6 +230,8 @@ impl CliErrorKind {
             | Self::AnnotationNotText { .. }
             | Self::WrongType(_)
             | Self::Denied(_)
+            | Self::Class(_)
+            | Self::Volume { .. }
             | Self::Warning(_)
             | Self::NothingToInject
             | Self::Patch(_)

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     admission::{self, Admission, Verdict},
     args::{LintArgs, LintFormat},
+    classes::{self, Classes},
     error::{self, CliError, CliErrorKind},
     hooks, inject_settings,
     input::Input,
@@ -36,7 +37,7 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
             CliErrorKind::Settings(SettingsError::NoEnvLabel(_))
         )
     });
-    let (input, errors) = Input::read(manifest, settings, errors);
+    let (mut input, errors) = Input::read(manifest, settings, errors);
     let mut findings = Findings {
         errors,
         ..Findings::default()
@@ -50,6 +51,8 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
         }
         findings.add(&input, workload, admission);
     }
+    let classes = classes::check(&input.documents, &manifest.namespace, &input.workloads);
+    findings.add_classes(classes, &mut input, *strict);
     error::sort(&mut findings.errors);
     let warnings = &mut findings.warnings;
     warnings.sort_by(|(a, _), (b, _)| a.order(b));
@@ -88,6 +91,9 @@ struct Findings {
     skipped: Vec<(Location, String)>,
     errors: Vec<CliError>,
     warnings: Vec<(Location, String)>,
+    /// The SecretProviderClass objects of AWS's provider without and with errors.
+    valid_classes: Vec<Location>,
+    invalid_classes: Vec<Location>,
     /// With a policy file: the rule that applies to each annotated workload.
     rules: Vec<(Location, PolicyResult)>,
 }
@@ -100,6 +106,8 @@ struct FindingsJson<'a> {
     errors: Vec<MessageJson<'a>>,
     warnings: Vec<MessageJson<'a>>,
     rules: Vec<RuleJson<'a>>,
+    valid_classes: Vec<LocationJson<'a>>,
+    invalid_classes: Vec<LocationJson<'a>>,
     without_pods: &'a [String],
 }
 
@@ -128,6 +136,31 @@ impl Findings {
         }
     }
 
+    fn add_classes(&mut self, classes: Classes, input: &mut Input, is_strict: bool) {
+        let Classes {
+            valid,
+            invalid,
+            errors,
+            warnings,
+        } = classes;
+        let has_class = |file: &String| {
+            let mut locations = valid.iter().chain(&invalid);
+            locations.any(|location| location.file.as_ref() == Some(file))
+        };
+        input.without_pods.retain(|file| !has_class(file));
+        self.valid_classes = valid;
+        self.invalid_classes = invalid;
+        self.errors.extend(errors);
+        if is_strict {
+            let warnings = warnings.into_iter();
+            let errors =
+                warnings.map(|(location, message)| CliErrorKind::Warning(message).at(&location));
+            self.errors.extend(errors);
+        } else {
+            self.warnings.extend(warnings);
+        }
+    }
+
     fn text(&self, input: &Input) -> String {
         let mut text = String::new();
         for error in &self.errors {
@@ -145,7 +178,18 @@ impl Findings {
             let _ = writeln!(text, "{location}{}", describe(result));
         }
         let annotated = self.admitted.len() + self.denied.len();
+        let classes = self.valid_classes.len() + self.invalid_classes.len();
+        if classes > 0 {
+            let _ = writeln!(
+                text,
+                "{}: {} valid, {} invalid",
+                count(classes, "SecretProviderClass object"),
+                self.valid_classes.len(),
+                self.invalid_classes.len(),
+            );
+        }
         if annotated == 0
+            && classes == 0
             && self.errors.is_empty()
             && self.warnings.is_empty()
             && self.skipped.is_empty()
@@ -177,6 +221,12 @@ impl Findings {
             errors: self.errors.iter().map(MessageJson::from).collect(),
             warnings: self.warnings.iter().map(MessageJson::from).collect(),
             rules: self.rules.iter().map(RuleJson::from).collect(),
+            valid_classes: self.valid_classes.iter().map(LocationJson::from).collect(),
+            invalid_classes: self
+                .invalid_classes
+                .iter()
+                .map(LocationJson::from)
+                .collect(),
             without_pods: &input.without_pods,
         })
     }

@@ -100,6 +100,15 @@ fn mark(source: &Rc<Source>, found: &Found, part: &Part) -> Option<Mark> {
         Part::NamedOrKey(message) => named(message).unwrap_or_else(|| key.clone()),
         Part::NamedOrValue(message) => named(message).unwrap_or_else(|| value.clone()),
         Part::Line(line, column) => line_of(*line, *column).unwrap_or_else(|| value.clone()),
+        Part::TextLine(line, column) => {
+            let range = line_of(*line, *column).unwrap_or_else(|| value.clone());
+            return Some(Mark {
+                source: Rc::clone(source),
+                shown: range.clone(),
+                range,
+                value: None,
+            });
+        }
     };
     // The value may stand elsewhere, before the key: behind an alias.
     let is_after = key.end <= value.start;

@@ -9,6 +9,7 @@
 
 mod admission;
 mod args;
+mod classes;
 mod doctor;
 mod error;
 mod error_place;

@@ -22,6 +22,8 @@ pub(crate) enum Part {
     /// A line and a column of the annotation's value, both counted from 1, if it is a block of lines (`|`).
     /// Else the whole value.
     Line(usize, usize),
+    /// The same in a field that has no secret value, so that all of the line can be shown.
+    TextLine(usize, usize),
 }
 
 impl Place {

@@ -19,6 +19,7 @@ mod iam;
 mod inject;
 mod leases_page;
 mod lint;
+mod lint_classes;
 mod lint_formats;
 mod lint_inputs;
 mod manners;

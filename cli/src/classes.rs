@@ -1,0 +1,249 @@
+//! SecretProviderClass objects of AWS's provider in manifests, and the volumes of pods that name them.
+
+use std::collections::BTreeMap;
+
+use kees_common::closest;
+use kees_secret_provider_class::{
+    API_GROUP, ClassSpec, CsiVolume, KIND, Origin, ParseClassError, Surroundings, parse,
+    secret_objects,
+};
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::{
+    error::{CliError, CliErrorKind},
+    location::{Location, ObjectName},
+    manifest::Document,
+    place::{Part, Place},
+    workload::Workload,
+};
+
+/// What is known of the classes in some manifests.
+#[derive(Debug, Default)]
+pub(crate) struct Classes {
+    /// Where the classes of AWS's provider without an error are.
+    pub(crate) valid: Vec<Location>,
+    /// Where those with errors are.
+    pub(crate) invalid: Vec<Location>,
+    pub(crate) errors: Vec<CliError>,
+    pub(crate) warnings: Vec<(Location, String)>,
+}
+
+/// Checks all classes, and all volumes that name one.
+pub(crate) fn check(documents: &[Document], namespace: &str, workloads: &[Workload]) -> Classes {
+    let objects: Vec<_> = documents
+        .iter()
+        .flat_map(|document| objects(document, namespace))
+        .collect();
+    let mut classes = Classes::default();
+    let mut by_name = BTreeMap::new();
+    for object in &objects {
+        match object.check() {
+            Ok(None) => {}
+            Ok(Some(spec)) => {
+                classes.valid.push(object.location.clone());
+                by_name.insert((object.namespace(), object.name()), Some(spec));
+            }
+            Err(errors) => {
+                classes.invalid.push(object.location.clone());
+                classes.errors.extend(errors);
+                by_name.insert((object.namespace(), object.name()), None);
+            }
+        }
+    }
+    for workload in workloads {
+        classes.volumes(documents, workload, &by_name);
+    }
+    classes
+}
+
+/// A class in a document.
+struct Object<'d> {
+    document: &'d Document,
+    /// The JSON pointer to it.
+    pointer: String,
+    value: &'d Value,
+    location: Location,
+}
+
+/// The classes by namespace and name. Those with errors are `None`.
+type ByName<'o> = BTreeMap<(&'o str, &'o str), Option<ClassSpec>>;
+
+/// The classes of a document, which may be a list.
+fn objects<'d>(document: &'d Document, namespace: &str) -> Vec<Object<'d>> {
+    let items = document.value.get("items").and_then(Value::as_array);
+    let found: Vec<_> = match items {
+        Some(items) => {
+            let items = items.iter().enumerate();
+            items
+                .map(|(index, item)| (format!("/items/{index}"), item))
+                .collect()
+        }
+        None => vec![(String::new(), &document.value)],
+    };
+    let found = found.into_iter().filter(|(_, value)| is_class(value));
+    let object = |(pointer, value): (String, &'d Value)| {
+        let metadata = |field| value.get("metadata")?.get(field)?.as_str();
+        let name = ObjectName {
+            kind: KIND.to_owned(),
+            namespace: metadata("namespace").unwrap_or(namespace).to_owned(),
+            name: metadata("name").unwrap_or_default().to_owned(),
+        };
+        let begin = document.locate(&document.location, &pointer, &Place::field("", Part::Key));
+        let location = Location {
+            workload: Some(name),
+            column: None,
+            mark: None,
+            ..begin
+        };
+        Object {
+            document,
+            pointer,
+            value,
+            location,
+        }
+    };
+    found.map(object).collect()
+}
+
+fn is_class(value: &Value) -> bool {
+    let version = value["apiVersion"].as_str().unwrap_or_default();
+    let group = version.split_once('/').map(|(group, _)| group);
+    value["kind"] == KIND && group == Some(API_GROUP)
+}
+
+impl Object<'_> {
+    fn namespace(&self) -> &str {
+        let name = self.location.workload.as_ref();
+        name.map_or("", |name| name.namespace.as_str())
+    }
+
+    fn name(&self) -> &str {
+        let name = self.location.workload.as_ref();
+        name.map_or("", |name| name.name.as_str())
+    }
+
+    fn locate(&self, place: &Place) -> Location {
+        self.document.locate(&self.location, &self.pointer, place)
+    }
+
+    /// The class if it is for AWS's provider, or all errors.
+    fn check(&self) -> Result<Option<ClassSpec>, Vec<CliError>> {
+        let spec = self.value.get("spec").unwrap_or(&Value::Null);
+        let spec: Option<ClassSpec> = serde_path_to_error::deserialize(spec).map_err(|error| {
+            let field = match error.path().to_string().as_str() {
+                "." => "spec".to_owned(),
+                path => format!("spec.{path}"),
+            };
+            let location = self.locate(&Place::field(&field, Part::Value));
+            vec![CliErrorKind::WrongType(field).at(&location)]
+        })?;
+        let spec = spec.unwrap_or_default();
+        let is_foreign = spec.provider.as_ref().is_some_and(|name| !name.is_empty());
+        if is_foreign && !spec.is_aws() {
+            return Ok(None);
+        }
+        let mount = parse(&spec, &BTreeMap::new(), &Surroundings::UNKNOWN);
+        let secrets = secret_objects(&spec, mount.as_ref().ok());
+        let errors = mount.err().into_iter().chain(secrets.err()).flatten();
+        let errors: Vec<_> = errors
+            .map(|error| {
+                let location = self.locate(&place(&error, ""));
+                CliErrorKind::Class(error).at(&location)
+            })
+            .collect();
+        if errors.is_empty() {
+            Ok(Some(spec))
+        } else {
+            Err(errors)
+        }
+    }
+}
+
+/// The place of an error. `before` is in front of its field.
+fn place(error: &ParseClassError, before: &str) -> Place {
+    let part = match error.place.position {
+        Some(position) => Part::TextLine(position.line, position.column),
+        None => Part::Value,
+    };
+    Place::field(&format!("{before}{}", error.place.field), part)
+}
+
+impl Classes {
+    /// Checks the volumes of a workload.
+    fn volumes(&mut self, documents: &[Document], workload: &Workload, classes: &ByName<'_>) {
+        let pod = workload.pod(documents);
+        let volumes = pod.and_then(|pod| pod.pointer("/spec/volumes"));
+        let volumes = volumes.and_then(Value::as_array).into_iter().flatten();
+        for (index, volume) in volumes.enumerate() {
+            // Another type is an error of the pod.
+            let csi = volume.get("csi").unwrap_or(&Value::Null);
+            let csi: Option<CsiVolume> = Option::deserialize(csi).unwrap_or_default();
+            let Some(csi) = csi.filter(CsiVolume::is_of_driver) else {
+                continue;
+            };
+            let field = format!("spec.volumes[{index}].csi");
+            let locate = |place: &Place| workload.locate(documents, place);
+            for error in csi.errors() {
+                let name = volume["name"].as_str().unwrap_or_default().to_owned();
+                let at = Place::field(&format!("{field}.{}", error.field()), Part::Value);
+                let error = CliErrorKind::Volume { name, error };
+                self.errors.push(error.at(&locate(&at)));
+            }
+            let Some(name) = csi.class() else { continue };
+            let namespace = workload.name.namespace.as_str();
+            match classes.get(&(namespace, name)) {
+                Some(Some(class)) => {
+                    let attributes = csi.volume_attributes.clone().unwrap_or_default();
+                    self.attributes(class, &attributes, &field, locate);
+                }
+                Some(None) => {}
+                None => {
+                    if let Some(warning) = missing(namespace, name, classes) {
+                        let field = format!("{field}.volumeAttributes.secretProviderClass");
+                        let location = locate(&Place::field(&field, Part::Value));
+                        self.warnings
+                            .push((location, format!("{field}: {warning}")));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Checks a class with the attributes of a volume.
+    fn attributes(
+        &mut self,
+        class: &ClassSpec,
+        attributes: &BTreeMap<String, String>,
+        field: &str,
+        locate: impl Fn(&Place) -> Location,
+    ) {
+        let Err(errors) = parse(class, attributes, &Surroundings::UNKNOWN) else {
+            return;
+        };
+        let of_class = Place::field(&format!("{field}.volumeAttributes"), Part::Key);
+        for error in errors {
+            let place = match error.place.origin {
+                Origin::Volume => place(&error, &format!("{field}.")),
+                // Alone, the class has no error.
+                Origin::Class => of_class.clone(),
+            };
+            let location = locate(&place);
+            self.errors.push(CliErrorKind::Class(error).at(&location));
+        }
+    }
+}
+
+/// A warning about a class that is not in the manifests, if they have one that may be meant.
+fn missing(namespace: &str, name: &str, classes: &ByName<'_>) -> Option<String> {
+    let elsewhere = classes.keys().find(|(_, other)| *other == name);
+    if let Some((elsewhere, _)) = elsewhere {
+        return Some(format!(
+            "the class {name} is in the namespace {elsewhere}, but a pod uses the classes of its own \
+             namespace {namespace}"
+        ));
+    }
+    let here = classes.keys().filter(|(other, _)| *other == namespace);
+    let similar = closest(name, here.map(|(_, name)| *name))?;
+    Some(format!("there is no class {name}; did you mean {similar}"))
+}
