@@ -90,7 +90,9 @@ impl Errors {
 
     /// These errors, then those of `more`.
     fn with(mut self, more: Self) -> Vec<EntryError> {
-        more.errors.into_iter().for_each(|error| self.add(error));
+        for error in more.errors {
+            self.add(error);
+        }
         let count = [self.others, more.others].into_iter().flatten();
         let count = count.reduce(|(position, a), (_, b)| (position, a + b));
         let others = count.map(|(position, count)| (position, ClassErrorKind::Others(count)));
@@ -205,7 +207,7 @@ fn service(
         let (name, region) = (text(), region.to_owned());
         return Err(of_name(ClassErrorKind::ArnRegion { name, region }));
     }
-    let of_arn = arn.as_ref().and_then(|arn| arn.service());
+    let of_arn = arn.as_ref().and_then(Arn::service);
     if object_type.is_empty() {
         let Some(arn) = arn else {
             return Err(of_name(ClassErrorKind::NoType(text())));
@@ -335,5 +337,7 @@ fn file_conflicts(checked: &[Checked], own: &mut Errors) {
         first = Some((path, position));
     }
     errors.sort_by_key(|(position, _)| *position);
-    errors.into_iter().for_each(|error| own.add(error));
+    for error in errors {
+        own.add(error);
+    }
 }

@@ -17,6 +17,7 @@ const MAX_BYTES: usize = 4096;
 /// The most signs of punctuation of an expression. Each may nest what follows, and the parser recurses.
 const MAX_SIGNS: usize = 120;
 /// The bytes of the largest value of Secrets Manager.
+#[cfg(feature = "parse")]
 const LARGEST_VALUE: u64 = 65_536;
 
 /// Why an expression finds no text. No message has a part of the value.
@@ -42,6 +43,7 @@ pub enum ExtractError {
 }
 
 /// Checks an expression without a value.
+#[cfg(feature = "parse")]
 pub(crate) fn check(expression: &str) -> Result<(), String> {
     let ast = parse(expression)?;
     bounds::check(&ast, LARGEST_VALUE)

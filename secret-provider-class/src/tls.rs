@@ -54,10 +54,10 @@ pub(crate) fn certificates(value: &SecretValue) -> Result<SecretValue, TlsError>
 /// The last private key, as PEM in the form of its type: PKCS#1, SEC 1, and PKCS#8 for Ed25519.
 pub(crate) fn private_key(value: &SecretValue) -> Result<SecretValue, TlsError> {
     let blocks = pem_blocks(value);
-    let keys = blocks
+    let mut keys = blocks
         .into_iter()
         .filter(|block| block.tag() != CERTIFICATE);
-    let der = match keys.last() {
+    let der = match keys.next_back() {
         Some(block) => Zeroizing::new(block.into_contents()),
         None => keystore(value)?.key.ok_or(TlsError::NoKey)?,
     };

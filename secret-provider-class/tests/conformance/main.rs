@@ -1,6 +1,12 @@
 //! The cases of AWS's provider and of the Secrets Store CSI driver: inputs, and what the originals make of them. They
 //! are data beside this repository, in `../shared/conformance/ascp`. Without that folder these tests say so and pass.
 
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says what it passes over"
+)]
+
 mod classes;
 mod file_paths;
 mod jmes;

@@ -118,7 +118,8 @@ struct Region<'c> {
 impl<'c> Region<'c> {
     fn new(answers: &'c Value) -> Self {
         let list = |key: &str| answers[key].as_array().into_iter().flatten();
-        let parameters = list("get_parameters").flat_map(|answer| answer["parameters"].as_array());
+        let parameters =
+            list("get_parameters").filter_map(|answer| answer["parameters"].as_array());
         let parameters = parameters.flatten();
         Self {
             secrets: RefCell::new(list("get_secret_value").collect()),

@@ -1,5 +1,11 @@
 //! Tests of classes as a whole.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod bounds;
 mod places;
 mod refusals;
