@@ -1,7 +1,7 @@
 # Downloads and builds are in the user's cache folder: ${KEES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kees}.
 SHELL := /bin/bash
 
-.PHONY: test setup unit e2e bench model storm fuzz fmt lint crates deny advisories workflows docs cluster packages \
+.PHONY: test setup unit e2e bench model storm rotation fuzz fmt lint crates deny advisories workflows docs cluster packages \
   release release-check sign publish
 
 test: setup unit e2e ## all tests; prints what is missing on this machine
@@ -24,6 +24,9 @@ model: ## checks every interleaving of the protocol, with KEES_MODEL_FAULTS (2) 
 
 storm: ## the storm for two minutes with each store; KEES_STORM_SEED sets the seed
 	KEES_STORM_SECONDS=$${KEES_STORM_SECONDS:-120} KEES_STORM_PROCESSES=$${KEES_STORM_PROCESSES:-12} tests/run --test storm -- --nocapture
+
+rotation: ## a pair is rotated for five minutes while pods and controllers are killed and calls fail
+	KEES_ROTATION_SECONDS=$${KEES_ROTATION_SECONDS:-300} tests/run --test controller -- --nocapture rotating::
 
 fuzz: ## each fuzzing target for FUZZ_SECONDS (60)
 	tests/fuzz $${FUZZ_SECONDS:-60}

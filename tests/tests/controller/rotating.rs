@@ -1,5 +1,5 @@
 //! A pair of keys is rotated under pods that read again, while pods and controllers are killed and calls to
-//! the store fail.
+//! the store fail. A short run is part of `make test`; `make rotation` runs for five minutes.
 
 use std::{
     collections::BTreeMap,
