@@ -65,9 +65,7 @@ fn a_pair_is_rotated_while_pods_and_controllers_are_killed() -> anyhow::Result<(
             namespace.run(&["delete", "pod", "--wait=false", first])?;
         }
         if controller_kills.is_due() {
-            for pid in node::processes("kees-controller")? {
-                node::kill(pid).context("cannot kill a controller")?;
-            }
+            kill_a_controller()?;
         }
     }
     world.set_faults(false);
@@ -135,6 +133,15 @@ fn signers() -> Value {
             "selector": {"matchLabels": {"app": "web"}},
             "template": {"metadata": template["metadata"], "spec": template["spec"]},
         },
+    })
+}
+
+/// Kills the controller that has run for longer. The other one takes over.
+fn kill_a_controller() -> anyhow::Result<()> {
+    let processes = node::processes("kees-controller")?;
+    let oldest = processes.into_iter().min_by_key(|pid| pid.as_raw_pid());
+    oldest.map_or(Ok(()), |pid| {
+        node::kill(pid).context("cannot kill a controller")
     })
 }
 
