@@ -45,9 +45,17 @@ pub fn files<'v>(
     let mut files = Vec::new();
     let mut errors = Vec::new();
     for object in &mount.objects {
-        match value(object) {
-            Some(value) => add(object, value, &mut files, &mut errors),
-            None => errors.push(FilesError::NoValue(object.selector.name.clone())),
+        let name = || object.selector.name.clone();
+        let Some(value) = value(object) else {
+            errors.push(FilesError::NoValue(name()));
+            continue;
+        };
+        match object_files(object, value) {
+            Ok(more) => files.extend(more),
+            Err(more) => errors.extend(more.into_iter().map(|error| {
+                let object = name();
+                FilesError::Extract { object, error }
+            })),
         }
     }
     if errors.is_empty() {
@@ -57,28 +65,21 @@ pub fn files<'v>(
     }
 }
 
-fn add(
+/// The files of one object.
+pub(crate) fn object_files(
     object: &Object,
     value: &SecretValue,
-    files: &mut Vec<OutputFile>,
-    errors: &mut Vec<FilesError>,
-) {
-    files.push(OutputFile {
+) -> Result<Vec<OutputFile>, Vec<ExtractError>> {
+    let mut files = vec![OutputFile {
         path: object.file.path.clone(),
         mode: object.file.mode,
         content: value.clone(),
-    });
+    }];
     if object.extracts.is_empty() {
-        return;
+        return Ok(files);
     }
-    let mut error = |error| {
-        let object = object.selector.name.clone();
-        errors.push(FilesError::Extract { object, error });
-    };
-    let json = match JsonValue::read(value) {
-        Ok(json) => json,
-        Err(not_json) => return error(not_json),
-    };
+    let json = JsonValue::read(value).map_err(|error| vec![error])?;
+    let mut errors = Vec::new();
     for extract in &object.extracts {
         match json.extract(&extract.expression) {
             Ok(content) => files.push(OutputFile {
@@ -86,7 +87,12 @@ fn add(
                 mode: extract.file.mode,
                 content,
             }),
-            Err(wrong) => error(wrong),
+            Err(error) => errors.push(error),
         }
+    }
+    if errors.is_empty() {
+        Ok(files)
+    } else {
+        Err(errors)
     }
 }

@@ -1,8 +1,9 @@
 //! Reads `SecretProviderClass` objects as AWS's provider of the Secrets Store CSI driver reads them, and says
 //! what each volume of a class asks for: which secrets and parameters, and which files with which modes.
 //!
-//! Everything here is pure: text and values in, types and values out. A program that fetches gets a [`Mount`]; what it
-//! read becomes files with [`files()`](files), and Kubernetes Secrets with [`secret_data`].
+//! Everything here is pure: text and values in, types and values out. A program that fetches gets a [`Mount`], and a
+//! state machine without I/O ([`Fetch`]) says what it reads in which Region. The values become files, and with
+//! [`secret_data`] Kubernetes Secrets.
 //!
 //! The features keep programs small: `parse` reads classes, `expressions` makes files from values, and `secrets` makes
 //! Kubernetes Secrets from files. Without features there are the types of a request alone.
@@ -28,6 +29,8 @@ mod entries;
 #[cfg(feature = "expressions")]
 mod expression;
 #[cfg(feature = "expressions")]
+mod fetch;
+#[cfg(feature = "expressions")]
 mod files;
 #[cfg(feature = "expressions")]
 mod json;
@@ -50,6 +53,8 @@ pub use class::{
 pub use error::{ClassErrorKind, ClassPlace, FileError, Origin, ParseClassError, TextPosition};
 #[cfg(feature = "expressions")]
 pub use expression::ExtractError;
+#[cfg(feature = "expressions")]
+pub use fetch::{Cause, Fetch, FetchError, Read, Site};
 pub use file_name::check_file_path;
 #[cfg(feature = "expressions")]
 pub use files::{FilesError, OutputFile, files};

@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::print_stderr,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking, and says what it passes over"
 )]
@@ -13,6 +14,7 @@ mod jmes;
 mod manifests;
 mod mounts;
 mod objects;
+mod rotation;
 mod secret_objects;
 mod settings;
 

@@ -7,6 +7,7 @@
 )]
 
 mod bounds;
+mod fetching;
 mod places;
 mod refusals;
 mod secrets;
