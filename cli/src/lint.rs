@@ -14,7 +14,7 @@ use crate::{
     input::Input,
     json::{self, LocationJson, MessageJson, RuleJson},
     location::Location,
-    sarif,
+    restarts, sarif,
     snippet::{self, Severity},
     terminal::{self, CommandOutput, count},
     workload::Workload,
@@ -45,7 +45,8 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
     for workload in &input.workloads {
         let mut admission = admission::admit(&input, workload);
         let hooks = hooks::warnings(&input, workload, &admission);
-        admission.warnings.extend(hooks);
+        let restarts = restarts::warning(&input, workload, &admission);
+        admission.warnings.extend(hooks.into_iter().chain(restarts));
         if *strict {
             deny_warnings(&mut admission);
         }

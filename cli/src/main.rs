@@ -30,6 +30,7 @@ mod place;
 mod pod_templates;
 mod pod_types;
 mod put_command;
+mod restarts;
 mod run;
 mod sarif;
 mod snippet;

@@ -45,6 +45,7 @@ mod period;
 mod plan;
 mod references;
 mod region;
+pub mod restart;
 mod secret;
 mod secret_type;
 mod spec;

@@ -110,7 +110,7 @@ pub mod init {
         START = "start", "`init`";
         /// A period such as `5m`: a sidecar reads the values again and replaces the files, see [refresh](refresh.md). Not less than the operator's `--refresh-minimum`.
         REFRESH = "refresh", "the values are read once";
-        /// What the sidecar of `refresh` does when it has replaced the files: `signal=HUP,process=NAME` or `http://127.0.0.1:PORT/PATH` (a POST request).
+        /// What the sidecar of `refresh` does when it has replaced the files: `signal=HUP,process=NAME`, `http://127.0.0.1:PORT/PATH` (a POST request), or `restart` (the controller restarts the workload).
         ON_CHANGE = "on-change", "nothing";
         /// The port, from 1024, on which the sidecar of `refresh` serves metrics, without TLS.
         REFRESH_METRICS_PORT = "refresh-metrics-port", "no metrics";

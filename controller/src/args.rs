@@ -12,7 +12,7 @@ use kees_inject::InjectSettings;
 use kees_settings::{DAY, DomainFlags, LogFlags, Seconds, StoreFlags};
 use kees_store::StoreSettings;
 
-use crate::{Config, PolicyFile};
+use crate::{Config, PolicyFile, RestartSettings};
 
 /// kees's controller: watches pods and creates the secrets that their annotations ask for.
 ///
@@ -57,6 +57,19 @@ struct ControllerArgs {
     /// The shortest time after which a secret is rotated: a shorter rotate= counts as this.
     #[arg(long, env, default_value = "1h", value_name = "PERIOD")]
     rotation_minimum: Period,
+    /// Restart a Deployment, StatefulSet or DaemonSet when the sidecar of a pod with on-change: restart has
+    /// replaced the files. The controller needs the permission to patch them.
+    #[arg(
+        long,
+        env,
+        default_value_t = false,
+        action = clap::ArgAction::Set,
+        value_name = "BOOLEAN"
+    )]
+    restart: bool,
+    /// Seconds without progress of a rollout after which other workloads are restarted all the same.
+    #[arg(long, env, default_value = "600", value_name = "SECONDS")]
+    restart_deadline: Seconds<1000, DAY>,
     /// The Lease in the controller's own namespace that the leader holds. The other replicas stand by
     /// and create nothing. Without it, every replica creates, which is safe.
     #[arg(long, env, value_name = "NAME")]
@@ -130,6 +143,8 @@ impl Args {
             concurrency,
             store_timeout,
             rotation_minimum,
+            restart,
+            restart_deadline,
             leader_lease,
             pod_condition,
         } = controller;
@@ -151,6 +166,9 @@ impl Args {
             concurrency: concurrency.get(),
             store_timeout: store_timeout.get(),
             rotation_minimum,
+            restart: restart.then(|| RestartSettings {
+                deadline: restart_deadline.get(),
+            }),
             drain_timeout: drain_timeout.get(),
             leader_lease,
             pod_condition,

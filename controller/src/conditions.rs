@@ -139,8 +139,14 @@ impl Conditions {
             Reason::Waiting => ("False", "Waiting", note(lines)),
             Reason::Denied => ("False", "Denied", note(lines)),
             Reason::Failed => ("False", "Failed", note(lines)),
-            // A rotation leaves every secret stored.
-            Reason::Rotated | Reason::RotationFailed => return,
+            // A rotation leaves every secret stored, and a restart too.
+            Reason::Rotated
+            | Reason::RotationFailed
+            | Reason::Restarted
+            | Reason::RestartWaiting
+            | Reason::NotRestarted
+            | Reason::RestartFailed
+            | Reason::RestartStalled => return,
         };
         let Some(change) = records.condition_change(pod, status, (reason, &message)) else {
             return;

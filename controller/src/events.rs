@@ -1,7 +1,8 @@
-//! Events on pods, which `kubectl describe pod` shows. No value is in them.
+//! Events on pods and workloads, which `kubectl describe` shows. No value is in them.
 
 use std::{sync::Arc, time::Duration};
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client, Resource as _,
     runtime::events::{Event, EventType, Recorder, Reporter},
@@ -31,6 +32,16 @@ pub(crate) enum Reason {
     Rotated,
     /// A secret could not be replaced. It is tried again.
     RotationFailed,
+    /// A workload was restarted.
+    Restarted,
+    /// A workload is restarted later.
+    RestartWaiting,
+    /// A workload is not restarted.
+    NotRestarted,
+    /// A workload could not be restarted. It is tried again.
+    RestartFailed,
+    /// The rollout of a restarted workload makes no progress.
+    RestartStalled,
 }
 
 impl Reason {
@@ -42,15 +53,38 @@ impl Reason {
             Self::Failed => "KeesFailed",
             Self::Rotated => "KeesRotated",
             Self::RotationFailed => "KeesRotationFailed",
+            Self::Restarted => "KeesRestarted",
+            Self::RestartWaiting => "KeesRestartWaiting",
+            Self::NotRestarted => "KeesNotRestarted",
+            Self::RestartFailed => "KeesRestartFailed",
+            Self::RestartStalled => "KeesRestartStalled",
+        }
+    }
+
+    /// What the controller did, or tried to do.
+    fn action(self) -> &'static str {
+        match self {
+            Self::Restarted
+            | Self::RestartWaiting
+            | Self::NotRestarted
+            | Self::RestartFailed
+            | Self::RestartStalled => "RestartWorkload",
+            _ => "CreateSecrets",
         }
     }
 
     fn event_type(self) -> EventType {
         match self {
-            Self::Created | Self::Rotated => EventType::Normal,
-            Self::Waiting | Self::Denied | Self::Failed | Self::RotationFailed => {
-                EventType::Warning
+            Self::Created | Self::Rotated | Self::Restarted | Self::RestartWaiting => {
+                EventType::Normal
             }
+            Self::Waiting
+            | Self::Denied
+            | Self::Failed
+            | Self::RotationFailed
+            | Self::NotRestarted
+            | Self::RestartFailed
+            | Self::RestartStalled => EventType::Warning,
         }
     }
 }
@@ -70,14 +104,22 @@ impl Events {
     /// written is logged and counted.
     pub(crate) async fn publish(&self, pod: &WatchedPod, reason: Reason, lines: &[String]) {
         let note = note(lines);
-        if !self.records.is_news(pod, (reason, &note)) {
-            return;
+        if self.records.is_news(pod, (reason, &note)) {
+            self.write(&pod.object_ref(&()), reason, note).await;
         }
+    }
+
+    /// Writes an Event on any object.
+    pub(crate) async fn publish_on(&self, object: &ObjectReference, reason: Reason, line: String) {
+        self.write(object, reason, note(&[line])).await;
+    }
+
+    async fn write(&self, object: &ObjectReference, reason: Reason, note: String) {
         let event = Event {
             type_: reason.event_type(),
             reason: reason.as_str().to_owned(),
             note: Some(note),
-            action: "CreateSecrets".to_owned(),
+            action: reason.action().to_owned(),
             secondary: None,
         };
         // A recorder remembers each Event and repeats it with its first note. Here the notes change,
@@ -87,16 +129,15 @@ impl Events {
             instance: self.instance.clone(),
         };
         let recorder = Recorder::new(self.client.clone(), reporter);
-        let reference = pod.object_ref(&());
-        let error = match timeout(TIMEOUT, recorder.publish(&event, &reference)).await {
+        let error = match timeout(TIMEOUT, recorder.publish(&event, object)).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no response in {} s", TIMEOUT.as_secs()),
         };
         self.metrics.event_errors.inc();
         tracing::warn!(
-            namespace = pod.namespace(),
-            pod = pod.name(),
+            namespace = object.namespace.as_deref(),
+            object = object.name.as_deref(),
             "an Event cannot be written: {error}"
         );
     }

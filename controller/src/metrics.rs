@@ -106,7 +106,7 @@ pub struct Metrics {
     store_errors: Family<StoreLabels, Counter>,
     /// Seconds from the beginning of an attempt until everything is stored.
     pub(crate) duration: Histogram,
-    /// Pods that ask for secrets or leases.
+    /// Pods that ask for secrets, leases or restarts.
     pub(crate) pods: Gauge,
     failing: Gauge,
     /// Numbers that were given to pods.
@@ -118,6 +118,10 @@ pub struct Metrics {
     rotations: Family<ResultLabels, Counter>,
     retired: Counter,
     rotating: Gauge,
+    restarts: Family<ResultLabels, Counter>,
+    /// Rollouts that made no progress.
+    pub(crate) restarts_stalled: Counter,
+    restarts_waiting: Gauge,
     /// Lists of all pods.
     pub(crate) lists: Counter,
     /// Errors of the watch on pods.
@@ -161,7 +165,11 @@ impl Metrics {
         let duration = Histogram::new(BUCKETS);
         let help = "Time of an attempt after which everything is stored";
         of.register_with_unit("duration", help, Unit::Seconds, duration.clone());
-        let pods = register(of, "pods", "Live pods that ask for secrets or leases");
+        let pods = register(
+            of,
+            "pods",
+            "Live pods that ask for secrets, leases or restarts",
+        );
         let failing = register(
             of,
             "pods_failing",
@@ -194,6 +202,22 @@ impl Metrics {
             "Previous generations that were removed after their time",
         );
         let rotating = register(of, "rotating", "Secrets that pods want rotated");
+        let restarts = register(
+            of,
+            "restarts",
+            "Workloads that were restarted because the files of their pods were replaced, and failed \
+             attempts, by result",
+        );
+        let restarts_stalled = register(
+            of,
+            "restarts_stalled",
+            "Restarted workloads whose rollout made no progress for --restart-deadline",
+        );
+        let restarts_waiting = register(
+            of,
+            "restarts_waiting",
+            "Workloads, by the template of their pods, that wait for a restart",
+        );
         let lists = register(of, "lists", "Complete lists of pods from the API server");
         let watch_errors = register(
             of,
@@ -235,6 +259,9 @@ impl Metrics {
             rotations,
             retired,
             rotating,
+            restarts,
+            restarts_stalled,
+            restarts_waiting,
             lists,
             watch_errors,
             event_errors,
@@ -272,6 +299,7 @@ impl Metrics {
         for result in ["success", "error"] {
             drop(self.reloads.get_or_create(&ResultLabels { result }));
             drop(self.rotations.get_or_create(&ResultLabels { result }));
+            drop(self.restarts.get_or_create(&ResultLabels { result }));
         }
     }
 
@@ -339,6 +367,18 @@ impl Metrics {
     /// Notes how many secrets pods want rotated.
     pub(crate) fn rotating(&self, count: usize) {
         self.rotating.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a restart, or an attempt that failed.
+    pub(crate) fn restarted(&self, is_restarted: bool) {
+        let result = if is_restarted { "success" } else { "error" };
+        self.restarts.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// Notes how many workloads wait for a restart.
+    pub(crate) fn restarts_waiting(&self, count: usize) {
+        self.restarts_waiting
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Counts an attempt to load a changed policy.

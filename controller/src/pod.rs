@@ -4,9 +4,11 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use k8s_openapi::{
-    NamespaceResourceScope, api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    NamespaceResourceScope,
+    api::core::v1::Pod,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
-use kees_common::{Domain, Word};
+use kees_common::{Domain, OnChange, Word, names, restart};
 use kees_store::leases::{self, PodIdentity};
 use kube::Resource;
 use serde::Deserialize;
@@ -18,7 +20,26 @@ pub(crate) struct WatchedPod {
     metadata: ObjectMeta,
     spec: WatchedSpec,
     status: WatchedStatus,
+    /// For `on-change: restart`, after [`WatchedPod::reduce`].
+    #[serde(skip)]
+    restart: Option<Box<Restart>>,
 }
+
+/// What decides about a restart of the workload of a pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Restart {
+    /// Whether the sidecar has asked for a restart, because it has replaced the files.
+    pub(crate) is_asked: bool,
+    /// The controller of the pod.
+    pub(crate) owner: Option<OwnerReference>,
+    /// The labels of the pod.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// [`RESTARTED_AT`] of the pod, which it has from its template.
+    pub(crate) restarted_at: Option<String>,
+}
+
+/// The annotation of a pod template that a restart sets, as `kubectl rollout restart` does.
+pub(crate) const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -27,9 +48,41 @@ struct WatchedSpec {
 }
 
 #[derive(Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct WatchedStatus {
     conditions: Vec<WatchedCondition>,
+    init_container_statuses: Vec<WatchedContainer>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct WatchedContainer {
+    name: String,
+    /// How the container ended last.
+    last_state: WatchedState,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+struct WatchedState {
+    terminated: Option<WatchedEnd>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+struct WatchedEnd {
+    message: String,
+}
+
+impl WatchedStatus {
+    /// Whether the sidecar has ended to ask for a restart.
+    fn asks_for_restart(&self) -> bool {
+        let mut containers = self.init_container_statuses.iter();
+        containers.any(|container| {
+            let end = container.last_state.terminated.as_ref();
+            end.is_some_and(|end| restart::is_request(&container.name, &end.message))
+        })
+    }
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -79,16 +132,23 @@ impl WatchedPod {
         annotations.map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Whether an annotation asks for a secret or a lease.
+    /// Whether an annotation asks for a secret, a lease or restarts.
     pub(crate) fn asks(&self, domain: &Domain) -> bool {
-        self.annotations()
-            .any(|(key, _)| matches!(domain.split(key), Some((Word::Secret | Word::Lease, _))))
+        self.restart.is_some()
+            || self
+                .annotations()
+                .any(|(key, _)| matches!(domain.split(key), Some((Word::Secret | Word::Lease, _))))
     }
 
     /// Whether an annotation asks for a lease.
     pub(crate) fn asks_for_leases(&self, domain: &Domain) -> bool {
         self.annotations()
             .any(|(key, _)| matches!(domain.split(key), Some((Word::Lease, _))))
+    }
+
+    /// What decides about a restart, if the pod has `on-change: restart`.
+    pub(crate) fn restart(&self) -> Option<&Restart> {
+        self.restart.as_deref()
     }
 
     /// The pod as a holder of leases.
@@ -115,8 +175,8 @@ impl WatchedPod {
         Some((status, reason, message))
     }
 
-    /// Drops what the controller does not read: every annotation of another domain, labels, owners,
-    /// the managed fields, and the conditions that others write.
+    /// Drops what the controller does not read: every annotation of another domain, the managed fields,
+    /// the conditions that others write, and labels and owners if the pod does not ask for restarts.
     pub(crate) fn reduce(&mut self, domain: &Domain) {
         let ObjectMeta {
             name,
@@ -125,8 +185,21 @@ impl WatchedPod {
             resource_version,
             deletion_timestamp,
             annotations,
+            labels,
+            owner_references,
             ..
         } = std::mem::take(&mut self.metadata);
+        if asks_for_restarts(annotations.as_ref(), domain) {
+            let mut owners = owner_references.into_iter().flatten();
+            self.restart = Some(Box::new(Restart {
+                is_asked: self.status.asks_for_restart(),
+                owner: owners.find(|owner| owner.controller == Some(true)),
+                labels: labels.unwrap_or_default(),
+                restarted_at: annotations
+                    .as_ref()
+                    .and_then(|all| all.get(RESTARTED_AT).cloned()),
+            }));
+        }
         let is_ours = |(key, _): &(String, String)| domain.split(key).is_some();
         let annotations: BTreeMap<_, _> =
             annotations.into_iter().flatten().filter(is_ours).collect();
@@ -139,11 +212,21 @@ impl WatchedPod {
             annotations: Some(annotations),
             ..ObjectMeta::default()
         };
+        self.status.init_container_statuses = Vec::new();
         let ours = condition_type(domain);
         let conditions = &mut self.status.conditions;
         conditions.retain(|condition| condition.r#type == ours);
         conditions.shrink_to_fit();
     }
+}
+
+/// Whether annotations, of a pod or of a pod template, say `on-change: restart`.
+pub(crate) fn asks_for_restarts(
+    annotations: Option<&BTreeMap<String, String>>,
+    domain: &Domain,
+) -> bool {
+    let on_change = annotations.and_then(|all| all.get(&domain.init(names::init::ON_CHANGE)));
+    on_change.is_some_and(|value| value.trim().parse() == Ok(OnChange::Restart))
 }
 
 /// Without annotations: they may contain a `localModeValue`.
@@ -182,5 +265,72 @@ impl Resource for WatchedPod {
 
     fn meta_mut(&mut self) -> &mut ObjectMeta {
         &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const REQUEST: &str = "restart: the files of this pod were replaced";
+
+    fn reduced(on_change: &str, statuses: &Value) -> WatchedPod {
+        let json = json!({
+            "metadata": {
+                "name": "web-1", "uid": "1", "labels": {"app": "web"},
+                "annotations": {
+                    "init.bsycorp.com/on-change": on_change,
+                    "kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z",
+                },
+                "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "Other", "name": "x", "uid": "x"},
+                    {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "2", "controller": true},
+                ],
+            },
+            "status": {"initContainerStatuses": statuses},
+        });
+        let mut pod: WatchedPod = serde_json::from_value(json).unwrap();
+        pod.reduce(&"bsycorp.com".parse().unwrap());
+        pod
+    }
+
+    fn status(name: &str, message: &str) -> Value {
+        let end = json!({"terminated": {"exitCode": 0, "message": message}});
+        json!({"name": name, "state": {"running": {}}, "lastState": end})
+    }
+
+    #[rstest]
+    #[case(status("kees-refresh", REQUEST), true)]
+    #[case(status("kees-refresh", &format!("{REQUEST}\nmore")), true)]
+    #[case(status("kees-refresh", "the last refresh failed"), false)]
+    #[case::of_a_fast_start(status("kees-init", REQUEST), true)]
+    #[case(status("proxy", REQUEST), false)]
+    #[case(json!({"name": "kees-refresh", "lastState": {}}), false)]
+    #[case::not_started_again(
+        json!({"name": "kees-refresh", "state": {"terminated": {"message": REQUEST}}, "lastState": {}}),
+        false
+    )]
+    fn the_last_end_of_the_sidecar_asks(#[case] status: Value, #[case] expected: bool) {
+        let other = json!({"name": "migrate", "lastState": {}});
+        let pod = reduced("restart", &json!([other, status]));
+        assert_eq!(pod.restart().unwrap().is_asked, expected);
+    }
+
+    #[test]
+    fn what_a_restart_needs_is_kept_only_if_the_pod_asks_for_restarts() {
+        let pod = reduced(" restart ", &json!([]));
+        let restart = pod.restart().unwrap();
+        assert_eq!(restart.owner.as_ref().unwrap().name, "web");
+        assert_eq!(restart.labels["app"], "web");
+        let restarted_at = restart.restarted_at.as_deref();
+        assert_eq!(restarted_at, Some("2026-01-01T00:00:00Z"));
+        assert!(pod.asks(&"bsycorp.com".parse().unwrap()));
+
+        let other = reduced("signal=HUP", &json!([status("kees-refresh", REQUEST)]));
+        assert_eq!(other.restart(), None);
+        assert!(!other.asks(&"bsycorp.com".parse().unwrap()));
     }
 }

@@ -97,6 +97,17 @@ impl Records {
         }
     }
 
+    /// Remembers of a living pod which Events it got, also before its first turn.
+    pub(crate) fn know(&self, pod: &WatchedPod) {
+        let mut records = self.records();
+        records.entry(pod.uid().to_owned()).or_insert(Record {
+            fingerprint: 0,
+            state: State::Open,
+            event: None,
+            condition: None,
+        });
+    }
+
     /// Nothing is left to do for `pod` as it is with the policy of this number.
     pub(crate) fn done(&self, pod: &WatchedPod, policy: u64) {
         if let Some(record) = self.records().get_mut(pod.uid())
@@ -271,6 +282,18 @@ mod tests {
         records.done(&pod("a", "2"), 1);
         assert_eq!(records.turn(&pod("a", "2"), 2), Turn::Now);
         assert_eq!(records.turn(&pod("b", "2"), 2), Turn::Now, "another pod");
+    }
+
+    #[test]
+    fn a_pod_that_is_known_has_its_turn_and_gets_events() {
+        let (records, pod) = (Records::default(), pod("a", "1"));
+        records.know(&pod);
+        assert!(records.is_news(&pod, "x"));
+        assert_eq!(records.turn(&pod, 1), Turn::Now);
+        records.done(&pod, 1);
+        records.know(&pod);
+        assert!(!records.is_news(&pod, "x"));
+        assert_eq!(records.turn(&pod, 1), Turn::Never);
     }
 
     #[tokio::test(start_paused = true)]

@@ -40,6 +40,7 @@ use crate::{
     pod::WatchedPod,
     policy::{self, Current, PolicyFile, PolicySource},
     records::Records,
+    restarts::{RestartSettings, Restarter},
     rotation::Rotator,
     watch::{self as pods, Watch},
 };
@@ -59,6 +60,8 @@ pub struct Config {
     pub store_timeout: Duration,
     /// A shorter `rotate=` counts as this.
     pub rotation_minimum: Period,
+    /// How workloads are restarted when the files of their pods have changed. `None`: they are not.
+    pub restart: Option<RestartSettings>,
     /// How long the attempts that run may go on after a signal.
     pub drain_timeout: Duration,
     /// The Lease that the leader holds. Without it, every replica creates.
@@ -163,6 +166,7 @@ impl Controller {
         let (gone, gone_pods) = mpsc::unbounded_channel();
         let (woken, woken_pods) = mpsc::unbounded_channel();
         let listed = Arc::new(Notify::new());
+        let asked = Arc::new(Notify::new());
         let watch = Watch {
             domain: current.borrow().settings.domain.clone(),
             records: Arc::clone(&records),
@@ -170,6 +174,7 @@ impl Controller {
             health: Arc::clone(&health),
             gone,
             listed: Arc::clone(&listed),
+            asked: Arc::clone(&asked),
         };
         let stores = Arc::new(stores);
         let leases = Shared {
@@ -209,6 +214,17 @@ impl Controller {
             timeout: config.store_timeout,
         };
         tasks.spawn(rotator.run());
+        let restarter = Restarter {
+            settings: config.restart,
+            client: client.clone(),
+            domain: current.borrow().settings.domain.clone(),
+            leads: leads.clone(),
+            reader: reader.clone(),
+            events: events.clone(),
+            metrics: metrics.clone(),
+            asked,
+        };
+        tasks.spawn(restarter.run());
         let creator = Arc::new(Creator {
             stores,
             leases,

@@ -32,10 +32,12 @@ pub(crate) struct Watch {
     pub(crate) gone: mpsc::UnboundedSender<WatchedPod>,
     /// Is notified when all pods were listed.
     pub(crate) listed: Arc<Notify>,
+    /// Is notified when a pod may have asked for a restart.
+    pub(crate) asked: Arc<Notify>,
 }
 
 /// The pods to look at: each one that is new or changed, and after each list all of them. `writer` is
-/// kept up to date with the pods that ask for secrets or leases.
+/// kept up to date with the pods that ask for secrets, leases or restarts.
 ///
 /// A pod that a list shows is in the store only after the whole list, so it is not requested before.
 pub(crate) fn requests(
@@ -81,12 +83,18 @@ impl Watch {
         reader: &Store<WatchedPod>,
     ) -> Vec<ObjectRef<WatchedPod>> {
         let requests = match event {
-            Ok(Event::Apply(pod)) => vec![ObjectRef::from_obj(&pod)],
+            Ok(Event::Apply(pod)) => {
+                if pod.restart().is_some_and(|restart| restart.is_asked) {
+                    self.asked.notify_one();
+                }
+                vec![ObjectRef::from_obj(&pod)]
+            }
             Ok(Event::InitDone) => {
                 self.health.listed();
                 self.metrics.lists.inc();
                 self.records.retain(reader);
                 self.listed.notify_one();
+                self.asked.notify_one();
                 all(reader)
             }
             Ok(Event::Delete(pod)) => {

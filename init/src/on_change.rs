@@ -1,9 +1,9 @@
 //! Tells the application that its files were replaced: by a signal, or by a POST request to the pod
-//! itself.
+//! itself. Or asks the controller to restart it.
 
-use std::{fs, io, net::SocketAddr, time::Duration};
+use std::{fs, io, net::SocketAddr, path::Path, time::Duration};
 
-use kees_common::{ChangeSignal, LoopbackUrl, OnChange, ProcessName};
+use kees_common::{ChangeSignal, LoopbackUrl, OnChange, ProcessName, restart};
 use kees_store::Backoff;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use tokio::{
@@ -36,23 +36,32 @@ pub(crate) enum OnChangeError {
     },
     #[error("{address} answered with the status {status}, not with 200 to 299")]
     Status { address: SocketAddr, status: String },
+    #[error("the termination message cannot be written")]
+    TerminationMessage(#[source] io::Error),
 }
 
 fn named(name: Option<&ProcessName>) -> String {
     name.map_or_else(String::new, |name| format!(" named {name}"))
 }
 
-/// Tells the application, and tries again after errors, at most for `longest`.
+/// Tells the application, and tries again after errors, at most for `longest`. A request for a restart is
+/// written to `termination_log`.
 ///
 /// # Errors
 /// The last error.
-pub(crate) async fn tell(on_change: &OnChange, longest: Duration) -> Result<(), OnChangeError> {
+pub(crate) async fn tell(
+    on_change: &OnChange,
+    longest: Duration,
+    termination_log: &Path,
+) -> Result<(), OnChangeError> {
     let begun = Instant::now();
     let mut backoff = Backoff::default();
     loop {
         let told = match on_change {
             OnChange::Signal { signal, process } => send(*signal, process.as_ref()),
             OnChange::Post(url) => post(url).await,
+            OnChange::Restart => crate::write_termination_log(termination_log, restart::REQUEST)
+                .map_err(OnChangeError::TerminationMessage),
         };
         let pause = backoff.pause();
         match told {

@@ -6,7 +6,7 @@ use kees_common::{Entry, LocalMode, SecretValue, StoragePath, StoreName};
 use kees_store::{leases::LeaseStore, protocol::StoreSet};
 
 use crate::{
-    InitError, Progress, Report, Request, RunError, files, leases,
+    InitError, Progress, Report, Request, RestartMark, RunError, WriteError, files, leases,
     obtain::place,
     report::Row,
     values::{Valued, values},
@@ -36,6 +36,15 @@ pub async fn run(
         exec.place_program().map_err(InitError::from)?;
     }
     put(request, &files).await?;
+    if request.swaps {
+        let mark = RestartMark::of(request);
+        mark.clear().map_err(|source| {
+            InitError::from(WriteError::File {
+                path: mark.path().to_owned(),
+                source,
+            })
+        })?;
+    }
     Ok(Report {
         rows: rows(request, &values),
         files: files.into_iter().map(|file| file.path).collect(),

@@ -41,7 +41,8 @@ pub type Pause = Seconds<0, DAY>;
 
 const AFTER_HELP: &str = "\
 kees-init refresh: a sidecar that reads the values of a running pod again, and replaces the files that
-the first run wrote. It takes the same flags and variables, and ends at SIGTERM with 0.
+the first run wrote. It takes the same flags and variables, and ends at SIGTERM with 0. With
+ON_CHANGE=restart it also ends with 0 when it has replaced the files for the first time.
 kees-init start: a sidecar that writes the files unless they are there, and then refreshes them, or
 rests until SIGTERM. kees-init wait, its postStart hook, ends when the files are there.
 
@@ -201,8 +202,9 @@ pub struct RefreshSettings {
     /// then links into a folder that is replaced as a whole [default: the values are read once]
     #[arg(long = "refresh", env = REFRESH, value_name = "PERIOD")]
     pub period: Option<RefreshPeriod>,
-    /// What `kees-init refresh` does when it has replaced the files: signal=HUP,process=NAME, or a URL
-    /// http://127.0.0.1:PORT/PATH for a POST request [default: nothing]
+    /// What `kees-init refresh` does when it has replaced the files: signal=HUP,process=NAME, a URL
+    /// http://127.0.0.1:PORT/PATH for a POST request, or restart, which ends it with a message for the
+    /// controller [default: nothing]
     #[arg(long, env = ON_CHANGE, value_name = "ACTION")]
     pub on_change: Option<OnChange>,
     /// The port on which `kees-init refresh` serves metrics [default: no metrics]

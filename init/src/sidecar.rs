@@ -1,13 +1,14 @@
-//! `kees-init refresh`: reads the values of a running pod again, each period, until SIGTERM.
+//! `kees-init refresh`: reads the values of a running pod again, each period, until SIGTERM. With
+//! `on-change: restart` it ends once: Kubernetes shows its termination message to the controller, and starts
+//! it again.
 
-use std::{
-    convert::Infallible, env, ffi::OsString, fs, io, path::Path, pin::pin, process::ExitCode,
-    time::Duration,
-};
+use std::{env, ffi::OsString, fs, io, path::Path, pin::pin, process::ExitCode, time::Duration};
 
 use futures_util::future::{Either, select};
-use kees_common::{RefreshPeriod, error_chain, names};
-use kees_init::{InitError, InitSettings, Refreshed, Refresher, Request, RunError, until_stopped};
+use kees_common::{OnChange, RefreshPeriod, error_chain, names, restart};
+use kees_init::{
+    InitError, InitSettings, Refreshed, Refresher, Request, RestartMark, RunError, until_stopped,
+};
 use kees_store::Stores;
 use tokio::time::sleep;
 
@@ -30,6 +31,10 @@ pub(crate) fn main() -> ExitCode {
         Err(status) => return status,
     };
     match until_stopped(work(&settings)) {
+        Ok(Ok(Ok(AsksForRestart))) => {
+            tracing::info!("ends, so that the controller restarts the workload of this pod");
+            ExitCode::SUCCESS
+        }
         Ok(Ok(Err(error))) => crate::failed(&error, &settings.log.termination_log),
         Ok(Err(stopped)) => {
             tracing::info!("stopped by {}", stopped.signal());
@@ -39,8 +44,12 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Refreshes until it is dropped. It returns only if the settings or the annotations are wrong.
-async fn work(settings: &InitSettings) -> Result<Infallible, RunError> {
+/// The sidecar ends by itself: the workload of its pod is to be restarted.
+struct AsksForRestart;
+
+/// Refreshes until it is dropped, or until it asks for a restart. An error is a wrong setting or
+/// annotation.
+async fn work(settings: &InitSettings) -> Result<AsksForRestart, RunError> {
     let period = settings.refresh.period.ok_or_else(|| InitError::Setting {
         variable: names::env::REFRESH,
         error: "is missing; name a period, such as 5m".to_owned(),
@@ -57,7 +66,8 @@ async fn work(settings: &InitSettings) -> Result<Infallible, RunError> {
         &metrics
     ));
     match select(refreshing, serving).await {
-        Either::Left((never, _)) | Either::Right((never, _)) => match never {},
+        Either::Left((asks, _)) => Ok(asks),
+        Either::Right((never, _)) => match never {},
     }
 }
 
@@ -67,9 +77,21 @@ async fn refresh(
     settings: &InitSettings,
     period: RefreshPeriod,
     metrics: &Metrics,
-) -> Infallible {
+) -> AsksForRestart {
+    let termination_log = &settings.log.termination_log;
+    let action = settings.refresh.on_change.as_ref();
+    let mark = RestartMark::of(&request);
+    let has_asked = action == Some(&OnChange::Restart) && mark.is_set();
+    // One request is enough for a pod, because a restart replaces it.
+    let action = action.filter(|_| !has_asked);
     let mut refresher = Refresher::new(request, stores);
-    let mut pause = first_pause(period);
+    let mut pause = if has_asked {
+        write_message(termination_log, restart::REQUEST);
+        // This process does not know the earlier values, and a store may still answer them.
+        next_pause(period)
+    } else {
+        first_pause(period)
+    };
     // Whether the application does not know yet of its new files.
     let mut is_pending = false;
     loop {
@@ -83,12 +105,18 @@ async fn refresh(
             Ok(Refreshed::Replaced { .. }) => Outcome::Replaced,
             Err(_) => Outcome::Failed,
         });
-        let mut message = match &outcome {
-            Ok(_) => String::new(),
-            Err(error) => format!("the last refresh failed; {}", error.termination_message()),
-        };
-        if let Some(action) = settings.refresh.on_change.as_ref().filter(|_| is_pending) {
-            match on_change::tell(action, period.get().min(LONGEST_ON_CHANGE)).await {
+        let mut message = Vec::from_iter(has_asked.then(|| restart::REQUEST.to_owned()));
+        if let Err(error) = &outcome {
+            let error = error.termination_message();
+            message.push(format!("the last refresh failed; {error}"));
+        }
+        if let Some(action) = action.filter(|_| is_pending) {
+            let longest = period.get().min(LONGEST_ON_CHANGE);
+            match on_change::tell(action, longest, termination_log).await {
+                Ok(()) if *action == OnChange::Restart => {
+                    report_mark(mark.set());
+                    return AsksForRestart;
+                }
                 Ok(()) => is_pending = false,
                 Err(error) => {
                     metrics.count_untold();
@@ -96,13 +124,11 @@ async fn refresh(
                     tracing::error!(
                         "{action} failed, and is tried again at the next refresh: {error}"
                     );
-                    message.push_str(&action.to_string());
-                    message.push_str(" failed: ");
-                    message.push_str(&error);
+                    message.push(format!("{action} failed: {error}"));
                 }
             }
         }
-        write_message(&settings.log.termination_log, &message);
+        write_message(termination_log, &message.join("\n"));
         pause = next_pause(period);
     }
 }
@@ -140,6 +166,13 @@ fn write_message(termination_log: &Path, message: &str) {
 fn report(written: io::Result<()>) {
     if let Err(error) = written {
         tracing::debug!(%error, "no termination message");
+    }
+}
+
+/// Without the mark, the next process asks again, which is safe.
+fn report_mark(set: io::Result<()>) {
+    if let Err(error) = set {
+        tracing::warn!(%error, "the request for a restart cannot be marked in the folder of the files");
     }
 }
 

@@ -208,7 +208,7 @@ fn check(
         refresh::warn_if_wired(pod, wired, &parsed, findings);
         return Some(Outcome::Skip(SkipReason::WiredByHand));
     }
-    let options = &refresh::check(&parsed, settings, findings);
+    let options = &refresh::check(pod, &parsed, settings, findings);
     let injected = existing.injected();
     let placement = Placement::new(pod, &parsed, settings, injected, findings);
     let identity = Identity::new(pod, options, settings, injected, findings);

@@ -1,14 +1,14 @@
 //! The names, paths and variables that kees uses in an injected pod.
 
-use kees_common::names::env;
+use kees_common::{names::env, restart};
 
 /// The program in the image.
 pub(crate) const PROGRAM: &str = "/kees-init";
 
 /// The init container.
-pub(crate) const CONTAINER: &str = "kees-init";
+pub(crate) const CONTAINER: &str = restart::INIT_CONTAINER;
 /// The sidecar of a pod that is refreshed, unless [`CONTAINER`] keeps running.
-pub(crate) const SIDECAR: &str = "kees-refresh";
+pub(crate) const SIDECAR: &str = restart::SIDECAR;
 /// The volume that holds the pod's annotations.
 pub(crate) const PODINFO: &str = "kees-podinfo";
 /// The volume that holds the files.

@@ -369,6 +369,34 @@ fn warnings_are_in_the_order_of_the_manifest() {
 }
 
 #[test]
+fn a_restart_of_a_pod_without_a_workload_is_warned_of() {
+    let manifest = |head: &str| {
+        format!(
+            "{head}
+  annotations:
+    secret.bsycorp.com/db: kind=REFERENCE
+    init.bsycorp.com/refresh: 5m
+    init.bsycorp.com/on-change: restart
+spec:
+  containers: [{{name: app}}]
+"
+        )
+    };
+    let folder = Folder::with(&manifest("kind: Pod\nmetadata:\n  name: a"));
+    let printed = folder.kees(&["lint", "web.yaml"]).succeeded().stdout;
+    let expected = "web.yaml:7:5: Pod default/a: warning: init.bsycorp.com/on-change: the controller \
+                    restarts Deployments, StatefulSets and DaemonSets, and this is a Pod";
+    assert!(printed.contains(expected), "{printed}");
+
+    let pod = manifest("metadata:").replace('\n', "\n    ");
+    let deployment =
+        format!("kind: Deployment\nmetadata:\n  name: a\nspec:\n  template:\n    {pod}");
+    let folder = Folder::with(&deployment);
+    let printed = folder.kees(&["lint", "web.yaml"]).succeeded().stdout;
+    assert!(printed.contains("0 errors, 0 warnings"), "{printed}");
+}
+
+#[test]
 fn a_probe_that_executes_a_command_gets_no_variables() {
     let folder = Folder::with(
         "kind: Pod

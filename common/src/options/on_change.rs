@@ -6,6 +6,8 @@ use std::{
     str::FromStr,
 };
 
+const RESTART: &str = "restart";
+
 /// What the sidecar of a refreshed pod does after it has replaced the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OnChange {
@@ -18,12 +20,17 @@ pub enum OnChange {
     },
     /// `http://127.0.0.1:8080/reload`: it sends a POST request.
     Post(LoopbackUrl),
+    /// `restart`: it asks the controller to restart the workload of the pod.
+    Restart,
 }
 
 impl FromStr for OnChange {
     type Err = ParseOnChangeError;
 
     fn from_str(text: &str) -> Result<Self, ParseOnChangeError> {
+        if text == RESTART {
+            return Ok(Self::Restart);
+        }
         let Some(signal) = text.strip_prefix("signal=") else {
             return text.parse().map(Self::Post);
         };
@@ -49,6 +56,7 @@ impl fmt::Display for OnChange {
                 }
             }
             Self::Post(url) => url.fmt(f),
+            Self::Restart => f.write_str(RESTART),
         }
     }
 }
@@ -188,10 +196,10 @@ impl fmt::Display for LoopbackUrl {
 /// A text that is not an [`OnChange`]. The message says what to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseOnChangeError {
-    /// Neither a signal nor a URL.
+    /// Neither a signal nor a URL nor `restart`.
     #[error(
-        "use signal=HUP, signal=HUP,process=NAME, or a URL of the pod itself with a port and a path, \
-         http://127.0.0.1:8080/reload or http://[::1]:8080/reload"
+        "use signal=HUP, signal=HUP,process=NAME, restart, or a URL of the pod itself with a port and a \
+         path, http://127.0.0.1:8080/reload or http://[::1]:8080/reload"
     )]
     Form,
     /// Another signal.
@@ -217,6 +225,7 @@ mod tests {
     #[case("signal=USR1,process=nginx")]
     #[case("http://127.0.0.1:8080/reload?now=1")]
     #[case("http://[::1]:9090/-/reload")]
+    #[case("restart")]
     fn what_is_parsed_prints_as_it_was_written(#[case] text: &str) {
         assert_eq!(text.parse::<OnChange>().unwrap().to_string(), text);
     }
@@ -224,6 +233,8 @@ mod tests {
     #[rstest]
     #[case("", ParseOnChangeError::Form)]
     #[case("restart-me", ParseOnChangeError::Form)]
+    #[case("Restart", ParseOnChangeError::Form)]
+    #[case("restart=web", ParseOnChangeError::Form)]
     #[case("http://127.0.0.1/reload", ParseOnChangeError::Form)]
     #[case("http://127.0.0.1:8080", ParseOnChangeError::Form)]
     #[case("http://127.0.0.1:0/", ParseOnChangeError::Form)]

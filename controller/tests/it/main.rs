@@ -13,5 +13,6 @@ mod documentation;
 mod leader;
 mod leases;
 mod no_value;
+mod restarts;
 mod rotation;
 mod support;

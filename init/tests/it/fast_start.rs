@@ -224,3 +224,26 @@ fn a_container_that_waits_ends_at_a_signal() {
         .unwrap();
     assert!(stderr.contains("stopped by SIGTERM"), "{stderr}");
 }
+
+#[test]
+fn a_sidecar_that_asked_for_a_restart_starts_again_and_asks_no_more() {
+    let pod = pod();
+    pod.store("/url", "first");
+    let restarting = || {
+        let mut command = command(&pod, "start");
+        command.env("REFRESH", "1s").env("ON_CHANGE", "restart");
+        Sidecar::run(&mut command)
+    };
+    let mut sidecar = restarting();
+    assert!(hook(&pod).wait().unwrap().success());
+    sidecar.line("no value has changed");
+    pod.store("/url", "second");
+    sidecar.line("ends, so that the controller restarts the workload");
+    let mut next = restarting();
+    next.line("no value has changed");
+    pod.store("/url", "third");
+    next.line("the files were replaced");
+    next.line("no value has changed");
+    assert_eq!(pod.read("url"), "third");
+    assert_eq!(next.stop(), Some(0));
+}

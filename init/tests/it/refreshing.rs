@@ -425,3 +425,73 @@ fn a_change_is_signalled_to_the_named_process() {
         "{line}"
     );
 }
+
+#[test]
+fn a_sidecar_asks_for_a_restart_once_by_ending() {
+    let pod = Pod::started(&[URL], Cloud::start());
+    let restarting = || {
+        let mut command = pod.command();
+        command.env("ON_CHANGE", "restart");
+        Sidecar::start(&mut command)
+    };
+    let mut sidecar = restarting();
+    sidecar.line("no value has changed");
+    pod.store("/url", "second");
+    sidecar.line("ends, so that the controller restarts the workload");
+    assert_eq!(sidecar.child.wait().unwrap().code(), Some(0));
+    assert_eq!(pod.read("url"), "second");
+    let request = "restart: the files of this pod were replaced";
+    assert_eq!(pod.container.read("termination-log"), request);
+
+    // The kubelet gives the next process an empty file.
+    fs::write(pod.container.path("termination-log"), "").unwrap();
+    let mut next = restarting();
+    next.line("no value has changed");
+    assert_eq!(pod.container.read("termination-log"), request);
+    pod.store("/url", "third");
+    next.line("the files were replaced");
+    assert_eq!(pod.read("url"), "third");
+    pod.cloud.remove("/url");
+    next.line("the refresh failed");
+    next.line("the refresh failed");
+    let message = pod.container.read("termination-log");
+    let rest = message.strip_prefix(request).unwrap();
+    assert!(rest.starts_with("\nthe last refresh failed; "), "{message}");
+    assert_eq!(next.stop(), Some(0));
+}
+
+#[test]
+fn a_pod_whose_containers_start_again_may_ask_again() {
+    let pod = Pod::started(&[URL], Cloud::start());
+    for value in ["second", "third"] {
+        let mut command = pod.command();
+        command.env("ON_CHANGE", "restart");
+        let mut sidecar = Sidecar::start(&mut command);
+        sidecar.line("no value has changed");
+        pod.store("/url", value);
+        sidecar.line("ends, so that the controller restarts the workload");
+        drop(sidecar);
+        pod.run();
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_written_is_tried_again() {
+    let pod = Pod::started(&[URL], Cloud::start());
+    let mut command = pod.command();
+    let log = pod.container.path("absent/termination-log");
+    command
+        .env("ON_CHANGE", "restart")
+        .env("TERMINATION_LOG", &log);
+    let mut sidecar = Sidecar::start(&mut command);
+    sidecar.line("no value has changed");
+    pod.store("/url", "second");
+    let line = sidecar.line("restart failed, and is tried again at the next refresh");
+    assert!(
+        line.contains("the termination message cannot be written"),
+        "{line}"
+    );
+    fs::create_dir(log.parent().unwrap()).unwrap();
+    fs::write(&log, "").unwrap();
+    sidecar.line("ends, so that the controller restarts the workload");
+}

@@ -16,6 +16,7 @@ use crate::{
 
 /// The options of the pod, without `refresh` where it has no effect. Checks the period.
 pub(crate) fn check(
+    pod: &PodView<'_>,
     parsed: &Parsed,
     settings: &InjectSettings,
     findings: &mut Findings,
@@ -45,9 +46,25 @@ pub(crate) fn check(
             let kind = PodErrorKind::RefreshTooOften { period, minimum };
             findings.error(place(init::REFRESH), kind);
         }
-        Some(_) => {}
+        Some(_) => {
+            let kind = &*pod.metadata.owner.kind;
+            if options.on_change == Some(OnChange::Restart) && !is_restarted(kind) {
+                let message = format!(
+                    "the controller restarts Deployments, StatefulSets and DaemonSets, and this pod \
+                     belongs to a {}",
+                    excerpt(kind)
+                );
+                findings.warn(place(init::ON_CHANGE), message);
+            }
+        }
     }
     options
+}
+
+/// Whether the controller restarts the workload of a pod whose owner has this kind. The owner of a
+/// ReplicaSet is not known here, and a pod template has no owner yet.
+fn is_restarted(kind: &str) -> bool {
+    ["", "ReplicaSet", "StatefulSet", "DaemonSet"].contains(&kind)
 }
 
 /// Checks that the sidecar can send the signal of `on-change`. `owner` is the user of the sidecar, and

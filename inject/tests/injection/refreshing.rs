@@ -265,6 +265,7 @@ fn signalled(on_change: &str) -> Value {
 #[case("signal=HUP")]
 #[case("signal=HUP,process=nginx")]
 #[case("http://127.0.0.1:8080/reload")]
+#[case("restart")]
 fn the_sidecar_is_told_what_to_do_on_a_change(#[case] on_change: &str) {
     let pod = signalled(on_change);
     assert_eq!(warnings(&pod, &settings()), [""; 0]);
@@ -337,6 +338,21 @@ fn on_change_needs_a_refresh() {
         warnings(&pod, &settings()),
         ["init.bsycorp.com/on-change: has no effect without refresh"]
     );
+}
+
+#[rstest]
+#[case("ReplicaSet", &[])]
+#[case("StatefulSet", &[])]
+#[case("DaemonSet", &[])]
+#[case("Job", &[
+    "init.bsycorp.com/on-change: the controller restarts Deployments, StatefulSets and DaemonSets, and this \
+     pod belongs to a Job"
+])]
+fn a_restart_of_a_job_is_warned_of(#[case] kind: &str, #[case] expected: &[&str]) {
+    let mut pod = pod([REFRESH, ("on-change", "restart")]);
+    pod["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "v1", "kind": kind, "name": "web", "uid": "1", "controller": true}]);
+    assert_eq!(warnings(&pod, &settings()), expected);
 }
 
 #[test]

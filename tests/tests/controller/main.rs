@@ -5,6 +5,7 @@ mod leases;
 mod load;
 mod metrics;
 mod pods;
+mod restarting;
 mod restarts;
 mod rotating;
 mod takeover;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::anyhow;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use kees_tests::{
     Cluster, DenyingStore, DynamoDbLocal, Kubectl, Namespace, Overlay, REGION,
     proxy::{Counts, Proxy, Rates},
@@ -140,6 +141,13 @@ impl World {
         Ok(below.collect())
     }
 
+    /// Stores a value as its owner does.
+    pub(crate) fn store(&self, namespace: &str, name: &str, value: &str) -> anyhow::Result<()> {
+        let path = format!("/test/{namespace}/{name}");
+        let value = BASE64_STANDARD.encode(value);
+        self.dynamodb.put(ENV_LABEL, &path, &value)
+    }
+
     fn install_webhook(&self) -> anyhow::Result<()> {
         let init_env = format!(
             "AWS_ENDPOINT_URL_DYNAMODB={}\nAWS_ACCESS_KEY_ID=tests\nAWS_SECRET_ACCESS_KEY=tests\nTIMEOUT=60\n",
@@ -201,7 +209,7 @@ impl World {
                 ],
             }],
         });
-        let overlay = Overlay::new("manifests", "controller", kustomization)?;
+        let overlay = Overlay::new("manifests", "controller-restart", kustomization)?;
         self.system().run(&["apply", "-k", &overlay.argument()])?;
         self.system().rolled_out("deployment/kees-controller")
     }

@@ -109,6 +109,29 @@ fn the_chart_has_the_controller() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_chart_has_the_controller_that_restarts_workloads() -> anyhow::Result<()> {
+    let of_kustomize = comparable(&overlay("controller-restart", &Authority::new()?)?)?;
+    let restart = json!({"enabled": true});
+    let values = json!({"controller": {"enabled": true, "restart": restart}});
+    let of_helm = comparable(&template(&values)?)?;
+    assert_eq!(of_kustomize.len(), 12, "{of_kustomize:?}");
+    for (name, object) in of_kustomize {
+        assert_eq!(Some(&object), of_helm.get(&name), "{name}");
+    }
+
+    let namespaces = json!({"controller": {"restart": {"namespaces": ["team-a", "team-b"]}}});
+    let more = json!({"annotationDomain": "example.com"});
+    let limited = comparable(&template(&merged(merged(values, namespaces), more))?)?;
+    assert!(!limited.contains_key("ClusterRoleBinding/kees-controller-restart"));
+    assert!(limited.contains_key("RoleBinding/kees-controller-restart"));
+    let policy = limited["ValidatingAdmissionPolicy/kees-controller-restart"].to_string();
+    assert!(policy.contains("init.example.com/on-change") && !policy.contains("bsycorp"));
+    let settings = &limited["ConfigMap/kees-controller-settings"]["data"];
+    assert_eq!(settings["RESTART"], "true");
+    Ok(())
+}
+
+#[test]
 fn the_controller_has_the_settings_of_the_webhook_unless_it_has_its_own() -> anyhow::Result<()> {
     let objects = comparable(&template(&json!({
         "settings": {"cluster": "prod", "store": "secretsmanager", "stores": ["ssm"], "workers": 2},

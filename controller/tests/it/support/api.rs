@@ -1,5 +1,5 @@
-//! A Kubernetes API in memory, with pods and Events: lists, watches from a resource version, 410 Gone
-//! and watches that are closed.
+//! A Kubernetes API in memory, with pods, Events and workloads: lists, watches from a resource version, 410
+//! Gone and watches that are closed.
 
 use std::{
     collections::BTreeMap,
@@ -48,6 +48,12 @@ pub struct State {
     pub lease: Option<Value>,
     /// The response to each request for the Lease.
     pub lease_status: Option<StatusCode>,
+    /// Workloads, `ReplicaSets` and budgets, by their paths.
+    pub objects: BTreeMap<String, Value>,
+    /// The response to each request for one of them.
+    pub object_status: Option<StatusCode>,
+    /// The paths of the workloads that were restarted.
+    pub restarted: Vec<String>,
     /// The response to each list and watch, instead of pods.
     pub pod_status: Option<StatusCode>,
     pub lists: usize,
@@ -69,6 +75,9 @@ impl Api {
             condition_status: None,
             lease: None,
             lease_status: None,
+            objects: BTreeMap::new(),
+            object_status: None,
+            restarted: Vec::new(),
             pod_status: None,
             lists: 0,
             watches: 0,
@@ -94,6 +103,19 @@ impl Api {
 
     /// Creates a pod, or replaces the annotations of an existing one.
     pub fn apply(&self, namespace: &str, name: &str, annotations: &[(&str, &str)]) {
+        self.apply_with(namespace, name, annotations, &json!({}), &[]);
+    }
+
+    /// As [`Api::apply`], with an owner and with the states of init containers.
+    pub fn apply_with(
+        &self,
+        namespace: &str,
+        name: &str,
+        annotations: &[(&str, &str)],
+        owner: &Value,
+        statuses: &[Value],
+    ) {
+        let owners = Vec::from_iter(owner["uid"].is_string().then_some(owner));
         let annotations: BTreeMap<_, _> = annotations.iter().copied().collect();
         self.change(|state| {
             let before = state.pods.get(&format!("{namespace}/{name}"));
@@ -110,11 +132,12 @@ impl Api {
                     "namespace": namespace,
                     "uid": uid,
                     "resourceVersion": state.version.to_string(),
-                    "labels": {"app": name},
+                    "labels": {"app": name.split('-').next()},
                     "annotations": annotations,
+                    "ownerReferences": owners,
                 },
                 "spec": {"serviceAccountName": "app", "containers": [{"name": "app", "image": "app:1"}]},
-                "status": {"phase": "Pending"},
+                "status": {"phase": "Pending", "initContainerStatuses": statuses},
             });
             state.pods.insert(format!("{namespace}/{name}"), pod.clone());
             json!({"type": if exists { "MODIFIED" } else { "ADDED" }, "object": pod})
@@ -147,13 +170,13 @@ impl Api {
         state.compacted = state.version;
     }
 
-    /// The texts of the Events of a pod.
-    pub fn events_of(&self, pod: &str) -> Vec<String> {
+    /// The texts of the Events of a pod or workload.
+    pub fn events_of(&self, name: &str) -> Vec<String> {
         let state = self.state();
         let events = state
             .events
             .iter()
-            .filter(|event| event["regarding"]["name"] == pod);
+            .filter(|event| event["regarding"]["name"] == name);
         let text = |event: &Value| {
             let text = |field: &str| event[field].as_str().unwrap().to_owned();
             format!("{} {}: {}", text("type"), text("reason"), text("note"))
@@ -193,6 +216,9 @@ impl Api {
             }
             (&Method::PATCH, path) if path.ends_with("/status") => self.patch_status(path, &body),
             (method, path) if path.contains("/leases") => self.lease(method, &body),
+            (method, path) if path.contains("/apis/apps/") || path.contains("/apis/policy/") => {
+                self.object(method, path, &body)
+            }
             _ => failure(StatusCode::NOT_FOUND),
         }
     }
@@ -295,6 +321,44 @@ impl Api {
         lease["metadata"]["resourceVersion"] = json!(state.version.to_string());
         state.lease = Some(lease.clone());
         response(StatusCode::OK, &lease)
+    }
+
+    /// Reads an object, lists those of a namespace, or restarts a workload. A change must name the version
+    /// that it changes.
+    fn object(&self, method: &Method, path: &str, body: &[u8]) -> ApiResponse {
+        let mut state = self.state();
+        if let Some(status) = state.object_status {
+            return failure(status);
+        }
+        if path.ends_with("/poddisruptionbudgets") {
+            let below = |other: &&String| other.starts_with(path);
+            let paths: Vec<_> = state.objects.keys().filter(below).collect();
+            let items: Vec<_> = paths.into_iter().map(|path| &state.objects[path]).collect();
+            return response(StatusCode::OK, &json!({"metadata": {}, "items": items}));
+        }
+        state.version += 1;
+        let version = state.version.to_string();
+        let Some(object) = state.objects.get_mut(path) else {
+            return failure(StatusCode::NOT_FOUND);
+        };
+        if method == Method::PATCH {
+            let change: Value = serde_json::from_slice(body).unwrap();
+            let metadata = &change["metadata"];
+            if metadata["resourceVersion"] != object["metadata"]["resourceVersion"]
+                || metadata["uid"] != object["metadata"]["uid"]
+            {
+                return failure(StatusCode::CONFLICT);
+            }
+            let template = "/spec/template/metadata/annotations";
+            let annotations = change.pointer(template).unwrap();
+            merge(object.pointer_mut(template).unwrap(), annotations);
+            object["metadata"]["resourceVersion"] = json!(version);
+            object["status"]["updatedReplicas"] = json!(0);
+            let object = object.clone();
+            state.restarted.push(path.to_owned());
+            return response(StatusCode::OK, &object);
+        }
+        response(StatusCode::OK, object)
     }
 
     /// The replica that holds the Lease.

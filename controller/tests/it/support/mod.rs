@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use kees_common::StoreName;
-use kees_controller::{Config, Controller, PolicyFile};
+use kees_controller::{Config, Controller, PolicyFile, RestartSettings};
 use kees_inject::InjectSettings;
 use tokio::{
     net::TcpStream,
@@ -86,6 +86,16 @@ impl Running {
         })
     }
 
+    /// A controller that restarts workloads, one of several replicas.
+    pub fn restarting(api: &Api, stores: &TestStores, name: &str, deadline: Duration) -> Self {
+        Self::with(api, stores, |config| Config {
+            restart: Some(RestartSettings { deadline }),
+            leader_lease: Some("kees-controller".to_owned()),
+            instance: Some(name.to_owned()),
+            ..config
+        })
+    }
+
     fn with(api: &Api, stores: &TestStores, change: impl FnOnce(Config) -> Config) -> Self {
         let config = Config {
             admin_listen: "127.0.0.1:0".parse().unwrap(),
@@ -95,6 +105,7 @@ impl Running {
             store_timeout: Duration::from_secs(15),
             drain_timeout: CONDITION_TIMEOUT,
             rotation_minimum: "1s".parse().unwrap(),
+            restart: None,
             leader_lease: None,
             pod_condition: true,
             instance: Some("kees-controller-1".to_owned()),
