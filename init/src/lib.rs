@@ -52,6 +52,8 @@ mod stack;
 mod usage;
 mod values;
 mod verify;
+#[cfg(feature = "classes")]
+mod volume;
 mod wants;
 mod write;
 
@@ -73,4 +75,6 @@ pub use run_error::{RunError, TERMINATION_MESSAGE_BYTES};
 pub use settings::InitSettings;
 pub use stack::wipe_stack;
 pub use usage::UsageError;
+#[cfg(feature = "classes")]
+pub use volume::{VolumeReadError, read_volume, volume_exit};
 pub use write::{OutputFile, WriteError, write};
