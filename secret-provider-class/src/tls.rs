@@ -5,7 +5,7 @@ use der::{
     asn1::{BitStringRef, ObjectIdentifier, OctetStringRef, UintRef},
 };
 use kees_common::SecretValue;
-use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12ImportPolicy};
+use p12_keystore::Pkcs12Archive;
 use pem::{EncodeConfig, LineEnding, Pem};
 use pkcs8::PrivateKeyInfoRef;
 use zeroize::Zeroizing;
@@ -139,26 +139,14 @@ struct Keystore {
     key: Option<Zeroizing<Vec<u8>>>,
 }
 
+/// Reads a keystore without a password, also with the ciphers of old programs.
 fn keystore(value: &SecretValue) -> Result<Keystore, TlsError> {
-    let read = KeyStore::from_pkcs12(value.expose(), "", Pkcs12ImportPolicy::Relaxed);
-    let read = read.map_err(|_| TlsError::Format)?;
-    let mut keystore = Keystore {
-        certificates: Vec::new(),
-        key: None,
-    };
-    for (_, entry) in read.entries() {
-        match entry {
-            KeyStoreEntry::PrivateKeyChain(chain) => {
-                let certificates = chain.certs().iter();
-                let certificates = certificates.map(|certificate| certificate.as_der().to_vec());
-                keystore.certificates.extend(certificates);
-                keystore.key = Some(Zeroizing::new(chain.key().as_der().to_vec()));
-            }
-            KeyStoreEntry::Certificate(certificate) => {
-                keystore.certificates.push(certificate.as_der().to_vec());
-            }
-            KeyStoreEntry::Secret(_) => {}
-        }
-    }
-    Ok(keystore)
+    let archive = Pkcs12Archive::from_pkcs12(value.expose(), "").map_err(|_| TlsError::Format)?;
+    let certificates = archive.certs.iter();
+    let certificates = certificates.map(|bag| bag.cert.as_der().to_vec());
+    let key = archive.keys.last();
+    Ok(Keystore {
+        certificates: certificates.collect(),
+        key: key.map(|bag| Zeroizing::new(bag.key.as_der().to_vec())),
+    })
 }

@@ -6,7 +6,10 @@ use kees_common::SecretValue;
 use kees_secret_provider_class::{
     SecretData, SecretDataError, SecretObject, TLS, TlsError, secret_data,
 };
-use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
+use p12_keystore::{
+    Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, PrivateKey,
+    PrivateKeyChain,
+};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use rstest::rstest;
 
@@ -80,6 +83,11 @@ fn certificates_and_key_are_cut_out_of_a_keystore() {
     assert_eq!(tls_crt, leaf.pem().replace("\r\n", "\n"));
     let again = KeyPair::from_pem_and_sign_algo(&tls_key, &PKCS_ECDSA_P256_SHA256).unwrap();
     assert_eq!(again.public_key_raw(), key.public_key_raw());
+    let old = keystore
+        .writer("")
+        .encryption_algorithm(EncryptionAlgorithm::PbeWithShaAnd3KeyTripleDesCbc)
+        .mac_algorithm(MacAlgorithm::HmacSha1);
+    assert_eq!(split(&old.write().unwrap()).unwrap(), [tls_crt, tls_key]);
     let locked = keystore.writer("password").write().unwrap();
     assert_eq!(tls_errors(&locked), [TlsError::Format, TlsError::Format]);
 }
