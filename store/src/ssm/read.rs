@@ -35,6 +35,8 @@ struct Parameters {
 #[serde(rename_all = "PascalCase")]
 struct Parameter {
     name: String,
+    #[serde(rename = "ARN", default)]
+    arn: String,
     value: String,
     #[serde(default)]
     version: u64,
@@ -117,11 +119,8 @@ impl Ssm {
         versions.retain(|version| !(version.is_current() && paired.contains(&version.path)));
         let pairs: Vec<_> = paired.iter().map(|path| self.pair(path)).collect();
         let pairs: Vec<_> = stream::iter(pairs).buffered(SIDE_BY_SIDE).collect().await;
-        // A request can name a parameter only once, even with different versions.
-        let (current, others): (Vec<_>, Vec<_>) =
-            versions.into_iter().partition(Version::is_current);
-        let batches: Vec<_> = current.chunks(BATCH).chain(others.chunks(1)).collect();
-        let reads: Vec<_> = batches.into_iter().map(|batch| self.batch(batch)).collect();
+        let batches = batches(versions);
+        let reads: Vec<_> = batches.iter().map(|batch| self.batch(batch)).collect();
         let fetched: Vec<_> = stream::iter(reads).buffered(SIDE_BY_SIDE).collect().await;
         let fetched = fetched.into_iter().flatten();
         let pairs = pairs.into_iter().flatten();
@@ -205,7 +204,8 @@ impl Ssm {
         Ok(found.map(|found| found.text))
     }
 
-    /// What `GetParameters` found, by name. Names that it does not find are not in it.
+    /// What `GetParameters` found, by the path that was asked for: a name, or an ARN. What it does not find is not
+    /// in it.
     async fn get_parameters(
         &self,
         versions: &[Version],
@@ -228,10 +228,33 @@ impl Ssm {
             version: one.version,
             since: one.last_modified_date.and_then(seconds),
         };
+        let by_arn = |arn: &str| versions.iter().any(|version| version.path.as_str() == arn);
         Ok(parameters
-            .map(|mut one| (mem::take(&mut one.name), numbered(one)))
+            .map(|mut one| {
+                let path = if by_arn(&one.arn) {
+                    mem::take(&mut one.arn)
+                } else {
+                    mem::take(&mut one.name)
+                };
+                (path, numbered(one))
+            })
             .collect())
     }
+}
+
+/// Requests of up to [`BATCH`] versions. A request can name a parameter only once, even with different versions.
+fn batches(versions: Vec<Version>) -> Vec<Vec<Version>> {
+    let mut batches: Vec<Vec<Version>> = Vec::new();
+    for version in versions {
+        let has_room = |batch: &&mut Vec<Version>| {
+            batch.len() < BATCH && batch.iter().all(|other| other.path != version.path)
+        };
+        match batches.iter_mut().find(has_room) {
+            Some(batch) => batch.push(version),
+            None => batches.push(vec![version]),
+        }
+    }
+    batches
 }
 
 fn found(fetched: &HashMap<Version, Fetched>, locator: &Locator) -> Found {

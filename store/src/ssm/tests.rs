@@ -133,6 +133,57 @@ async fn parameters_are_read_by_ten() {
     assert_eq!(sizes, [5, 10, 10]);
 }
 
+/// AWS refuses a request that names a parameter twice.
+#[tokio::test]
+async fn versions_of_one_parameter_are_in_different_requests() {
+    let stub = Stub::new(|asked| {
+        let names = asked.body["Names"].as_array().unwrap().iter();
+        let values = names.map(|name| {
+            let name = name.as_str().unwrap();
+            parameter(name.split(':').next().unwrap(), name)
+        });
+        Answer::ok(&json!({"Parameters": values.collect::<Vec<_>>()}))
+    });
+    let numbered = |path: &str| Locator {
+        version_id: Some("3".to_owned()),
+        ..whole(path)
+    };
+    let locators = [whole("/a"), numbered("/a"), whole("/b"), numbered("/c")];
+    let found = Ssm::new(&Aws::from_config(stub.config()), None)
+        .read(&locators)
+        .await;
+    let found: Vec<_> = found
+        .into_iter()
+        .map(|found| found.unwrap().unwrap())
+        .collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|value| value.expose_text().unwrap())
+        .collect();
+    assert_eq!(found, ["/a", "/a:3", "/b", "/c:3"]);
+    let mut names: Vec<_> = stub
+        .asked()
+        .iter()
+        .map(|asked| asked.body["Names"].to_string())
+        .collect();
+    names.sort();
+    assert_eq!(names, [r#"["/a","/b","/c:3"]"#, r#"["/a:3"]"#]);
+}
+
+#[tokio::test]
+async fn a_parameter_is_found_again_by_its_arn() {
+    const ARN: &str = "arn:aws:ssm:eu-west-1:111122223333:parameter/dev/a";
+    let stub = Stub::new(|_| {
+        let mut parameter = parameter("/dev/a", "x");
+        parameter["ARN"] = ARN.into();
+        Answer::ok(&json!({"Parameters": [parameter]}))
+    });
+    let found = Ssm::new(&Aws::from_config(stub.config()), None)
+        .read(&[whole(ARN)])
+        .await;
+    assert!(found[0].as_ref().unwrap().is_some());
+}
+
 #[rstest]
 #[case::version(Some("3"), None, "/dev/a:3")]
 #[case::label(None, Some("blue"), "/dev/a:blue")]
