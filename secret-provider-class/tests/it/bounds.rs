@@ -63,32 +63,58 @@ fn aliases_that_stand_for_too_much_are_an_error() {
 }
 
 #[rstest]
-#[case::lists(&format!("{}@", "[@,@]|".repeat(40)))]
-#[case::flattened(&format!("{}@", "[@,@][]|".repeat(30)))]
-#[case::maps(&format!("{}@", "{a:@,b:@}|".repeat(24)))]
-#[case::joined(&format!("{}@", "join('',[@,@])|".repeat(19)))]
-#[case::joined_with_itself(&format!("{}@", "join(@,[@,@,@])|".repeat(10)))]
-#[case::mapped(&format!("{}@", "map(&[@,@],@)|".repeat(20)))]
-#[case::printed(&format!("{}@", "to_string([@])|".repeat(24)))]
-#[case::projected(&format!("@{}", "[*][@,@][]".repeat(20)))]
-#[case::products(&format!("[@,@,@,@]{}", "[*].[@,@,@,@]".repeat(12)))]
-#[case::parentheses(&"(".repeat(4000))]
-#[case::negations(&format!("{}a", "!".repeat(4000)))]
-#[case::fields(&format!("a{}", ".a".repeat(2000)))]
-#[case::long(&"a".repeat(5000))]
-#[case::json(&format!("`{}`", "[".repeat(4000)))]
-#[case::expressions("map([&a][0], @)")]
-fn an_expression_that_explodes_is_an_error(#[case] expression: &str) {
+#[case::lists("[@,@]|", 19)]
+#[case::flattened("[@,@][]|", 14)]
+#[case::maps("{a:@,b:@}|", 14)]
+#[case::joined("join('',[@,@])|", 10)]
+#[case::joined_with_itself("join(@,[@,@,@])|", 9)]
+#[case::mapped("map(&[@,@],@)|", 10)]
+#[case::printed("to_string([@])|", 19)]
+#[case::projected("[*].[@,@][]|", 9)]
+#[case::products("[@,@,@,@]|", 11)]
+fn an_expression_that_explodes_is_an_error(#[case] part: &str, #[case] count: usize) {
+    let expression = format!("{}@", part.repeat(count));
+    assert_eq!(
+        expression_error(&expression),
+        "its result could become too large; make the expression simpler"
+    );
+    // Two of them are within the bounds.
+    let expression = format!("{}@", part.repeat(2));
+    let found = extract("\"a\"", &expression).map_err(|error| error.to_string());
+    assert!(!found.is_err_and(|error| error.contains("too large")));
+}
+
+#[rstest]
+#[case::parentheses(&"(".repeat(4000), "it has more than 120 signs of punctuation")]
+#[case::negations(&format!("{}a", "!".repeat(4000)), "it has more than 120 signs of punctuation")]
+#[case::fields(&format!("a{}", ".a".repeat(2000)), "it has more than 120 signs of punctuation")]
+#[case::json(&format!("`{}`", "[".repeat(4000)), "it has more than 120 signs of punctuation")]
+#[case::long(&"a".repeat(5000), "it has more than 4096 bytes")]
+#[case::expressions(
+    "map([&a][0], @)",
+    "'&' is possible in the arguments of functions alone"
+)]
+fn an_expression_that_is_too_long_or_deep_is_an_error(
+    #[case] expression: &str,
+    #[case] expected: &str,
+) {
+    assert_eq!(expression_error(expression), expected);
+}
+
+/// Why a class with this expression is refused.
+fn expression_error(expression: &str) -> String {
     let objects = format!(
         "- {{objectName: a, objectType: secretsmanager, jmesPath: [{{path: {expression:?}, \
          objectAlias: b}}]}}"
     );
     let errors = parse_objects(&objects).unwrap_err();
-    assert!(
-        matches!(errors[0].kind, ClassErrorKind::Expression { .. }),
-        "{errors:?}"
-    );
-    assert_eq!(errors.len(), 1);
+    let [error] = errors.as_slice() else {
+        panic!("{errors:?}");
+    };
+    match &error.kind {
+        ClassErrorKind::Expression { reason, .. } => reason.clone(),
+        other => panic!("{other}"),
+    }
 }
 
 /// The deepest expressions that are accepted do not overflow the stack of a test's thread.
