@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use kees_common::{StoragePath, StoreName, error_chain};
+use kees_common::{SecretType, StoragePath, StoreName, error_chain};
 use kees_init::{Exit, store_exit, store_message};
 use kees_store::{RandomnessError, StoreError, aws::RegionError};
 
@@ -78,6 +78,31 @@ pub(crate) enum ValueError {
          annotation: --as 'type=GPG,size=3072,userId=Team A <team-a@example.com>'"
     )]
     UnknownKind(StoragePath),
+    #[error("--as says what is generated; leave out {0}=")]
+    OtherKey(&'static str),
+    #[error("{path} belongs to the rotation of {of}; give the path {of}")]
+    KeptByRotation { path: StoragePath, of: StoragePath },
+    #[error(
+        "{path} is one field of the secret {whole}, and all fields are rotated together; give the path \
+         {whole}"
+    )]
+    OneField {
+        path: StoragePath,
+        whole: StoragePath,
+    },
+    #[error(
+        "{path} holds a secret with type={stored}, and a rotation keeps the type; leave out --as, or give \
+         --as 'type={stored},...'"
+    )]
+    OtherType {
+        path: StoragePath,
+        stored: SecretType,
+    },
+    #[error("{path} holds one value, and a secret with type={given} has several")]
+    OneValue {
+        path: StoragePath,
+        given: SecretType,
+    },
     #[error("{0} has no previous generation")]
     NoPrevious(StoragePath),
     #[error(
@@ -112,6 +137,11 @@ impl ValueError {
             }
             Self::Region(_)
             | Self::Entry(_)
+            | Self::OtherKey(_)
+            | Self::KeptByRotation { .. }
+            | Self::OneField { .. }
+            | Self::OtherType { .. }
+            | Self::OneValue { .. }
             | Self::UnknownKind(_)
             | Self::NoFile(_)
             | Self::NoEnvLabel(_)

@@ -40,8 +40,10 @@ fn rotated(args: &RotateArgs) -> Result<String, ValueError> {
     let given = given.transpose()?;
     let place = describe(store);
     with_store(store, Use::Read, async |opened, budget| {
+        kind::check(opened, path, given.as_ref(), &budget).await?;
         let generation = match given {
             Some(spec) => generation(store.store, path, spec),
+            None if *retire => kind::find_fields(opened, path, &budget).await?,
             None => kind::find(opened, path, &budget).await?,
         };
         if *retire {

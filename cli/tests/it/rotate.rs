@@ -57,7 +57,6 @@ fn a_pod_gets_the_new_pair_and_the_previous_public_key() {
 
 #[rstest]
 #[case::password("kind=DYNAMIC,type=PASSWORD,size=256", "token", "PASSWORD")]
-#[case::any_characters("kind=DYNAMIC,type=PASSWORD,size=512,alphabet=ascii", "token", "ascii")]
 #[case::random("kind=DYNAMIC,type=RANDOM,size=256", "token", "RANDOM")]
 #[case::uuid("kind=DYNAMIC,type=UUID", "token", "UUID")]
 #[case::ec("kind=DYNAMIC,type=EC,size=384", "token_private", "EC")]
@@ -95,9 +94,90 @@ fn a_gpg_key_needs_to_be_told_what_it_is() {
 }
 
 #[rstest]
+#[case::signs("kind=DYNAMIC,type=PASSWORD,size=512,alphabet=ascii")]
+#[case::unusual_size("kind=DYNAMIC,type=RANDOM,size=200")]
+fn what_somebody_may_have_stored_needs_to_be_told(#[case] value: &str) {
+    let entry = format!("secret.bsycorp.com/token: \"{value}\"");
+    let folder = Folder::with(&pod("a", &[&entry]));
+    let first = run(&folder);
+    let stderr = folder.kees(&["rotate", "/token", "--yes"]).failed(64);
+    assert!(stderr.contains("say it with --as"), "{stderr}");
+    assert_eq!(first, run(&folder));
+    let keys = value.strip_prefix("kind=DYNAMIC,").unwrap();
+    folder
+        .kees(&["rotate", "/token", "--yes", "--as", keys])
+        .succeeded();
+    assert_ne!(first, run(&folder));
+}
+
+#[rstest]
+#[case::words("hello world, this is mine")]
+#[case::json("{\"user\":\"a\",\"password\":\"bbbbbbbbbbbbb\"}")]
+#[case::url("jdbc:mysql://database:3306/app00")]
+fn what_kees_did_not_generate_stays(#[case] value: &str) {
+    let entry = "secret.bsycorp.com/token: kind=REFERENCE";
+    let folder = Folder::with(&pod("a", &[entry]));
+    folder.write("value", value);
+    folder
+        .kees(&["put", "/token", "--file", "value"])
+        .succeeded();
+    let first = run(&folder);
+    folder.kees(&["rotate", "/token", "--yes"]).failed(64);
+    assert_eq!(first, run(&folder));
+}
+
+#[rstest]
+#[case("/signing_public")]
+#[case("/signing_private")]
+#[case("/signing.previous")]
+#[case("/signing_public.previous")]
+fn a_part_of_a_secret_is_not_rotated(
+    #[case] path: &str,
+    #[values(&[][..], &["--retire"], &["--as", "type=RANDOM,size=256"])] flags: &[&str],
+) {
+    let folder = Folder::with(&pod("a", &[PUBLIC, PRIVATE]));
+    run(&folder);
+    folder.kees(&["rotate", "/signing", "--yes"]).succeeded();
+    let before = run(&folder);
+    let stderr = folder
+        .kees(&[&["rotate", path, "--yes"], flags].concat())
+        .failed(64);
+    assert!(stderr.contains("give the path"), "{stderr}");
+    assert_eq!(before, run(&folder));
+    folder.kees(&["rotate", "/signing", "--yes"]).succeeded();
+}
+
+#[test]
+fn a_secret_whose_name_only_looks_like_a_field_is_rotated() {
+    let entry = "secret.bsycorp.com/db_password: kind=DYNAMIC,type=PASSWORD,size=256";
+    let folder = Folder::with(&pod("a", &[entry]));
+    let first = run(&folder);
+    folder
+        .kees(&["rotate", "/db_password", "--yes"])
+        .succeeded();
+    assert_ne!(first, run(&folder));
+}
+
+#[rstest]
+#[case("type=EC,size=256", "a rotation keeps the type")]
+#[case("type=RSA,size=2048,bogus=5d", "bogus")]
+#[case("type=RSA,size=2048,storageKey=foo", "leave out storageKey=")]
+#[case("kind=REFERENCE", "leave out kind=")]
+fn what_as_says_is_checked(#[case] keys: &str, #[case] expected: &str) {
+    let folder = Folder::with(&pod("a", &[PUBLIC, PRIVATE]));
+    let before = run(&folder);
+    let stderr = folder
+        .kees(&["rotate", "/signing", "--yes", "--as", keys])
+        .failed(64);
+    assert!(stderr.contains(expected), "{stderr}");
+    assert_eq!(before, run(&folder));
+}
+
+#[rstest]
 #[case::nothing_there(&["/nothing", "--yes"], 75, "embedded has no value at /nothing")]
 #[case::no_spec(&["/token", "--yes", "--as", "type=RSA"], 64, "--as is no DYNAMIC secret")]
 #[case::not_asked(&["/token"], 64, "give --yes")]
+#[case::one_value(&["/token", "--yes", "--as", "type=RSA,size=2048"], 64, "/token holds one value")]
 #[case::never_rotated(&["/token", "--yes", "--retire"], 75, "/token has no previous generation")]
 fn what_cannot_be_rotated_is_an_error(
     #[case] arguments: &[&str],
