@@ -34,7 +34,9 @@ pub(super) fn rendered(
 /// The values of all entries. The members of an entry follow each other.
 fn values(named: &[Named<'_>]) -> TemplateValues {
     let mut values = TemplateValues::default();
-    for of_entry in named.chunk_by(|a, b| a.entry.annotation == b.entry.annotation) {
+    // A previous value follows the current one, which has the same annotation.
+    let of_one_entry = |a: &Named<'_>, b: &Named<'_>| std::ptr::eq(a.entry, b.entry);
+    for of_entry in named.chunk_by(of_one_entry) {
         let members = of_entry
             .iter()
             .map(|value| Some((value.member()?, &*value.value)));

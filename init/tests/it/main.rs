@@ -24,6 +24,7 @@ mod local_mode;
 mod memory;
 mod output;
 mod pod;
+mod previous;
 mod process;
 mod refresh_calls;
 mod refreshing;

@@ -185,7 +185,7 @@ const KEYSTORE: [(&str, &str); 4] = [
 ];
 
 /// What `openssl pkcs12` prints of a keystore.
-fn openssl(pod: &Pod, password: &str) -> String {
+pub(crate) fn openssl(pod: &Pod, password: &str) -> String {
     let path = pod.path("server.p12");
     let password = format!("pass:{password}");
     let output = Command::new("openssl")
