@@ -115,8 +115,9 @@ impl Restarter {
     /// Restarts while this replica leads. Never ends.
     pub(crate) async fn run(self) {
         let mut leads = self.leads.clone();
-        // It fails only when the process ends.
-        let _ = self.reader.wait_until_ready().await;
+        // The first list tells. `Store::wait_until_ready` wakes only one of those that wait, and kube's applier
+        // waits too.
+        self.asked.notified().await;
         let mut state = None;
         loop {
             if !*leads.borrow_and_update() {
