@@ -121,6 +121,7 @@ async fn refresh(
                 Err(error) => {
                     metrics.count_untold();
                     let error = error_chain::describe(&error);
+                    let action = action.without_query();
                     tracing::error!(
                         "{action} failed, and is tried again at the next refresh: {error}"
                     );

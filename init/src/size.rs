@@ -1,6 +1,6 @@
 //! Warns about stored values whose size or type differs from that of their annotations.
 //!
-//! Like the original, kees uses the stored value, and it never replaces a stored value.
+//! Like the original, kees uses the stored value. Only a rotation replaces it.
 
 use kees_common::{Generation, SecretType, SecretValue, Spec};
 
@@ -14,8 +14,8 @@ pub(crate) fn warn_of_difference(
     if let Some(difference) = difference(&generation.spec, key_bits, value) {
         tracing::warn!(
             path = %generation.path,
-            "the stored value is not what its annotation asks for: {difference}; a stored value is \
-             never replaced: give the entry another name to create a new one"
+            "the stored value is not what its annotation asks for: {difference}; a stored value stays \
+             as it is: replace it with `kees rotate --as`, or give the entry another name"
         );
     }
 }

@@ -73,16 +73,13 @@ pub enum TemplateErrorKind {
         name: String,
     },
     /// More tokens than one expression may have.
-    #[error(
-        "the expression has more than {} words and signs; use several",
-        MAX_TOKENS
-    )]
+    #[error("the expression has more than {} tokens; use several", MAX_TOKENS)]
     TooLong,
     /// Brackets within brackets.
-    #[error("more than {} brackets are within each other", MAX_BRACKETS)]
+    #[error("more than {} brackets are nested", MAX_BRACKETS)]
     TooManyBrackets,
     /// Blocks within blocks.
-    #[error("more than {} blocks are within each other", MAX_DEPTH)]
+    #[error("more than {} blocks are nested", MAX_DEPTH)]
     TooDeep,
     /// A value that was there neither in the entries nor as a member.
     #[error("a value is not there; use the filter default, or the test defined")]

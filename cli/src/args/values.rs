@@ -97,8 +97,8 @@ All fields of a key pair are replaced in one step, so no reader gets fields of t
 path without a field: /dev/team-a/signing for signing_public and signing_private. Pods that run keep their \
 files until they read again; an entry with previous=true gets both generations.
 
-What is generated is told from the values that are stored: their type, size and characters. --as says it \
-with the keys of the annotation; a GPG key, and a password with classes, need it.
+kees derives the type, the size and the characters of the new values from the stored ones. With --as you \
+name them yourself, with the keys of an annotation. A GPG key and a password with classes need it.
 
 A secret that is absent is not created. Only one previous generation is kept. --retire removes it.";
 

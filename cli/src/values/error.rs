@@ -74,7 +74,7 @@ pub(crate) enum ValueError {
     #[error("--as is no DYNAMIC secret: {0}")]
     Entry(String),
     #[error(
-        "it cannot be told from the values at {0} what they are; say it with --as, with the keys of the \
+        "the type of the new values cannot be derived from those at {0}; name it with --as, with the keys of an \
          annotation: --as 'type=GPG,size=3072,userId=Team A <team-a@example.com>'"
     )]
     UnknownKind(StoragePath),

@@ -85,7 +85,7 @@ fn a_gpg_key_needs_to_be_told_what_it_is() {
     let folder = Folder::with(&pod("a", &[entry]));
     let first = run(&folder);
     let stderr = folder.kees(&["rotate", "/gpg", "--yes"]).failed(64);
-    assert!(stderr.contains("say it with --as"), "{stderr}");
+    assert!(stderr.contains("name it with --as"), "{stderr}");
     let keys = "type=GPG,size=2048,userId=A <a@b.c>";
     folder
         .kees(&["rotate", "/gpg", "--yes", "--as", keys])
@@ -101,7 +101,7 @@ fn what_somebody_may_have_stored_needs_to_be_told(#[case] value: &str) {
     let folder = Folder::with(&pod("a", &[&entry]));
     let first = run(&folder);
     let stderr = folder.kees(&["rotate", "/token", "--yes"]).failed(64);
-    assert!(stderr.contains("say it with --as"), "{stderr}");
+    assert!(stderr.contains("name it with --as"), "{stderr}");
     assert_eq!(first, run(&folder));
     let keys = value.strip_prefix("kind=DYNAMIC,").unwrap();
     folder

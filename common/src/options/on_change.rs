@@ -24,6 +24,17 @@ pub enum OnChange {
     Restart,
 }
 
+impl OnChange {
+    /// The action as logs name it: a query may contain a token, so it is left out.
+    #[must_use]
+    pub fn without_query(&self) -> Self {
+        match self {
+            Self::Post(url) => Self::Post(url.without_query()),
+            action => action.clone(),
+        }
+    }
+}
+
 impl FromStr for OnChange {
     type Err = ParseOnChangeError;
 
@@ -160,6 +171,17 @@ impl LoopbackUrl {
     pub fn path(&self) -> &str {
         &self.path
     }
+
+    fn without_query(&self) -> Self {
+        let path = self
+            .path
+            .split_once('?')
+            .map_or(&*self.path, |(path, _)| path);
+        Self {
+            address: self.address,
+            path: path.to_owned(),
+        }
+    }
 }
 
 impl FromStr for LoopbackUrl {
@@ -228,6 +250,19 @@ mod tests {
     #[case("restart")]
     fn what_is_parsed_prints_as_it_was_written(#[case] text: &str) {
         assert_eq!(text.parse::<OnChange>().unwrap().to_string(), text);
+    }
+
+    #[rstest]
+    #[case(
+        "http://127.0.0.1:8080/reload?token=a?b",
+        "http://127.0.0.1:8080/reload"
+    )]
+    #[case("http://127.0.0.1:8080/reload", "http://127.0.0.1:8080/reload")]
+    #[case("signal=HUP,process=what?", "signal=HUP,process=what?")]
+    #[case("restart", "restart")]
+    fn logs_name_an_action_without_its_query(#[case] text: &str, #[case] expected: &str) {
+        let action: OnChange = text.parse().unwrap();
+        assert_eq!(action.without_query().to_string(), expected);
     }
 
     #[rstest]

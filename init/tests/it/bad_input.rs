@@ -297,7 +297,7 @@ fn a_key_of_another_size_is_accepted_with_a_warning(
     let before = world.stored();
     let (status, stderr) = world.run();
     assert_eq!(status, 0, "{stderr}");
-    let warning = "asks for: the key has 2048 bits, not 4096; a stored value is never replaced";
+    let warning = "asks for: the key has 2048 bits, not 4096; a stored value stays as it is: replace it with `kees rotate --as`";
     assert_eq!(stderr.matches(warning).count(), 1, "{stderr}");
     assert!(stderr.contains("path=/tls"), "{stderr}");
     assert_eq!(world.stored(), before);

@@ -380,7 +380,7 @@ fn an_application_that_cannot_be_told_is_told_at_a_later_refresh() {
     let address = free.local_addr().unwrap();
     drop(free);
     let mut command = pod.command();
-    command.env("ON_CHANGE", format!("http://{address}/reload"));
+    command.env("ON_CHANGE", format!("http://{address}/reload?token=canary"));
     let mut sidecar = Sidecar::start(&mut command);
     sidecar.line("no value has changed");
     pod.store("/url", "second");
@@ -389,6 +389,7 @@ fn an_application_that_cannot_be_told_is_told_at_a_later_refresh() {
         line.contains("gave no answer: Connection refused"),
         "{line}"
     );
+    assert!(!line.contains("canary"), "{line}");
     let listener = TcpListener::bind(address).unwrap();
     let (mut connection, _) = listener.accept().unwrap();
     connection.write_all(b"HTTP/1.1 204 Done\r\n\r\n").unwrap();

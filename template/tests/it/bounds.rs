@@ -39,10 +39,10 @@ fn filters_of_filters_end() {
 }
 
 #[rstest]
-#[case(format!("{{{{ {}true }}}}", "not ".repeat(50_000)), "more than 200 words and signs")]
-#[case(format!("{{{{ true{} }}}}", " and true".repeat(50_000)), "more than 200 words and signs")]
-#[case(format!("{{{{ secret.db{} }}}}", ".x".repeat(50_000)), "more than 200 words and signs")]
-#[case(format!("{{{{ {}1 }}}}", "(".repeat(50_000)), "more than 200 words and signs")]
+#[case(format!("{{{{ {}true }}}}", "not ".repeat(50_000)), "more than 200 tokens")]
+#[case(format!("{{{{ true{} }}}}", " and true".repeat(50_000)), "more than 200 tokens")]
+#[case(format!("{{{{ secret.db{} }}}}", ".x".repeat(50_000)), "more than 200 tokens")]
+#[case(format!("{{{{ {}1 }}}}", "(".repeat(50_000)), "more than 200 tokens")]
 #[case(format!("{{{{ {}1{} }}}}", "(".repeat(11), ")".repeat(11)), "more than 10 brackets")]
 #[case(format!("{{{{ secret.db{}1{} }}}}", "[secret.db".repeat(11), "]".repeat(11)), "more than 10 brackets")]
 #[case(format!("{{% if true %}}{}{{% endif %}}", "{% elif true %}".repeat(20_000)), "more than 50 blocks")]
