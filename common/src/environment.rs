@@ -1,7 +1,8 @@
 //! The file from which `kees-init exec` reads the values of environment variables.
 //!
 //! For each entry it has a line with the name and the length of the value, then the value, then the
-//! end of a line. So any bytes can be read back, and a file that was cut is an error.
+//! end of a line. So any bytes can be read back, and a file that was cut is an error. An entry without a
+//! value, a previous value that there is not, has a line with the name and `-`.
 
 use zeroize::Zeroizing;
 
@@ -16,50 +17,67 @@ pub const PROGRAM_FILE: &str = ".kees-init";
 /// The name of the file that is there when all files are complete, in a pod with `start: fast`.
 pub const READY_FILE: &str = ".kees-ready";
 
-/// The content of the file.
-pub fn write(entries: &[(&str, &SecretValue)]) -> Zeroizing<Vec<u8>> {
+/// What stands for the length of a value that there is not.
+const ABSENT: &str = "-";
+
+/// An entry of the file: its name, and its value unless it is a previous value that there is not.
+pub type StoredValue<'a> = (&'a str, Option<&'a [u8]>);
+
+/// The content of the file. An entry without a value is a previous value that there is not.
+pub fn write(entries: &[(&str, Option<&SecretValue>)]) -> Zeroizing<Vec<u8>> {
     let heads: Vec<_> = entries
         .iter()
-        .map(|(name, value)| format!("{name} {}\n", value.len()))
+        .map(|(name, value)| match value {
+            Some(value) => format!("{name} {}\n", value.len()),
+            None => format!("{name} {ABSENT}\n"),
+        })
         .collect();
     let size = heads
         .iter()
         .zip(entries)
-        .map(|(head, (_, value))| head.len() + value.len() + 1)
+        .map(|(head, (_, value))| head.len() + value.map_or(0, |value| value.len() + 1))
         .sum();
     // Sized once: a buffer that grows leaves copies behind that are not wiped.
     let mut content = Zeroizing::new(Vec::with_capacity(size));
     for (head, (_, value)) in heads.iter().zip(entries) {
         content.extend_from_slice(head.as_bytes());
-        content.extend_from_slice(value.expose());
-        content.push(b'\n');
+        if let Some(value) = value {
+            content.extend_from_slice(value.expose());
+            content.push(b'\n');
+        }
     }
     content
 }
 
-/// The entries of a file: names and values.
+/// The entries of a file.
 ///
 /// # Errors
 /// [`ParseValuesError`], which says nothing of the values.
-pub fn read(mut content: &[u8]) -> Result<Vec<(&str, &[u8])>, ParseValuesError> {
+pub fn read(mut content: &[u8]) -> Result<Vec<StoredValue<'_>>, ParseValuesError> {
     let mut entries = Vec::new();
     while !content.is_empty() {
-        let (name, value, rest) = first(content).ok_or(ParseValuesError)?;
-        entries.push((name, value));
+        let (entry, rest) = first(content).ok_or(ParseValuesError)?;
+        entries.push(entry);
         content = rest;
     }
     Ok(entries)
 }
 
 /// The first entry, and what follows it.
-fn first(content: &[u8]) -> Option<(&str, &[u8], &[u8])> {
+fn first(content: &[u8]) -> Option<(StoredValue<'_>, &[u8])> {
     let end = content.iter().position(|byte| *byte == b'\n')?;
     let (head, rest) = content.split_at(end);
     let (name, length) = std::str::from_utf8(head).ok()?.split_once(' ')?;
     let rest = rest.strip_prefix(b"\n")?;
+    if name.is_empty() {
+        return None;
+    }
+    if length == ABSENT {
+        return Some(((name, None), rest));
+    }
     let (value, rest) = rest.split_at_checked(length.parse().ok()?)?;
     let rest = rest.strip_prefix(b"\n")?;
-    (!name.is_empty()).then_some((name, value, rest))
+    Some(((name, Some(value)), rest))
 }
 
 /// Content that is not what [`write`] returns.
@@ -127,21 +145,21 @@ mod tests {
     proptest! {
         #[test]
         fn a_file_reads_back(
-            entries in prop::collection::btree_map("[a-z]([a-z0-9._-]{0,9}[a-z0-9])?", any::<Vec<u8>>(), 0..6),
+            entries in prop::collection::btree_map("[a-z]([a-z0-9._-]{0,9}[a-z0-9])?", any::<Option<Vec<u8>>>(), 0..6),
             cut in any::<prop::sample::Index>(),
         ) {
-            let entries: Vec<(String, SecretValue)> = entries
+            let entries: Vec<(String, Option<SecretValue>)> = entries
                 .into_iter()
-                .map(|(name, value)| (name, SecretValue::new(value)))
+                .map(|(name, value)| (name, value.map(SecretValue::new)))
                 .collect();
-            let list: Vec<_> = entries.iter().map(|(name, value)| (name.as_str(), value)).collect();
+            let list: Vec<_> = entries.iter().map(|(name, value)| (name.as_str(), value.as_ref())).collect();
             let content = write(&list);
             prop_assert_eq!(content.capacity(), content.len());
             let read_back = read(&content).unwrap();
             prop_assert_eq!(read_back.len(), entries.len());
             for ((name, value), (wanted_name, wanted)) in read_back.iter().zip(&entries) {
                 prop_assert_eq!(name, wanted_name);
-                prop_assert_eq!(*value, wanted.expose());
+                prop_assert_eq!(*value, wanted.as_ref().map(SecretValue::expose));
             }
             // A file that was cut never has a wrong value: it is an error, or has fewer entries.
             let cut = cut.index(content.len() + 1);

@@ -64,7 +64,7 @@ pub(crate) fn folders(layout: &Layout) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Every file of `entries`, sorted by path.
+/// Every file of `entries`, sorted by path. An entry without a value is a previous value that there is not.
 ///
 /// # Errors
 /// An error for each value that a file cannot hold, and for members of a JSON object that are named
@@ -73,9 +73,13 @@ pub(crate) fn fill(
     layout: &Layout,
     options: &FileOptions,
     exec: Option<&ExecFiles>,
-    entries: &[(&Entry, &SecretValue)],
+    entries: &[(&Entry, Option<&SecretValue>)],
 ) -> Result<Vec<OutputFile>, Vec<InitError>> {
-    let named = named(entries)?;
+    let present = entries
+        .iter()
+        .filter_map(|(entry, value)| Some((*entry, (*value)?)));
+    let present: Vec<(&Entry, &SecretValue)> = present.collect();
+    let named = named(&present)?;
     let mut files = Files::default();
     for result in lists(layout, &named) {
         match result {
@@ -94,7 +98,9 @@ pub(crate) fn fill(
             Err(error) => files.errors.push(error),
         }
     }
-    match exec.map(|exec| exec.values(&named)) {
+    let absent = entries.iter().filter(|(_, value)| value.is_none());
+    let absent: Vec<&str> = absent.map(|(entry, _)| entry.name.as_str()).collect();
+    match exec.map(|exec| exec.values(&named, &absent)) {
         Some(Ok(file)) => files.add(file, None),
         Some(Err(errors)) => files.errors.extend(errors),
         None => {}

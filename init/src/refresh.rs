@@ -28,7 +28,8 @@ pub enum Refreshed {
     Unchanged,
     /// The files were replaced.
     Replaced {
-        /// The annotations whose values are not those of the last read. None at the first read.
+        /// The annotations whose values are not those of the last read. A previous value is named as such.
+        /// None at the first read.
         changed: Vec<String>,
     },
 }
@@ -63,37 +64,44 @@ impl<'a, S: StoreSet<Store: LeaseStore>> Refresher<'a, S> {
             .map(|value| value.as_ref().map(|(value, _)| value));
         let changed = match seen.read(&request.entries, plain.clone()) {
             Step::Forward(changed) => changed,
-            Step::Back(back) => return Err(RunError::new(annotations(request, &back, earlier))),
+            Step::Back(back) => return Err(RunError::new(of_entries(request, &back, earlier))),
         };
         let entries = request.entries.iter().zip(plain);
-        let entries: Vec<(&Entry, &SecretValue)> = entries
-            .filter_map(|(entry, value)| Some((entry, value?)))
-            .collect();
+        let entries: Vec<(&Entry, Option<&SecretValue>)> = entries.collect();
         let exec = request.exec.as_ref();
         let files = files::fill(&request.layout, &request.file_options, exec, &entries);
         let files = files.map_err(RunError::new)?;
         match put(request, &files).await? {
             Swapped::Unchanged => Ok(Refreshed::Unchanged),
             Swapped::Replaced => Ok(Refreshed::Replaced {
-                changed: annotations(request, &changed, Clone::clone),
+                changed: of_entries(request, &changed, label),
             }),
         }
     }
 }
 
-#[expect(clippy::ptr_arg, reason = "it maps a list of String")]
-fn earlier(annotation: &String) -> InitError {
+fn earlier(entry: &Entry) -> InitError {
     InitError::Earlier {
-        annotation: annotation.clone(),
+        annotation: entry.annotation.clone(),
     }
 }
 
-/// The annotations of the entries with these indexes.
-fn annotations<T>(request: &Request, indexes: &[usize], of: impl Fn(&String) -> T) -> Vec<T> {
+/// The annotation, and whether it is its previous value.
+fn label(entry: &Entry) -> String {
+    let annotation = &entry.annotation;
+    if entry.is_previous {
+        format!("{annotation} (previous)")
+    } else {
+        annotation.clone()
+    }
+}
+
+/// What `of` makes of the entries with these indexes.
+fn of_entries<T>(request: &Request, indexes: &[usize], of: impl Fn(&Entry) -> T) -> Vec<T> {
     let entries = indexes
         .iter()
         .filter_map(|index| request.entries.get(*index));
-    entries.map(|entry| of(&entry.annotation)).collect()
+    entries.map(of).collect()
 }
 
 /// The number of a lease, from the file that the first run wrote: it stays the pod's.

@@ -27,8 +27,8 @@ pub async fn run(
 ) -> Result<Report, RunError> {
     let values = values(request, stores, progress).await?;
     let entries = request.entries.iter().zip(&values);
-    let entries = entries.filter_map(|(entry, value)| Some((entry, &value.as_ref()?.0)));
-    let entries: Vec<(&Entry, &SecretValue)> = entries.collect();
+    let entries = entries.map(|(entry, value)| (entry, value.as_ref().map(|(value, _)| value)));
+    let entries: Vec<(&Entry, Option<&SecretValue>)> = entries.collect();
     let exec = request.exec.as_ref();
     let files = files::fill(&request.layout, &request.file_options, exec, &entries);
     let files = files.map_err(RunError::new)?;

@@ -1,10 +1,14 @@
 //! The templates of a pod.
 
-use kees_common::{AnnotationError, AnnotationErrorKind, Parsed};
+use std::collections::BTreeSet;
+
+use kees_common::{AnnotationError, AnnotationErrorKind, Entry, Parsed, TemplateFile, Warning};
 
 use crate::{
     check::{Entries, check},
-    error::TemplateError,
+    error::{TemplateError, short},
+    lookup::{Lookup, Root},
+    tokens::uses,
 };
 
 /// The most errors of the templates of a pod. The search for the name that is meant is slow.
@@ -25,6 +29,49 @@ pub fn check_annotations(parsed: &Parsed) -> Vec<AnnotationError> {
         .collect()
 }
 
+/// A warning for each previous value that a template needs. It is absent before the first rotation and after
+/// the previous generation was removed, and the pod cannot start then.
+pub fn check_previous(parsed: &Parsed) -> Vec<Warning> {
+    if !parsed.entries.iter().any(|entry| entry.is_previous) {
+        return Vec::new();
+    }
+    let templates = parsed.options.files.templates.iter();
+    let warnings = templates.flat_map(|template| {
+        let names = needed_previous(template, &parsed.entries);
+        names.into_iter().map(|(root, name)| Warning {
+            annotation: template.annotation.clone(),
+            message: format!(
+                "{word}[\"{name}\"] is absent before the first rotation, and the pod cannot start then; write \
+                 {{{{ {word}[\"{name}\"] | default(\"\") }}}}, or test it with 'is defined'",
+                word = root.as_str(),
+                name = short(&name),
+            ),
+        })
+    });
+    warnings.take(MAX_ERRORS).collect()
+}
+
+/// The previous values that a template uses, and for whose absence it has no `default` and no test.
+fn needed_previous(template: &TemplateFile, entries: &[Entry]) -> BTreeSet<(Root, String)> {
+    // A template with an error is reported as such.
+    let lookups = uses(&template.source).map_or_else(|_| Vec::new(), |uses| uses.lookups);
+    let is_previous = |lookup: &&Lookup| {
+        let mut previous = entries.iter().filter(|entry| entry.is_previous);
+        previous.any(|entry| Root::of(entry) == lookup.root && entry.name.as_str() == lookup.name)
+    };
+    let of_previous = lookups.iter().filter(is_previous);
+    let (provided, needed): (Vec<_>, Vec<_>) = of_previous.partition(|lookup| lookup.may_be_absent);
+    let keys = |lookups: Vec<&Lookup>| -> BTreeSet<_> {
+        let keys = lookups.into_iter();
+        keys.map(|lookup| (lookup.root, lookup.name.clone()))
+            .collect()
+    };
+    let provided = keys(provided);
+    let mut needed = keys(needed);
+    needed.retain(|key| !provided.contains(key));
+    needed
+}
+
 fn annotation_error(error: &TemplateError, annotation: &str) -> AnnotationError {
     let kind = AnnotationErrorKind::Template {
         line: error.position.line,
@@ -32,4 +79,58 @@ fn annotation_error(error: &TemplateError, annotation: &str) -> AnnotationError 
         reason: error.kind.to_string(),
     };
     kind.at(annotation)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(
+        "{{ secret[\"a.previous\"] }}",
+        Some("secret[\"a.previous\"] is absent before")
+    )]
+    #[case("{{ secret[\"a.previous\"] | default(\"-\") }}", None)]
+    #[case(
+        "{% if secret[\"a.previous\"] is defined %}{{ secret[\"a.previous\"] }}{% endif %}",
+        None
+    )]
+    #[case("{{ secret.a }}", None)]
+    #[case(
+        "{{ resource[\"a.previous\"] | trim }}",
+        Some("resource[\"a.previous\"] is absent before")
+    )]
+    #[case(
+        "{{ secret[\"a.previous\"] | default(\"-\") }}{{ resource[\"a.previous\"] }}",
+        Some("resource[")
+    )]
+    fn a_template_that_needs_a_previous_value_has_a_warning(
+        #[case] source: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        let parsed = Parsed::from_annotations(
+            &"d".parse().unwrap(),
+            [
+                ("secret.d/a", "kind=REFERENCE,previous=true"),
+                ("resource.d/a", "previous=true"),
+                ("init.d/template.t", source),
+            ],
+        );
+        assert_eq!(
+            (check_annotations(&parsed), &parsed.errors),
+            (vec![], &vec![])
+        );
+        let warnings = check_previous(&parsed);
+        assert_eq!(
+            warnings.len(),
+            usize::from(expected.is_some()),
+            "{warnings:?}"
+        );
+        if let (Some(warning), Some(expected)) = (warnings.first(), expected) {
+            assert_eq!(warning.annotation, "init.d/template.t");
+            assert!(warning.message.starts_with(expected), "{}", warning.message);
+        }
+    }
 }

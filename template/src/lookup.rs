@@ -17,6 +17,8 @@ pub(crate) struct Lookup {
     pub(crate) name: String,
     /// Whether a member follows.
     pub(crate) has_member: bool,
+    /// Whether the filter `default` or a test follows, so that the value may be absent.
+    pub(crate) may_be_absent: bool,
     /// The place of the name, as a byte of the template.
     pub(crate) byte: usize,
 }

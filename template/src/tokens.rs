@@ -232,15 +232,25 @@ impl Scan<'_> {
                 return Err(self.error(TemplateErrorKind::NoName(root.as_str()), span));
             }
         };
-        let next = tokens.get(at + count).map(|(token, _)| token);
+        let after = tokens.get(at + count..).unwrap_or_default();
+        let next = after.first().map(|(token, _)| token);
         self.uses.lookups.push(Lookup {
             root,
             name,
             has_member: matches!(next, Some(Token::Dot | Token::BracketOpen)),
+            may_be_absent: may_be_absent(after),
             byte: byte(span),
         });
         Ok(count)
     }
+}
+
+/// Whether a value may be absent that has these tokens after it.
+fn may_be_absent(after: Tokens<'_, '_>) -> bool {
+    matches!(
+        after,
+        [(Token::Pipe, _), (Token::Ident("default"), _), ..] | [(Token::Ident("is"), _), ..]
+    )
 }
 
 /// Where a token begins.

@@ -39,17 +39,24 @@ pub(crate) struct ExecFiles {
 }
 
 impl ExecFiles {
-    /// The file of the values.
+    /// The file of the values. `absent` are the previous values that there are not.
     ///
     /// # Errors
     /// An error for each value that cannot be a variable.
-    pub(crate) fn values(&self, named: &[Named<'_>]) -> Result<OutputFile, Vec<InitError>> {
+    pub(crate) fn values(
+        &self,
+        named: &[Named<'_>],
+        absent: &[&str],
+    ) -> Result<OutputFile, Vec<InitError>> {
         let selects = |of: &&Named<'_>| self.environments.selects(&of.name);
         let errors: Vec<_> = named.iter().filter(selects).filter_map(error).collect();
         if !errors.is_empty() {
             return Err(errors);
         }
-        let pairs: Vec<_> = named.iter().filter(selects).map(Named::pair).collect();
+        let pairs = named.iter().filter(selects).map(Named::pair);
+        let pairs = pairs.map(|(name, value)| (name, Some(value)));
+        let absent = absent.iter().filter(|name| self.environments.selects(name));
+        let pairs: Vec<_> = pairs.chain(absent.map(|name| (*name, None))).collect();
         Ok(OutputFile {
             path: self.folder.join(VALUES_FILE),
             mode: None,

@@ -38,6 +38,7 @@ impl<'a> Variables<'a> {
         })?;
         let mut variables: BTreeMap<String, (&str, &[u8])> = BTreeMap::new();
         let names = values.iter().map(|(entry, _)| *entry);
+        // An absent previous value has no variable.
         for (variable, entry) in environment.variables(names) {
             let mut found = values.iter();
             let Some((_, value)) = found.find(|(name, _)| *name == entry) else {
@@ -45,6 +46,9 @@ impl<'a> Variables<'a> {
                     path: file.to_owned(),
                     entry: entry.to_string(),
                 });
+            };
+            let Some(value) = *value else {
+                continue;
             };
             environment::check(entry, &variable, value, string_limit())?;
             match variables.entry(variable) {

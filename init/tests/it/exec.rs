@@ -174,6 +174,29 @@ fn only_the_entries_that_some_container_lists_are_in_the_file() {
     assert_eq!(names, ["OWN", "PATH", "a", "b_c_d"]);
 }
 
+#[test]
+fn a_previous_value_that_there_is_not_has_no_variable() {
+    // Local mode has no previous values.
+    let entry = (
+        "secret/a",
+        "kind=REFERENCE,previous=true,localModeValue=dmFsdWUgb2YgYQ==",
+    );
+    let container = filled(&[LOCAL, entry, ("init/env", "OLD=a.previous,A=a")]);
+    let own = [("OWN", "kept"), ("PATH", "/usr/bin:/bin")];
+    let mut listed = exec(&container);
+    assert_eq!(
+        environment(listed.args(["--env", "OLD=a.previous", "--env", "A=a"])),
+        pairs([own[0], own[1], ("A", "value of a")])
+    );
+    assert_eq!(
+        environment(&mut exec(&container)),
+        pairs([own[0], own[1], ("a", "value of a")])
+    );
+    let (status, message) = refused(exec(&container).args(["--env", "b.previous", "--", "true"]));
+    assert_eq!(status, 65);
+    assert!(message.contains("has no entry b.previous"), "{message}");
+}
+
 /// Starts a shell script under `exec`, and waits for its first line.
 fn started(command: &mut Command, script: &str) -> (Child, String) {
     let command = command.args(["--", "sh", "-c", script]);
