@@ -181,6 +181,19 @@ pub enum AnnotationErrorKind {
         /// The other annotation.
         by: String,
     },
+    /// A DYNAMIC secret at a path that a rotation uses.
+    #[error(
+        "a rotation ({by}) uses {path} itself; give this secret a name or storageKey= that does not end in \
+         {suffix}"
+    )]
+    ReservedPath {
+        /// The path.
+        path: String,
+        /// Its end.
+        suffix: &'static str,
+        /// The annotation with `rotate=` or `previous=`.
+        by: String,
+    },
     /// Two entries of one list have the same shell variable.
     #[error(
         "its shell variable {variable} is also that of {by}; rename one of them or use another \

@@ -3,6 +3,7 @@
 
 mod environment;
 mod planner;
+mod reserved;
 #[cfg(test)]
 mod tests;
 mod text;

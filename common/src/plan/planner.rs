@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Generation, Item, Plan, PlanSettings, PlannedLease,
+    Generation, Item, Plan, PlanSettings, PlannedLease, reserved,
     text::{created_or_derived, reason_not_text},
 };
 use crate::{
@@ -43,6 +43,8 @@ pub(super) fn plan(parsed: &Parsed, settings: &PlanSettings) -> (Plan, Vec<Annot
             planner.errors.push(kind.at(&entry.annotation));
         }
     }
+    let of_rotation = reserved::check(parsed, &planner.plan);
+    planner.errors.extend(of_rotation);
     (planner.plan, planner.errors)
 }
 

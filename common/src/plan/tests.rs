@@ -676,3 +676,51 @@ fn entries_of_one_generation_are_rotated_at_the_same_time() {
         "{error}"
     );
 }
+
+#[rstest]
+#[case::own_rotation(StoreName::DynamoDb, &[("secret.d/db.previous", ",rotate=90d")], Some("/dev/team/db.previous"))]
+#[case::own_previous(StoreName::DynamoDb, &[("secret.d/db.previous", ",previous=true")], Some("/dev/team/db.previous"))]
+#[case::storage_key(StoreName::DynamoDb, &[("secret.d/db", ",rotate=90d"), ("secret.d/old", ",storageKey=db.previous")], Some("/dev/team/db.previous"))]
+#[case::other_entry(StoreName::DynamoDb, &[("secret.d/db", ",rotate=90d"), ("secret.d/db.previous", "")], Some("/dev/team/db.previous"))]
+#[case::nothing_rotates(StoreName::DynamoDb, &[("secret.d/db", ""), ("secret.d/db.previous", "")], None)]
+#[case::another_secret(StoreName::DynamoDb, &[("secret.d/db", ",rotate=90d"), ("secret.d/x.previous", "")], None)]
+#[case::lock(StoreName::Ssm, &[("secret.d/db", ",rotate=90d"), ("secret.d/db.rotating", "")], Some("/dev/team/db.rotating"))]
+#[case::versions(StoreName::Ssm, &[("secret.d/db", ",rotate=90d"), ("secret.d/db.previous", "")], None)]
+fn no_secret_is_created_where_a_rotation_stores_something_else(
+    #[case] store: StoreName,
+    #[case] entries: &[(&str, &str)],
+    #[case] path: Option<&str>,
+) {
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|(key, more)| (*key, format!("{PASSWORD}{more}")))
+        .collect();
+    let annotations: Vec<_> = entries
+        .iter()
+        .map(|(key, value)| (*key, value.as_str()))
+        .collect();
+    let errors = errors(&settings(store), &annotations);
+    assert_eq!(errors.len(), usize::from(path.is_some()), "{errors:?}");
+    if let (Some(error), Some(path)) = (errors.first(), path) {
+        assert!(error.contains(&format!(" uses {path} itself")), "{error}");
+    }
+}
+
+#[test]
+fn the_previous_value_of_a_reference_has_its_path() {
+    let annotations = [
+        (
+            "secret.d/other",
+            "kind=REFERENCE,storageKey=db,previous=true",
+        ),
+        ("secret.d/db.previous", PASSWORD),
+    ];
+    let errors = errors(&settings(StoreName::DynamoDb), &annotations);
+    assert_eq!(
+        errors,
+        [
+            "secret.d/db.previous: a rotation (secret.d/other) uses /dev/team/db.previous itself; give this secret \
+             a name or storageKey= that does not end in .previous"
+        ]
+    );
+}
