@@ -4,6 +4,7 @@
 mod entry;
 mod lookup;
 mod prefix;
+mod rotation;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -70,6 +71,7 @@ impl Parsed {
             }
         }
         parsed.errors.extend(parsed.same_names());
+        parsed.warnings.extend(rotation::warnings(&parsed));
         parsed
             .warnings
             .sort_by(|a, b| a.annotation.cmp(&b.annotation));
