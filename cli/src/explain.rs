@@ -327,7 +327,8 @@ impl WorkloadReport {
 }
 
 fn describe(entry: &EntryReport) -> String {
-    let mut text = format!("  {}\n", entry.annotation);
+    let which = if entry.is_previous { " (previous)" } else { "" };
+    let mut text = format!("  {}{which}\n", entry.annotation);
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(text, "    {label:<13} {value}");
     };
@@ -345,6 +346,9 @@ fn describe(entry: &EntryReport) -> String {
     let created_by = entry.created_by.describe(entry);
     for (value, label) in created_by.iter().zip(labels("created by")) {
         line(label, value);
+    }
+    if let Some(rotated) = &entry.rotated {
+        line("rotated", rotated);
     }
     for (file, label) in entry.files.iter().zip(labels("in the pod")) {
         match &file.key {

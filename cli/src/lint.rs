@@ -17,6 +17,7 @@ use crate::{
     restarts, sarif,
     snippet::{self, Severity},
     terminal::{self, CommandOutput, count},
+    unlimited_starts,
     workload::Workload,
 };
 
@@ -46,7 +47,9 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
         let mut admission = admission::admit(&input, workload);
         let hooks = hooks::warnings(&input, workload, &admission);
         let restarts = restarts::warning(&input, workload, &admission);
-        admission.warnings.extend(hooks.into_iter().chain(restarts));
+        let starts = unlimited_starts::warning(&input, workload, &admission);
+        let warnings = hooks.into_iter().chain(restarts).chain(starts);
+        admission.warnings.extend(warnings);
         if *strict {
             deny_warnings(&mut admission);
         }

@@ -38,6 +38,7 @@ mod source;
 mod spark;
 mod terminal;
 mod tree;
+mod unlimited_starts;
 mod values;
 mod version;
 mod workload;

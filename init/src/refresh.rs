@@ -117,3 +117,20 @@ fn number(request: &Request, entry: &Entry) -> Result<Valued, InitError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kees_common::Parsed;
+
+    use super::*;
+
+    #[test]
+    fn a_previous_value_is_told_from_the_current_one() {
+        let parsed = Parsed::from_annotations(
+            &"d".parse().unwrap(),
+            [("secret.d/a", "kind=REFERENCE,previous=true")],
+        );
+        let labels: Vec<_> = parsed.entries.iter().map(label).collect();
+        assert_eq!(labels, ["secret.d/a", "secret.d/a (previous)"]);
+    }
+}

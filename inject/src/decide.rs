@@ -192,6 +192,9 @@ fn check(
     findings
         .warnings
         .extend(parsed.warnings.iter().map(PodWarning::from));
+    let of_previous = kees_template::check_previous(&parsed);
+    let of_previous = of_previous.iter().map(PodWarning::from);
+    findings.warnings.extend(of_previous);
     let ignored = parsed.ignored.iter().cloned();
     findings.errors.extend(ignored.map(PodError::from));
     let wired = existing.wired_by_hand(pod);

@@ -1,7 +1,8 @@
 //! One entry of a pod: what it asks for, where it is stored, and who creates it.
 
 use kees_common::{
-    Entry, Field, Item, Lease, LocalMode, PlannedLease, Secret, Source, output::Format,
+    Entry, Field, Item, Lease, LocalMode, Locator, PlannedLease, Rotation, Secret, Source,
+    StoreName, output::Format,
 };
 use kees_init::{Request, settings::CreatePolicy};
 use serde::Serialize;
@@ -12,6 +13,8 @@ use crate::put_command::{PutCommand, PutFlags};
 #[derive(Debug, Serialize)]
 pub(crate) struct EntryReport {
     pub(crate) annotation: String,
+    /// Whether this is the previous value of the entry (`previous=true`).
+    pub(crate) is_previous: bool,
     pub(crate) asks_for: String,
     /// The store, unless the pod uses none for this entry.
     pub(crate) store: Option<&'static str>,
@@ -22,6 +25,8 @@ pub(crate) struct EntryReport {
     /// All names or paths that are stored together with it.
     pub(crate) stored_together: Vec<String>,
     pub(crate) created_by: Creator,
+    /// How often it is rotated, and how long the previous generation is kept.
+    pub(crate) rotated: Option<String>,
     pub(crate) files: Vec<FileReport>,
     /// The command that stores it, if people can.
     pub(crate) put_command: Option<String>,
@@ -41,6 +46,8 @@ pub(crate) enum Creator {
     LocalModeIfAbsent,
     /// No store: local mode derives it.
     LocalMode,
+    /// A rotation stores it: it is a previous value.
+    Rotation,
 }
 
 /// A file with the value.
@@ -70,6 +77,7 @@ impl Creator {
                 "you, or another program. If it is absent, the pod gets its local value"
             }
             Self::LocalMode => "nothing is stored: the pod gets its local value",
+            Self::Rotation => "a rotation. kees-init never creates it",
         };
         vec![line.to_owned()]
     }
@@ -96,12 +104,14 @@ impl EntryReport {
         let records = records(request, lease);
         Self {
             annotation: entry.annotation.clone(),
+            is_previous: false,
             asks_for: asks_for(entry),
             store: Some(lease.store.as_str()),
             path: records.first().cloned(),
             member: None,
             stored_together: records,
             created_by: giver(request, lease),
+            rotated: None,
             files: files(request, entry),
             put_command: None,
         }
@@ -115,9 +125,16 @@ impl EntryReport {
         });
         let stored_together = generation.map_or_else(Vec::new, |(generation, _)| {
             let fields = generation.fields.iter();
-            let paths = fields.map(|(field, _)| generation.locator(*field));
-            let mut paths: Vec<_> = paths
-                .map(|locator| locator.name_in(generation.store).to_string())
+            let locators = fields.map(|(field, _)| generation.locator(*field));
+            let locators = locators.map(|locator| {
+                if entry.is_previous {
+                    locator.previous()
+                } else {
+                    locator
+                }
+            });
+            let mut paths: Vec<_> = locators
+                .map(|locator| stored_at(&locator, generation.store))
                 .collect();
             paths.dedup();
             paths
@@ -129,18 +146,48 @@ impl EntryReport {
             .map(|member| member.field.to_string());
         Self {
             annotation: entry.annotation.clone(),
+            is_previous: entry.is_previous,
             asks_for: asks_for(entry),
             store: item.map(|item| item.store.as_str()),
-            path: item.map(|item| item.locator.name_in(item.store).to_string()),
+            path: item.map(|item| stored_at(&item.locator, item.store)),
             member,
             stored_together,
-            created_by: creator(request, generation.is_some()),
+            created_by: if entry.is_previous {
+                Creator::Rotation
+            } else {
+                creator(request, generation.is_some())
+            },
+            rotated: rotated(entry),
             files: files(request, entry),
             put_command: item
-                .filter(|_| request.is_stored_by_hand(&entry.annotation))
+                .filter(|_| !entry.is_previous && request.is_stored_by_hand(&entry.annotation))
                 .map(|item| put_command(item, to)),
         }
     }
+}
+
+/// The path of a value. Stores with versions have the previous value at the path of the current one.
+fn stored_at(locator: &Locator, store: StoreName) -> String {
+    if store.has_versions() {
+        locator.name_in(store).to_string()
+    } else {
+        locator.key().to_string()
+    }
+}
+
+/// What `rotate=` and `retain=` say.
+fn rotated(entry: &Entry) -> Option<String> {
+    let Rotation { every, retain } = entry.rotation?;
+    Some(match retain {
+        Some(retain) => {
+            format!(
+                "every {every}, by kees-controller. The previous generation is kept for {retain}"
+            )
+        }
+        None => format!(
+            "every {every}, by kees-controller. The previous generation is kept until the next rotation"
+        ),
+    })
 }
 
 /// The records of a lease, with placeholders for what is known only when the pod runs.
@@ -163,6 +210,9 @@ fn put_command(item: &Item, to: PutFlags<'_>) -> String {
 }
 
 fn asks_for(entry: &Entry) -> String {
+    if entry.is_previous {
+        return "the value of the previous generation, if there is one".to_owned();
+    }
     match &entry.source {
         Source::Secret(Secret::Dynamic { spec, field, .. }) => match field {
             Field::Whole => format!("a secret: {spec}"),

@@ -26,10 +26,17 @@ impl Sidecar {
     }
 
     fn new(container: &Value) -> Self {
-        let variables = container["env"].as_array().into_iter().flatten();
-        let mut periods = variables.filter(|variable| variable["name"] == env::REFRESH);
-        let period = periods.find_map(|variable| variable["value"].as_str());
-        let refreshes = period.map(|period| format!("reads the values again every {period}"));
+        let variable = |name: &str| {
+            let variables = container["env"].as_array().into_iter().flatten();
+            let mut variables = variables.filter(|variable| variable["name"] == name);
+            variables.find_map(|variable| variable["value"].as_str())
+        };
+        let on_change = variable(env::ON_CHANGE);
+        let on_change = on_change.map(|action| format!("; on-change: {action}"));
+        let refreshes = variable(env::REFRESH).map(|period| {
+            let on_change = on_change.as_deref().unwrap_or_default();
+            format!("reads the values again every {period}{on_change}")
+        });
         let does = if container["name"] == INIT_CONTAINER {
             let then = refreshes.unwrap_or_else(|| "rests".to_owned());
             format!("writes the files before the next container starts, then {then}")

@@ -219,3 +219,40 @@ fn the_sidecars_of_kees_are_explained(#[case] options: &[&str], #[case] expected
     let containers = workload["containers"].to_string();
     assert!(!containers.contains("kees-"), "{containers}");
 }
+
+const ROTATED: &str = "secret.bsycorp.com/db: \
+    kind=DYNAMIC,type=PASSWORD,size=256,rotate=90d,retain=7d,previous=true";
+
+#[rstest]
+#[case::dynamodb(&["--env-label", "dev"], "/e/db.previous")]
+#[case::versions(&["--store", "secretsmanager", "--aws-region", "eu-west-1"], "/e/db")]
+fn a_previous_value_is_never_created(#[case] flags: &[&str], #[case] path: &str) {
+    let report = report(&["init.bsycorp.com/storage-prefix: /e", ROTATED], flags);
+    assert_eq!(creators(&report), ["init", "rotation"], "{report}");
+    let previous = &report["workloads"][0]["entries"][1];
+    assert_eq!(
+        (&previous["path"], &previous["is_previous"]),
+        (&path.into(), &true.into())
+    );
+    assert_eq!(
+        previous["asks_for"],
+        "the value of the previous generation, if there is one"
+    );
+}
+
+#[test]
+fn rotations_and_changes_are_explained() {
+    let on_change = "init.bsycorp.com/on-change: http://127.0.0.1:8080/reload";
+    let annotations = [ROTATED, "init.bsycorp.com/refresh: 5m", on_change];
+    let folder = Folder::with(&pod("a", &annotations));
+    let explained = folder.kees(&["explain", "web.yaml", "--env-label", "dev"]);
+    let text = explained.succeeded().stdout;
+    for line in [
+        "  secret.bsycorp.com/db (previous)\n",
+        "    rotated       every 90d, by kees-controller. The previous generation is kept for 7d\n",
+        "    created by    a rotation. kees-init never creates it\n",
+        "reads the values again every 5m; on-change: http://127.0.0.1:8080/reload\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}

@@ -439,3 +439,40 @@ fn a_container_without_a_command_cannot_get_variables() {
         ended.all()
     );
 }
+
+#[rstest]
+#[case::never("restartPolicy: Never", true)]
+#[case::limited("{restartPolicy: Never, activeDeadlineSeconds: 60}", false)]
+#[case::always("restartPolicy: Always", false)]
+fn a_fast_start_that_is_never_given_up_is_warned_of(#[case] spec: &str, #[case] is_warned: bool) {
+    let spec = spec.trim_matches(['{', '}']).replace(", ", "\n  ");
+    let folder = Folder::with(&format!(
+        "kind: Pod
+metadata:
+  name: a
+  annotations:
+    secret.bsycorp.com/db: kind=REFERENCE
+    init.bsycorp.com/start: fast
+spec:
+  {spec}
+  containers: [{{name: app}}]
+"
+    ));
+    let printed = folder.kees(&["lint", "web.yaml"]).succeeded().stdout;
+    let expected = "web.yaml:6:5: Pod default/a: warning: init.bsycorp.com/start: the pod has restartPolicy: Never";
+    assert_eq!(printed.contains(expected), is_warned, "{printed}");
+}
+
+#[test]
+fn a_template_that_needs_a_previous_value_is_warned_of() {
+    let folder = Folder::with(&pod(
+        "a",
+        &[
+            "secret.bsycorp.com/db: kind=REFERENCE,previous=true",
+            "init.bsycorp.com/template.a: '{{ secret[\"db.previous\"] }}'",
+        ],
+    ));
+    let printed = folder.kees(&["lint", "web.yaml"]).succeeded().stdout;
+    let expected = "warning: init.bsycorp.com/template.a: secret[\"db.previous\"] is absent before the first rotation";
+    assert!(printed.contains(expected), "{printed}");
+}

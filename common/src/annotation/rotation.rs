@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The shortest period of a rotation, unless the operator sets another (`--rotation-minimum`).
-const DEFAULT_MINIMUM: Duration = Duration::from_secs(3600);
+const DEFAULT_MINIMUM: Duration = Duration::from_hours(1);
 
 /// All warnings.
 pub(super) fn warnings(parsed: &Parsed) -> Vec<Warning> {

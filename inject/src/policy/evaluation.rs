@@ -13,7 +13,7 @@ use kees_common::{
 use crate::{
     audit::EntryList,
     error::{Place, PodErrorKind, excerpt},
-    findings::{Findings, PodWarning},
+    findings::Findings,
     pod::container::ContainerView,
     policy::{
         effective::EffectivePolicy,
@@ -218,9 +218,6 @@ impl<'s> Evaluation<'s, '_> {
         let of_templates = kees_template::check_annotations(self.pod.parsed);
         let of_templates = of_templates.into_iter().map(Into::into);
         self.findings.errors.extend(of_templates);
-        let of_previous = kees_template::check_previous(self.pod.parsed);
-        let warnings = &mut self.findings.warnings;
-        warnings.extend(of_previous.iter().map(PodWarning::from));
         match Plan::new(self.pod.parsed, &settings) {
             Ok(plan) => {
                 self.findings.entries = EntryList::with_paths(self.pod.parsed, &plan);
