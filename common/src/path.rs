@@ -83,6 +83,12 @@ impl fmt::Display for StoragePrefix {
 pub struct StoragePath(String);
 
 impl StoragePath {
+    /// The end of the path of a previous value, in a store in which each value has a name of its own.
+    pub const PREVIOUS: &str = ".previous";
+
+    /// The end of the path of a rotation's lock, in a store whose writes have no condition.
+    pub const ROTATING: &str = ".rotating";
+
     /// The path, in the form that stores use.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -92,7 +98,7 @@ impl StoragePath {
     /// the last rotation.
     #[must_use]
     pub fn previous(&self) -> Self {
-        self.with_suffix(".previous")
+        self.with_suffix(Self::PREVIOUS)
     }
 
     /// This path with `suffix` at its end, which must be ASCII without blanks and slashes.

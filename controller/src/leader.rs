@@ -92,6 +92,13 @@ pub(crate) fn start(
     (leads, Election(election))
 }
 
+/// Waits until this replica leads. Never returns when the process ends.
+pub(crate) async fn until_it_leads(leads: &mut watch::Receiver<bool>) {
+    if leads.wait_for(|leads| *leads).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 impl Election {
     /// Takes no part any more, and frees the Lease.
     pub(crate) async fn end(self) {

@@ -8,6 +8,7 @@
 mod api;
 mod budget;
 mod decision;
+mod state;
 mod under_way;
 mod workload;
 
@@ -30,26 +31,19 @@ use self::{
     api::{ApiError, ApiServer, Owner},
     budget::Budget,
     decision::{Decision, Never, decide},
+    state::{Group, LONGEST_PAUSE, SWEEP, Seen, State},
     under_way::{Progress, UnderWay},
     workload::{Place, Workload},
 };
 use crate::{
     events::{Events, Reason},
+    leader::until_it_leads,
     metrics::Metrics,
     pod::{Restart, WatchedPod},
 };
 
-/// The most time between two looks, while a pod asks.
-const SWEEP: Duration = Duration::from_secs(5);
-
 /// The least time between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// The longest pause after which a pod that waits is looked at again.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
-
-/// How long pods are left alone for which nothing is to be done.
-const NOTHING_TO_DO: Duration = Duration::from_mins(5);
 
 /// How many workloads are looked at, at the same time, after a start.
 const CONCURRENT: usize = 8;
@@ -76,33 +70,6 @@ pub struct RestartSettings {
     pub deadline: Duration,
 }
 
-/// Pods that were created from one template of one owner: what holds for one of them holds for all.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Group {
-    namespace: String,
-    /// The uid of the owner, or of the pod without one.
-    uid: String,
-    restarted_at: Option<String>,
-}
-
-/// What is remembered of a group.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    /// Groups that asked earlier have their turn earlier.
-    number: u64,
-    is_waiting: bool,
-    next: Instant,
-    pause: Duration,
-}
-
-/// What is remembered while this replica leads.
-#[derive(Default)]
-struct State {
-    known: HashMap<Group, Known>,
-    numbers: u64,
-    under_way: Vec<UnderWay>,
-}
-
 /// One look at all groups.
 struct Look {
     api: ApiServer,
@@ -120,13 +87,10 @@ impl Restarter {
         self.asked.notified().await;
         let mut state = None;
         loop {
-            if !*leads.borrow_and_update() {
+            if !*leads.borrow() {
                 state = None;
                 self.metrics.restarts_waiting(0);
-                if leads.changed().await.is_err() {
-                    return std::future::pending().await;
-                }
-                continue;
+                until_it_leads(&mut leads).await;
             }
             let state = match &mut state {
                 Some(state) => state,
@@ -391,14 +355,6 @@ impl Restarter {
     }
 }
 
-/// What a look at a group has shown.
-enum Seen {
-    NothingToDo,
-    Waits,
-    /// The workload was changed by somebody else at the same time.
-    Changed,
-}
-
 /// What owns a pod, with the workload.
 enum Found {
     Workload(Workload),
@@ -423,43 +379,5 @@ impl Look {
             self.budgets.insert(namespace.to_owned(), budgets);
         }
         Ok(self.budgets.get(namespace).map_or(&[], Vec::as_slice))
-    }
-}
-
-impl Group {
-    fn of(pod: &WatchedPod, restart: &Restart) -> Self {
-        let owner = restart.owner.as_ref();
-        Self {
-            namespace: pod.namespace().to_owned(),
-            uid: owner.map_or(pod.uid(), |owner| &owner.uid).to_owned(),
-            restarted_at: restart.restarted_at.clone(),
-        }
-    }
-}
-
-impl State {
-    fn is_under_way(&self, place: &Place) -> bool {
-        self.under_way.iter().any(|other| other.place == *place)
-    }
-
-    fn note(&mut self, group: Group, seen: Seen) {
-        let before = self.known.get(&group).copied();
-        let pause = match (seen, before) {
-            (Seen::NothingToDo, _) => NOTHING_TO_DO,
-            (Seen::Changed, _) => Duration::ZERO,
-            (Seen::Waits, Some(before)) if before.is_waiting => {
-                (before.pause * 2).min(LONGEST_PAUSE)
-            }
-            (Seen::Waits, _) => SWEEP,
-        };
-        let number = before.map_or(self.numbers, |before| before.number);
-        self.numbers += 1;
-        let known = Known {
-            number,
-            is_waiting: pause != NOTHING_TO_DO,
-            next: Instant::now() + pause,
-            pause,
-        };
-        self.known.insert(group, known);
     }
 }

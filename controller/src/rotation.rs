@@ -30,6 +30,7 @@ use tokio::{
 use self::due::Times;
 use crate::{
     events::{Events, Reason},
+    leader::until_it_leads,
     metrics::Metrics,
     pod::WatchedPod,
     policy,
@@ -88,12 +89,9 @@ where
         let mut next: HashMap<(Place, Rotation), u64> = HashMap::new();
         let mut leads = self.leads.clone();
         loop {
-            if !*leads.borrow_and_update() {
+            if !*leads.borrow() {
                 next.clear();
-                if leads.changed().await.is_err() {
-                    return std::future::pending().await;
-                }
-                continue;
+                until_it_leads(&mut leads).await;
             }
             let wanted = self.wanted();
             let is_wanted = |(place, rotation): &(Place, Rotation)| {

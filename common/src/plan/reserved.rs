@@ -11,12 +11,6 @@ use crate::{
     store_name::StoreName,
 };
 
-/// The end of the path of a previous value, in a store without versions.
-const PREVIOUS: &str = ".previous";
-
-/// The end of the path of a rotation's lock, in a store whose writes have no condition.
-const ROTATING: &str = ".rotating";
-
 /// The errors of DYNAMIC entries at a path that a rotation uses for another entry of the pod, or would
 /// use for something else. A secret with such a name that nothing rotates is no error: the original kees may
 /// have created it.
@@ -64,9 +58,9 @@ pub(super) fn check(parsed: &Parsed, plan: &Plan) -> Vec<AnnotationError> {
 /// What a rotation puts at the end of a path.
 fn suffix(store: StoreName) -> &'static str {
     if store.has_versions() {
-        ROTATING
+        StoragePath::ROTATING
     } else {
-        PREVIOUS
+        StoragePath::PREVIOUS
     }
 }
 

@@ -1,5 +1,6 @@
 //! The cases of AWS's provider and of the Secrets Store CSI driver: inputs, and what the originals make of them. They
-//! are data beside this repository, in `../shared/conformance/ascp`. Without that folder these tests say so and pass.
+//! are data beside this repository, in `../shared/conformance/ascp`. `KEES_ASCP_CASES` names another folder; `none`
+//! passes them over.
 
 #![expect(
     clippy::print_stderr,
@@ -28,19 +29,27 @@ use serde_json::{Value, json};
 /// The variable that names another folder with the cases.
 const FOLDER: &str = "KEES_ASCP_CASES";
 
-/// A file of the folder; `None` if there is no folder.
+/// A file of the folder; `None` if the variable says `none`.
 fn read(file: &str) -> Option<String> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/conformance/ascp");
     let named = env::var_os(FOLDER).map(PathBuf::from);
-    let folder = named.clone().unwrap_or_else(|| beside.into());
-    if named.is_none() && !folder.is_dir() {
-        eprintln!("passed over: there is no {beside}, and {FOLDER} names no folder");
+    let folder = named.unwrap_or_else(|| beside.into());
+    if folder.as_os_str() == "none" {
+        eprintln!("passed over: {FOLDER} is none");
         return None;
     }
-    Some(fs::read_to_string(folder.join(file)).unwrap())
+    let path = folder.join(file);
+    let text = fs::read_to_string(&path);
+    let text = text.unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}; name the folder of the cases with {FOLDER}, or pass them over with {FOLDER}=none",
+            path.display()
+        )
+    });
+    Some(text)
 }
 
-/// The JSON of a file; null if there is no folder.
+/// The JSON of a file; null if they are passed over.
 fn cases(file: &str) -> Value {
     let text = read(file);
     text.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap())

@@ -1,5 +1,7 @@
 //! The permissions for parameters in Parameter Store.
 
+use kees_common::StoragePath;
+
 use super::{
     need::{Names, Need},
     pattern::Pattern,
@@ -52,7 +54,7 @@ pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statem
                 "ssm:AddTagsToResource",
                 "ssm:DeleteParameter",
             ],
-            resources: locks.map(|name| name.then(".rotating")).collect(),
+            resources: locks.map(|name| name.then(StoragePath::ROTATING)).collect(),
             conditions: Vec::new(),
         });
     }

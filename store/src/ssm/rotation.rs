@@ -169,7 +169,7 @@ impl Ssm {
 }
 
 fn lock_of(path: &StoragePath) -> StoragePath {
-    path.with_suffix(".rotating")
+    path.with_suffix(StoragePath::ROTATING)
 }
 
 /// Seconds since 1970.

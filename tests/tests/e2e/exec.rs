@@ -7,7 +7,6 @@ use kees_tests::{Kubectl, eventually};
 use serde_json::{Value, json};
 
 use crate::{
-    install::IDENTITY_LABEL,
     pods::{Annotations, container, pod, restricted, secrets},
     world::World,
 };
@@ -49,11 +48,7 @@ fn ended(kubectl: &Kubectl, pod: &str) -> anyhow::Result<Value> {
 #[test]
 fn an_application_has_its_variables_and_ends_with_its_own_status() -> anyhow::Result<()> {
     let world = World::shared()?;
-    let labels = [
-        (IDENTITY_LABEL, "x"),
-        ("pod-security.kubernetes.io/enforce", "restricted"),
-    ];
-    let namespace = world.cluster.namespace("variables", &labels)?;
+    let namespace = world.restricted_namespace("variables")?;
     // A root file system that is read-only, and a user that is not that of the init container.
     let mut app = restricted(container("app"));
     app["command"] = json!(["sh", "-c", SCRIPT]);

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use crate::{
-    install::IDENTITY_LABEL,
     pods::{Annotations, container, pod, properties, restricted, secrets},
     world::World,
 };
@@ -13,11 +12,7 @@ const PASSWORD: Annotations<'_> = &[("secret/password", "kind=DYNAMIC,type=PASSW
 #[test]
 fn a_job_and_a_bare_pod_run_where_restricted_is_enforced() -> anyhow::Result<()> {
     let world = World::shared()?;
-    let labels = [
-        (IDENTITY_LABEL, "x"),
-        ("pod-security.kubernetes.io/enforce", "restricted"),
-    ];
-    let namespace = world.cluster.namespace("restricted", &labels)?;
+    let namespace = world.restricted_namespace("restricted")?;
 
     let mut bare = pod("bare", PASSWORD);
     bare["spec"]["containers"] = json!([restricted(container("app"))]);

@@ -12,7 +12,6 @@ use kees_tests::{Kubectl, eventually};
 use serde_json::{Value, json};
 
 use crate::{
-    install::IDENTITY_LABEL,
     pods::{Annotations, container, deployment, pod, pods_of, restricted},
     world::{ENV_LABEL, World},
 };
@@ -67,11 +66,7 @@ fn a_deployment_sees_a_changed_value() -> anyhow::Result<()> {
 #[test]
 fn a_job_completes_although_its_sidecar_runs() -> anyhow::Result<()> {
     let world = World::shared()?;
-    let labels = [
-        (IDENTITY_LABEL, "refreshed-job"),
-        ("pod-security.kubernetes.io/enforce", "restricted"),
-    ];
-    let namespace = world.cluster.namespace("refreshed-job", &labels)?;
+    let namespace = world.restricted_namespace("refreshed-job")?;
     store(&world, "refreshed-job", "first")?;
     let mut template = pod("job", REFRESHED);
     let mut app = restricted(container("app"));

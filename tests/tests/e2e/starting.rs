@@ -11,7 +11,6 @@ use kees_tests::{
 use serde_json::{Value, json};
 
 use crate::{
-    install::IDENTITY_LABEL,
     pods::{Annotations, container, pod, restricted},
     world::{ENV_LABEL, World},
 };
@@ -53,11 +52,7 @@ fn status(kubectl: &Kubectl) -> anyhow::Result<Value> {
 #[test]
 fn the_application_finds_its_files_when_it_starts() -> anyhow::Result<()> {
     let world = World::shared()?;
-    let labels = [
-        (IDENTITY_LABEL, "fast"),
-        ("pod-security.kubernetes.io/enforce", "restricted"),
-    ];
-    let namespace = world.cluster.namespace("fast", &labels)?;
+    let namespace = world.restricted_namespace("fast")?;
     store(&world, "fast", "first")?;
     let seed = ("secret/seed", "kind=DYNAMIC,type=RSA,size=2048");
     let seeds = [

@@ -60,6 +60,15 @@ impl World {
         self.cluster
             .namespace(name, &[(install::IDENTITY_LABEL, name)])
     }
+
+    /// Such a namespace in which the Pod Security Standard `restricted` is enforced.
+    pub(crate) fn restricted_namespace(&self, name: &str) -> anyhow::Result<Namespace> {
+        let labels = [
+            (install::IDENTITY_LABEL, name),
+            ("pod-security.kubernetes.io/enforce", "restricted"),
+        ];
+        self.cluster.namespace(name, &labels)
+    }
 }
 
 static TURNS: RwLock<()> = RwLock::new(());

@@ -20,7 +20,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use kees_tests::{eventually, kees, kees_init, keys::check_rsa_pair};
+use kees_tests::{eventually, kees, keys::check_rsa_pair};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tempfile::TempDir;
 
@@ -273,32 +273,17 @@ impl Storm<'_> {
         let mut rotate = Command::new(kees()?);
         rotate
             .env_clear()
-            .args(["rotate", PATH, "--as", SPEC, "--yes"]);
-        self.spawn(rotate)
+            .args(["rotate", PATH, "--as", SPEC, "--yes"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        self.target.configure(&mut rotate);
+        rotate.spawn().context("cannot start kees")
     }
 
     fn reader(&self, folder: &Path) -> anyhow::Result<Child> {
-        let mut init = Command::new(kees_init()?);
-        init.env_clear()
-            .env("ANNOTATIONS_FILE", self.annotations())
-            .env("SECRETS_FILE", folder.join("secrets.properties"))
-            .env("RESOURCES_FILE", folder.join("resources.properties"))
-            .env("LEASES_FILE", folder.join("leases.properties"))
-            .env("RESOURCES_FILE_PATH", folder)
-            .env("LEASES_FILE_PATH", folder)
-            .env("TERMINATION_LOG", "/dev/null")
-            .env("TIMEOUT", "20");
-        self.spawn(init)
-    }
-
-    fn spawn(&self, mut command: Command) -> anyhow::Result<Child> {
-        self.target.configure(&mut command);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start a program")
+        let mut init = self.target.init(&self.annotations(), folder)?;
+        init.spawn().context("cannot start kees-init")
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ExitStatus},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +13,6 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use kees_tests::kees_init;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tempfile::TempDir;
 
@@ -190,20 +189,7 @@ impl<'a> Round<'a> {
     }
 
     fn start(&self, folder: &Path, slow: Option<&TenthOfACore>) -> anyhow::Result<Child> {
-        let mut init = Command::new(kees_init()?);
-        init.env_clear()
-            .env("ANNOTATIONS_FILE", self.annotations())
-            .env("SECRETS_FILE", folder.join("secrets.properties"))
-            .env("RESOURCES_FILE", folder.join("resources.properties"))
-            .env("LEASES_FILE", folder.join("leases.properties"))
-            .env("RESOURCES_FILE_PATH", folder)
-            .env("LEASES_FILE_PATH", folder)
-            .env("TERMINATION_LOG", "/dev/null")
-            .env("TIMEOUT", "20")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        self.target.configure(&mut init);
+        let mut init = self.target.init(&self.annotations(), folder)?;
         let child = init.spawn().context("cannot start kees-init")?;
         if let Some(slow) = slow {
             slow.add(child.id())?;

@@ -2,12 +2,12 @@
 //! restart.
 
 use std::{
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, ensure};
-use kees_tests::{eventually, kees_init};
+use kees_tests::eventually;
 use tempfile::TempDir;
 
 use crate::{Size, pace::TenthOfACore, target::Target};
@@ -87,19 +87,7 @@ fn a_process_at_a_tenth_of_a_core_gets_further_with_every_restart() {
 fn start(folder: &TempDir, target: &Target) -> anyhow::Result<Child> {
     let out = folder.path().join("out");
     std::fs::create_dir_all(&out)?;
-    let mut init = Command::new(kees_init()?);
-    init.env_clear()
-        .env("ANNOTATIONS_FILE", folder.path().join("annotations"))
-        .env("SECRETS_FILE", out.join("secrets.properties"))
-        .env("RESOURCES_FILE", out.join("resources.properties"))
-        .env("LEASES_FILE", out.join("leases.properties"))
-        .env("RESOURCES_FILE_PATH", &out)
-        .env("LEASES_FILE_PATH", &out)
-        .env("TERMINATION_LOG", "/dev/null")
-        .env("TIMEOUT", "3")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    target.configure(&mut init);
+    let mut init = target.init(&folder.path().join("annotations"), &out)?;
+    init.env("TIMEOUT", "3").stderr(Stdio::null());
     init.spawn().context("cannot start kees-init")
 }

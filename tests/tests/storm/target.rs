@@ -1,11 +1,16 @@
 //! The stores of the storm.
 
-use std::{net::SocketAddr, process::Command, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use aws_sdk_secretsmanager::operation::list_secrets::ListSecretsOutput;
 use kees_tests::{
-    DynamoDbLocal, Moto, REGION,
+    DynamoDbLocal, Moto, REGION, kees_init,
     proxy::{Counts, Proxy, Rates},
     wait,
 };
@@ -79,18 +84,38 @@ impl Target {
         }
     }
 
-    /// Configures `kees-init` for this store.
-    pub(crate) fn configure(&self, init: &mut Command) {
-        init.env("STORE", self.name())
+    /// `kees-init` for a pod with these annotations, which writes into `folder`, in an environment of its own.
+    pub(crate) fn init(&self, annotations: &Path, folder: &Path) -> anyhow::Result<Command> {
+        let mut init = Command::new(kees_init()?);
+        init.env_clear()
+            .env("ANNOTATIONS_FILE", annotations)
+            .env("SECRETS_FILE", folder.join("secrets.properties"))
+            .env("RESOURCES_FILE", folder.join("resources.properties"))
+            .env("LEASES_FILE", folder.join("leases.properties"))
+            .env("RESOURCES_FILE_PATH", folder)
+            .env("LEASES_FILE_PATH", folder)
+            .env("TERMINATION_LOG", "/dev/null")
+            .env("TIMEOUT", "20")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        self.configure(&mut init);
+        Ok(init)
+    }
+
+    /// Configures a program for this store.
+    pub(crate) fn configure(&self, program: &mut Command) {
+        program
+            .env("STORE", self.name())
             .env("ENV_LABEL", LABEL)
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", "tests")
             .env("AWS_SECRET_ACCESS_KEY", "tests");
         if let Some(proxy) = &self.proxy {
-            init.env("AWS_ENDPOINT", proxy.url());
+            program.env("AWS_ENDPOINT", proxy.url());
         }
         if let Store::Embedded(folder) = &self.store {
-            init.env("EMBEDDED_FILE", folder.path().join("secrets.db"));
+            program.env("EMBEDDED_FILE", folder.path().join("secrets.db"));
         }
     }
 

@@ -14,10 +14,6 @@ use crate::values::error::ValueError;
 /// The tag of a secret that kees created.
 const TYPE_TAG: &str = "kees/type";
 
-/// The ends of the paths that a rotation writes itself.
-const PREVIOUS: &str = ".previous";
-const LOCK: &str = ".rotating";
-
 /// The fields whose paths begin with that of their secret.
 const FIELDS: [Field; 5] = [
     Field::Public,
@@ -107,7 +103,10 @@ pub(super) async fn check(
     budget: &RetryBudget,
 ) -> Result<(), ValueError> {
     let whole = |suffix: &str| path.as_str().strip_suffix(suffix)?.parse().ok();
-    if let Some(of) = [PREVIOUS, LOCK].into_iter().find_map(whole) {
+    if let Some(of) = [StoragePath::PREVIOUS, StoragePath::ROTATING]
+        .into_iter()
+        .find_map(whole)
+    {
         let path = path.clone();
         return Err(ValueError::KeptByRotation { path, of });
     }
