@@ -116,7 +116,19 @@ pub mod init {
         REFRESH_METRICS_PORT = "refresh-metrics-port", "no metrics";
         /// Set by the webhook: its version.
         INJECTED = "injected", "";
+        /// Set by the webhook: the volumes of a [SecretProviderClass](secret-provider-class.md) that it replaced, as JSON. Each has the attributes of its CSI volume.
+        CLASS_VOLUMES = "class-volumes", "";
     }
+
+    /// The label `init.DOMAIN/secret-provider-classes` of a namespace or a pod: whether the webhook replaces the CSI volumes
+    /// of SecretProviderClass objects. The label of the pod wins.
+    pub const CLASSES_LABEL: &str = "secret-provider-classes";
+
+    /// The value of [`CLASSES_LABEL`] that asks for it.
+    pub const CLASSES_ENABLED: &str = "enabled";
+
+    /// The value of [`CLASSES_LABEL`] that forbids it.
+    pub const CLASSES_DISABLED: &str = "disabled";
 
     /// What the name of [`FILE`] begins with, before a dot.
     pub const FILE_PREFIX: &str = "file";
@@ -244,6 +256,8 @@ pub mod env {
         ON_CHANGE = "ON_CHANGE", "nothing";
         /// The port on which `kees-init refresh` serves metrics.
         REFRESH_METRICS_PORT = "REFRESH_METRICS_PORT", "no metrics";
+        /// The volumes of [SecretProviderClass](secret-provider-class.md) objects, as JSON. The webhook sets it.
+        CLASS_VOLUMES = "CLASS_VOLUMES", "";
         /// The prefix of every storage path; wins over the annotation.
         STORAGE_PREFIX = "STORAGE_PREFIX", "";
         /// `allow` or `deny`: whether the pod may use `local-mode`.

@@ -91,7 +91,7 @@ impl Options {
             init::REFRESH_METRICS_PORT => {
                 self.refresh_metrics_port = collect.parse(init::REFRESH_METRICS_PORT, trimmed);
             }
-            init::INJECTED => {}
+            init::INJECTED | init::CLASS_VOLUMES => {}
             other => {
                 let is_known = self.environments.read(other, trimmed, collect).is_some()
                     || self.files.read(other, value, collect).is_some();

@@ -9,6 +9,8 @@
 //! Kubernetes Secrets from files. Without features there are the types of a request alone.
 
 mod class;
+#[cfg(feature = "expressions")]
+mod class_volumes;
 mod error;
 mod file_name;
 mod mount;
@@ -50,6 +52,8 @@ mod yaml;
 pub use class::{
     API_GROUP, CLASS_ATTRIBUTE, ClassSpec, DRIVER, KIND, SecretDataSpec, SecretObjectSpec,
 };
+#[cfg(feature = "expressions")]
+pub use class_volumes::{ClassVolume, ClassVolumes, ParseClassVolumesError};
 pub use error::{ClassErrorKind, ClassPlace, FileError, Origin, ParseClassError, TextPosition};
 #[cfg(feature = "expressions")]
 pub use expression::ExtractError;
