@@ -245,6 +245,7 @@ pub(crate) fn skip_message(reason: SkipReason, domain: &Domain) -> String {
         SkipReason::Mirror => "it is the mirror of a static pod".to_owned(),
         SkipReason::Windows => "it is a Windows pod".to_owned(),
         SkipReason::WiredByHand => "its init container is wired by hand".to_owned(),
+        SkipReason::OtherProvider => "its SecretProviderClass is of another provider".to_owned(),
     }
 }
 

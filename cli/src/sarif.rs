@@ -55,7 +55,7 @@ impl Rule {
             CliErrorKind::Denied(error) => match DenialReason::of_error(error) {
                 DenialReason::Annotation => Self::Annotation,
                 DenialReason::Policy => Self::Policy,
-                DenialReason::Size | DenialReason::Pod => Self::Pod,
+                DenialReason::Size | DenialReason::Class | DenialReason::Pod => Self::Pod,
                 DenialReason::Strict => Self::NoEffect,
             },
             CliErrorKind::AnnotationNotText { .. } => Self::Annotation,

@@ -30,6 +30,8 @@ pub struct Audit {
     pub generate_name: Option<String>,
     /// The entries, by comma: each name, and the path in its store if there are no errors.
     pub entries: String,
+    /// The names and ARNs of the objects that classes of the pod's volumes ask for, by comma.
+    pub class_objects: String,
     /// Whether the request is a dry run.
     pub dry_run: bool,
 }
@@ -48,12 +50,14 @@ impl Audit {
     pub(crate) fn with_pod(self, pod: &PodView<'_>, entries: EntryList) -> Self {
         let owner = &pod.metadata.owner;
         let owner = (!owner.kind.is_empty()).then(|| format!("{}/{}", &*owner.kind, &*owner.name));
+        let (entries, class_objects) = entries.finish();
         Self {
             service_account: shortened(pod.service_account()),
             owner: owner.and_then(|owner| shortened(&owner)),
             name: pod.metadata.name.as_deref().and_then(shortened),
             generate_name: pod.metadata.generate_name.as_deref().and_then(shortened),
-            entries: entries.finish(),
+            entries,
+            class_objects,
             ..self
         }
     }
@@ -68,6 +72,8 @@ fn shortened(text: &str) -> Option<String> {
 pub(crate) struct EntryList {
     text: String,
     omitted: usize,
+    objects: String,
+    omitted_objects: usize,
 }
 
 impl EntryList {
@@ -112,11 +118,29 @@ impl EntryList {
         }
     }
 
-    fn finish(mut self) -> String {
-        if self.omitted > 0 {
-            // Writing to a string does not fail.
-            let _ = write!(self.text, ",and {} more", self.omitted);
+    /// Adds the objects of classes.
+    pub(crate) fn objects(&mut self, names: &[String]) {
+        for name in names {
+            let name = excerpt(name);
+            if self.objects.len() + name.len() + 1 > ENTRIES_LIMIT {
+                self.omitted_objects += 1;
+                continue;
+            }
+            let comma = if self.objects.is_empty() { "" } else { "," };
+            self.objects.extend([comma, &name]);
         }
-        self.text
+    }
+
+    fn finish(mut self) -> (String, String) {
+        for (text, omitted) in [
+            (&mut self.text, self.omitted),
+            (&mut self.objects, self.omitted_objects),
+        ] {
+            if omitted > 0 {
+                // Writing to a string does not fail.
+                let _ = write!(text, ",and {omitted} more");
+            }
+        }
+        (self.text, self.objects)
     }
 }

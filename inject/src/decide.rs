@@ -1,22 +1,25 @@
 //! The decision about a pod: skip it, deny it, or patch it.
 
 use kees_common::{
-    Domain, Parsed, Start, Word, misspelled_prefix,
+    Domain, Options, Parsed, Start, Word, misspelled_prefix,
     names::init::{self, is_env},
 };
 
 use crate::{
     audit::EntryList,
-    error::{Place, PodError, PodErrorKind},
+    class::{error::ClassVolumeError, found::Found, plan},
+    classes::ClassAccess,
+    error::{Place, PodError, PodErrorKind, excerpt},
     findings::{Findings, PodWarning},
     names,
     patch::{
         exec, identity::Identity, injection::Injection, operations::Operations,
-        placement::Placement, reconcile::Existing, refresh, security_context::FileOwner, write,
+        placement::Placement, reconcile::Existing, refresh, scope::Scope,
+        security_context::FileOwner, write,
     },
     pod::{container::ContainerView, injected::Injected, limits::is_too_large, view::PodView},
     policy::{
-        apply::{apply, check_opt_out},
+        apply::{apply, check_objects, check_opt_out},
         evaluation::AnnotatedPod,
         result::PolicyResult,
         rule::Rule,
@@ -81,17 +84,20 @@ pub enum SkipReason {
     Windows,
     /// The pod author wired the init container by hand. The annotations are still checked.
     WiredByHand,
+    /// The pod has no annotation that asks for a value, and its classes are those of other providers.
+    OtherProvider,
 }
 
 impl SkipReason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NotPodCreation,
         Self::NotAnnotated,
         Self::OptedOut,
         Self::Mirror,
         Self::Windows,
         Self::WiredByHand,
+        Self::OtherProvider,
     ];
 
     /// The reason in metrics and logs.
@@ -103,21 +109,35 @@ impl SkipReason {
             Self::Mirror => "mirror",
             Self::Windows => "windows",
             Self::WiredByHand => "wired_by_hand",
+            Self::OtherProvider => "other_provider",
         }
     }
 }
 
 /// Decides about the creation of `pod` in `namespace`. The namespace of a pod without a controller
 /// may be in the request only.
+///
+/// Volumes of `SecretProviderClass` objects are left to the CSI driver.
 pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &InjectSettings) -> Decision {
-    decide_and_list(pod, namespace, settings).0
+    decide_with_classes(pod, namespace, settings, ClassAccess::Off)
 }
 
-/// [`decide`], and the list of the pod's entries for the audit log.
+/// [`decide`], for a pod whose volumes of `SecretProviderClass` objects may be replaced.
+pub fn decide_with_classes(
+    pod: &PodView<'_>,
+    namespace: &str,
+    settings: &InjectSettings,
+    access: ClassAccess<'_>,
+) -> Decision {
+    decide_and_list(pod, namespace, settings, access).0
+}
+
+/// [`decide_with_classes`], and the list of the pod's entries for the audit log.
 pub(crate) fn decide_and_list(
     pod: &PodView<'_>,
     namespace: &str,
     settings: &InjectSettings,
+    access: ClassAccess<'_>,
 ) -> (Decision, EntryList) {
     let subject = Subject {
         cluster: settings.cluster.as_deref(),
@@ -126,7 +146,8 @@ pub(crate) fn decide_and_list(
     };
     let rule = settings.policy.rule(subject);
     let mut findings = Findings::default();
-    let outcome = check(pod, subject, rule, settings, &mut findings);
+    let found = Found::new(pod, settings, access);
+    let outcome = check(pod, subject, rule, settings, found, &mut findings);
     if rule.denies_warnings() {
         findings.deny_warnings();
     }
@@ -169,17 +190,21 @@ fn check(
     subject: Subject<'_>,
     rule: &Rule,
     settings: &InjectSettings,
+    mut found: Found<'_>,
     findings: &mut Findings,
 ) -> Option<Outcome> {
     let domain = &settings.domain;
     let entries = pod.annotations().filter(|(key, _)| is_entry(key, domain));
     let entries = entries.count();
-    if let Some(reason) = skip_reason(pod, entries, domain) {
+    if let Some(reason) = skip_reason(pod, entries, &found, domain) {
         if reason == SkipReason::Windows {
             deny_variables(pod, domain, findings);
         }
         warn_of_skip(reason, pod, domain, findings);
-        if reason == SkipReason::OptedOut {
+        if reason == SkipReason::NotAnnotated {
+            found.report(findings);
+        }
+        if reason == SkipReason::OptedOut && entries > 0 {
             check_opt_out(rule, domain, findings);
         }
         return Some(Outcome::Skip(reason));
@@ -187,7 +212,17 @@ fn check(
     if is_too_large(pod, findings) {
         return None;
     }
+    found.report(findings);
     let existing = InitContainer::find(pod, settings);
+    let wired = existing.wired_by_hand(pod);
+    let injected = existing.injected();
+    let classes = match wired {
+        None => plan::plan(pod, &found, subject, rule, settings, injected, findings),
+        Some(_) => None,
+    };
+    if entries == 0 && wired.is_none() && classes.is_none() && findings.errors.is_empty() {
+        return Some(Outcome::Skip(SkipReason::OtherProvider));
+    }
     let parsed = Parsed::from_annotations(domain, pod.annotations());
     findings
         .warnings
@@ -197,7 +232,6 @@ fn check(
     findings.warnings.extend(of_previous);
     let ignored = parsed.ignored.iter().cloned();
     findings.errors.extend(ignored.map(PodError::from));
-    let wired = existing.wired_by_hand(pod);
     let annotated = AnnotatedPod {
         subject,
         parsed: &parsed,
@@ -205,27 +239,59 @@ fn check(
         wired,
     };
     let policy = apply(annotated, rule, settings, findings);
+    let mut classes = classes;
+    if let Some(classes) = &mut classes {
+        findings.entries.objects(&classes.objects);
+        check_objects(std::mem::take(&mut classes.denied), rule, findings);
+    }
     if let Some(wired) = wired {
         warn_of_wired_variables(&parsed, findings);
         warn_of_wired_start(&parsed, findings);
         refresh::warn_if_wired(pod, wired, &parsed, findings);
+        warn_of_wired_classes(&found, findings);
         return Some(Outcome::Skip(SkipReason::WiredByHand));
     }
-    let options = &refresh::check(pod, &parsed, settings, findings);
-    let injected = existing.injected();
-    let placement = Placement::new(pod, &parsed, settings, injected, findings);
-    let identity = Identity::new(pod, options, settings, injected, findings);
+    let has_files = entries > 0;
+    let options = &if has_files {
+        refresh::check(pod, &parsed, settings, findings)
+    } else {
+        without_files(&parsed.options)
+    };
+    if classes.is_some() && options.start == Start::Fast {
+        let annotation = domain.init(init::START);
+        let error = ClassVolumeError::FastStart(annotation.clone());
+        findings.error(Place::Annotation(annotation), error.into());
+    }
+    let scope = Scope {
+        injected,
+        has_files,
+        classes,
+    };
+    let identity = Identity::new(pod, options, settings, &scope, findings);
+    let placement = Placement::new(pod, &parsed, settings, scope, findings);
     let mut placement = placement?;
     let targets = &placement.targets;
-    placement.commands = exec::wrap(pod, &parsed, settings, injected, targets, findings);
-    let owner = FileOwner::new(pod, &placement.targets, settings.run_as);
-    warn_of_narrow_mode(&parsed, owner, findings);
-    refresh::check_signal(pod, options, owner, &placement.targets, settings, findings);
+    if has_files {
+        placement.commands = exec::wrap(pod, &parsed, settings, injected, targets, findings);
+    }
+    let owner = FileOwner::new(pod, targets, placement.readers(), settings.run_as);
+    if has_files {
+        warn_of_narrow_mode(&parsed, owner, findings);
+        refresh::check_signal(pod, options, owner, &placement.targets, settings, findings);
+    }
     if !findings.errors.is_empty() {
         return None;
     }
     let injection = Injection::new(pod, options, settings, &policy, placement, identity, owner);
     operations(pod, injection, findings).map(Outcome::Patch)
+}
+
+/// The options that matter to a pod that asks for no value: it has volumes of classes alone.
+fn without_files(options: &Options) -> Options {
+    Options {
+        order: options.order.clone(),
+        ..Options::default()
+    }
 }
 
 /// The operations for a pod that is not injected, or those that reconcile one that is.
@@ -259,9 +325,14 @@ fn is_entry(key: &str, domain: &Domain) -> bool {
     )
 }
 
-fn skip_reason(pod: &PodView<'_>, entries: usize, domain: &Domain) -> Option<SkipReason> {
+fn skip_reason(
+    pod: &PodView<'_>,
+    entries: usize,
+    found: &Found<'_>,
+    domain: &Domain,
+) -> Option<SkipReason> {
     // The values are compared exactly, as in the `matchConditions`.
-    if entries == 0 && !pod.metadata.annotations.is_too_large() {
+    if entries == 0 && found.is_empty() && !pod.metadata.annotations.is_too_large() {
         Some(SkipReason::NotAnnotated)
     } else if pod.annotation(&domain.init(init::INJECT)) == Some("false") {
         Some(SkipReason::OptedOut)
@@ -315,6 +386,15 @@ fn warn_of_wired_variables(parsed: &Parsed, findings: &mut Findings) {
     }
 }
 
+/// Warns that CSI volumes of a pod that is wired by hand are not replaced.
+fn warn_of_wired_classes(found: &Found<'_>, findings: &mut Findings) {
+    if let Some(volume) = found.volumes.first() {
+        let place = Place::field(format!("spec.volumes[{}]", excerpt(&volume.name)));
+        let message = "it is left to the CSI driver, because the pod is wired by hand";
+        findings.warn(place, message);
+    }
+}
+
 /// Warns if a pod that is wired by hand asks for a fast start: its containers are not changed.
 fn warn_of_wired_start(parsed: &Parsed, findings: &mut Findings) {
     if parsed.options.start == Start::Fast {
@@ -357,8 +437,13 @@ enum InitContainer {
 impl InitContainer {
     fn find(pod: &PodView<'_>, settings: &InjectSettings) -> Self {
         let containers = || pod.spec.init_containers.iter();
-        let injected =
-            containers().position(|c| &*c.name == names::CONTAINER && c.mounts(names::SECRETS));
+        // A pod with volumes of classes alone has no volume for the files of annotations.
+        let recorded = settings.domain.init(init::CLASS_VOLUMES);
+        let has_classes = pod.annotation(&recorded).is_some();
+        let is_injected = |c: &ContainerView<'_>| {
+            c.mounts(names::SECRETS) || (has_classes && c.mounts(names::PODINFO))
+        };
+        let injected = containers().position(|c| &*c.name == names::CONTAINER && is_injected(c));
         let wired = || {
             containers().position(|c| {
                 let mut image = c.image.iter();

@@ -1,7 +1,10 @@
 //! The reason of a denial, for metrics and logs: one of a few words, because a message may contain
 //! values of the pod.
 
-use crate::error::{PodError, PodErrorKind};
+use crate::{
+    class::error::ClassVolumeError,
+    error::{PodError, PodErrorKind},
+};
 
 /// What kind of error a pod is denied for. If it has errors of several kinds, the first of this list
 /// is the reason.
@@ -13,6 +16,8 @@ pub enum DenialReason {
     Policy,
     /// An annotation is invalid.
     Annotation,
+    /// A volume of a `SecretProviderClass`, or the class, is missing or wrong.
+    Class,
     /// The injection does not fit the pod: a reserved name, or a mount path that is in use.
     Pod,
     /// The pod has only warnings, and the policy is strict.
@@ -21,10 +26,11 @@ pub enum DenialReason {
 
 impl DenialReason {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Size,
         Self::Policy,
         Self::Annotation,
+        Self::Class,
         Self::Pod,
         Self::Strict,
     ];
@@ -35,6 +41,7 @@ impl DenialReason {
             Self::Size => "size",
             Self::Policy => "policy",
             Self::Annotation => "annotation",
+            Self::Class => "class",
             Self::Pod => "pod",
             Self::Strict => "strict",
         }
@@ -58,6 +65,10 @@ impl DenialReason {
             | PodErrorKind::ListTooLong { .. }
             | PodErrorKind::TooManyMounts { .. }
             | PodErrorKind::NameTooLong { .. } => Self::Size,
+            PodErrorKind::Class(error) if matches!(**error, ClassVolumeError::TooLarge { .. }) => {
+                Self::Size
+            }
+            PodErrorKind::Class(_) => Self::Class,
             PodErrorKind::DeniedWarning(_) => Self::Strict,
             _ => Self::Pod,
         }

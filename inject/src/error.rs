@@ -4,7 +4,7 @@ use std::fmt;
 
 use kees_common::{AnnotationError, AnnotationErrorKind, RefreshPeriod, escaped_beginning};
 
-use crate::policy::template::FillTemplateError;
+use crate::{class::error::ClassVolumeError, policy::template::FillTemplateError};
 
 /// An error for which a pod is denied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,10 @@ impl PodError {
                     | AnnotationErrorKind::ReferenceNotAllowed(_)
                     | AnnotationErrorKind::LocalModeDenied
             ),
+            Self::Pod {
+                kind: PodErrorKind::Class(error),
+                ..
+            } => matches!(**error, ClassVolumeError::Denied { .. }),
             Self::Pod { kind, .. } => matches!(
                 kind,
                 PodErrorKind::NoRule { .. }
@@ -449,6 +453,9 @@ pub enum PodErrorKind {
     /// Variables are asked for in a pod of Windows.
     #[error("kees starts no command on Windows; remove it, or run the pod on Linux nodes")]
     WindowsVariables,
+    /// A volume of a `SecretProviderClass`.
+    #[error(transparent)]
+    Class(Box<ClassVolumeError>),
     /// A warning of a pod whose policy is strict.
     #[error("{0}; in strict mode, this warning is an error")]
     DeniedWarning(String),

@@ -29,8 +29,12 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn error(&mut self, place: Place, kind: PodErrorKind) {
+        self.push(PodError::Pod { place, kind });
+    }
+
+    pub(crate) fn push(&mut self, error: PodError) {
         if !self.is_full() {
-            self.errors.push(PodError::Pod { place, kind });
+            self.errors.push(error);
         }
     }
 

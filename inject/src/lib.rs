@@ -27,6 +27,8 @@
 //! ```
 
 mod audit;
+mod class;
+mod classes;
 mod creation;
 mod decide;
 mod decode;
@@ -41,8 +43,10 @@ mod review;
 mod settings;
 
 pub use audit::Audit;
+pub use class::{error::ClassVolumeError, permission::class_errors};
+pub use classes::{ClassAccess, Classes, Lookup, ROLE_ANNOTATION};
 pub use creation::{Creation, CreatorPod, NoCreation, creation};
-pub use decide::{Decision, SkipReason, decide};
+pub use decide::{Decision, SkipReason, decide, decide_with_classes};
 pub use denial::DenialReason;
 pub use error::{Place, PodError, PodErrorKind};
 pub use patch::operations::Operations;
@@ -59,7 +63,7 @@ pub use policy::{
 };
 pub use review::{
     response::{Outcome, ReviewResponse},
-    review,
+    review, review_with_classes,
 };
 pub use settings::{
     ImageRepository, InjectSettings, ParseImageExpressionError, ParseImageRepositoryError,

@@ -13,8 +13,30 @@ pub(crate) const SIDECAR: &str = restart::SIDECAR;
 pub(crate) const PODINFO: &str = "kees-podinfo";
 /// The volume that holds the files.
 pub(crate) const SECRETS: &str = "kees-secrets";
-/// Both volumes, in the order in which they are added.
-pub(crate) const VOLUMES: [&str; 2] = [PODINFO, SECRETS];
+/// The volume with the token for the role of the ServiceAccount. Only pods with volumes of classes have it.
+pub(crate) const AWS_TOKEN: &str = "kees-aws-token";
+/// The volume with the token for EKS Pod Identity. Only pods with volumes of classes have it.
+pub(crate) const POD_IDENTITY_TOKEN: &str = "kees-pod-identity-token";
+/// All volumes, in the order in which they are added. The last two are for classes.
+pub(crate) const VOLUMES: [&str; 4] = [PODINFO, SECRETS, AWS_TOKEN, POD_IDENTITY_TOKEN];
+
+/// The volumes whose names nothing else in the pod may have.
+pub(crate) fn reserved_volumes(has_classes: bool) -> &'static [&'static str] {
+    if has_classes {
+        &VOLUMES
+    } else {
+        &[PODINFO, SECRETS]
+    }
+}
+
+/// The folder in which the init container mounts the volumes of classes.
+pub(crate) const CLASS_VOLUMES_PATH: &str = "/kees-volumes";
+/// The folder of the tokens that are added for classes.
+pub(crate) const TOKENS_PATH: &str = "/var/run/secrets/kees";
+/// The folder of [`AWS_TOKEN`].
+pub(crate) const AWS_TOKEN_PATH: &str = "/var/run/secrets/kees/sts";
+/// The folder of [`POD_IDENTITY_TOKEN`].
+pub(crate) const POD_IDENTITY_TOKEN_PATH: &str = "/var/run/secrets/kees/pod-identity";
 
 /// What a copy of the program, and a second one that replaces it, take in the volume at most: a
 /// limit in addition to that of the files, in MiB.
@@ -53,4 +75,5 @@ pub(crate) const DECIDED_VARIABLES: &[&str] = &[
     env::STORAGE_PREFIX,
     env::LOCAL_MODE,
     env::TERMINATION_LOG,
+    env::CLASS_VOLUMES,
 ];

@@ -4,6 +4,7 @@
 //! [`write`](mod@write) makes a patch of it for a pod that is not injected yet, and [`reconcile`]
 //! for a pod that is.
 
+pub(crate) mod class_tokens;
 pub(crate) mod container;
 pub(crate) mod env;
 pub(crate) mod exec;
@@ -18,6 +19,7 @@ pub(crate) mod reconcile;
 pub(crate) mod refresh;
 pub(crate) mod reserved_names;
 pub(crate) mod reserved_paths;
+pub(crate) mod scope;
 pub(crate) mod security_context;
 pub(crate) mod volumes;
 pub(crate) mod write;

@@ -6,6 +6,7 @@ pub(crate) mod effective;
 pub(crate) mod evaluation;
 pub(crate) mod file;
 mod limits;
+pub(crate) mod objects;
 pub(crate) mod patterns;
 pub(crate) mod result;
 pub(crate) mod rule;

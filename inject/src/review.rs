@@ -13,6 +13,7 @@ use self::{
 };
 use crate::{
     audit::Audit,
+    classes::ClassAccess,
     decide::{Decision, SkipReason, decide_and_list},
     decode::{error::DecodeError, object::Object},
     pod::{
@@ -31,7 +32,18 @@ type PodReview<'a> = Object<Review<'a, Object<PodView<'a>>>>;
 type OtherReview<'a> = Object<Review<'a, IgnoredAny>>;
 
 /// Answers the `AdmissionReview` in `body`. The response is always an `AdmissionReview`.
+///
+/// Volumes of `SecretProviderClass` objects are left to the CSI driver.
 pub fn review(body: &[u8], settings: &InjectSettings) -> ReviewResponse {
+    review_with_classes(body, settings, ClassAccess::Off)
+}
+
+/// [`review`], for pods whose volumes of `SecretProviderClass` objects may be replaced.
+pub fn review_with_classes(
+    body: &[u8],
+    settings: &InjectSettings,
+    access: ClassAccess<'_>,
+) -> ReviewResponse {
     let text = match std::str::from_utf8(body) {
         Ok(text) => text,
         Err(error) => {
@@ -44,13 +56,13 @@ pub fn review(body: &[u8], settings: &InjectSettings) -> ReviewResponse {
             if let Some(Object(pod)) = request.and_then(|request| request.object.as_mut()) {
                 pod.source = Source::Review(text);
             }
-            return respond(&review, settings, |Object(pod)| Ok(pod));
+            return respond(&review, settings, access, |Object(pod)| Ok(pod));
         }
         Err(error) => error,
     };
     match serde_json::from_str::<OtherReview<'_>>(text) {
         // The rest is decoded in the same way, so the error is in the object.
-        Ok(Object(review)) => respond(&review, settings, |_| {
+        Ok(Object(review)) => respond(&review, settings, access, |_| {
             Err(ParsePodError(DecodeError::new::<PodReview<'_>>(
                 text, error,
             )))
@@ -70,9 +82,10 @@ pub fn review(body: &[u8], settings: &InjectSettings) -> ReviewResponse {
 fn respond<'p, O>(
     review: &'p Review<'p, O>,
     settings: &InjectSettings,
+    access: ClassAccess<'_>,
     pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, ParsePodError>,
 ) -> ReviewResponse {
-    match check(review).and_then(|request| decision(request, settings, pod)) {
+    match check(review).and_then(|request| decision(request, settings, access, pod)) {
         Ok(response) => response,
         Err(message) => {
             // In the version of the review, if it has one of its group.
@@ -112,6 +125,7 @@ fn check<'r, 'a, O>(review: &'r Review<'a, O>) -> Result<&'r Request<'a, O>, Str
 fn decision<'p, O>(
     request: &'p Request<'p, O>,
     settings: &InjectSettings,
+    access: ClassAccess<'_>,
     pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, ParsePodError>,
 ) -> Result<ReviewResponse, String> {
     let namespace = request.namespace.as_deref().filter(|name| !name.is_empty());
@@ -135,7 +149,7 @@ fn decision<'p, O>(
     let pod = pod(object).map_err(|error| error.to_string())?;
     check_namespace(pod.namespace())?;
     let namespace = namespace.or(pod.namespace()).unwrap_or("default");
-    let (decision, entries) = decide_and_list(pod, namespace, settings);
+    let (decision, entries) = decide_and_list(pod, namespace, settings, access);
     let audit = audit.with_pod(pod, entries);
     Ok(ReviewResponse::new(
         &request.uid,

@@ -59,6 +59,8 @@ pub struct InjectSettings {
     pub refresh_minimum: RefreshPeriod,
     /// The memory of the sidecar of a refreshed pod: its request and its limit.
     pub refresh_memory: Quantity,
+    /// Whether kees-controller writes the Secrets that classes and pods ask for.
+    pub secret_sync: bool,
     /// What the pods of each namespace may do.
     pub policy: Policy,
 }
@@ -83,6 +85,7 @@ impl InjectSettings {
             resources: Resources::default(),
             refresh_minimum: RefreshPeriod::DEFAULT_MINIMUM,
             refresh_memory: Quantity::mebi(16),
+            secret_sync: false,
             policy: Policy::absent(),
         }
     }

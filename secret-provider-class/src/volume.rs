@@ -40,6 +40,15 @@ impl VolumeError {
 }
 
 impl CsiVolume {
+    /// A volume with these attributes that had no errors when another volume took its place.
+    pub fn replaced(attributes: BTreeMap<String, String>) -> Self {
+        Self {
+            driver: Some(DRIVER.to_owned()),
+            read_only: Some(true),
+            volume_attributes: Some(attributes),
+        }
+    }
+
     /// Whether it is a volume of the Secrets Store CSI driver.
     pub fn is_of_driver(&self) -> bool {
         self.driver.as_deref() == Some(DRIVER)

@@ -30,6 +30,7 @@ pub(crate) fn log(response: &ReviewResponse, took: Duration) {
         name,
         generate_name,
         entries,
+        class_objects,
         dry_run,
     } = audit;
     // A denial has a reason from a closed set. Its message is in the response alone, because it may
@@ -45,6 +46,7 @@ pub(crate) fn log(response: &ReviewResponse, took: Duration) {
         name,
         generate_name,
         entries = present(entries),
+        class_objects = present(class_objects),
         outcome = outcome.as_str(),
         reason = present(reason),
         rule = policy.as_ref().and_then(|policy| policy.rule.as_deref()),

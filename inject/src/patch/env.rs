@@ -55,7 +55,7 @@ impl<'a> Variable<'a> {
     /// A variable with a value that the pod author may have written. Kubernetes would replace
     /// `$(NAME)` in it by another variable, which could change what was admitted; `$$` is a plain
     /// `$`.
-    fn literal(name: &'static str, value: impl Into<Text<'a>>) -> Self {
+    pub(crate) fn literal(name: &'static str, value: impl Into<Text<'a>>) -> Self {
         let value = value.into();
         if value.contains('$') {
             Self::new(name, value.replace('$', "$$"))
@@ -65,7 +65,7 @@ impl<'a> Variable<'a> {
     }
 
     /// A variable with the value of a field of the pod.
-    fn field(name: &'static str, path: &'static str) -> Self {
+    pub(crate) fn field(name: &'static str, path: &'static str) -> Self {
         Self {
             name: name.into(),
             value: None,

@@ -13,9 +13,9 @@ use crate::{
     error::{Place, PodErrorKind, excerpt},
     findings::Findings,
     names,
+    patch::scope::Scope,
     pod::{
         container::{ContainerList, ContainerView, MountView},
-        injected::Injected,
         path::{depth, goes_up, is_at_or_below, overlap},
         text::Text,
         view::PodView,
@@ -37,19 +37,28 @@ struct CredentialSource {
     folder: &'static str,
 }
 
+/// The variable with the role.
+pub(crate) const ROLE: &str = "AWS_ROLE_ARN";
+/// The volume of the token for the role.
+pub(crate) const ROLE_VOLUME: &str = "aws-iam-token";
+/// The variable with the file of the token for EKS Pod Identity.
+pub(crate) const POD_IDENTITY_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+/// The volume of that token.
+pub(crate) const POD_IDENTITY_VOLUME: &str = "eks-pod-identity-token";
+
 const SOURCES: [CredentialSource; 2] = [
     CredentialSource {
-        subject: "AWS_ROLE_ARN",
+        subject: ROLE,
         addresses: &[],
         token_file: env::AWS_WEB_IDENTITY_TOKEN_FILE,
-        volume: "aws-iam-token",
+        volume: ROLE_VOLUME,
         folder: "/var/run/secrets/eks.amazonaws.com/serviceaccount",
     },
     CredentialSource {
         subject: "AWS_CONTAINER_CREDENTIALS_FULL_URI",
         addresses: &["http://169.254.170.23/", "http://[fd00:ec2::23]/"],
-        token_file: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-        volume: "eks-pod-identity-token",
+        token_file: POD_IDENTITY_TOKEN_FILE,
+        volume: POD_IDENTITY_VOLUME,
         folder: "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
     },
 ];
@@ -84,6 +93,11 @@ pub(crate) struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
+    /// Whether EKS gives this kind of credentials: the volume of its token is mounted.
+    pub(crate) fn mounts_volume(&self, volume: &str) -> bool {
+        self.mounts.iter().any(|(mounted, _)| *mounted == volume)
+    }
+
     /// For each source, the credentials that the existing init container has, or else those of the
     /// first application container that has them in the form of EKS. If no container has, the
     /// errors of the first one are added to `findings`.
@@ -91,9 +105,10 @@ impl<'a> Identity<'a> {
         pod: &'a PodView<'a>,
         options: &Options,
         settings: &InjectSettings,
-        injected: Option<Injected>,
+        scope: &Scope,
         findings: &mut Findings,
     ) -> Self {
+        let injected = scope.injected;
         let own = injected.and_then(|own| pod.spec.init_containers.get(own.init));
         let mut identity = Self::default();
         for source in &SOURCES {
@@ -108,7 +123,15 @@ impl<'a> Identity<'a> {
             let mut first_errors = None;
             for credentials in candidates {
                 let mut found = Findings::default();
-                credentials.check(is_projected, options, settings, &identity, &mut found);
+                let has_classes = scope.classes.is_some();
+                credentials.check(
+                    is_projected,
+                    has_classes,
+                    options,
+                    settings,
+                    &identity,
+                    &mut found,
+                );
                 if found.errors.is_empty() {
                     identity.add(credentials);
                     first_errors = None;
@@ -193,6 +216,7 @@ impl Credentials<'_> {
     fn check(
         &self,
         is_projected: bool,
+        has_classes: bool,
         options: &Options,
         settings: &InjectSettings,
         others: &Identity<'_>,
@@ -209,7 +233,7 @@ impl Credentials<'_> {
                 expected,
             };
             findings.error(mount(), kind);
-        } else if let Some((other, path)) = overlapping_mount(at, options, others) {
+        } else if let Some((other, path)) = overlapping_mount(at, has_classes, options, others) {
             let kind = PodErrorKind::IdentityOverlap {
                 volume,
                 at: excerpt(at),
@@ -266,6 +290,7 @@ fn is_token_folder(at: &str) -> bool {
 /// The mount of the init container, by volume and path, that a mount at `at` would overlap with.
 fn overlapping_mount<'a>(
     at: &str,
+    has_classes: bool,
     options: &'a Options,
     others: &Identity<'a>,
 ) -> Option<(&'a str, &'a str)> {
@@ -273,8 +298,10 @@ fn overlapping_mount<'a>(
         .mount_path
         .as_ref()
         .map_or(MountPath::DEFAULT, MountPath::as_str);
+    let of_classes = has_classes.then_some((names::AWS_TOKEN, names::TOKENS_PATH));
     [(names::SECRETS, files)]
         .into_iter()
+        .chain(of_classes)
         .chain(others.mounts.iter().copied())
         .find(|(_, path)| overlap(at, path))
 }

@@ -26,6 +26,7 @@ pub(crate) fn check(
     path: &MountPath,
     settings: &InjectSettings,
     targets: &[ContainerRef],
+    has_classes: bool,
     findings: &mut Findings,
 ) {
     let written_by_kubelet = pod.spec.volumes.iter();
@@ -42,7 +43,7 @@ pub(crate) fn check(
     for container in targets.iter().filter_map(|target| pod.container(*target)) {
         check.container(container);
     }
-    check.init_container();
+    check.init_container(has_classes);
 }
 
 struct Check<'a> {
@@ -55,11 +56,17 @@ struct Check<'a> {
 
 impl Check<'_> {
     /// The init container's other mounts.
-    fn init_container(&mut self) {
-        for (volume, at) in [
+    fn init_container(&mut self, has_classes: bool) {
+        let of_classes = [
+            ("the volumes of classes", names::CLASS_VOLUMES_PATH),
+            (names::AWS_TOKEN, names::TOKENS_PATH),
+        ];
+        let of_classes = of_classes.into_iter().filter(|_| has_classes);
+        let mounts = [
             (names::PODINFO, names::PODINFO_PATH),
             (names::PODINFO, names::TOKEN_PATH),
-        ] {
+        ];
+        for (volume, at) in mounts.into_iter().chain(of_classes) {
             if overlap(at, self.path) {
                 self.error(PodErrorKind::PathMounted {
                     path: excerpt(self.path),

@@ -1,6 +1,6 @@
 //! A JSON patch (RFC 6902).
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
@@ -80,6 +80,8 @@ pub(crate) enum Value<'a> {
     Mount(&'a VolumeMount<'a>),
     Mounts([&'a VolumeMount<'a>; 1]),
     Text(&'a str),
+    Texts(BTreeMap<&'a str, &'a str>),
+    Boolean(bool),
     Command(&'a [Text<'a>]),
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use kees_common::{ContainerNames, Order, Parsed, names::init};
 
 use crate::{
+    class::plan::check_order,
     error::{Place, PodErrorKind},
     findings::Findings,
     names,
-    patch::{exec::WrappedCommand, mount_path, reserved_names},
+    patch::{exec::WrappedCommand, mount_path, reserved_names, scope::Scope},
     pod::{
         container::{ContainerList, ContainerRef},
         injected::Injected,
@@ -19,8 +20,7 @@ use crate::{
 
 /// Where the init container is placed, and which containers read the files.
 pub(crate) struct Placement<'a> {
-    /// The containers of kees, if the pod is already injected.
-    pub(crate) injected: Option<Injected>,
+    pub(crate) scope: Scope,
     /// The index that it should have among the init containers.
     pub(crate) position: usize,
     /// The containers that read the files.
@@ -30,15 +30,22 @@ pub(crate) struct Placement<'a> {
 }
 
 impl Placement<'_> {
+    /// The containers that mount a volume of a class.
+    pub(crate) fn readers(&self) -> &[ContainerRef] {
+        let classes = self.scope.classes.as_ref();
+        classes.map_or(&[], |classes| &classes.readers)
+    }
+
     /// Finds the place, and checks that the names and paths of the injection are free. Returns
     /// `None` if `order` names no init container; everything else is still checked.
     pub(crate) fn new(
         pod: &PodView<'_>,
         parsed: &Parsed,
         settings: &InjectSettings,
-        injected: Option<Injected>,
+        scope: Scope,
         findings: &mut Findings,
     ) -> Option<Self> {
+        let injected = scope.injected;
         let mut placer = Placer {
             pod,
             parsed,
@@ -47,15 +54,23 @@ impl Placement<'_> {
             findings,
         };
         let position = placer.position();
-        let targets = placer.targets(position);
+        let targets = if scope.has_files {
+            placer.targets(position)
+        } else {
+            Vec::new()
+        };
         let is_refreshed = parsed.options.refresh.is_some();
-        reserved_names::check(pod, injected, &targets, is_refreshed, findings);
-        if !is_invalid(parsed, init::MOUNT_PATH) {
+        reserved_names::check(pod, &scope, &targets, is_refreshed, findings);
+        if scope.has_files && !is_invalid(parsed, init::MOUNT_PATH) {
             let path = parsed.options.mount_path.clone().unwrap_or_default();
-            mount_path::check(pod, &path, settings, &targets, findings);
+            let has_classes = scope.classes.is_some();
+            mount_path::check(pod, &path, settings, &targets, has_classes, findings);
+        }
+        if let (Some(classes), Some(position)) = (&scope.classes, position) {
+            check_order(pod, classes, position, injected, settings, findings);
         }
         Some(Self {
-            injected,
+            scope,
             position: position?,
             targets,
             commands: Vec::new(),
@@ -108,9 +123,12 @@ impl Placer<'_> {
         let all = self.pod.other_containers(self.injected);
         let skipped = &self.settings.skip_containers;
         let targets: Vec<_> = match self.injected {
-            Some(_) => all.filter(|(_, c)| c.mounts(names::SECRETS)).collect(),
-            None if is_invalid(self.parsed, init::CONTAINERS) => Vec::new(),
-            None => all
+            // The first call saw annotations, and not volumes of classes alone.
+            Some(own) if self.has_mount(own) => {
+                all.filter(|(_, c)| c.mounts(names::SECRETS)).collect()
+            }
+            _ if is_invalid(self.parsed, init::CONTAINERS) => Vec::new(),
+            _ => all
                 .filter(|(at, c)| runs_after(*at, position) && !skipped.matches(&c.name))
                 .collect(),
         };
@@ -123,6 +141,12 @@ impl Placer<'_> {
             self.warn_of_no_targets();
         }
         targets
+    }
+
+    /// Whether the init container of an earlier call has the files of annotations.
+    fn has_mount(&self, own: Injected) -> bool {
+        let container = self.pod.spec.init_containers.get(own.init);
+        container.is_some_and(|container| container.mounts(names::SECRETS))
     }
 
     fn warn_of_no_targets(&mut self) {

@@ -37,8 +37,10 @@ const ADDITIONS: usize = 8192;
 pub(crate) struct Existing<'a> {
     init: (usize, &'a str),
     sidecar: Option<(usize, &'a str)>,
-    /// In the order of [`names::VOLUMES`], each with its index.
+    /// The volumes of kees in the order of [`names::VOLUMES`], each with its index.
     volumes: [Option<(usize, &'a str)>; names::VOLUMES.len()],
+    /// All volumes, in the order of the pod.
+    all_volumes: Vec<&'a RawValue>,
 }
 
 impl<'a> Existing<'a> {
@@ -57,6 +59,7 @@ impl<'a> Existing<'a> {
             (index, raw.map_or("", |raw| raw.get()))
         };
         Ok(Self {
+            all_volumes: raw_volumes,
             init: container(injected.init),
             sidecar: injected.sidecar.map(container),
             volumes,
@@ -81,11 +84,13 @@ impl<'a> Existing<'a> {
         injection: &'i Injection<'_>,
     ) -> Vec<Operation<'i>> {
         let mut operations = Vec::new();
+        self.replaced_volumes(injection, &mut operations);
         self.volumes(pod, injection, &mut operations);
+        write::read_only_mounts(injection, &mut operations);
         write::mounts(pod, injection, &mut operations);
         write::commands(injection, &mut operations);
         self.containers(injection, &mut operations);
-        write::annotation(pod, injection, &mut operations);
+        write::annotations(pod, injection, &mut operations);
         operations
     }
 
@@ -95,13 +100,51 @@ impl<'a> Existing<'a> {
         injection: &'i Injection<'_>,
         operations: &mut Vec<Operation<'i>>,
     ) {
-        if self.volumes.iter().all(Option::is_none) {
+        let mut own = injection.volumes.iter();
+        if own.all(|volume| self.volume(&volume.name).is_none()) {
             write::volumes(pod, injection, operations);
-            return;
+        } else {
+            self.own_volumes(injection, operations);
         }
-        for (wanted, existing) in injection.volumes.iter().zip(&self.volumes) {
+        // From the last to the first, so that each index is still right.
+        let is_unwanted = |name: &&&str| injection.volumes.iter().all(|v| *v.name != ***name);
+        let unwanted = injection.volume_names.iter().filter(is_unwanted);
+        let mut indices: Vec<usize> = unwanted
+            .filter_map(|name| self.volume(name).map(|(at, _)| at))
+            .collect();
+        indices.sort_unstable();
+        operations.extend(indices.into_iter().rev().map(|at| Operation::Remove {
+            path: format!("/spec/volumes/{at}"),
+        }));
+    }
+
+    /// Replaces volumes of classes that are not as they would be now.
+    fn replaced_volumes<'i>(
+        &self,
+        injection: &'i Injection<'_>,
+        operations: &mut Vec<Operation<'i>>,
+    ) {
+        for replaced in &injection.replaced {
+            let json = self.all_volumes.get(replaced.index);
+            let is_there = replaced.is_replaced
+                && json.is_some_and(|json| is_volume(json.get(), &replaced.volume));
+            if !is_there {
+                operations.push(write::replace_volume(replaced));
+            }
+        }
+    }
+
+    /// The volume of kees of that name, with its index.
+    fn volume(&self, name: &str) -> Option<(usize, &'a str)> {
+        let index = names::VOLUMES.iter().position(|known| *known == name)?;
+        *self.volumes.get(index)?
+    }
+
+    /// The volumes of kees, where the pod has one of them.
+    fn own_volumes<'i>(&self, injection: &'i Injection<'_>, operations: &mut Vec<Operation<'i>>) {
+        for wanted in &injection.volumes {
             let value = Value::Volume(wanted);
-            match existing {
+            match self.volume(&wanted.name) {
                 None => operations.push(Operation::add("/spec/volumes/-", value)),
                 Some((_, json)) if is_volume(json, wanted) => {}
                 Some((at, _)) => {

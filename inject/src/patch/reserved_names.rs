@@ -4,6 +4,7 @@ use crate::{
     error::{Place, PodErrorKind, excerpt},
     findings::Findings,
     names,
+    patch::scope::Scope,
     pod::{
         container::{ContainerRef, ContainerView},
         injected::Injected,
@@ -11,25 +12,26 @@ use crate::{
     },
 };
 
-/// Checks the names of containers and volumes, and the mounts of the volumes. `injected` are the
-/// containers of kees if the pod is already injected, and `targets` are the containers that read the
-/// files. `is_refreshed`: the pod gets the sidecar.
+/// Checks the names of containers and volumes, and the mounts of the volumes. `targets` are the containers that read
+/// the files of annotations. `is_refreshed`: the pod gets the sidecar.
 pub(crate) fn check(
     pod: &PodView<'_>,
-    injected: Option<Injected>,
+    scope: &Scope,
     targets: &[ContainerRef],
     is_refreshed: bool,
     findings: &mut Findings,
 ) {
+    let injected = scope.injected;
+    let names = names::reserved_volumes(scope.classes.is_some());
     containers(pod, injected, is_refreshed, findings);
-    volumes(pod, injected.is_some(), findings);
+    volumes(pod, names, injected.is_some(), findings);
     // The targets are in the same order as the containers.
     let mut targets = targets.iter().peekable();
     for (at, container) in pod.other_containers(injected) {
         let list = at.list.as_str();
         let is_target = targets.next_if(|target| **target == at).is_some();
         let is_injected_target = injected.is_some() && is_target;
-        mounts(container, list, is_injected_target, findings);
+        mounts(container, list, names, is_injected_target, findings);
     }
 }
 
@@ -51,12 +53,10 @@ fn containers(
 }
 
 /// In a pod that is already injected, each volume may be there once, as the kind that was injected.
-fn volumes(pod: &PodView<'_>, is_injected: bool, findings: &mut Findings) {
-    let mut seen = [false; names::VOLUMES.len()];
+fn volumes(pod: &PodView<'_>, names: &[&str], is_injected: bool, findings: &mut Findings) {
+    let mut seen = vec![false; names.len()];
     for volume in pod.spec.volumes.iter() {
-        let index = names::VOLUMES
-            .iter()
-            .position(|name| *name == &*volume.name);
+        let index = names.iter().position(|name| *name == &*volume.name);
         let Some(seen) = index.and_then(|index| seen.get_mut(index)) else {
             continue;
         };
@@ -70,7 +70,8 @@ fn volumes(pod: &PodView<'_>, is_injected: bool, findings: &mut Findings) {
 fn has_injected_kind(volume: &VolumeView<'_>) -> bool {
     match &*volume.name {
         names::PODINFO => volume.downward_api.is_some(),
-        _ => volume.empty_dir.is_some(),
+        names::SECRETS => volume.empty_dir.is_some(),
+        _ => volume.projected.is_some(),
     }
 }
 
@@ -79,16 +80,17 @@ fn has_injected_kind(volume: &VolumeView<'_>) -> bool {
 fn mounts(
     container: &ContainerView<'_>,
     list: &str,
+    names: &[&str],
     is_injected_target: bool,
     findings: &mut Findings,
 ) {
-    for volume in names::VOLUMES {
+    for volume in names {
         let mounts = container.volume_mounts.iter();
-        let count = mounts.filter(|mount| &*mount.name == volume).count();
-        let allowed = usize::from(is_injected_target && volume == names::SECRETS);
+        let count = mounts.filter(|mount| &*mount.name == *volume).count();
+        let allowed = usize::from(is_injected_target && *volume == names::SECRETS);
         if count > allowed {
             let place = format!("spec.{list}[{}]", excerpt(&container.name));
-            let volume = volume.to_owned();
+            let volume = (*volume).to_owned();
             findings.error(Place::field(place), PodErrorKind::MountReserved { volume });
         }
     }

@@ -87,29 +87,51 @@ impl FileOwner {
     /// 1. If all targets declare the same uid, and it is not 0: that uid, mode 0400.
     /// 2. Else, if the pod has an `fsGroup`, which becomes the group of the files: mode 0440.
     /// 3. Else: mode 0444, in a volume that only this pod sees.
-    pub(crate) fn new(pod: &PodView<'_>, targets: &[ContainerRef], run_as: RunAs) -> Self {
-        let uid = common_id(pod, targets, |security| security.run_as_user);
-        if let Some(uid @ 1..) = uid {
+    ///
+    /// `readers` mount volumes of classes, whose files have the modes of the class. Their uid, if they have the same one,
+    /// comes before that of the targets, because the mode of the targets' files can be another.
+    pub(crate) fn new(
+        pod: &PodView<'_>,
+        targets: &[ContainerRef],
+        readers: &[ContainerRef],
+        run_as: RunAs,
+    ) -> Self {
+        let of_targets = common_user(pod, targets);
+        let wide = match pod.spec.security_context.fs_group {
+            Some(_) => FileMode::GROUP,
+            None => FileMode::ALL,
+        };
+        let common = match (common_user(pod, readers), of_targets) {
+            (Some(uid), _) => Some((uid, readers)),
+            (None, Some(uid)) => Some((uid, targets)),
+            (None, None) => None,
+        };
+        if let Some((uid, containers)) = common {
             return Self {
                 uid: Some(uid),
-                gid: common_id(pod, targets, |security| security.run_as_group),
-                mode: FileMode::OWNER,
+                gid: common_id(pod, containers, |security| security.run_as_group),
+                mode: if of_targets == Some(uid) {
+                    FileMode::OWNER
+                } else {
+                    wide
+                },
             };
         }
         let id = match run_as {
             RunAs::Uid(uid) => Some(i64::from(uid)),
             RunAs::Unset => None,
         };
-        let mode = match pod.spec.security_context.fs_group {
-            Some(_) => FileMode::GROUP,
-            None => FileMode::ALL,
-        };
         Self {
             uid: id,
             gid: id,
-            mode,
+            mode: wide,
         }
     }
+}
+
+/// The uid of all of them, if it is the same and not that of root.
+fn common_user(pod: &PodView<'_>, containers: &[ContainerRef]) -> Option<i64> {
+    common_id(pod, containers, |security| security.run_as_user).filter(|uid| *uid > 0)
 }
 
 /// The id that all targets declare, or inherit from the pod. `None` if one has no id, or if they

@@ -3,7 +3,7 @@
 use crate::{
     names,
     patch::{
-        injection::Injection,
+        injection::{Injection, ReplacedVolume},
         operations::{Operation, Value, pointer_segment},
     },
     pod::{container::ContainerRef, view::PodView},
@@ -12,12 +12,34 @@ use crate::{
 /// The operations for a pod that is not injected yet.
 pub(crate) fn write<'i>(pod: &PodView<'_>, injection: &'i Injection<'_>) -> Vec<Operation<'i>> {
     let mut operations = Vec::with_capacity(8 + injection.targets.len());
+    for replaced in &injection.replaced {
+        operations.push(replace_volume(replaced));
+    }
     volumes(pod, injection, &mut operations);
+    read_only_mounts(injection, &mut operations);
     mounts(pod, injection, &mut operations);
     commands(injection, &mut operations);
     containers(pod, injection, &mut operations);
-    annotation(pod, injection, &mut operations);
+    annotations(pod, injection, &mut operations);
     operations
+}
+
+/// Replaces a volume of a class.
+pub(crate) fn replace_volume<'i>(replaced: &'i ReplacedVolume<'_>) -> Operation<'i> {
+    let path = format!("/spec/volumes/{}", replaced.index);
+    Operation::replace(path, Value::Volume(&replaced.volume))
+}
+
+/// Makes mounts of volumes of classes read-only.
+pub(crate) fn read_only_mounts<'i>(
+    injection: &'i Injection<'_>,
+    operations: &mut Vec<Operation<'i>>,
+) {
+    for (ContainerRef { list, index }, mount) in &injection.read_only_mounts {
+        let list = list.as_str();
+        let path = format!("/spec/{list}/{index}/volumeMounts/{mount}/readOnly");
+        operations.push(Operation::add(path, Value::Boolean(true)));
+    }
 }
 
 /// Adds all volumes.
@@ -102,16 +124,22 @@ fn containers<'i>(
     }
 }
 
-/// Adds the annotation with the version, or replaces that of another version.
-pub(crate) fn annotation<'i>(
+/// Adds the annotations of the webhook, or replaces other values.
+pub(crate) fn annotations<'i>(
     pod: &PodView<'_>,
     injection: &'i Injection<'_>,
     operations: &mut Vec<Operation<'i>>,
 ) {
-    let (key, version) = &injection.annotation;
-    if pod.annotation(key) != Some(version) {
-        // The pod has annotations, or it would not be injected.
-        let path = format!("/metadata/annotations/{}", pointer_segment(key));
-        operations.push(Operation::add(path, Value::Text(version)));
+    if pod.metadata.annotations.count() == 0 {
+        let all = injection.annotations.iter();
+        let all = all.map(|(key, value)| (key.as_str(), &**value)).collect();
+        operations.push(Operation::add("/metadata/annotations", Value::Texts(all)));
+        return;
+    }
+    for (key, value) in &injection.annotations {
+        if pod.annotation(key) != Some(value) {
+            let path = format!("/metadata/annotations/{}", pointer_segment(key));
+            operations.push(Operation::add(path, Value::Text(value)));
+        }
     }
 }

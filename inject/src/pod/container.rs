@@ -13,6 +13,7 @@ use crate::{
     },
     pod::{
         env::{defined_among, last_values},
+        secret_names::{of_env, of_env_from},
         text::{QuantityText, Text},
     },
 };
@@ -30,6 +31,9 @@ pub(crate) struct ContainerView<'a> {
     /// `env`. It is decoded when a variable is looked up, which is rare.
     #[serde(borrow)]
     env: Option<&'a RawValue>,
+    /// It is decoded only where Secrets of classes matter.
+    #[serde(borrow)]
+    env_from: Option<&'a RawValue>,
     /// It is decoded only for a container that gets variables.
     #[serde(borrow)]
     command: Option<&'a RawValue>,
@@ -73,6 +77,13 @@ impl<'a> ContainerView<'a> {
     pub(crate) fn defined_among<'n>(&self, names: &BTreeSet<&'n str>) -> BTreeSet<&'n str> {
         let defined = self.env.and_then(|env| defined_among(env.get(), names));
         defined.unwrap_or_default()
+    }
+
+    /// The Secrets without which the container does not start, because its environment needs them.
+    pub(crate) fn needed_secrets(&self) -> Vec<Text<'a>> {
+        let env = self.env.map(|json| of_env(json.get()));
+        let env_from = self.env_from.map(|json| of_env_from(json.get()));
+        env.into_iter().chain(env_from).flatten().collect()
     }
 
     /// The literal value of one variable.

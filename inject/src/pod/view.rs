@@ -1,6 +1,8 @@
 //! A borrowed view of a pod with the fields that the decision reads. All other fields are skipped.
 
+use kees_secret_provider_class::CsiVolume;
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::value::RawValue;
 
 use crate::{
     decode::{
@@ -16,7 +18,9 @@ use crate::{
             ContainerList, ContainerRef, ContainerView, ResourcesView, SecurityContextView,
         },
         injected::Injected,
+        labels::label,
         owner::Owner,
+        secret_names::{of_projection, of_volume},
         text::Text,
     },
 };
@@ -85,6 +89,11 @@ impl<'a> PodView<'a> {
     /// last ones are missing.
     pub(crate) fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
         self.metadata.annotations.iter()
+    }
+
+    /// The value of a label. Labels that cannot be decoded are none; the API server denies such a pod.
+    pub(crate) fn label(&self, key: &str) -> Option<Text<'a>> {
+        label(self.metadata.labels?.get(), key)
     }
 
     /// The container at that place.
@@ -158,6 +167,9 @@ pub(crate) struct Metadata<'a> {
     pub(crate) owner: Owner<'a>,
     #[serde(borrow, deserialize_with = "nullable")]
     pub(crate) annotations: Annotations<'a>,
+    /// They are decoded when a label is looked up, which is rare.
+    #[serde(borrow)]
+    labels: Option<&'a RawValue>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -202,29 +214,46 @@ pub(crate) struct Named<'a> {
 pub(crate) struct VolumeView<'a> {
     #[serde(borrow)]
     pub(crate) name: Text<'a>,
-    pub(crate) projected: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub(crate) projected: Option<&'a RawValue>,
     pub(crate) empty_dir: Option<IgnoredAny>,
     #[serde(rename = "downwardAPI")]
     pub(crate) downward_api: Option<IgnoredAny>,
     config_map: Option<IgnoredAny>,
-    secret: Option<IgnoredAny>,
+    #[serde(borrow)]
+    secret: Option<&'a RawValue>,
+    /// It is decoded only where volumes of classes matter.
+    #[serde(borrow)]
+    csi: Option<&'a RawValue>,
 }
 
 impl Element for Named<'_> {}
 
 impl Element for VolumeView<'_> {}
 
-impl VolumeView<'_> {
+impl<'a> VolumeView<'a> {
     /// Whether only the kubelet writes the volume, so that every mount of it is read-only.
     pub(crate) fn is_written_by_kubelet(&self) -> bool {
-        [
-            &self.projected,
-            &self.config_map,
-            &self.secret,
-            &self.downward_api,
-        ]
-        .into_iter()
-        .any(Option::is_some)
+        let from_json = [self.projected, self.secret];
+        from_json.iter().any(Option::is_some)
+            || [self.config_map, self.downward_api]
+                .iter()
+                .any(Option::is_some)
+    }
+
+    /// Its `csi`. One that cannot be decoded is none; the API server denies such a pod.
+    pub(crate) fn csi(&self) -> Option<CsiVolume> {
+        serde_json::from_str(self.csi?.get()).ok()
+    }
+
+    /// The Secrets without which the volume cannot be mounted.
+    pub(crate) fn needed_secrets(&self) -> Vec<Text<'a>> {
+        let secret = self.secret.and_then(|json| of_volume(json.get()));
+        let projected = self.projected.map(|json| of_projection(json.get()));
+        secret
+            .into_iter()
+            .chain(projected.unwrap_or_default())
+            .collect()
     }
 }
 

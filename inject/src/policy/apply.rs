@@ -93,6 +93,28 @@ pub(crate) fn check_opt_out(rule: &Rule, domain: &Domain, findings: &mut Finding
     findings.policy = result(rule, outcome);
 }
 
+/// Adds what the policy does not allow of the objects of classes. In the mode `warn`, the pod gets them.
+pub(crate) fn check_objects(denied: Vec<PodError>, rule: &Rule, findings: &mut Findings) {
+    if denied.is_empty() {
+        return;
+    }
+    let outcome = match rule.mode {
+        Mode::Enforce => {
+            for error in denied {
+                findings.push(error);
+            }
+            PolicyOutcome::Denied
+        }
+        Mode::Warn => {
+            for error in &denied {
+                findings.warn_of_error(error);
+            }
+            PolicyOutcome::Warned
+        }
+    };
+    findings.policy = result(rule, outcome);
+}
+
 /// Adds a warning for each error of the policy, if the pod is not denied for the same place. Returns
 /// whether there is one.
 fn warn(enforced: Vec<PodError>, findings: &mut Findings) -> bool {

@@ -105,8 +105,8 @@ impl<'s> Evaluation<'s, '_> {
             AllowedPrefix::AtOrBelow(template) => {
                 template.fill(self.pod.subject).map_err(PodErrorKind::from)
             }
-            // Local mode alone needs no prefix.
-            AllowedPrefix::None if self.local_only() => {
+            // Local mode alone needs no prefix, nor does a pod with volumes of classes alone.
+            AllowedPrefix::None if self.local_only() || self.pod.entries == 0 => {
                 return requested.map(|requested| requested.prefix);
             }
             AllowedPrefix::None => Err(PodErrorKind::NoPrefix {

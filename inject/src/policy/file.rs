@@ -72,7 +72,8 @@ impl Policy {
     /// Whether a template contains `{cluster}`.
     pub(crate) fn uses_cluster(&self) -> bool {
         self.rules.iter().any(|rule| {
-            matches!(&rule.prefix, AllowedPrefix::AtOrBelow(template) if template.uses_cluster())
+            rule.class_objects.uses_cluster()
+                || matches!(&rule.prefix, AllowedPrefix::AtOrBelow(template) if template.uses_cluster())
         })
     }
 

@@ -9,6 +9,7 @@ use crate::{
     pod::resources::Resources,
     policy::{
         limits::Limits,
+        objects::ObjectPatterns,
         patterns::Patterns,
         template::{PrefixTemplate, Subject},
     },
@@ -35,6 +36,8 @@ pub(crate) struct Rule {
     pub(crate) create: Create,
     /// The ARNs that the pods may use in `storageKey=`.
     pub(crate) references: Patterns,
+    /// The names and ARNs that the pods may use in a `SecretProviderClass`.
+    pub(crate) class_objects: ObjectPatterns,
     /// Requests and limits of the init container. If absent, those of the operator's flags.
     pub(crate) resources: Option<Resources>,
     /// Whether the init container may use the node's AWS identity.
@@ -72,6 +75,7 @@ impl Rule {
             local_mode: false,
             create: Create::Init,
             references: Patterns::default(),
+            class_objects: ObjectPatterns::any(),
             resources: None,
             instance_metadata: false,
             limits: Limits::default(),

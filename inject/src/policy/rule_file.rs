@@ -9,6 +9,7 @@ use crate::{
     pod::resources::Resources,
     policy::{
         limits::Limits,
+        objects::ObjectPatterns,
         patterns::Patterns,
         rule::{AllowedPrefix, Create, Mode, Origin, Rule},
         template::PrefixTemplate,
@@ -35,6 +36,8 @@ pub(super) struct RuleFile {
     create: Create,
     #[serde(default)]
     references: Patterns,
+    #[serde(default)]
+    class_objects: ObjectPatterns,
     #[serde(default)]
     resources: Option<Resources>,
     #[serde(default)]
@@ -64,6 +67,7 @@ impl RuleFile {
             local_mode,
             create,
             references,
+            class_objects,
             resources,
             instance_metadata,
             max_entries,
@@ -81,6 +85,7 @@ impl RuleFile {
             local_mode,
             create,
             references,
+            class_objects,
             resources,
             instance_metadata,
             limits: Limits::new(max_entries, max_keys),

@@ -18,8 +18,9 @@ enum Part {
     Placeholder(Placeholder),
 }
 
+/// A name that a template stands for: `{cluster}`, `{namespace}` or `{serviceAccount}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Placeholder {
+pub(super) enum Placeholder {
     Cluster,
     Namespace,
     ServiceAccount,
@@ -66,7 +67,18 @@ impl PrefixTemplate {
 }
 
 impl Placeholder {
-    fn value(self, subject: Subject<'_>) -> Result<&str, FillTemplateError> {
+    /// The placeholder of that name, which is written in braces.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "cluster" => Some(Self::Cluster),
+            "namespace" => Some(Self::Namespace),
+            "serviceAccount" => Some(Self::ServiceAccount),
+            _ => None,
+        }
+    }
+
+    /// The name of the pod that it stands for.
+    pub(super) fn value(self, subject: Subject<'_>) -> Result<&str, FillTemplateError> {
         let value = match self {
             Self::Cluster => subject.cluster.ok_or(FillTemplateError::NoCluster)?,
             Self::Namespace => subject.namespace,
@@ -116,16 +128,8 @@ impl FromStr for PrefixTemplate {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').ok_or(ParseTemplateError::Open)?;
-            let placeholder = match name {
-                "cluster" => Placeholder::Cluster,
-                "namespace" => Placeholder::Namespace,
-                "serviceAccount" => Placeholder::ServiceAccount,
-                other => {
-                    return Err(ParseTemplateError::Unknown(
-                        other.escape_debug().to_string(),
-                    ));
-                }
-            };
+            let unknown = || ParseTemplateError::Unknown(name.escape_debug().to_string());
+            let placeholder = Placeholder::named(name).ok_or_else(unknown)?;
             parts.extend([
                 Part::Text(before.to_owned()),
                 Part::Placeholder(placeholder),

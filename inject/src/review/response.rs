@@ -208,6 +208,7 @@ fn audit_annotations(
             policy.map_or("", |policy| policy.outcome.as_str()),
         ),
         ("entries", &audit.entries),
+        ("class-objects", &audit.class_objects),
     ];
     annotations
         .into_iter()

@@ -6,6 +6,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod class_oracle;
+mod classes;
+mod cluster;
 mod denying;
 mod eks;
 mod exec;

@@ -21,7 +21,7 @@ use crate::pods::{decision, errors, injected, pod, variable, with_policy};
 )]
 #[case::an_unknown_key(
     "rules:\n- namespaces: [a]\n  prefix: /dev",
-    "the policy cannot be read: unknown field `prefix`, expected one of name, namespaces, serviceAccounts, storagePrefix, stores, localMode, create, references, resources, instanceMetadata, maxEntries, maxKeys, optOut, mode, strict at line 3, column 3"
+    "the policy cannot be read: unknown field `prefix`, expected one of name, namespaces, serviceAccounts, storagePrefix, stores, localMode, create, references, classObjects, resources, instanceMetadata, maxEntries, maxKeys, optOut, mode, strict at line 3, column 3"
 )]
 #[case::a_misspelled_key(
     "rules:\n- namespaces: [a]\n  maxentries: 1",
