@@ -6,6 +6,7 @@ use crate::{
     excerpt::excerpt,
     field::Field,
     name::ParseEntryNameError,
+    options::SyncType,
     output::Format,
     pairs::ParsePairsError,
     path::ParsePathError,
@@ -281,6 +282,36 @@ pub enum AnnotationErrorKind {
         "the entry {0} has a value for each member (property=*); name one member with property="
     )]
     EveryMember(String),
+    /// An option of a Secret, and no name of the Secret.
+    #[error("it needs {0}, which names the Secret; add it, or remove this annotation")]
+    NoSecretName(String),
+    /// A Secret without a key that its type needs.
+    #[error(
+        "a Secret of the type {secret_type} needs the key {key}; add {annotation} with a template"
+    )]
+    NoSecretKey {
+        /// The type.
+        secret_type: SyncType,
+        /// The key.
+        key: &'static str,
+        /// The annotation that would add it.
+        annotation: String,
+    },
+    /// A Secret without keys.
+    #[error("the pod has no entry with a value for the Secret; add one, or {0} with a template")]
+    NoSecretEntry(String),
+    /// Two entries that would have the same key in a Secret.
+    #[error("{one} and {other} would both have the key {name}; name the keys with {annotation}")]
+    SameSecretKey {
+        /// The first annotation.
+        one: String,
+        /// The second annotation.
+        other: String,
+        /// The key.
+        name: String,
+        /// The annotation that names keys.
+        annotation: String,
+    },
     /// `store=` or `init.DOMAIN/store` names a store that does not exist.
     #[error(transparent)]
     StoreName(#[from] ParseStoreNameError),

@@ -73,8 +73,9 @@ pub use options::{
     FileOptions, FilePath, KeystoreFile, LocalMode, LoopbackUrl, MetricsPort, MountPath, OnChange,
     Options, Order, ParseContainerNamesError, ParseEnvironmentError, ParseFileModeError,
     ParseFilePathError, ParseMetricsPortError, ParseMountPathError, ParseOnChangeError,
-    ParseOrderError, ParseRefreshPeriodError, ParseStartError, PlacedFile, ProcessName,
-    RefreshPeriod, Start, TemplateFile,
+    ParseOrderError, ParseRefreshPeriodError, ParseSecretKeyError, ParseSecretNameError,
+    ParseStartError, ParseSyncTypeError, PlacedFile, ProcessName, RefreshPeriod, SecretKey,
+    SecretName, Start, SyncKey, SyncOptions, SyncType, TemplateFile,
 };
 pub use pairs::ParsePairsError;
 pub use password_rules::{

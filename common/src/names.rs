@@ -114,6 +114,12 @@ pub mod init {
         ON_CHANGE = "on-change", "nothing";
         /// The port, from 1024, on which the sidecar of `refresh` serves metrics, without TLS.
         REFRESH_METRICS_PORT = "refresh-metrics-port", "no metrics";
+        /// The name of a [Kubernetes Secret](kubernetes-secrets.md) that the controller writes, with the values of the entries. It is in etcd: leave it out if the application can read files or variables.
+        SYNC = "sync", "";
+        /// The type of this Secret: `Opaque`, `kubernetes.io/tls` or `kubernetes.io/dockerconfigjson`.
+        SYNC_TYPE = "sync-type", "`Opaque`";
+        /// The key KEY of this Secret: the value is a [template](#templates). With one of these, the Secret has these keys only.
+        SYNC_KEY = "sync-key.KEY", "a key for each entry, with its name";
         /// Set by the webhook: its version.
         INJECTED = "injected", "";
         /// Set by the webhook: the volumes of a [SecretProviderClass](secret-provider-class.md) that it replaced, as JSON. Each has the attributes of its CSI volume.
@@ -138,6 +144,9 @@ pub mod init {
 
     /// What the name of [`KEYSTORE`] begins with, before a dot.
     pub const KEYSTORE_PREFIX: &str = "keystore";
+
+    /// What the name of [`SYNC_KEY`] begins with, before a dot.
+    pub const SYNC_KEY_PREFIX: &str = "sync-key";
 
     /// Whether an `init.` annotation of that name is [`ENV`] or [`ENV_OF_CONTAINER`].
     pub fn is_env(name: &str) -> bool {

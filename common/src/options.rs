@@ -10,6 +10,7 @@ mod on_change;
 mod refresh;
 mod start;
 pub(crate) mod switch;
+mod sync;
 
 pub use containers::{ContainerNames, Order, ParseContainerNamesError, ParseOrderError};
 pub use environment::{Environment, EnvironmentVariable, Environments, ParseEnvironmentError};
@@ -22,6 +23,10 @@ pub use mount_path::{MountPath, ParseMountPathError};
 pub use on_change::{ChangeSignal, LoopbackUrl, OnChange, ParseOnChangeError, ProcessName};
 pub use refresh::{ParseRefreshPeriodError, RefreshPeriod};
 pub use start::{ParseStartError, Start};
+pub use sync::{
+    ParseSecretKeyError, ParseSecretNameError, ParseSyncTypeError, SecretKey, SecretName, SyncKey,
+    SyncOptions, SyncType,
+};
 
 use crate::{
     collector::Collector, error::AnnotationErrorKind, names::init, output::Format,
@@ -61,6 +66,8 @@ pub struct Options {
     pub on_change: Option<OnChange>,
     /// `refresh-metrics-port`
     pub refresh_metrics_port: Option<MetricsPort>,
+    /// `sync`, `sync-type` and `sync-key.KEY`
+    pub sync: SyncOptions,
 }
 
 impl Options {
@@ -94,6 +101,7 @@ impl Options {
             init::INJECTED | init::CLASS_VOLUMES => {}
             other => {
                 let is_known = self.environments.read(other, trimmed, collect).is_some()
+                    || self.sync.read(other, value, collect).is_some()
                     || self.files.read(other, value, collect).is_some();
                 if !is_known {
                     warn_of_unknown(other, collect);

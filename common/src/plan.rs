@@ -4,6 +4,7 @@
 mod environment;
 mod planner;
 mod reserved;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -142,6 +143,7 @@ impl Plan {
         };
         errors.extend(of_files.into_iter().filter(is_sure));
         errors.extend(environment::check(parsed));
+        errors.extend(sync::check(parsed));
         errors.sort_by(|a, b| a.annotation.cmp(&b.annotation));
         if errors.is_empty() {
             Ok(plan)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kees_common::closest;
+use kees_common::{SecretKey, SecretName, closest};
 
 use crate::{
     class::{ClassSpec, SecretDataSpec, SecretObjectSpec},
@@ -14,8 +14,6 @@ use crate::{
 pub const TLS: &str = "kubernetes.io/tls";
 /// The keys of such a Secret.
 const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
-/// The most characters of the name of an object of Kubernetes, and of a key of a Secret.
-const MAX_NAME: usize = 253;
 
 /// A Kubernetes Secret that a class asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +92,7 @@ impl Parser<'_> {
         let name = trimmed(secret_name.as_deref());
         if name.is_empty() {
             self.error(field(""), ClassErrorKind::NoSecretName);
-        } else if !is_name(&name) {
+        } else if name.parse::<SecretName>().is_err() {
             self.error(
                 field(".secretName"),
                 ClassErrorKind::SecretName(name.clone()),
@@ -147,7 +145,7 @@ impl Parser<'_> {
             Some((field.to_owned(), ClassErrorKind::NoDataKey))
         } else if is_tls && !TLS_KEYS.contains(&key.as_str()) {
             Some((format!("{field}.key"), ClassErrorKind::TlsKey(key.clone())))
-        } else if !is_key(&key) {
+        } else if key.parse::<SecretKey>().is_err() {
             Some((format!("{field}.key"), ClassErrorKind::DataKey(key.clone())))
         } else {
             None
@@ -173,21 +171,4 @@ impl Parser<'_> {
 /// The driver trims all names.
 fn trimmed(text: Option<&str>) -> String {
     text.unwrap_or_default().trim().to_owned()
-}
-
-/// Whether it can be the name of a Secret: labels of host names with dots between them.
-fn is_name(name: &str) -> bool {
-    let is_label = |label: &str| {
-        let is_char = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        !label.is_empty()
-            && label.bytes().all(is_char)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    name.len() <= MAX_NAME && name.split('.').all(is_label)
-}
-
-fn is_key(key: &str) -> bool {
-    let is_char = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    key.len() <= MAX_NAME && key.bytes().all(is_char) && key != "." && !key.starts_with("..")
 }

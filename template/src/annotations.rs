@@ -6,8 +6,9 @@ use kees_common::{AnnotationError, AnnotationErrorKind, Entry, Parsed, TemplateF
 
 use crate::{
     check::{Entries, check},
-    error::{TemplateError, short},
+    error::{TemplateError, TemplateErrorKind, short},
     lookup::{Lookup, Root},
+    position::Position,
     tokens::uses,
 };
 
@@ -19,14 +20,29 @@ pub fn check_annotations(parsed: &Parsed) -> Vec<AnnotationError> {
     // An entry with an error is not among the entries, but templates may name it.
     let entries = Entries::new(&parsed.entries);
     let entries = parsed.has_all_entries().then_some(&entries);
-    let templates = parsed.options.files.templates.iter();
-    templates
-        .flat_map(|template| {
-            let errors = check(&template.source, entries);
-            errors.map(|error| annotation_error(&error, &template.annotation))
-        })
-        .take(MAX_ERRORS)
-        .collect()
+    let files = parsed.options.files.templates.iter();
+    let files = files.map(|file| (&file.source, &file.annotation));
+    let keys = || parsed.options.sync.keys.iter();
+    let of_keys = keys().map(|key| (&key.source, &key.annotation));
+    let of_all = files.chain(of_keys).flat_map(|(source, annotation)| {
+        let errors = check(source, entries);
+        errors.map(|error| annotation_error(&error, annotation))
+    });
+    let of_leases = keys().filter_map(|key| {
+        let error = check_leases(&key.source)?;
+        Some(annotation_error(&error, &key.annotation))
+    });
+    of_all.chain(of_leases).take(MAX_ERRORS).collect()
+}
+
+/// The error of a template for a key of a Secret, which several pods share, if it names a lease.
+fn check_leases(source: &str) -> Option<TemplateError> {
+    // A template with an error is reported as such.
+    let lookups = uses(source).ok()?.lookups;
+    let mut leases = lookups.iter().filter(|lookup| lookup.root == Root::Lease);
+    let lease = leases.next()?;
+    let name = short(&lease.name);
+    Some(TemplateErrorKind::LeaseOfPod(name).at(Position::of(source, lease.byte)))
 }
 
 /// A warning for each previous value that a template needs. It is absent before the first rotation and after
@@ -86,6 +102,36 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case("{{ secret.a }}", None)]
+    #[case("{{ secret.b }}", Some("line 1, column 11: the pod has no secret b"))]
+    #[case("{{ secret.a", Some("line 1, column"))]
+    #[case(
+        "{{ secret.a }}-{{ lease.n }}",
+        Some("line 1, column 25: the lease n is the number of one pod")
+    )]
+    fn the_template_of_a_key_of_a_secret_is_checked(
+        #[case] source: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        let parsed = Parsed::from_annotations(
+            &"d".parse().unwrap(),
+            [
+                ("secret.d/a", "kind=REFERENCE"),
+                ("lease.d/n", "kind=INDEX,rangeStart=1,rangeEnd=2"),
+                ("init.d/sync", "web"),
+                ("init.d/sync-key.k", source),
+            ],
+        );
+        let errors = check_annotations(&parsed);
+        assert_eq!(errors.len(), usize::from(expected.is_some()), "{errors:?}");
+        if let (Some(error), Some(expected)) = (errors.first(), expected) {
+            assert_eq!(error.annotation, "init.d/sync-key.k");
+            let message = error.kind.to_string();
+            assert!(message.starts_with(expected), "{message}");
+        }
+    }
 
     #[rstest]
     #[case(

@@ -72,6 +72,11 @@ pub enum TemplateErrorKind {
         /// The name of the entry.
         name: String,
     },
+    /// A lease in a Secret.
+    #[error(
+        "the lease {0} is the number of one pod, and other pods may share the Secret; use it in a file or variable"
+    )]
+    LeaseOfPod(String),
     /// More tokens than one expression may have.
     #[error("the expression has more than {} tokens; use several", MAX_TOKENS)]
     TooLong,

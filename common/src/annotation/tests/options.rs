@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::{Environment, FileMode, LocalMode, Order, Start, StoreName, output::Format};
+use crate::{Environment, FileMode, LocalMode, Order, Start, StoreName, SyncType, output::Format};
 
 #[test]
 fn options_are_read() {
@@ -24,6 +24,9 @@ fn options_are_read() {
         ("init.d/refresh", "5m"),
         ("init.d/on-change", "signal=HUP"),
         ("init.d/refresh-metrics-port", "9090"),
+        ("init.d/sync", "web"),
+        ("init.d/sync-type", "kubernetes.io/dockerconfigjson"),
+        ("init.d/sync-key..dockerconfigjson", " {} "),
         ("init.d/injected", "0.1.0"),
     ];
     let parsed = Parsed::from_annotations(&"d".parse().unwrap(), options);
@@ -47,6 +50,7 @@ fn options_are_read() {
         refresh,
         on_change,
         refresh_metrics_port,
+        sync,
     } = parsed.options;
     assert!(opted_out);
     assert_eq!(storage_prefix.unwrap().as_str(), "/dev/team-a");
@@ -71,6 +75,14 @@ fn options_are_read() {
     assert_eq!(refresh.unwrap().to_string(), "5m");
     assert_eq!(on_change.unwrap().to_string(), "signal=HUP");
     assert_eq!(refresh_metrics_port.unwrap().get(), 9090);
+    assert_eq!(sync.name.unwrap().as_str(), "web");
+    assert_eq!(sync.secret_type, Some(SyncType::DockerConfigJson));
+    let [key] = &sync.keys[..] else {
+        panic!("{:?}", sync.keys);
+    };
+    let key = (&*key.annotation, key.key.as_str(), &*key.source);
+    let annotation = "init.d/sync-key..dockerconfigjson";
+    assert_eq!(key, (annotation, ".dockerconfigjson", " {} "));
 }
 
 #[rstest]
@@ -142,6 +154,26 @@ fn only_the_word_false_opts_out(#[case] value: &str) {
      with a letter or digit"
 )]
 #[case("files.a", "", "unknown; did you mean init.d/file.a")]
+#[case(
+    "sync",
+    "Web",
+    "sync=Web is wrong; use the name of a Secret: at most 253 lower-case letters, digits, '-' and '.', \
+     beginning and ending with a letter or digit"
+)]
+#[case(
+    "sync-type",
+    "tls",
+    "sync-type=tls is wrong; use Opaque, kubernetes.io/tls or kubernetes.io/dockerconfigjson"
+)]
+#[case(
+    "sync-key...",
+    "",
+    "sync-key=.. is wrong; use a key of a Secret: letters, digits, '-', '_' and '.', neither '.' nor \
+     beginning with '..'"
+)]
+#[case("synckey.a", "", "unknown; did you mean init.d/sync-key.a")]
+#[case("sync-typ", "", "unknown; did you mean init.d/sync-type")]
+#[case("snyc", "web", "unknown; did you mean init.d/sync")]
 #[case(
     "mount-path",
     "secrets",
