@@ -96,6 +96,14 @@ pub enum InitError {
         /// Why.
         source: KeystoreError,
     },
+    /// A key of a Kubernetes Secret is not what its type needs.
+    #[error("{annotation}: {error}")]
+    SecretKey {
+        /// The annotation.
+        annotation: String,
+        /// What is wrong and what would be right.
+        error: String,
+    },
     /// A refresh read an earlier value than before.
     #[error(
         "{annotation}: the store answered with an earlier value than before; the files keep the newer \
@@ -155,6 +163,7 @@ impl InitError {
             | Self::Members { .. }
             | Self::Template { .. }
             | Self::Keystore { .. }
+            | Self::SecretKey { .. }
             | Self::Variable { .. } => Exit::Data,
             Self::Entries { source, .. } => source.exit(),
             Self::NotReady { .. } => Exit::Absent,
@@ -162,6 +171,14 @@ impl InitError {
             Self::Store(error) => store_exit(error),
             Self::Write(_) | Self::Number { .. } => Exit::CannotWrite,
         }
+    }
+
+    /// Whether the store has no value, which may come.
+    pub fn is_absent(&self) -> bool {
+        let Self::Entries { source, .. } = self else {
+            return false;
+        };
+        matches!(source, EntryError::Absent { .. })
     }
 
     /// The error with its sources, in one line. Line breaks are replaced, because a store or the

@@ -4,7 +4,7 @@
 mod keystores;
 mod lists;
 pub(crate) mod named;
-mod templates;
+pub(crate) mod templates;
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map},

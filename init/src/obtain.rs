@@ -185,6 +185,9 @@ fn absent(request: &Request, item: &Item, waited: Duration) -> EntryError {
         _ if request.is_refresh => {
             "a refresh creates nothing: find out who removed it, or restart the pod to create it again"
         }
+        _ if request.is_for_secret && item.generation.is_some() => {
+            "the Secret is written when the pod's init container or a creator has created it"
+        }
         (None, LocalMode::RemoteThenLocal, _) => {
             "store a value there, correct the path, or add localModeValue="
         }

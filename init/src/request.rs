@@ -4,8 +4,8 @@
 use std::{collections::BTreeSet, fmt, fs, time::Duration};
 
 use kees_common::{
-    Entry, FileMode, FileOptions, Layout, LocalMode, MountPath, Options, Parsed, Plan,
-    PlanSettings, PlannedLease, Source, StoragePrefix, StoreName, Warning, downward,
+    Entry, FileMode, FileOptions, Generation, Item, Layout, LocalMode, MountPath, Options, Parsed,
+    Plan, PlanSettings, PlannedLease, Source, StoragePrefix, StoreName, Warning, downward,
     names::{env, init},
     output::Format,
 };
@@ -24,6 +24,10 @@ use crate::{
 
 /// A pod's annotations joined with the operator's settings, without errors.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a run differs from others in independent ways"
+)]
 pub struct Request {
     /// Sorted by annotation.
     pub(crate) entries: Vec<Entry>,
@@ -48,6 +52,8 @@ pub struct Request {
     pub(crate) swaps: bool,
     /// Whether this reads the values of a running pod again: nothing is created or waited for.
     pub(crate) is_refresh: bool,
+    /// Whether this reads the values of a Kubernetes Secret: nothing is created or waited for.
+    pub(crate) is_for_secret: bool,
     warnings: Vec<Warning>,
 }
 
@@ -143,6 +149,7 @@ impl Request {
             retry_delay: retry_delay.map(Pause::get),
             swaps: settings.refresh.period.is_some(),
             is_refresh: false,
+            is_for_secret: false,
             warnings: parsed.warnings,
             entries: parsed.entries,
         };
@@ -192,6 +199,36 @@ impl Request {
         } = plan;
         items.retain(|item| item.generation.is_some() && !item.locator.is_previous);
         Self {
+            create: CreatePolicy::Init,
+            waits_when_denied: false,
+            ..Self::without_files(parsed, items, generations, namespace, timeout)
+        }
+    }
+
+    /// A request for [`secret_data`](crate::secret_data) alone: the values of a plan that is already made, in a pod of
+    /// `namespace`, without leases. Nothing is created, and what is absent is not waited for.
+    pub fn for_secret(parsed: Parsed, plan: Plan, namespace: String, timeout: Duration) -> Self {
+        let Plan {
+            items,
+            generations,
+            leases: _,
+        } = plan;
+        Self {
+            create: CreatePolicy::Never,
+            local_mode: parsed.options.local_mode,
+            is_for_secret: true,
+            ..Self::without_files(parsed, items, generations, namespace, timeout)
+        }
+    }
+
+    fn without_files(
+        parsed: Parsed,
+        items: Vec<Item>,
+        generations: Vec<Generation>,
+        namespace: String,
+        timeout: Duration,
+    ) -> Self {
+        Self {
             entries: parsed.entries,
             plan: Plan {
                 items,
@@ -207,12 +244,13 @@ impl Request {
             pod_name: None,
             namespace: Some(namespace),
             pod_uid: None,
-            create: CreatePolicy::Init,
+            create: CreatePolicy::Never,
             waits_when_denied: false,
             timeout,
             retry_delay: None,
             swaps: false,
             is_refresh: false,
+            is_for_secret: false,
             warnings: parsed.warnings,
         }
     }

@@ -87,7 +87,7 @@ fn when_absent(request: &Request, item: &Item) -> WhenAbsent {
         (LocalMode::RemoteThenLocal, ..) if entry.is_some_and(local::has_value) => {
             WhenAbsent::Report
         }
-        _ if request.is_refresh => WhenAbsent::Fail,
+        _ if request.is_refresh || request.is_for_secret => WhenAbsent::Fail,
         (LocalMode::RemoteThenLocal, ..) | (_, None, _) | (_, _, CreatePolicy::Creator) => {
             WhenAbsent::Wait
         }

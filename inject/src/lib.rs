@@ -40,6 +40,7 @@ mod patch;
 mod pod;
 mod policy;
 mod review;
+mod secret_sync;
 mod settings;
 
 pub use audit::Audit;
@@ -65,6 +66,7 @@ pub use review::{
     response::{Outcome, ReviewResponse},
     review, review_with_classes,
 };
+pub use secret_sync::{SecretSync, secret_sync};
 pub use settings::{
     ImageRepository, InjectSettings, ParseImageExpressionError, ParseImageRepositoryError,
     ParsePullPolicyError, ParseRunAsError, ParseSkipContainersError, PullPolicy, RunAs,

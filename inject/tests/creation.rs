@@ -5,7 +5,9 @@
     reason = "a test fails by panicking"
 )]
 
-use kees_inject::{Creation, CreatorPod, InjectSettings, NoCreation, creation};
+use kees_inject::{
+    Creation, CreatorPod, InjectSettings, NoCreation, SecretSync, creation, secret_sync,
+};
 use rstest::rstest;
 
 const PASSWORD: (&str, &str) = (
@@ -155,4 +157,56 @@ fn a_local_mode_that_contains_false_is_none_as_in_the_original() {
         paths(decide("team-a", &[PASSWORD, INJECTED, off])),
         ["/dev/team-a/db-password"]
     );
+}
+
+fn decide_secret(namespace: &str, annotations: &[(&str, &str)]) -> SecretSync {
+    let settings = InjectSettings {
+        policy: POLICY.parse().unwrap(),
+        ..InjectSettings::new("")
+    };
+    let pod = CreatorPod {
+        namespace,
+        service_account: "default",
+    };
+    secret_sync(pod, annotations, &settings)
+}
+
+const SYNC: (&str, &str) = ("init.bsycorp.com/sync", "web");
+
+#[rstest]
+#[case("team-a", "/dev/team-a/db-password")]
+#[case::a_secret_that_nobody_creates_is_read("frozen", "/dev/frozen/db-password")]
+fn a_secret_is_read_below_the_prefix_of_the_rule(#[case] namespace: &str, #[case] path: &str) {
+    let SecretSync::Read { parsed, plan } = decide_secret(namespace, &[PASSWORD, SYNC]) else {
+        panic!("{namespace}");
+    };
+    assert_eq!(plan.items[0].locator.path.as_str(), path);
+    assert_eq!(parsed.options.sync.name.unwrap().as_str(), "web");
+}
+
+#[rstest]
+#[case::no_rule("other", &[PASSWORD, SYNC], "policy: the policy has no rule")]
+#[case::another_prefix("team-a", &[PASSWORD, SYNC, (PREFIX, "/dev/team-b")], "init.bsycorp.com/storage-prefix: /dev/team-b is not at or below")]
+#[case::only_warned("warned", &[PASSWORD, SYNC, (PREFIX, "/dev/team-b")], "init.bsycorp.com/storage-prefix: /dev/team-b is not at or below")]
+#[case::wrong_name("team-a", &[PASSWORD, ("init.bsycorp.com/sync", "Web")], "init.bsycorp.com/sync: sync=Web is wrong")]
+#[case::template("team-a", &[PASSWORD, SYNC, ("init.bsycorp.com/sync-key.a", "{{ secret.b }}")], "init.bsycorp.com/sync-key.a: line 1, column 11: the pod has no secret b")]
+fn what_the_policy_does_not_allow_is_not_read(
+    #[case] namespace: &str,
+    #[case] annotations: &[(&str, &str)],
+    #[case] expected: &str,
+) {
+    let SecretSync::Denied(errors) = decide_secret(namespace, annotations) else {
+        panic!("it is read");
+    };
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].to_string().starts_with(expected), "{}", errors[0]);
+}
+
+#[test]
+fn a_pod_without_the_option_asks_for_no_secret() {
+    let annotations = [PASSWORD, ("init.bsycorp.com/sync-type", "Opaque")];
+    assert!(matches!(
+        decide_secret("team-a", &annotations),
+        SecretSync::Nothing
+    ));
 }

@@ -32,7 +32,7 @@ pub(super) fn rendered(
 }
 
 /// The values of all entries. The members of an entry follow each other.
-fn values(named: &[Named<'_>]) -> TemplateValues {
+pub(crate) fn values(named: &[Named<'_>]) -> TemplateValues {
     let mut values = TemplateValues::default();
     // A previous value follows the current one, which has the same annotation.
     let of_one_entry = |a: &Named<'_>, b: &Named<'_>| std::ptr::eq(a.entry, b.entry);
