@@ -6,7 +6,6 @@ use crate::{
     excerpt::excerpt,
     field::Field,
     name::ParseEntryNameError,
-    options::SyncType,
     output::Format,
     pairs::ParsePairsError,
     path::ParsePathError,
@@ -291,7 +290,7 @@ pub enum AnnotationErrorKind {
     )]
     NoSecretKey {
         /// The type.
-        secret_type: SyncType,
+        secret_type: &'static str,
         /// The key.
         key: &'static str,
         /// The annotation that would add it.

@@ -73,7 +73,7 @@ fn of_keys(parsed: &Parsed) -> Vec<AnnotationErrorKind> {
     let missing = secret_type.keys().iter();
     let missing = missing.filter(|key| !taken.contains_key(**key));
     errors.extend(missing.map(|key| AnnotationErrorKind::NoSecretKey {
-        secret_type,
+        secret_type: secret_type.as_str(),
         key,
         annotation: key_annotation(key),
     }));
