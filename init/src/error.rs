@@ -7,10 +7,22 @@ use kees_common::{
     environment::VariableError, error_chain, output::RenderError,
 };
 use kees_generate::{GenerateError, VerifyError};
-use kees_store::{ErrorKind, StoreError};
+#[cfg(feature = "classes")]
+use kees_secret_provider_class::LocateError;
+use kees_store::StoreError;
+#[cfg(feature = "classes")]
+use kees_store::aws::RegionError;
 use kees_template::TemplateError;
 
-use crate::{exit::Exit, keystore::KeystoreError, usage::UsageError, write::WriteError};
+#[cfg(feature = "classes")]
+use crate::volume::ObjectsError;
+use crate::{
+    exit::Exit,
+    keystore::KeystoreError,
+    store_error::{store_exit, store_message},
+    usage::UsageError,
+    write::WriteError,
+};
 
 /// One error of a run. No message has a value in it.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +148,53 @@ pub enum InitError {
         /// How long the hook has waited.
         waited: Duration,
     },
+    /// Objects of a `SecretProviderClass` were not read.
+    #[cfg(feature = "classes")]
+    #[error("{volume}")]
+    Objects {
+        /// The volume that they are for.
+        volume: VolumeOfClass,
+        /// The objects, and why.
+        source: ObjectsError,
+    },
+    /// A volume cannot be filled in the Region of the pod.
+    #[cfg(feature = "classes")]
+    #[error("{volume}")]
+    Located {
+        /// The volume.
+        volume: VolumeOfClass,
+        /// Why.
+        source: LocateError,
+    },
+    /// The Region of a volume is not known.
+    #[cfg(feature = "classes")]
+    #[error(
+        "{volume}: the AWS Region is not known; set the parameter region of the class, or AWS_REGION"
+    )]
+    NoRegion {
+        /// The volume.
+        volume: VolumeOfClass,
+        /// What else could have named one.
+        source: RegionError,
+    },
+    /// The stores of a volume cannot be used.
+    #[cfg(feature = "classes")]
+    #[error("{volume}: {}", store_message(error))]
+    VolumeStore {
+        /// The volume.
+        volume: VolumeOfClass,
+        /// Why.
+        error: StoreError,
+    },
+    /// The files of a volume cannot be written.
+    #[cfg(feature = "classes")]
+    #[error("{volume}")]
+    VolumeFiles {
+        /// The volume.
+        volume: VolumeOfClass,
+        /// Why.
+        source: WriteError,
+    },
     /// A store cannot be used.
     #[error("the store {} cannot be used: {}", .0.store, store_message(.0))]
     Store(StoreError),
@@ -170,6 +229,16 @@ impl InitError {
             Self::Derivation { .. } | Self::Earlier { .. } => Exit::Unavailable,
             Self::Store(error) => store_exit(error),
             Self::Write(_) | Self::Number { .. } => Exit::CannotWrite,
+            #[cfg(feature = "classes")]
+            Self::Objects { source, .. } => source.exit(),
+            #[cfg(feature = "classes")]
+            Self::Located { .. } => Exit::Data,
+            #[cfg(feature = "classes")]
+            Self::NoRegion { .. } => Exit::Usage,
+            #[cfg(feature = "classes")]
+            Self::VolumeStore { error, .. } => store_exit(error),
+            #[cfg(feature = "classes")]
+            Self::VolumeFiles { .. } => Exit::CannotWrite,
         }
     }
 
@@ -196,6 +265,24 @@ impl InitError {
         line.chars()
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect()
+    }
+}
+
+/// The volume of a pod, and the class that says what is in it.
+#[cfg(feature = "classes")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeOfClass {
+    /// The name of the pod's volume.
+    pub name: String,
+    /// The name of the `SecretProviderClass`.
+    pub class: String,
+}
+
+#[cfg(feature = "classes")]
+impl fmt::Display for VolumeOfClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, class } = self;
+        write!(f, "the volume {name} (SecretProviderClass {class})")
     }
 }
 
@@ -273,53 +360,10 @@ impl EntryError {
     /// Whether both errors are the same error of a store as a whole, such as missing credentials.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Store(this), Self::Store(other)) if this.concerns_store() => {
-                let StoreError {
-                    kind,
-                    store,
-                    path: _,
-                    code,
-                    message,
-                    remedy,
-                } = this;
-                (kind, store, code) == (&other.kind, &other.store, &other.code)
-                    && (message, remedy) == (&other.message, &other.remedy)
-            }
+            (Self::Store(this), Self::Store(other)) => this.concerns_store() && this.is_same(other),
             _ => false,
         }
     }
-}
-
-/// The exit status for an error of a store.
-pub fn store_exit(error: &StoreError) -> Exit {
-    match error.kind {
-        ErrorKind::Setting => Exit::Usage,
-        ErrorKind::Denied { .. } | ErrorKind::Credentials | ErrorKind::TokenNotAccepted => {
-            Exit::Denied
-        }
-        ErrorKind::Malformed | ErrorKind::NoValue => Exit::Data,
-        ErrorKind::ScheduledForDeletion { .. } | ErrorKind::Absent => Exit::Absent,
-        _ => Exit::Unavailable,
-    }
-}
-
-/// The error of a store with its code and what to do.
-pub fn store_message(error: &StoreError) -> String {
-    let mut text = String::new();
-    if let Some(code) = error
-        .code
-        .as_ref()
-        .filter(|code| !error.message.contains(*code))
-    {
-        text.push_str(code);
-        text.push_str(": ");
-    }
-    text.push_str(&error.message);
-    if !error.remedy.is_empty() {
-        text.push_str("; ");
-        text.push_str(&error.remedy);
-    }
-    text
 }
 
 fn after(waited: Duration) -> String {

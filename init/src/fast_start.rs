@@ -46,7 +46,7 @@ pub(crate) fn start() -> ExitCode {
         Ok(settings) => settings,
         Err(status) => return status,
     };
-    let ready = ReadyFile::of(&settings.output);
+    let ready = ReadyFile::of(&settings);
     if ready.exists() {
         tracing::info!("the files are there, and stay as they are");
     } else {
@@ -70,7 +70,7 @@ pub(crate) fn wait() -> ExitCode {
         Ok(settings) => settings,
         Err(status) => return status,
     };
-    let ready = ReadyFile::of(&settings.output);
+    let ready = ReadyFile::of(&settings);
     let longest = longest(&settings);
     match until_stopped(ready.wait(longest)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,

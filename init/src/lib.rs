@@ -50,17 +50,24 @@ pub mod settings;
 mod size;
 mod slots;
 mod stack;
+mod store_error;
 mod usage;
 mod values;
 mod verify;
 #[cfg(feature = "classes")]
 mod volume;
+#[cfg(feature = "classes")]
+mod volume_paths;
+#[cfg(feature = "classes")]
+mod volumes;
 mod wants;
 mod write;
 
 pub use core_dumps::forbid_core_dumps;
 pub use create::{CreatedEntries, create};
-pub use error::{EntryError, FailedEntry, InitError, store_exit, store_message};
+#[cfg(feature = "classes")]
+pub use error::VolumeOfClass;
+pub use error::{EntryError, FailedEntry, InitError};
 pub use exit::Exit;
 pub use generator::Generator;
 pub use keystore::KeystoreError;
@@ -68,15 +75,20 @@ pub use process::{OS_ERROR, Stopped, hold_signals, until_stopped, wait_for_stop}
 pub use progress::Progress;
 pub use ready::ReadyFile;
 pub use refresh::{Refreshed, Refresher};
-pub use report::{Origin, Report, Row};
+pub use report::{Origin, Report, Row, VolumeRow};
 pub use request::Request;
 pub use restart_mark::RestartMark;
 pub use run::run;
+#[cfg(feature = "classes")]
+pub use run::run_with_volumes;
 pub use run_error::{RunError, TERMINATION_MESSAGE_BYTES};
 pub use secret::secret_data;
 pub use settings::InitSettings;
 pub use stack::wipe_stack;
+pub use store_error::{store_exit, store_message};
 pub use usage::UsageError;
 #[cfg(feature = "classes")]
-pub use volume::{VolumeReadError, read_volume, volume_exit};
+pub use volume::{ObjectsError, VolumeReadError, read_volume};
+#[cfg(feature = "classes")]
+pub use volumes::Volumes;
 pub use write::{OutputFile, WriteError, write};

@@ -21,6 +21,8 @@ use std::{
 };
 
 use kees_common::{Start, error_chain, names};
+#[cfg(feature = "classes")]
+use kees_init::Volumes;
 use kees_init::{
     InitError, InitSettings, OS_ERROR, Report, Request, RunError, exec::ExecError, until_stopped,
 };
@@ -122,7 +124,14 @@ async fn work(settings: &InitSettings, start: Start) -> Result<Report, RunError>
     let stores = Stores::open(request.stores(), &settings.stores())
         .await
         .map_err(InitError::Store)?;
-    kees_init::run(&request, &stores, &log::Steps::default()).await
+    let progress = log::Steps::default();
+    #[cfg(feature = "classes")]
+    {
+        let volumes = Volumes::open(&request, &settings.stores()).await?;
+        kees_init::run_with_volumes(&request, &stores, &volumes, &progress).await
+    }
+    #[cfg(not(feature = "classes"))]
+    kees_init::run(&request, &stores, &progress).await
 }
 
 fn no_runtime(error: &io::Error) -> ExitCode {

@@ -11,7 +11,7 @@ use std::{
 use kees_common::environment::READY_FILE;
 use tokio::time::{sleep, timeout};
 
-use crate::{error::InitError, settings::OutputSettings, write::WriteError};
+use crate::{error::InitError, settings::InitSettings, write::WriteError};
 
 /// The pause between two looks for the file. A fast start is later by half of it.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -21,9 +21,20 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub struct ReadyFile(PathBuf);
 
 impl ReadyFile {
-    /// The file beside the lists.
-    pub fn of(output: &OutputSettings) -> Self {
-        Self::beside(&output.secrets_file)
+    /// The file beside the lists. A pod that has volumes of classes alone has no folder for lists, and the file is in the
+    /// first volume.
+    pub fn of(settings: &InitSettings) -> Self {
+        let lists = &settings.output.secrets_file;
+        #[cfg(feature = "classes")]
+        {
+            let volumes = settings.classes.class_volumes.as_ref();
+            let first = volumes.and_then(|volumes| volumes.0.first());
+            let has_folder = lists.parent().is_some_and(Path::exists);
+            if let Some(volume) = first.filter(|_| !has_folder) {
+                return Self(Path::new(&volume.path).join(READY_FILE));
+            }
+        }
+        Self::beside(lists)
     }
 
     /// The file in the folder of `file`.

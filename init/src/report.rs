@@ -11,8 +11,21 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// The files that were written, sorted.
     pub files: Vec<PathBuf>,
+    /// The volumes of classes that were filled.
+    pub volumes: Vec<VolumeRow>,
     /// Annotations, or parts of them, that had no effect.
     pub warnings: Vec<Warning>,
+}
+
+/// A volume that was filled as its `SecretProviderClass` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeRow {
+    /// The name of the pod's volume.
+    pub name: String,
+    /// The name of the class.
+    pub class: String,
+    /// The number of its files.
+    pub files: usize,
 }
 
 /// One entry of the report.
@@ -99,6 +112,22 @@ impl Row {
 }
 
 impl Report {
+    /// A report of nothing.
+    pub(crate) fn empty(warnings: &[Warning]) -> Self {
+        Self {
+            rows: Vec::new(),
+            files: Vec::new(),
+            volumes: Vec::new(),
+            warnings: warnings.to_vec(),
+        }
+    }
+
+    /// This report, with volumes that were filled too.
+    #[cfg(feature = "classes")]
+    pub(crate) fn with_volumes(self, volumes: Vec<VolumeRow>) -> Self {
+        Self { volumes, ..self }
+    }
+
     /// The number of entries with this origin.
     pub fn count(&self, origin: Origin) -> usize {
         self.rows.iter().filter(|row| row.origin == origin).count()
@@ -106,6 +135,23 @@ impl Report {
 
     /// One line about the whole run.
     pub fn summary(&self) -> String {
+        let volumes = self.volumes.iter().map(|volume| {
+            let files = if volume.files == 1 { "file" } else { "files" };
+            let VolumeRow { name, class, .. } = volume;
+            format!(
+                "the volume {name} (SecretProviderClass {class}) filled with {} {files}",
+                volume.files
+            )
+        });
+        let mut lines: Vec<_> = volumes.collect();
+        if lines.is_empty() || !self.rows.is_empty() {
+            lines.insert(0, self.entries());
+        }
+        lines.join("; ")
+    }
+
+    /// The part of [`Report::summary`] about entries.
+    fn entries(&self) -> String {
         let mut parts = Vec::new();
         for origin in [Origin::Created, Origin::Found, Origin::Local] {
             match self.count(origin) {

@@ -9,8 +9,12 @@ use kees_common::{
     names::{env, init},
     output::Format,
 };
+#[cfg(feature = "classes")]
+use kees_secret_provider_class::ClassVolume;
 use kees_settings::{DomainFlags, StoreFlags};
 
+#[cfg(feature = "classes")]
+use crate::volume_paths;
 use crate::{
     error::InitError,
     exec::ExecFiles,
@@ -54,6 +58,9 @@ pub struct Request {
     pub(crate) is_refresh: bool,
     /// Whether this reads the values of a Kubernetes Secret: nothing is created or waited for.
     pub(crate) is_for_secret: bool,
+    /// The volumes of classes.
+    #[cfg(feature = "classes")]
+    pub(crate) volumes: Vec<ClassVolume>,
     warnings: Vec<Warning>,
 }
 
@@ -150,10 +157,14 @@ impl Request {
             swaps: settings.refresh.period.is_some(),
             is_refresh: false,
             is_for_secret: false,
+            #[cfg(feature = "classes")]
+            volumes: volumes(settings),
             warnings: parsed.warnings,
             entries: parsed.entries,
         };
         errors.extend(request.missing_settings(settings));
+        #[cfg(feature = "classes")]
+        errors.extend(volume_paths::check(&request.volumes));
         RunError::check(errors)?;
         let ignored = parsed.ignored.into_iter().map(|error| Warning {
             message: format!("{}; it is ignored", error.kind),
@@ -174,6 +185,8 @@ impl Request {
         self.create = CreatePolicy::Never;
         self.swaps = true;
         self.is_refresh = true;
+        #[cfg(feature = "classes")]
+        self.volumes.clear();
         self
     }
 
@@ -251,6 +264,8 @@ impl Request {
             swaps: false,
             is_refresh: false,
             is_for_secret: false,
+            #[cfg(feature = "classes")]
+            volumes: Vec::new(),
             warnings: parsed.warnings,
         }
     }
@@ -369,6 +384,12 @@ impl Request {
             })
             .collect()
     }
+}
+
+#[cfg(feature = "classes")]
+fn volumes(settings: &InitSettings) -> Vec<ClassVolume> {
+    let volumes = settings.classes.class_volumes.as_ref();
+    volumes.map_or_else(Vec::new, |volumes| volumes.0.clone())
 }
 
 /// Joins the operator's settings and the pod's. The environment wins over an annotation, except for

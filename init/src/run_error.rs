@@ -4,6 +4,8 @@
 mod tests;
 
 use std::fmt;
+#[cfg(feature = "classes")]
+use std::path::PathBuf;
 
 use crate::{error::InitError, exit::Exit, write::WriteError};
 
@@ -41,6 +43,17 @@ impl RunError {
     /// Every error, sorted by exit status.
     pub fn errors(&self) -> &[InitError] {
         &self.errors
+    }
+
+    /// This error, after `files` were written.
+    #[cfg(feature = "classes")]
+    pub(crate) fn after(self, files: &[PathBuf]) -> Self {
+        let after = |error| match error {
+            InitError::Write(source) => InitError::Write(source.after(files.to_vec(), Vec::new())),
+            other => other,
+        };
+        let errors = self.errors.into_iter().map(after).collect();
+        Self { errors }
     }
 
     pub(crate) fn into_errors(self) -> Vec<InitError> {
@@ -130,7 +143,12 @@ fn grouped(errors: Vec<InitError>) -> Vec<InitError> {
 }
 
 fn has_changed_files(error: &InitError) -> bool {
-    matches!(error, InitError::Write(WriteError::Partial { .. }))
+    match error {
+        InitError::Write(source) => matches!(source, WriteError::Partial { .. }),
+        #[cfg(feature = "classes")]
+        InitError::VolumeFiles { source, .. } => matches!(source, WriteError::Partial { .. }),
+        _ => false,
+    }
 }
 
 /// The first `most` bytes of `text`, cut between characters.

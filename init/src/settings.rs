@@ -15,6 +15,8 @@ use std::{
 use clap::{
     Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, builder::Resettable,
 };
+#[cfg(feature = "classes")]
+use kees_common::names::env::CLASS_VOLUMES;
 use kees_common::{
     FileMode, MetricsPort, OnChange, References, RefreshPeriod, StoragePrefix,
     names::env::{
@@ -26,6 +28,8 @@ use kees_common::{
     },
     output::Format,
 };
+#[cfg(feature = "classes")]
+use kees_secret_provider_class::ClassVolumes;
 use kees_settings::{
     AwsFlags, DAY, DomainFlags, LogFlags, Seconds, StoreFlags, StsFlags, without_empty_variables,
 };
@@ -86,6 +90,10 @@ pub struct InitSettings {
     /// AWS.
     #[command(flatten)]
     pub aws: AwsSettings,
+    /// The volumes of classes.
+    #[cfg(feature = "classes")]
+    #[command(flatten)]
+    pub classes: ClassSettings,
     /// The refresh of a running pod.
     #[command(flatten)]
     pub refresh: RefreshSettings,
@@ -192,6 +200,16 @@ pub struct AwsSettings {
     /// As --aws-ca-bundle, which wins
     #[arg(long, env = SSL_CERT_FILE, value_name = "FILE")]
     pub ssl_cert_file: Option<PathBuf>,
+}
+
+/// The volumes of `SecretProviderClass` objects.
+#[cfg(feature = "classes")]
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "SecretProviderClass")]
+pub struct ClassSettings {
+    /// The volumes that are filled as classes say, JSON of the webhook [default: none]
+    #[arg(long, env = CLASS_VOLUMES, value_name = "JSON")]
+    pub class_volumes: Option<ClassVolumes>,
 }
 
 /// The refresh of a running pod.
@@ -410,6 +428,8 @@ impl Default for InitSettings {
                 embedded_file: None,
             },
             aws: AwsSettings::default(),
+            #[cfg(feature = "classes")]
+            classes: ClassSettings::default(),
             refresh: RefreshSettings::default(),
             log: LogSettings {
                 flags: LogFlags::default(),

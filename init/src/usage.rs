@@ -1,6 +1,10 @@
 //! Errors in the arguments or the environment, which name the variable.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use kees_common::escaped_beginning;
+
+/// The most characters of a wrong value in a message.
+const VALUE_CHARS: usize = 200;
 
 /// Arguments or an environment that cannot be understood, or a request for help.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +59,6 @@ fn wrong_value(error: &clap::Error, command: &clap::Command) -> Option<String> {
     };
     Some(format!(
         "{variable} (--{long}) is '{}': {right}",
-        value.escape_debug()
+        escaped_beginning(value, VALUE_CHARS)
     ))
 }

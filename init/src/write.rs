@@ -11,11 +11,15 @@ mod parents;
 mod swap;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "classes")]
+mod volumes;
 
 pub use error::WriteError;
 pub(crate) use folder::is_file_name;
 pub use output_file::OutputFile;
 pub(crate) use swap::{Swapped, swap};
+#[cfg(feature = "classes")]
+pub(crate) use volumes::{VolumeFiles, write_volumes};
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map},

@@ -1,6 +1,6 @@
 //! What the name and the type of an object say about its service.
 
-use crate::service::Service;
+use kees_common::Service;
 
 /// What an ARN says of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

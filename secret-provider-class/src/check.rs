@@ -1,12 +1,13 @@
 //! The verdicts on a list of objects: first those of the provider, in its order, then those that it lacks.
 
+use kees_common::Service;
+
 use crate::{
     arn::{self, Arn},
     entries::{Entry, Fields, PathFields, Text},
     error::{ClassErrorKind, FileError, TextPosition},
     expression,
     mount::{Extract, File, Mode, Object, Selector},
-    service::Service,
     translation::{Translation, check_in_volume, has_dot_dot},
     unique::Names,
 };

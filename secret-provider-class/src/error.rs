@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::service::Service;
+use kees_common::Service;
 
 /// An error of a class, or of the parameters that a volume adds to it. It prints with its place and says what
 /// would be right.

@@ -6,13 +6,12 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use kees_common::{Locator, ParsePathError, SecretValue, StoragePath};
+use kees_common::{Locator, ParsePathError, SecretValue, Service, StoragePath};
 
 use crate::{
     expression::ExtractError,
     files::{OutputFile, object_files},
     mount::{Mount, Object, Selector},
-    service::Service,
 };
 
 /// One of the Regions of a mount.

@@ -13,11 +13,11 @@ mod class;
 mod class_volumes;
 mod error;
 mod file_name;
+mod located;
 mod mount;
 #[cfg(feature = "secrets")]
 mod secret_data;
 mod secret_objects;
-mod service;
 mod volume;
 
 #[cfg(feature = "parse")]
@@ -62,13 +62,14 @@ pub use fetch::{Cause, Fetch, FetchError, Read, Site};
 pub use file_name::check_file_path;
 #[cfg(feature = "expressions")]
 pub use files::{FilesError, OutputFile, files};
+pub use kees_common::Service;
+pub use located::LocateError;
 pub use mount::{AddressType, Extract, File, Identity, Mode, Mount, Object, Selector};
 #[cfg(feature = "parse")]
 pub use parse::{Around, Surroundings, parse};
 #[cfg(feature = "secrets")]
 pub use secret_data::{SecretDataError, secret_data};
 pub use secret_objects::{SecretData, SecretObject, TLS, secret_objects};
-pub use service::Service;
 #[cfg(feature = "secrets")]
 pub use tls::TlsError;
 pub use volume::{CsiVolume, VolumeError};

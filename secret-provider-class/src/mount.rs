@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::service::Service;
+use kees_common::Service;
 
 /// Everything that one volume asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

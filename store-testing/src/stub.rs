@@ -21,6 +21,8 @@ use serde_json::Value;
 pub struct Asked {
     /// `GetSecretValue`: the operation in `X-Amz-Target`; empty for STS.
     pub operation: String,
+    /// The URL.
+    pub url: String,
     /// The body: JSON, or, for STS, the text of a form.
     pub body: Value,
 }
@@ -105,6 +107,7 @@ impl HttpConnector for Stub {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let body = request.body().bytes().unwrap_or_default();
         let asked = Asked {
+            url: request.uri().to_owned(),
             operation: target.rsplit('.').next().unwrap_or_default().to_owned(),
             body: serde_json::from_slice(body)
                 .unwrap_or_else(|_| String::from_utf8_lossy(body).into()),

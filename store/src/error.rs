@@ -125,6 +125,20 @@ impl StoreError {
         }
     }
 
+    /// Whether `other` differs only in its path.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self {
+            kind,
+            store,
+            path: _,
+            code,
+            message,
+            remedy,
+        } = self;
+        (kind, store, code) == (&other.kind, &other.store, &other.code)
+            && (message, remedy) == (&other.message, &other.remedy)
+    }
+
     /// Whether the error is about the store as a whole (its identity, table, Region or endpoint)
     /// and so the same for every path, rather than about one path.
     pub fn concerns_store(&self) -> bool {

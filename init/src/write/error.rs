@@ -72,6 +72,28 @@ pub enum WriteError {
         /// Why.
         source: io::Error,
     },
+    /// The name of a file is one that runs use themselves, or leads out of the folder.
+    #[cfg(feature = "classes")]
+    #[error("{path} cannot be the name of a file; set another objectAlias")]
+    Name {
+        /// The path within the volume.
+        path: PathBuf,
+    },
+    /// A volume is too small.
+    #[cfg(feature = "classes")]
+    #[error(
+        "{path} is full: its files need {}, old and new ones side by side, and the size limit of the volume is {}; \
+         raise that limit, or read fewer or smaller objects",
+        kibibytes(*needed), kibibytes(*size)
+    )]
+    Full {
+        /// Where the volume is mounted.
+        path: PathBuf,
+        /// The bytes of the new files.
+        needed: u64,
+        /// The bytes of the volume.
+        size: u64,
+    },
     /// No program can be executed from the folder.
     #[error(
         "{path} is mounted noexec, and the containers start their commands from it; mount an emptyDir \
@@ -98,7 +120,7 @@ pub enum WriteError {
 
 impl WriteError {
     /// This error, after some files were changed. The same error if none were.
-    pub(super) fn after(self, replaced: Vec<PathBuf>, removed: Vec<PathBuf>) -> Self {
+    pub(crate) fn after(self, replaced: Vec<PathBuf>, removed: Vec<PathBuf>) -> Self {
         if replaced.is_empty() && removed.is_empty() {
             return self;
         }
@@ -108,6 +130,11 @@ impl WriteError {
             source: Box::new(self),
         }
     }
+}
+
+#[cfg(feature = "classes")]
+fn kibibytes(bytes: u64) -> String {
+    format!("{} KiB", bytes.div_ceil(1024))
 }
 
 /// What to do about a system error whose own message does not say it.

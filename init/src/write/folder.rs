@@ -245,6 +245,13 @@ async fn lock(folder: &OwnedFd, path: &Path, deadline: Instant) -> Result<(), Wr
     }
 }
 
+/// Whether runs use the name themselves.
+#[cfg(feature = "classes")]
+pub(super) fn is_reserved(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    bytes == RECORD.as_bytes() || bytes.starts_with(STAGED.as_bytes())
+}
+
 /// Whether `name` is a plain file name that no run uses itself. Names with `..` at their beginning are
 /// those of the sets that are swapped.
 pub(crate) fn is_file_name(name: &OsStr) -> bool {

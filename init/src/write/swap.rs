@@ -239,7 +239,7 @@ fn stage(set: &Path, wanted: &[Wanted<'_>], mode: FileMode) -> Result<(), WriteE
 }
 
 /// Creates a folder that every reader can open, and that keeps the group of its own folder.
-fn create_folder(path: &Path) -> io::Result<()> {
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)?;
     let inherited = fs::metadata(path)?.permissions().mode() & SET_GID;
     fs::set_permissions(path, Permissions::from_mode(FOLDER_MODE | inherited))

@@ -1,4 +1,4 @@
-//! A stand-in for DynamoDB, Secrets Manager and STS over HTTP. Tests can read its table, and let it
+//! A stand-in for DynamoDB, Secrets Manager, Parameter Store and STS over HTTP. Tests can read its table, and let it
 //! answer with errors that AWS documents.
 
 use std::{
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub(crate) const REGION: &str = "eu-west-1";
 
 /// The value under each name: DynamoDB's attribute `secretValue`, or the members of a response of
-/// Secrets Manager that hold the value (`{"SecretString": …}`).
+/// Secrets Manager that hold the value (`{"SecretString": …}`), or the text of a parameter.
 pub(crate) type Table = BTreeMap<String, Value>;
 
 /// A call that was received.
@@ -25,6 +25,9 @@ pub(crate) type Table = BTreeMap<String, Value>;
 pub(crate) struct Call {
     /// `GetItem`; for STS, `AssumeRoleWithWebIdentity`.
     pub(crate) operation: String,
+    /// The Region and the access key in the signature; empty for STS.
+    pub(crate) region: String,
+    pub(crate) access_key: String,
     pub(crate) body: Value,
     /// The body as it was sent: STS takes a form.
     pub(crate) text: String,
@@ -37,6 +40,8 @@ pub(crate) enum Instead {
     Answer(u16, String),
     /// No response.
     Silence,
+    /// The connection is closed.
+    HangUp,
 }
 
 /// Sees every call and the table before the call is executed.
@@ -142,10 +147,11 @@ fn serve(stream: &TcpStream, table: &Mutex<Table>, script: &Script) {
                 let _ = reader.read(&mut [0]);
                 return;
             }
+            Some(Instead::HangUp) => return,
             None => match carry_out(&call, &mut table.lock().unwrap()) {
                 Ok(answer) => (200, answer.to_string()),
                 Err(Instead::Answer(status, body)) => (status, body),
-                Err(Instead::Silence) => return,
+                Err(Instead::Silence | Instead::HangUp) => return,
             },
         };
         let head = format!(
@@ -165,6 +171,7 @@ fn serve(stream: &TcpStream, table: &Mutex<Table>, script: &Script) {
 /// The next request of a connection, or `None` at its end.
 fn read_call(reader: &mut impl BufRead) -> Option<Call> {
     let (mut operation, mut length) = (None, 0);
+    let mut scope = Vec::new();
     let mut line = String::new();
     loop {
         line.clear();
@@ -178,6 +185,11 @@ fn read_call(reader: &mut impl BufRead) -> Option<Call> {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
                 length = value.parse().ok()?;
             }
+            // Credential=KEY/DATE/REGION/SERVICE/aws4_request
+            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
+                let (_, credential) = value.split_once("Credential=").unwrap_or_default();
+                scope = credential.split('/').map(str::to_owned).collect();
+            }
             None if line == "\r\n" => break,
             _ => {}
         }
@@ -186,6 +198,8 @@ fn read_call(reader: &mut impl BufRead) -> Option<Call> {
     reader.read_exact(&mut body).ok()?;
     Some(Call {
         operation: operation.unwrap_or_else(|| "AssumeRoleWithWebIdentity".to_owned()),
+        region: scope.get(2).cloned().unwrap_or_default(),
+        access_key: scope.first().cloned().unwrap_or_default(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
         text: String::from_utf8_lossy(&body).into_owned(),
     })
@@ -228,6 +242,17 @@ fn carry_out(call: &Call, table: &mut Table) -> Result<Value, Instead> {
                 }
             }
             json!({"SecretValues": values, "Errors": errors})
+        }
+        "GetParameters" => {
+            let (mut values, mut invalid) = (Vec::new(), Vec::new());
+            for asked in body["Names"].as_array().unwrap() {
+                let name = text(asked).split(':').next().unwrap();
+                match table.get(text(asked)) {
+                    Some(value) => values.push(json!({"Name": name, "Value": value, "Version": 1})),
+                    None => invalid.push(asked),
+                }
+            }
+            json!({"Parameters": values, "InvalidParameters": invalid})
         }
         "CreateSecret" => {
             let name = text(&body["Name"]);

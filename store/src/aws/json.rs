@@ -4,11 +4,7 @@
 //! Systems Manager has 348,000 lines, 2.6 times as many as that of DynamoDB, and generated clients
 //! already take half of the time of a build (`docs/adr/0013`).
 
-use std::{
-    error::Error,
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{error::Error, fmt, time::SystemTime};
 
 use aws_config::SdkConfig;
 use aws_credential_types::{
@@ -27,7 +23,6 @@ use aws_smithy_types::{
     timeout::TimeoutConfig,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::{
@@ -36,9 +31,6 @@ use super::{
     error::AwsError,
 };
 use crate::{ErrorKind, StoreError};
-
-/// How long before their expiry credentials are replaced.
-const BEFORE_EXPIRY: Duration = Duration::from_mins(1);
 
 /// The names of a service in its requests.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +49,6 @@ pub(crate) struct JsonClient {
     region: String,
     endpoint: String,
     credentials: Option<SharedCredentialsProvider>,
-    cached: Mutex<Option<Credentials>>,
     operation: Operation<HttpRequest, Vec<u8>, JsonError>,
 }
 
@@ -97,7 +88,6 @@ impl JsonClient {
                 .map_or_else(String::new, ToString::to_string),
             endpoint,
             credentials: config.credentials_provider(),
-            cached: Mutex::new(None),
             operation: operation.build(),
         }
     }
@@ -164,18 +154,9 @@ impl JsonClient {
     }
 
     async fn credentials(&self) -> Result<Credentials, AwsError> {
-        let mut cached = self.cached.lock().await;
-        let is_usable = |credentials: &Credentials| {
-            let end = credentials.expiry();
-            end.is_none_or(|end| end > SystemTime::now() + BEFORE_EXPIRY)
-        };
-        if let Some(credentials) = cached.as_ref().filter(|one| is_usable(one)) {
-            return Ok(credentials.clone());
-        }
         let provider = self.credentials.as_ref().ok_or_else(unbuilt)?;
         let found = provider.provide_credentials().await;
-        let credentials = found.map_err(|error| explain_credentials(&error))?;
-        Ok(cached.insert(credentials).clone())
+        found.map_err(|error| explain_credentials(&error))
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) use classify::classify_code;
 #[cfg(any(feature = "dynamodb", feature = "secretsmanager", feature = "ssm"))]
 pub use partition::partition;
 pub use region::{RegionError, region_of_environment};
-pub use settings::{AwsSettings, Caller};
+pub use settings::{AgentAddresses, AwsSettings, Caller, CredentialSource};
 
 #[cfg(test)]
 pub(crate) use kees_store_testing::stub;

@@ -15,6 +15,32 @@ pub enum Caller {
     Person,
 }
 
+/// Which credentials of the caller are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CredentialSource {
+    /// Those that are found first, in the order of the SDK.
+    #[default]
+    First,
+    /// Those of the role that `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE` name (IRSA). Without both variables
+    /// those that are found first.
+    ServiceAccountRole,
+    /// Those of the EKS Pod Identity agent, for the token that `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` names. The
+    /// agent is at `AWS_CONTAINER_CREDENTIALS_FULL_URI`, else at these addresses. Without a token those that are found
+    /// first.
+    PodIdentity(AgentAddresses),
+}
+
+/// The addresses at which the EKS Pod Identity agent is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentAddresses {
+    /// That of IPv4, and if it cannot be reached, that of IPv6.
+    Both,
+    /// That of IPv4.
+    Ipv4,
+    /// That of IPv6.
+    Ipv6,
+}
+
 /// The Region, the endpoints, and how the program connects to them.
 ///
 /// The SDK also reads its own variables (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ROLE_ARN`,
@@ -46,6 +72,8 @@ pub struct AwsSettings {
     pub pod_name: Option<String>,
     /// Who calls.
     pub caller: Caller,
+    /// Which credentials of the caller are used.
+    pub source: CredentialSource,
     /// Fixed credentials, for tests. `None`: the caller's own.
     pub credentials: Option<Credentials>,
 }
@@ -73,6 +101,7 @@ impl AwsSettings {
             pod_namespace: None,
             pod_name: None,
             caller: Caller::default(),
+            source: CredentialSource::default(),
             credentials: None,
         }
     }
@@ -89,6 +118,7 @@ impl fmt::Debug for AwsSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AwsSettings")
             .field("caller", &self.caller)
+            .field("source", &self.source)
             .field("region", &self.region)
             .field("endpoint", &self.endpoint)
             .field("sts_endpoint", &self.sts_endpoint)

@@ -144,7 +144,12 @@ async fn one_item_is_asked_for_by_itself_and_consistently() {
         is_there(store(&stub).read(&all_at(&["/dev/a", "/dev/a"])).await),
         [true, true]
     );
-    let [Asked { operation, body }] = &stub.asked()[..] else {
+    let [
+        Asked {
+            operation, body, ..
+        },
+    ] = &stub.asked()[..]
+    else {
         panic!("{:?}", stub.asked())
     };
     assert_eq!(operation, "GetItem");
@@ -164,7 +169,12 @@ async fn several_items_are_one_consistent_batch_whose_answers_come_in_any_order(
         .read(&all_at(&["/dev/a", "/dev/b", "/dev/c", "/dev/a"]))
         .await;
     assert_eq!(is_there(found), [true, false, true, true]);
-    let [Asked { operation, body }] = &stub.asked()[..] else {
+    let [
+        Asked {
+            operation, body, ..
+        },
+    ] = &stub.asked()[..]
+    else {
         panic!("{:?}", stub.asked())
     };
     assert_eq!(operation, "BatchGetItem");
@@ -435,7 +445,12 @@ async fn a_snapshot_beside_a_write_is_tried_again() {
 async fn a_generation_is_one_transaction_on_the_condition_that_no_name_is_there() {
     let stub = Stub::new(|_| Answer::ok(&json!({})));
     assert_eq!(create(&stub).await.unwrap(), Creation::Created);
-    let [Asked { operation, body }] = &stub.asked()[..] else {
+    let [
+        Asked {
+            operation, body, ..
+        },
+    ] = &stub.asked()[..]
+    else {
         panic!("{:?}", stub.asked())
     };
     assert_eq!(operation, "TransactWriteItems");

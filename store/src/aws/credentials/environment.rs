@@ -20,6 +20,8 @@ use crate::{
 pub(super) const KEY: &str = "AWS_ACCESS_KEY_ID";
 pub(super) const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const ROLE: &str = "AWS_ROLE_ARN";
+const AGENT_URL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+const AGENT_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
 /// What a person does to get credentials.
 const OWN: &str = "log in (aws sso login), name a profile of ~/.aws/config that has credentials (AWS_PROFILE), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
@@ -38,6 +40,10 @@ pub(super) struct Environment {
     pub(super) session: Option<String>,
     /// Whether EKS Pod Identity, or another container service, is set up.
     pub(super) container: bool,
+    /// Whether `AWS_CONTAINER_CREDENTIALS_FULL_URI` names the agent of EKS Pod Identity.
+    pub(super) has_agent_url: bool,
+    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`
+    pub(super) agent_token_file: Option<PathBuf>,
     pub(super) key: Key,
     /// `AWS_EC2_METADATA_DISABLED`
     pub(super) metadata_disabled: bool,
@@ -62,7 +68,9 @@ impl Environment {
             role: get(ROLE),
             token_file: get(names::AWS_WEB_IDENTITY_TOKEN_FILE).map(PathBuf::from),
             session: get("AWS_ROLE_SESSION_NAME"),
-            container: get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+            has_agent_url: get(AGENT_URL).is_some(),
+            agent_token_file: get(AGENT_TOKEN_FILE).map(PathBuf::from),
+            container: get(AGENT_URL)
                 .or_else(|| get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
                 .is_some(),
             key: match (get(KEY), get(SECRET_KEY)) {

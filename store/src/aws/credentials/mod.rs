@@ -6,9 +6,14 @@
 //! so that the endpoint of STS can be set and each error of STS has its own message. The timeout of
 //! the metadata service is one second, much less than in the SDK, so that a pod without any
 //! credentials fails soon.
+//!
+//! [`CredentialSource`] can restrict this to one source. What was found is kept for all clients of a Region: one call
+//! of STS or of the agent is enough for them.
 
+mod agent;
 mod environment;
 mod error;
+mod kept;
 mod pod_identity;
 mod profile;
 mod session;
@@ -24,20 +29,32 @@ use aws_config::{
     profile::ProfileFileCredentialsProvider,
     provider_config::ProviderConfig,
 };
-use aws_credential_types::provider::{self, ProvideCredentials, error::CredentialsError, future};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, error::CredentialsError, future},
+};
 
 use self::{
+    agent::Agent,
     environment::Environment,
+    kept::Kept,
     pod_identity::LastStatus,
     profile::{PassedOver, Profile},
     web_identity::WebIdentity,
 };
-use super::{error::AwsError, settings::AwsSettings};
+use super::{
+    error::AwsError,
+    settings::{AwsSettings, CredentialSource},
+};
 
 /// How long all sources together may take.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_millis(4500);
 /// How long the node's metadata service may take to answer one request.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The names of the sources in the chain.
+const WEB_IDENTITY: &str = "WebIdentityToken";
+const CONTAINER: &str = "EcsContainer";
 
 /// Finds the caller's credentials.
 #[derive(Debug)]
@@ -46,6 +63,9 @@ pub(super) struct CallerCredentials {
     environment: Environment,
     passed_over: PassedOver,
     agent_status: LastStatus,
+    /// Whether the agent of EKS Pod Identity is the only source.
+    is_agent_alone: bool,
+    kept: Kept,
 }
 
 impl CallerCredentials {
@@ -57,64 +77,78 @@ impl CallerCredentials {
 
     fn new(environment: Environment, config: &SdkConfig, settings: &AwsSettings) -> Self {
         let providers = provider_config(config);
-        let passed_over = PassedOver::default();
-        let profile = Profile {
-            provider: ProfileFileCredentialsProvider::builder()
-                .configure(&providers)
-                .build(),
-            environment: environment.clone(),
-            passed_over: passed_over.clone(),
-        };
-        let mut chain = CredentialsProviderChain::first_try(
-            "Environment",
-            EnvironmentVariableCredentialsProvider::new(),
-        )
-        .or_else("Profile", profile);
-        if let (Some(role), Some(token_file)) = (&environment.role, &environment.token_file) {
-            let web_identity = WebIdentity::new(
-                config,
-                settings.sts_endpoint.as_ref(),
-                role.clone(),
-                token_file.clone(),
-                session::name(&environment, settings),
-            );
-            chain = chain.or_else("WebIdentityToken", web_identity);
-        }
+        let web_identity = WebIdentity::of_environment(&environment, config, settings);
         let (container, agent_status) = pod_identity::provider(&providers, config.http_client());
-        let chain = chain
-            .or_else("EcsContainer", container)
-            .or_else("Ec2InstanceMetadata", node(&providers));
+        let passed_over = PassedOver::default();
+        let mut is_agent_alone = false;
+        let chain = match (settings.source, web_identity, &environment.agent_token_file) {
+            (CredentialSource::ServiceAccountRole, Some(web_identity), _) => {
+                CredentialsProviderChain::first_try(WEB_IDENTITY, web_identity)
+            }
+            (CredentialSource::PodIdentity(addresses), _, Some(token_file)) => {
+                is_agent_alone = true;
+                if environment.has_agent_url {
+                    CredentialsProviderChain::first_try(CONTAINER, container)
+                } else {
+                    let agent = Agent::new(config, addresses, token_file.clone());
+                    CredentialsProviderChain::first_try(CONTAINER, agent)
+                }
+            }
+            (_, web_identity, _) => {
+                let profile = profile(&environment, &providers, &passed_over);
+                let mut chain = CredentialsProviderChain::first_try(
+                    "Environment",
+                    EnvironmentVariableCredentialsProvider::new(),
+                )
+                .or_else("Profile", profile);
+                if let Some(web_identity) = web_identity {
+                    chain = chain.or_else(WEB_IDENTITY, web_identity);
+                }
+                chain
+                    .or_else(CONTAINER, container)
+                    .or_else("Ec2InstanceMetadata", node(&providers))
+            }
+        };
         Self {
             chain,
             environment,
             passed_over,
             agent_status,
+            is_agent_alone,
+            kept: Kept::default(),
         }
     }
 
-    async fn find(&self) -> provider::Result {
+    async fn find(&self) -> Result<Credentials, AwsError> {
         let found =
             tokio::time::timeout(CREDENTIALS_TIMEOUT, self.chain.provide_credentials()).await;
         let error = match found {
             Ok(Ok(credentials)) => return Ok(credentials),
-            Ok(Err(error)) if AwsError::within(&error).is_some() => return Err(error),
             Ok(Err(error)) => error,
             Err(_) => CredentialsError::provider_timed_out(CREDENTIALS_TIMEOUT),
         };
+        if let Some(explained) = AwsError::within(&error) {
+            return Err(explained.clone());
+        }
+        let status = self.agent_status.get();
+        if self.is_agent_alone {
+            return Err(pod_identity::explain(&error, status));
+        }
         let passed_over = self.passed_over.reason();
-        let explained =
-            self.environment
-                .explain(&error, passed_over.as_deref(), self.agent_status.get());
-        Err(CredentialsError::provider_error(explained))
+        Err(self
+            .environment
+            .explain(&error, passed_over.as_deref(), status))
     }
 }
-
 impl ProvideCredentials for CallerCredentials {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(self.find())
+        future::ProvideCredentials::new(async {
+            let found = self.kept.get_or(self.find()).await;
+            found.map_err(CredentialsError::provider_error)
+        })
     }
 }
 
@@ -133,6 +167,20 @@ fn provider_config(config: &SdkConfig) -> ProviderConfig {
     providers
 }
 
+fn profile(
+    environment: &Environment,
+    providers: &ProviderConfig,
+    passed_over: &PassedOver,
+) -> Profile {
+    Profile {
+        provider: ProfileFileCredentialsProvider::builder()
+            .configure(providers)
+            .build(),
+        environment: environment.clone(),
+        passed_over: passed_over.clone(),
+    }
+}
+
 /// The credentials of the node, from its metadata service.
 fn node(providers: &ProviderConfig) -> ImdsCredentialsProvider {
     let metadata = imds::Client::builder()
@@ -147,5 +195,7 @@ fn node(providers: &ProviderConfig) -> ImdsCredentialsProvider {
         .build()
 }
 
+#[cfg(test)]
+mod source_tests;
 #[cfg(test)]
 mod tests;

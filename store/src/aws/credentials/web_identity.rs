@@ -20,10 +20,10 @@ use zeroize::Zeroizing;
 
 use kees_common::Endpoint;
 
-use super::error::credentials_error;
+use super::{environment::Environment, error::credentials_error, session};
 use crate::{
     ErrorKind,
-    aws::{classify::explain, error::AwsError},
+    aws::{classify::explain, error::AwsError, settings::AwsSettings},
 };
 
 const ASSUME: &str = "sts:AssumeRoleWithWebIdentity";
@@ -38,6 +38,21 @@ pub(super) struct WebIdentity {
 }
 
 impl WebIdentity {
+    /// The role and token that the environment names, if it names both.
+    pub(super) fn of_environment(
+        environment: &Environment,
+        config: &SdkConfig,
+        settings: &AwsSettings,
+    ) -> Option<Self> {
+        Some(Self::new(
+            config,
+            settings.sts_endpoint.as_ref(),
+            environment.role.clone()?,
+            environment.token_file.clone()?,
+            session::name(environment, settings),
+        ))
+    }
+
     /// `endpoint` replaces the Region's endpoint of STS. `session` is the name of the session.
     pub(super) fn new(
         config: &SdkConfig,

@@ -1,8 +1,10 @@
-//! The services that have the secrets.
+//! The AWS services that have the objects of a `SecretProviderClass`.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::store_name::StoreName;
 
 /// An AWS service. It prints as `objectType` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -13,6 +15,16 @@ pub enum Service {
     /// Parameter Store of AWS Systems Manager.
     #[serde(rename = "ssmparameter")]
     ParameterStore,
+}
+
+impl Service {
+    /// The store that reads its objects.
+    pub fn store(self) -> StoreName {
+        match self {
+            Self::SecretsManager => StoreName::SecretsManager,
+            Self::ParameterStore => StoreName::Ssm,
+        }
+    }
 }
 
 impl fmt::Display for Service {
