@@ -32,7 +32,7 @@ pub use settings::{AgentAddresses, AwsSettings, Caller, CredentialSource};
 #[cfg(test)]
 pub(crate) use kees_store_testing::stub;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, identity::IdentityCache, retry::RetryConfig,
@@ -159,6 +159,29 @@ impl Aws {
         let mut config = aws_sdk_sts::config::Builder::from(&self.config);
         config.set_endpoint_url(self.endpoint.as_ref().map(Endpoint::to_string));
         aws_sdk_sts::Client::from_conf(config.build())
+    }
+
+    /// The same clients with the credentials of `role`, which STS gives for the token in `token_file`.
+    /// `session` is the name of the sessions. The endpoint of STS is the Region's own, or that of
+    /// `AWS_ENDPOINT_URL_STS`.
+    #[must_use]
+    pub fn assuming(self, role: String, token_file: PathBuf, session: String) -> Self {
+        let identity = credentials::WebIdentity::new(&self.config, None, role, token_file, session);
+        let credentials = SharedCredentialsProvider::new(identity);
+        let config = self.config.into_builder().credentials_provider(credentials);
+        Self {
+            config: config.build(),
+            ..self
+        }
+    }
+
+    /// The configuration of these clients, for clients of services that this crate does not use.
+    pub fn sdk_config(&self) -> SdkConfig {
+        let mut config = self.config.to_builder();
+        if let Some(endpoint) = &self.endpoint {
+            config.set_endpoint_url(Some(endpoint.to_string()));
+        }
+        config.build()
     }
 
     /// A client of a service with the protocol AWS JSON.

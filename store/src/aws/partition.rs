@@ -14,7 +14,14 @@ const PARTITIONS: [(&str, Partition); 8] = [
 
 /// The name of a partition, and the domain of its endpoints.
 #[derive(Clone, Copy)]
-struct Partition(&'static str, &'static str);
+struct Partition(
+    &'static str,
+    #[cfg_attr(
+        not(feature = "ssm"),
+        expect(dead_code, reason = "the SDK's clients know their endpoints")
+    )]
+    &'static str,
+);
 
 /// The partition of `region`: `aws` for most.
 fn of(region: &str) -> Partition {

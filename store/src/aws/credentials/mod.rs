@@ -34,13 +34,13 @@ use aws_credential_types::{
     provider::{ProvideCredentials, error::CredentialsError, future},
 };
 
+pub(super) use self::web_identity::WebIdentity;
 use self::{
     agent::Agent,
     environment::Environment,
     kept::Kept,
     pod_identity::LastStatus,
     profile::{PassedOver, Profile},
-    web_identity::WebIdentity,
 };
 use super::{
     error::AwsError,

@@ -30,7 +30,7 @@ const ASSUME: &str = "sts:AssumeRoleWithWebIdentity";
 
 /// A role and the token that may assume it.
 #[derive(Debug)]
-pub(super) struct WebIdentity {
+pub(in crate::aws) struct WebIdentity {
     sts: aws_sdk_sts::Client,
     role: String,
     token_file: PathBuf,
@@ -54,7 +54,7 @@ impl WebIdentity {
     }
 
     /// `endpoint` replaces the Region's endpoint of STS. `session` is the name of the session.
-    pub(super) fn new(
+    pub(in crate::aws) fn new(
         config: &SdkConfig,
         endpoint: Option<&Endpoint>,
         role: String,

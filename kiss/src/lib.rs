@@ -1,0 +1,8 @@
+//! kiss: developers manage the secrets of their namespaces in AWS Secrets Manager with the token that
+//! `kubectl` already uses, and without any access to AWS.
+//!
+//! A drop-in for kiss 0.1, whose clients and servers work with these.
+
+pub mod command_line;
+pub mod proto;
+pub mod server;
