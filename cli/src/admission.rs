@@ -3,7 +3,10 @@
 use std::fmt;
 
 use kees_common::{Domain, Parsed, names::init};
-use kees_inject::{Decision, Operations, PodError, PodView, PolicyResult, SkipReason, decide};
+use kees_inject::{
+    ClassAccess, Decision, Operations, PodError, PodView, PolicyResult, SkipReason,
+    decide_with_classes,
+};
 use serde_json::Value;
 
 use crate::{
@@ -45,11 +48,20 @@ pub(crate) enum Verdict {
     Undecided,
 }
 
-/// Decides on the pods of `workload`.
+/// Decides on the annotations of the pods of `workload`. Volumes of classes are not looked at.
 pub(crate) fn admit(input: &Input, workload: &Workload) -> Admission {
+    admit_with_classes(input, workload, ClassAccess::Ignored)
+}
+
+/// Decides on the pods of `workload`.
+pub(crate) fn admit_with_classes(
+    input: &Input,
+    workload: &Workload,
+    classes: ClassAccess<'_>,
+) -> Admission {
     let mut notes = Notes::default();
     let verdict = match workload.pod(&input.documents) {
-        Some(pod) => verdict(input, workload, pod, &mut notes),
+        Some(pod) => verdict(input, workload, pod, classes, &mut notes),
         None => Ok(Verdict::Skipped(SkipReason::NotAnnotated)),
     };
     let verdict = verdict.unwrap_or_else(|errors| {
@@ -101,6 +113,7 @@ fn verdict(
     input: &Input,
     workload: &Workload,
     pod: &Value,
+    classes: ClassAccess<'_>,
     notes: &mut Notes,
 ) -> Result<Verdict, Vec<CliErrorKind>> {
     let TypedPod {
@@ -123,7 +136,9 @@ fn verdict(
     };
     let can_decide = is_complete && !input.has_invalid_settings && !workload.has_invalid_name;
     let verdict = if can_decide {
-        decide_on(input, workload, pod, &view, notes)
+        let namespace = &workload.name.namespace;
+        let decision = decide_with_classes(&view, namespace, &input.settings, classes);
+        verdict_of(decision, pod, notes)
     } else {
         // Other errors may only follow from what is wrong or missing.
         check_annotations(&json, &input.settings.domain)
@@ -151,14 +166,11 @@ fn verdict(
     }
 }
 
-fn decide_on(
-    input: &Input,
-    workload: &Workload,
+fn verdict_of(
+    decision: Decision,
     pod: &Value,
-    view: &PodView<'_>,
     notes: &mut Notes,
 ) -> Result<Verdict, Vec<CliErrorKind>> {
-    let decision = decide(view, &workload.name.namespace, &input.settings);
     notes.policy = decision.policy().cloned();
     let warnings = &mut notes.warnings;
     match decision {

@@ -294,6 +294,10 @@ pub(crate) struct InjectArgs {
     pub(crate) operator: OperatorArgs,
     #[command(flatten)]
     pub(crate) container: ContainerArgs,
+    /// Replace the CSI volumes of SecretProviderClass objects in all pods, not only in those with the label; the classes and
+    /// the ServiceAccounts are in the manifests
+    #[arg(long)]
+    pub(crate) secret_provider_classes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,10 +1,11 @@
 //! `kees inject`: prints the manifests with their pods as the webhook would change them.
 
-use kees_inject::{Policy, SkipReason};
+use kees_inject::{ClassAccess, Policy, SkipReason};
 
 use crate::{
     admission::{self, Verdict},
     args::InjectArgs,
+    class_source::ClassSource,
     error::{self, CliError, CliErrorKind},
     inject_settings,
     input::Input,
@@ -19,16 +20,22 @@ pub(crate) fn inject(args: &InjectArgs) -> CommandOutput {
         stores,
         operator,
         container,
+        secret_provider_classes,
     } = args;
     let (settings, errors) =
         inject_settings::read(stores, operator, Some(container), Policy::absent());
     let (mut input, mut errors) = Input::read(manifest, settings, errors);
+    let source = ClassSource::new(&input.documents, &manifest.namespace);
+    let classes = ClassAccess::On {
+        classes: &source,
+        requested: *secret_provider_classes,
+    };
     let mut messages = Vec::new();
     let mut pods = Vec::new();
     let mut is_any_annotated = false;
     for (index, workload) in input.workloads.iter().enumerate() {
         let location = &workload.location;
-        let admission = admission::admit(&input, workload);
+        let admission = admission::admit_with_classes(&input, workload, classes);
         let warnings = admission.warnings.iter();
         messages.extend(warnings.map(|w| format!("{}warning: {}", w.location, w.message)));
         is_any_annotated |= !matches!(

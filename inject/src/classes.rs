@@ -33,6 +33,8 @@ pub enum ClassAccess<'c> {
     /// No: they are left to the CSI driver.
     #[default]
     Off,
+    /// Nobody asks: the program decides about annotations alone.
+    Ignored,
     /// Those of pods that ask for it.
     On {
         /// What the cluster has.

@@ -7,7 +7,7 @@ use kees_common::{
 
 use crate::{
     audit::EntryList,
-    class::{error::ClassVolumeError, found::Found, plan},
+    class::{found::Found, plan},
     classes::ClassAccess,
     error::{Place, PodError, PodErrorKind, excerpt},
     findings::{Findings, PodWarning},
@@ -257,10 +257,11 @@ fn check(
     } else {
         without_files(&parsed.options)
     };
-    if classes.is_some() && options.start == Start::Fast {
-        let annotation = domain.init(init::START);
-        let error = ClassVolumeError::FastStart(annotation.clone());
-        findings.error(Place::Annotation(annotation), error.into());
+    if !has_files && parsed.options.start == Start::Fast {
+        let place = Place::Annotation(domain.init(init::START));
+        let message =
+            "has no effect on a pod that has volumes of SecretProviderClass objects alone";
+        findings.warn(place, message);
     }
     let scope = Scope {
         injected,

@@ -13,8 +13,8 @@ use kees_settings::{
 };
 
 use crate::{
-    CertificateFiles, CertificateSource, Config, Lifetimes, Limits, OwnCertificates, TlsSettings,
-    TlsVersion, WebhookError, certificates::service_dns_name, policy::PolicyFile,
+    CertificateFiles, CertificateSource, ClassSource, Config, Lifetimes, Limits, OwnCertificates,
+    TlsSettings, TlsVersion, WebhookError, certificates::service_dns_name, policy::PolicyFile,
 };
 
 /// Where a pod with a ServiceAccount token finds its namespace.
@@ -38,6 +38,8 @@ pub struct Args {
     inject: InjectArgs,
     #[command(flatten, next_help_heading = "Stores of the init container")]
     store: StoreArgs,
+    #[command(flatten, next_help_heading = "SecretProviderClass")]
+    classes: ClassArgs,
     #[command(flatten, next_help_heading = "Process")]
     process: ProcessArgs,
 }
@@ -187,6 +189,17 @@ struct StoreArgs {
 }
 
 #[derive(Debug, clap::Args)]
+struct ClassArgs {
+    /// Replace the CSI volumes of SecretProviderClass objects of AWS's provider, in pods that ask for it. The webhook then
+    /// watches these objects and the metadata of ServiceAccounts.
+    #[arg(long, env)]
+    secret_provider_classes: bool,
+    /// kees-controller runs with --secret-sync, so a pod may need a Secret that only it writes.
+    #[arg(long, env)]
+    secret_sync: bool,
+}
+
+#[derive(Debug, clap::Args)]
 struct ProcessArgs {
     /// Threads that serve requests. One thread answers about ten thousand reviews a second.
     #[arg(long, env, default_value = "1", value_name = "NUMBER")]
@@ -252,8 +265,13 @@ impl Args {
             own,
             inject,
             store,
+            classes,
             process: _,
         } = self;
+        let ClassArgs {
+            secret_provider_classes,
+            secret_sync,
+        } = classes;
         let ServerArgs {
             listen,
             admin_listen,
@@ -280,7 +298,11 @@ impl Args {
             policy: policy.map(PolicyFile::new),
             reload_interval: reload_interval.get(),
             limits,
-            settings: settings(inject, store),
+            classes: secret_provider_classes.then(ClassSource::default),
+            settings: InjectSettings {
+                secret_sync,
+                ..settings(inject, store)
+            },
         })
     }
 }

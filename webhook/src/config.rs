@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use kees_inject::InjectSettings;
 
-use crate::{CertificateFiles, OwnCertificates, PolicyFile, TlsSettings};
+use crate::{CertificateFiles, ClassSource, OwnCertificates, PolicyFile, TlsSettings};
 
 /// The configuration of a [`Server`](crate::Server).
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Config {
     pub certificate: CertificateSource,
     /// Versions and protocols of TLS, and the CAs of clients.
     pub tls: TlsSettings,
+    /// The classes of the cluster, if the CSI volumes of pods that ask for it are replaced.
+    pub classes: Option<ClassSource>,
     /// The policy file. It replaces the policy in `settings`.
     pub policy: Option<PolicyFile>,
     /// How often the files are read again.

@@ -1,6 +1,7 @@
 //! Whether this process should get requests: the state behind `/readyz`.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -16,6 +17,8 @@ struct State {
     expiry: Expiry,
     /// Why the API server does not accept the certificate.
     not_trusted: Option<String>,
+    /// What is not known yet of the cluster, and why.
+    waiting: BTreeMap<&'static str, String>,
 }
 
 /// When certificates expire, in seconds since 1970.
@@ -38,6 +41,8 @@ pub enum NotReady {
     CertificateExpired,
     /// The API server does not accept the certificate, for this reason.
     NotTrusted(String),
+    /// Something of the cluster is not known yet, for this reason.
+    Waiting(String),
 }
 
 impl Health {
@@ -69,6 +74,23 @@ impl Health {
         self.state().not_trusted = Some(reason);
     }
 
+    /// Makes the process not ready until `what` has arrived.
+    pub fn wait_for(&self, what: &'static str, reason: String) {
+        self.state().waiting.insert(what, reason);
+    }
+
+    /// Replaces the reason, if the process waits for `what`.
+    pub fn still_waiting(&self, what: &'static str, reason: &str) {
+        if let Some(waiting) = self.state().waiting.get_mut(what) {
+            reason.clone_into(waiting);
+        }
+    }
+
+    /// It has arrived. The process never waits for it again.
+    pub fn arrived(&self, what: &'static str) {
+        self.state().waiting.remove(what);
+    }
+
     /// When the certificates in use expire.
     pub fn expiry(&self) -> Expiry {
         self.state().expiry
@@ -91,7 +113,12 @@ impl Health {
         match state.expiry.certificate {
             None => Some(NotReady::NoCertificate),
             Some(expires) if expires < now() => Some(NotReady::CertificateExpired),
-            Some(_) => None,
+            Some(_) => state
+                .waiting
+                .values()
+                .next()
+                .cloned()
+                .map(NotReady::Waiting),
         }
     }
 
@@ -112,7 +139,7 @@ impl fmt::Display for NotReady {
             Self::Draining => "draining",
             Self::NoCertificate => "there is no certificate yet",
             Self::CertificateExpired => "the certificate has expired",
-            Self::NotTrusted(reason) => reason,
+            Self::NotTrusted(reason) | Self::Waiting(reason) => reason,
         })
     }
 }
@@ -137,6 +164,20 @@ mod tests {
         assert_eq!(health.not_ready(), None);
         health.drain();
         assert_eq!(health.not_ready(), Some(NotReady::Draining));
+    }
+
+    #[test]
+    fn is_not_ready_while_something_of_the_cluster_is_not_known() {
+        let health = Health::new();
+        health.certificate_replaced(now() + 60, None);
+        health.wait_for("a", "a is not listed yet".to_owned());
+        health.still_waiting("a", "a may not be listed");
+        health.still_waiting("b", "b may not be listed");
+        let reason = NotReady::Waiting("a may not be listed".to_owned());
+        assert_eq!(health.not_ready(), Some(reason));
+        health.arrived("a");
+        health.still_waiting("a", "a may not be listed");
+        assert_eq!(health.not_ready(), None);
     }
 
     #[test]

@@ -5,14 +5,15 @@
 //! args ──> config ────────────────────────┐
 //! files ──> reload ──> policy             │
 //! certificate files, certificates ──> served ──> tls
+//! classes ────────────────────────────────┤
 //!                                         v
 //! socket ──> listener ──> connection ──> mutate ──> kees_inject::review
 //!                 │                        │
 //!                 └───────> admin <── metrics, health
 //! ```
 //!
-//! The server does not read the pod itself. It calls Kubernetes only to keep its own certificates. What
-//! it logs of a request is in `audit`.
+//! The server does not read the pod itself. It calls Kubernetes only to keep its own certificates, and to know the
+//! classes of CSI volumes where that is switched on. What it logs of a request is in `audit`.
 
 pub mod admin;
 pub mod args;
@@ -20,12 +21,14 @@ mod audit;
 mod body;
 mod certificate_files;
 mod certificates;
+mod classes;
 mod client_ca;
 mod config;
 mod connection;
 mod error;
 mod handshake;
 pub mod health;
+mod kube_client;
 mod listener;
 pub mod logging;
 mod memory;
@@ -44,6 +47,7 @@ pub use args::Args;
 pub use body::BODY_LIMIT;
 pub use certificate_files::CertificateFiles;
 pub use certificates::{Lifetimes, OwnCertificates};
+pub use classes::ClassSource;
 pub use config::{CertificateSource, Config, Limits};
 pub use error::WebhookError;
 pub use policy::PolicyFile;

@@ -1,6 +1,7 @@
 //! The metrics for Prometheus. Every series exists from the start, with the value zero. The
 //! reference `docs/metrics.md` is generated from what [`Metrics::render`] returns at that time.
 
+mod classes;
 mod labels;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -12,11 +13,14 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-pub(crate) use self::labels::ReloadResult;
 pub use self::labels::Watched;
-use self::labels::{
-    DecisionLabels, FileLabels, HandshakeLabels, PolicyLabels, ReloadLabels, RequestLabels,
+use self::{
+    classes::ClassMetrics,
+    labels::{
+        DecisionLabels, FileLabels, HandshakeLabels, PolicyLabels, ReloadLabels, RequestLabels,
+    },
 };
+pub(crate) use self::{classes::LookupResult, labels::ReloadResult};
 use crate::{handshake::HandshakeError, health::now};
 
 /// Seconds. A review of a common pod takes about 10 µs, a large one about 1 ms, and a body that
@@ -41,6 +45,7 @@ pub struct Metrics {
     loaded: Family<FileLabels, Gauge>,
     policy: Family<PolicyLabels, Gauge>,
     decisions: Family<DecisionLabels, Counter>,
+    classes: ClassMetrics,
     ready: Gauge,
     resident_memory: Gauge,
     registry: Arc<Registry>,
@@ -89,6 +94,7 @@ impl Metrics {
         );
         let connections = register_connections(&mut registry);
         let files = register_files(&mut registry);
+        let classes = ClassMetrics::register(&mut registry);
         let process = register_process(&mut registry);
         for labels in RequestLabels::all() {
             drop(requests.get_or_create(&labels));
@@ -103,6 +109,7 @@ impl Metrics {
             loaded: files.loaded,
             policy: files.policy,
             decisions: files.decisions,
+            classes,
             ready: process.ready,
             resident_memory: process.resident_memory,
             registry: Arc::new(registry),
@@ -158,6 +165,23 @@ impl Metrics {
             evicted: self.connections.evicted.clone(),
             ..ConnectionMetrics::default()
         }
+    }
+
+    /// Notes how many classes are known.
+    pub(crate) fn secret_provider_classes(&self, count: usize) {
+        self.classes
+            .known
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts an object that was not known, and was asked for.
+    pub(crate) fn class_looked_up(&self, result: LookupResult) {
+        self.classes.looked_up(result);
+    }
+
+    /// Counts an error of a watch.
+    pub(crate) fn class_watch_failed(&self) {
+        self.classes.watch_errors.inc();
     }
 
     /// Notes whether `/readyz` answers 200.

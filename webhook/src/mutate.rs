@@ -1,4 +1,4 @@
-//! The route of the webhook's port: `POST /mutate`, an `AdmissionReview` in and one out.
+//! The routes of the webhook's port: `POST /mutate` and `POST /mutate/classes`, an `AdmissionReview` in and one out.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    audit,
+    ClassSource, audit,
     body::BodyReader,
     memory::{Deadline, MemoryBudget, Reserved},
     metrics::Metrics,
@@ -32,9 +32,11 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// body of a request must arrive within `body_timeout`.
 ///
 /// A request for `POST /mutate` always gets status 200 and an `AdmissionReview`, also when its body
-/// cannot be read. Any other request gets status 404 or 405.
+/// cannot be read. `POST /mutate/classes` is the same for pods whose volumes of classes are replaced, with `classes`. Any
+/// other request gets status 404 or 405.
 pub fn router(
     settings: watch::Receiver<Arc<InjectSettings>>,
+    classes: Option<ClassSource>,
     metrics: Metrics,
     body_timeout: Duration,
 ) -> Router {
@@ -42,12 +44,13 @@ pub fn router(
     let mutate_state = Mutate {
         bodies: BodyReader::new(memory.clone()),
         body_timeout,
-        reviewer: Reviewer::new(settings),
+        reviewer: Reviewer::new(settings, classes, metrics.clone()),
         memory,
         metrics,
     };
     Router::new()
         .route("/mutate", post(mutate))
+        .route("/mutate/classes", post(mutate_for_classes))
         .fallback(not_found)
         .with_state(Arc::new(mutate_state))
 }
@@ -64,7 +67,16 @@ struct Mutate {
 /// Takes the whole request and not an extractor of its body: an extractor that fails would answer
 /// with a status code instead of an `AdmissionReview`.
 async fn mutate(State(state): State<Arc<Mutate>>, request: Request) -> Response {
-    let (response, memory) = state.respond(request).await;
+    answer(&state, request, false).await
+}
+
+/// The same for a pod whose volumes of classes are replaced.
+async fn mutate_for_classes(State(state): State<Arc<Mutate>>, request: Request) -> Response {
+    answer(&state, request, true).await
+}
+
+async fn answer(state: &Mutate, request: Request, for_classes: bool) -> Response {
+    let (response, memory) = state.respond(request, for_classes).await;
     let is_valid = response.outcome != Outcome::Malformed;
     let bytes = match memory {
         None => Bytes::from(response.json),
@@ -98,7 +110,11 @@ async fn not_found() -> impl IntoResponse {
 
 impl Mutate {
     /// The response, and the memory that it takes if it is long.
-    async fn respond(&self, request: Request) -> (ReviewResponse, Option<Reserved>) {
+    async fn respond(
+        &self,
+        request: Request,
+        for_classes: bool,
+    ) -> (ReviewResponse, Option<Reserved>) {
         let started = Instant::now();
         let deadline = Deadline::after(self.body_timeout);
         let _in_flight = InFlight::new(&self.metrics.in_flight);
@@ -110,7 +126,10 @@ impl Mutate {
         let body = self.bodies.read(body, deadline).await;
         drop(awaiting);
         let response = match body {
-            Ok(body) => self.reviewer.review(body, is_json, deadline).await,
+            Ok(body) => {
+                let review = self.reviewer.review(body, is_json, for_classes, deadline);
+                review.await
+            }
             Err(error) => ReviewResponse::malformed(error.beginning(), &error.to_string()),
         };
         let (response, memory) = self.reserve(response);

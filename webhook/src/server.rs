@@ -22,7 +22,7 @@ use crate::{
     CertificateFiles, CertificateSource, Config, Limits, OwnCertificates, PolicyFile, Stop,
     WebhookError, admin,
     certificate_files::Certificate,
-    certificates,
+    certificates, classes,
     client_ca::ClientCa,
     connection::{Plain, Shared, Tls},
     handshake::RejectionWarning,
@@ -174,11 +174,19 @@ impl Server {
             ));
         }
 
+        if let Some(source) = config.classes.clone() {
+            classes::wait(&health);
+            tasks.spawn(classes::keep(source, Arc::clone(&health), metrics.clone()));
+        }
+
+        let timeout = config.limits.body_timeout;
+        let router = mutate::router(settings, config.classes, metrics.clone(), timeout);
         let shared = Shared {
             handshake: Tls(served.subscribe()),
-            router: mutate::router(settings, metrics.clone(), config.limits.body_timeout).layer(
-                middleware::map_response_with_state(Arc::clone(&health), close_when_draining),
-            ),
+            router: router.layer(middleware::map_response_with_state(
+                Arc::clone(&health),
+                close_when_draining,
+            )),
             limits: config.limits.clone(),
             metrics: metrics.connections,
             rejections: RejectionWarning::default(),

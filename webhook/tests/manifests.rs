@@ -23,6 +23,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("init-image", "initImage"),
     ("namespace", "certificates"),
     ("policy", "policy"),
+    ("secret-provider-classes", "secretProviderClasses"),
+    ("secret-sync", "controller"),
     ("service-name", "name"),
     ("tls-cert", "certificates"),
     ("tls-key", "certificates"),
@@ -105,6 +107,16 @@ fn the_settings_of_the_manifests_are_flags() {
     1
 )]
 #[case("cert-manager/kustomization.yaml", "app.kubernetes.io/version: ", 1)]
+#[case(
+    "secret-provider-class/component/rbac.yaml",
+    "app.kubernetes.io/version: ",
+    2
+)]
+#[case(
+    "secret-provider-class-crd/kustomization.yaml",
+    "app.kubernetes.io/version: ",
+    1
+)]
 #[case("examples/standalone.yaml", "image: kees-init:", 1)]
 fn the_manifests_have_the_version_of_the_program(
     #[case] file: &str,

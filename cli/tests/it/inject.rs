@@ -128,3 +128,78 @@ fn dynamodb_needs_an_env_label() {
     let message = folder.kees(&["inject", "web.yaml"]).failed(64);
     assert!(message.contains("needs --env-label"), "{message}");
 }
+
+const CLASS_MANIFEST: &str = "apiVersion: secrets-store.csi.x-k8s.io/v1
+kind: SecretProviderClass
+metadata: {name: db}
+spec:
+  provider: aws
+  parameters:
+    region: eu-west-1
+    objects: |
+      - {objectName: team-a/db, objectType: secretsmanager}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: web
+  annotations: {eks.amazonaws.com/role-arn: 'arn:aws:iam::111122223333:role/web'}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  serviceAccountName: web
+  containers:
+  - {name: web, image: 'web:1', volumeMounts: [{name: secrets, mountPath: /mnt}]}
+  volumes:
+  - name: secrets
+    csi:
+      driver: secrets-store.csi.k8s.io
+      readOnly: true
+      volumeAttributes: {secretProviderClass: db}
+";
+
+#[rstest]
+#[case::flag("", true, true)]
+#[case::label(
+    "labels: {init.bsycorp.com/secret-provider-classes: enabled}, ",
+    false,
+    true
+)]
+#[case::neither("", false, false)]
+fn volumes_of_classes_are_replaced_where_the_flag_or_the_label_asks_for_it(
+    #[case] label: &str,
+    #[case] flag: bool,
+    #[case] expected: bool,
+) {
+    let manifest = CLASS_MANIFEST.replace(
+        "kind: Pod\nmetadata: {",
+        &format!("kind: Pod\nmetadata: {{{label}"),
+    );
+    let mut flags = FLAGS.to_vec();
+    flags.extend(flag.then_some("--secret-provider-classes"));
+    let printed = Folder::with(&manifest).kees(&flags).succeeded().stdout;
+    for text in ["CLASS_VOLUMES", "role/web", "kees-aws-token"] {
+        let pod = printed.split("kind: Pod").nth(1).unwrap_or_default();
+        assert_eq!(pod.contains(text), expected, "{text}: {printed}");
+    }
+    assert_eq!(
+        printed.contains("driver: secrets-store.csi.k8s.io"),
+        !expected
+    );
+}
+
+#[test]
+fn a_class_that_is_not_in_the_manifests_is_an_error() {
+    let manifest = CLASS_MANIFEST.replace("metadata: {name: db}", "metadata: {name: other}");
+    let flags = [FLAGS, &["--secret-provider-classes"]].concat();
+    let ended = Folder::with(&manifest).kees(&flags);
+    assert!(
+        ended
+            .stderr
+            .contains("SecretProviderClass db does not exist in namespace default"),
+        "{}",
+        ended.stderr
+    );
+}

@@ -130,7 +130,4 @@ pub enum ClassVolumeError {
     /// The label has another value.
     #[error("the value '{0}' is unknown; use enabled or disabled")]
     Label(String),
-    /// A fast start does not wait for files of classes.
-    #[error("start=fast and volumes of SecretProviderClass objects do not go together; remove {0}")]
-    FastStart(String),
 }

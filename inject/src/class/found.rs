@@ -46,6 +46,9 @@ impl<'c> Found<'c> {
         access: ClassAccess<'c>,
     ) -> Self {
         let mut found = Self::default();
+        if let ClassAccess::Ignored = access {
+            return found;
+        }
         let annotation = settings.domain.init(init::CLASS_VOLUMES);
         let recorded = pod.annotation(&annotation);
         let is_of_driver =
@@ -123,7 +126,7 @@ impl<'c> Found<'c> {
                 });
                 false
             }
-            (ClassAccess::Off, _) | (_, Some(CLASSES_DISABLED)) => false,
+            (ClassAccess::Off | ClassAccess::Ignored, _) | (_, Some(CLASSES_DISABLED)) => false,
             (ClassAccess::On { .. }, Some(CLASSES_ENABLED)) => true,
             (ClassAccess::On { .. }, Some(other)) => {
                 let error = ClassVolumeError::Label(excerpt(other));

@@ -620,15 +620,39 @@ fn a_volume_or_path_of_kees_cannot_be_used_for_something_else() {
     let volumes = pod["spec"]["volumes"].as_array_mut().unwrap();
     volumes.push(json!({"name": "kees-aws-token", "emptyDir": {}}));
     pod["metadata"]["annotations"]["init.bsycorp.com/mount-path"] = "/kees-volumes".into();
-    pod["metadata"]["annotations"]["init.bsycorp.com/start"] = "fast".into();
     assert_eq!(
         Cluster::new().errors(&pod, &settings()),
         [
-            "init.bsycorp.com/start: start=fast and volumes of SecretProviderClass objects do not go together; remove \
-             init.bsycorp.com/start",
             "spec.volumes[kees-aws-token]: the name kees-aws-token is reserved for kees; rename it",
             "init.bsycorp.com/mount-path: kees-init already mounts the volumes of classes at /kees-volumes; use another \
              path than /kees-volumes",
+        ]
+    );
+}
+
+#[test]
+fn a_fast_start_fills_the_volumes_too_if_there_are_other_files() {
+    let mut pod = annotated(pod());
+    pod["metadata"]["annotations"]["init.bsycorp.com/start"] = "fast".into();
+    let injected = Cluster::new().injected(&pod, &settings());
+    let container = init_container(&injected);
+    assert_eq!(container["args"], json!(["start"]));
+    assert!(variable(&injected, "CLASS_VOLUMES").is_some());
+    assert!(
+        container["volumeMounts"]
+            .to_string()
+            .contains("/kees-volumes/secrets")
+    );
+    pod["metadata"]["annotations"]
+        .as_object_mut()
+        .unwrap()
+        .remove(ENTRY.0);
+    let alone = Cluster::new().injected(&pod, &settings());
+    assert_eq!(init_container(&alone).get("args"), None);
+    assert_eq!(
+        Cluster::new().warnings(&pod, &settings()),
+        [
+            "init.bsycorp.com/start: has no effect on a pod that has volumes of SecretProviderClass objects alone"
         ]
     );
 }

@@ -70,11 +70,22 @@ CERTIFICATE_LIFETIME: {{ include "kees.variable" . | quote }}
 CA_LIFETIME: {{ include "kees.variable" . | quote }}
 {{- end }}
 {{- end }}
+{{- if .Values.secretProviderClasses.enabled }}
+SECRET_PROVIDER_CLASSES: "true"
+{{- if and .Values.controller.enabled (.Values.controller.secretSync).enabled }}
+SECRET_SYNC: "true"
+{{- end }}
+{{- end }}
 {{- range $key, $value := .Values.settings }}
 {{- if not (kindIs "invalid" $value) }}
 {{ regexReplaceAll "([A-Z])" $key "_${1}" | upper }}: {{ include "kees.variable" $value | quote }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Not empty if the webhook calls the API server, and so needs a token. */}}
+{{- define "kees.callsKubernetes" -}}
+{{- if or (eq .Values.certificates.source "own") .Values.secretProviderClasses.enabled }}true{{ end }}
 {{- end }}
 
 {{/* Not empty if a rule of the policy denies pods that opt out. The API server must then send these pods. */}}

@@ -272,3 +272,40 @@ fn values_that_are_wrong_or_contradict_each_other_are_errors_with_the_key(
     let error = template(&values).unwrap_err().to_string();
     assert!(error.contains(message), "{error}");
 }
+
+#[test]
+fn the_chart_has_what_replaces_volumes_of_classes() -> anyhow::Result<()> {
+    let of_kustomize = comparable(&overlay("secret-provider-class", &Authority::new()?)?)?;
+    let enabled = json!({"secretProviderClasses": {"enabled": true}});
+    let of_helm = comparable(&template(&enabled)?)?;
+    let configuration = &of_kustomize["MutatingWebhookConfiguration/kees"];
+    assert_eq!(configuration["webhooks"].as_array().map(Vec::len), Some(3));
+    for (name, object) in &of_kustomize {
+        assert_eq!(Some(object), of_helm.get(name), "{name}");
+    }
+    assert_eq!(of_helm.len(), of_kustomize.len());
+
+    // Nothing of it is there if it is off, and every source of certificates can have it.
+    let without = template(&json!({}))?;
+    assert!(!without.contains("secrets-store"), "{without}");
+    let of_cert_manager = comparable(&template(&merged(cert_manager(), enabled))?)?;
+    let deployment = of_cert_manager["Deployment/kees-webhook"].to_string();
+    assert!(deployment.contains("serviceAccountToken"), "{deployment}");
+    Ok(())
+}
+
+#[test]
+fn the_chart_has_the_definition_of_the_kind() -> anyhow::Result<()> {
+    let of_kustomize = comparable(&overlay("secret-provider-class-crd", &Authority::new()?)?)?;
+    let values = json!({"secretProviderClasses": {"crd": true}});
+    let of_helm = comparable(&template(&values)?)?;
+    assert_eq!(of_kustomize.len(), 1);
+    for (name, object) in of_kustomize {
+        let mut of_helm = of_helm[&name].clone();
+        // Without it, all classes would be deleted with the release.
+        let policy = of_helm["metadata"]["annotations"]["helm.sh/resource-policy"].take();
+        assert_eq!(policy, "keep");
+        assert_eq!(of_helm["spec"], object["spec"], "{name}");
+    }
+    Ok(())
+}

@@ -17,7 +17,9 @@ fn the_api_server_accepts_every_object_of_every_overlay(
         "own-certificates",
         "cert-manager",
         "certificate-files",
-        "observability"
+        "observability",
+        "secret-provider-class",
+        "secret-provider-class-crd"
     )]
     folder: &str,
 ) -> anyhow::Result<()> {
@@ -42,6 +44,7 @@ fn the_api_server_accepts_every_object_of_every_overlay(
     "prometheusRule": {"enabled": true},
     "dashboard": {"enabled": true},
 }}))]
+#[case::classes(json!({"secretProviderClasses": {"enabled": true, "crd": true}}))]
 #[case::another_name(json!({"name": "team-a", "annotationDomain": "team-a.example.org"}))]
 fn the_api_server_accepts_every_object_of_the_chart(#[case] values: Value) -> anyhow::Result<()> {
     let world = World::alone()?;

@@ -6,7 +6,6 @@ use std::{
 };
 
 use kees_common::error_chain;
-use kube::{Client, Config};
 use rustls::{pki_types::CertificateDer, sign::CertifiedKey};
 use tokio::{
     sync::Notify,
@@ -26,6 +25,7 @@ use super::{
     verify::verify,
 };
 use crate::{
+    kube_client::client,
     metrics::{Metrics, ReloadResult, Watched},
     served::Served,
 };
@@ -38,9 +38,6 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// The shortest pause before the objects are read again.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How long a connection to the API may take to open.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most steps without a pause. A new installation takes four, and conflicts with other replicas
 /// some more.
@@ -103,7 +100,7 @@ impl Keeper {
     /// The objects, as soon as there are credentials for the API.
     async fn connect(&mut self) -> Objects {
         loop {
-            match client(self.own.client.clone()) {
+            match client(self.own.client.clone()).map_err(KeepError::Client) {
                 Ok(client) => return Objects::new(client, self.own.clone()),
                 Err(error) => sleep(self.failed(&error)).await,
             }
@@ -336,17 +333,6 @@ fn expiry(pair: &CertifiedKey, state: &SecretState) -> Option<(i64, i64)> {
 
 fn date(seconds: i64) -> String {
     ASN1Time::from_timestamp(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
-}
-
-/// The client of the pod's ServiceAccount. It uses no proxy: `HTTPS_PROXY` and its like are settings of the
-/// init container here.
-fn client(given: Option<Client>) -> Result<Client, KeepError> {
-    if let Some(client) = given {
-        return Ok(client);
-    }
-    let mut config = Config::incluster().map_err(|error| KeepError::Client(Box::new(error)))?;
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    Client::try_from(config).map_err(|error| KeepError::Client(Box::new(error)))
 }
 
 async fn watch_secret(objects: Objects, changed: Arc<Notify>) {

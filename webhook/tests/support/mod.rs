@@ -7,6 +7,7 @@
 )]
 
 pub mod api;
+pub mod class_api;
 
 use std::{
     io::{BufRead, BufReader},
@@ -28,8 +29,8 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kees_inject::InjectSettings;
 use kees_webhook::{
-    CertificateFiles, CertificateSource, Config, Limits, PolicyFile, Server, Stop, TlsSettings,
-    WebhookError, metrics::Metrics, mutate,
+    CertificateFiles, CertificateSource, ClassSource, Config, Limits, PolicyFile, Server, Stop,
+    TlsSettings, WebhookError, metrics::Metrics, mutate,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -81,7 +82,7 @@ pub fn router() -> (Router, Metrics) {
     let metrics = Metrics::new();
     // The receiver keeps the last value after its sender is dropped.
     let (_, settings) = watch::channel(Arc::new(settings()));
-    let router = mutate::router(settings, metrics.clone(), BODY_TIMEOUT);
+    let router = mutate::router(settings, None, metrics.clone(), BODY_TIMEOUT);
     (router, metrics)
 }
 
@@ -368,17 +369,24 @@ impl Running {
         policy: Option<PathBuf>,
         limits: Limits,
     ) -> Self {
-        let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let config = Config {
-            listen: free,
-            admin_listen: free,
-            certificate,
+        Self::start_config(Config {
             tls,
             policy: policy.map(PolicyFile::new),
-            reload_interval: Duration::from_millis(10),
             limits,
-            settings: settings(),
-        };
+            ..config(certificate)
+        })
+    }
+
+    /// A server that replaces volumes of classes.
+    pub fn start_with_classes(certificates: &Certificates, classes: ClassSource) -> Self {
+        let certificate = CertificateSource::Files(certificates.files());
+        Self::start_config(Config {
+            classes: Some(classes),
+            ..config(certificate)
+        })
+    }
+
+    fn start_config(config: Config) -> Self {
         let server = Server::bind(config).unwrap();
         let (address, admin) = (server.address().unwrap(), server.admin_address().unwrap());
         let (stop, stopped) = oneshot::channel();
@@ -399,6 +407,25 @@ impl Running {
             .unwrap()
             .unwrap()
             .unwrap();
+    }
+}
+
+/// A configuration with free ports.
+fn config(certificate: CertificateSource) -> Config {
+    let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    Config {
+        listen: free,
+        admin_listen: free,
+        certificate,
+        tls: TlsSettings::default(),
+        classes: None,
+        policy: None,
+        reload_interval: Duration::from_millis(10),
+        limits: Limits {
+            drain_delay: Duration::ZERO,
+            ..Limits::default()
+        },
+        settings: settings(),
     }
 }
 

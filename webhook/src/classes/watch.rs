@@ -1,0 +1,209 @@
+//! Keeps the memory up to date: a list, and then a watch, of the classes and of the ServiceAccounts.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{Stream, StreamExt as _, future::ready, pin_mut, stream};
+use kees_common::error_chain;
+use kube::runtime::{
+    WatchStreamExt as _,
+    watcher::{self, Event, watcher},
+};
+use tokio::time::sleep;
+
+use super::{
+    api::{ClusterApi, class, describe, key, role},
+    cache::{Key, Table},
+    source::ClassSource,
+};
+use crate::{health::Health, kube_client::client, metrics::Metrics};
+
+/// The most classes in one response of a list, which is decoded as a whole. A class can have a megabyte.
+const CLASS_PAGE: u32 = 20;
+
+/// The most ServiceAccounts in one response of a list.
+const ACCOUNT_PAGE: u32 = 500;
+
+/// The pause before the next attempt to get a client.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What is watched, as messages and `/readyz` name it.
+const CLASSES: &str = "SecretProviderClass objects";
+const ACCOUNTS: &str = "ServiceAccounts";
+
+/// Keeps the classes and the roles until it is dropped.
+pub(crate) async fn keep(source: ClassSource, health: Arc<Health>, metrics: Metrics) {
+    let api = connect(&source).await;
+    let classes = Watch {
+        what: CLASSES,
+        health: &health,
+        metrics: &metrics,
+    };
+    let accounts = Watch {
+        what: ACCOUNTS,
+        ..classes
+    };
+    let cache = source.cache();
+    let count = || metrics.secret_provider_classes(cache.classes.len());
+    let of_classes = classes.keep(class_events(api), &cache.classes, count);
+    let of_accounts = accounts.keep(account_events(api), &cache.roles, || ());
+    tokio::join!(of_classes, of_accounts);
+}
+
+/// Says that the process waits for both lists.
+pub(crate) fn wait(health: &Health) {
+    for what in [CLASSES, ACCOUNTS] {
+        health.wait_for(what, format!("the {what} are not listed yet"));
+    }
+}
+
+/// The API, as soon as there are credentials for it.
+async fn connect(source: &ClassSource) -> &ClusterApi {
+    loop {
+        match client(source.given()) {
+            Ok(client) => return source.connected(client),
+            Err(error) => {
+                let message = error_chain::describe(&*error);
+                tracing::warn!(
+                    "the Kubernetes API cannot be used for --secret-provider-classes, trying again; the pod needs a \
+                     ServiceAccount token: {message}"
+                );
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+fn class_events(
+    api: &ClusterApi,
+) -> impl Stream<Item = Result<Event<(Key, super::cache::Class)>, watcher::Error>> {
+    let api = api.classes();
+    let config = watcher::Config::default().page_size(CLASS_PAGE);
+    endless(move || watcher(api.clone(), config.clone()))
+        .map(|event| event.map(|event| map(event, |object| (key(&object.metadata), class(object)))))
+}
+
+fn account_events(
+    api: &ClusterApi,
+) -> impl Stream<Item = Result<Event<(Key, super::cache::Role)>, watcher::Error>> {
+    let api = api.service_accounts();
+    let config = watcher::Config::default().page_size(ACCOUNT_PAGE);
+    endless(move || watcher(api.clone(), config.clone())).map(|event| {
+        event.map(|event| map(event, |account| (key(&account.metadata), role(&account))))
+    })
+}
+
+fn map<K, T>(event: Event<K>, convert: impl FnOnce(K) -> T) -> Event<T> {
+    match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::InitApply(object) => Event::InitApply(convert(object)),
+        Event::Apply(object) => Event::Apply(convert(object)),
+        Event::Delete(object) => Event::Delete(convert(object)),
+    }
+}
+
+/// A watch that begins again with a list if the API server answers its start with 410 Gone. kube's watcher does so itself
+/// if 410 is an event of the watch. After the status 410, it would ask for the same version forever.
+fn endless<T, S>(begin: impl Fn() -> S) -> impl Stream<Item = Result<Event<T>, watcher::Error>>
+where
+    S: Stream<Item = Result<Event<T>, watcher::Error>>,
+{
+    let until_gone = move || {
+        begin().scan(false, |is_gone, event| {
+            let event = (!*is_gone).then_some(event);
+            *is_gone = matches!(&event, Some(Err(error)) if is_start_gone(error));
+            ready(event)
+        })
+    };
+    stream::repeat_with(until_gone).flatten()
+}
+
+fn is_start_gone(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
+}
+
+#[derive(Clone, Copy)]
+struct Watch<'w> {
+    what: &'static str,
+    health: &'w Health,
+    metrics: &'w Metrics,
+}
+
+impl Watch<'_> {
+    /// Keeps a table. `changed` is called after each change.
+    async fn keep<T: Clone>(
+        self,
+        events: impl Stream<Item = Result<Event<(Key, T)>, watcher::Error>>,
+        table: &Table<T>,
+        changed: impl Fn(),
+    ) {
+        let events = events.default_backoff();
+        pin_mut!(events);
+        let mut logged = None;
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Init) => table.list_begins(),
+                Ok(Event::InitApply((key, object))) => table.listed(key, object),
+                Ok(Event::InitDone) => {
+                    table.list_ends();
+                    self.health.arrived(self.what);
+                    logged = None;
+                    tracing::info!(count = table.len(), "the {} are listed", self.what);
+                }
+                Ok(Event::Apply((key, object))) => table.put(key, object),
+                Ok(Event::Delete((key, _))) => table.remove(&key),
+                Err(error) => self.failed(&error, &mut logged),
+            }
+            changed();
+        }
+    }
+
+    /// Logs and counts an error. The same one is logged once.
+    fn failed(self, error: &watcher::Error, logged: &mut Option<String>) {
+        self.metrics.class_watch_failed();
+        let what = self.what;
+        let message = match status(error) {
+            // Pods with annotations alone do not depend on it, so they are served.
+            Some(404) => {
+                self.health.arrived(what);
+                format!(
+                    "the cluster has no {what}; apply manifests/secret-provider-class-crd (secretProviderClasses.crd of the \
+                     chart), install the driver's CustomResourceDefinition, or remove --secret-provider-classes"
+                )
+            }
+            Some(403) => format!(
+                "the ServiceAccount may not list and watch {what}; apply manifests/secret-provider-class ({})",
+                message_of(error)
+            ),
+            _ => message_of(error),
+        };
+        if status(error) != Some(404) {
+            self.health.still_waiting(what, &message);
+        }
+        if logged.as_ref() != Some(&message) {
+            tracing::warn!("the {what} cannot be watched, trying again: {message}");
+            *logged = Some(message);
+        }
+    }
+}
+
+/// The error in one line.
+fn message_of(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => describe(error),
+        watcher::Error::WatchError(status) => status.message.clone(),
+        watcher::Error::NoResourceVersion => error.to_string(),
+    }
+}
+
+/// The HTTP status of the response.
+fn status(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
+        _ => None,
+    }
+}
