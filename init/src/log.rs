@@ -78,6 +78,10 @@ impl Progress for Steps {
         );
     }
 
+    fn failing_over(&self, objects: &[&str], reason: &str) {
+        tracing::warn!("asking the failover Region for {}: {reason}", list(objects));
+    }
+
     fn store_unavailable(&self, error: &StoreError) {
         tracing::warn!(
             "the store {} cannot be used; trying again until the deadline: {error}",

@@ -36,6 +36,12 @@ pub trait Progress: Sync {
         let _ = (annotations, error);
     }
 
+    /// These objects of a `SecretProviderClass` are now read in its failover Region, because of what happened in the first
+    /// one. Each reason has a call.
+    fn failing_over(&self, objects: &[&str], reason: &str) {
+        let _ = (objects, reason);
+    }
+
     /// A call of a store failed and will be tried again until the deadline. Called once for each
     /// store, when its first such error arrives: within the first seconds, not at the deadline.
     /// [`StoreError::store`] says which store.

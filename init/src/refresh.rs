@@ -57,6 +57,10 @@ impl<'a, S: StoreSet<Store: LeaseStore>> Refresher<'a, S> {
             stores,
             seen,
         } = self;
+        // A pod with volumes of classes alone: they are filled once.
+        if request.entries.is_empty() {
+            return Ok(Refreshed::Unchanged);
+        }
         let numbers = |entry: &Entry| number(request, entry);
         let values = stored_again(request, *stores, progress, numbers).await?;
         let plain = values

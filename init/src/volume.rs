@@ -7,7 +7,7 @@ mod objects_error;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future;
 use kees_common::Locator;
@@ -40,6 +40,9 @@ pub async fn read_volume<'s, S: ReadStore + 's>(
         let Some(first) = reads.first() else {
             return fetch.finish().map_err(ObjectsError::grouped);
         };
+        for read in reads.iter().filter(|read| read.site == Site::Failover) {
+            report(&fetch, read, mount, progress);
+        }
         let has_failover = first.site == Site::Primary && mount.failover_region.is_some();
         let end = begin + if has_failover { limit / 4 } else { limit };
         let results = reads.iter().map(|read| answer(read, &store, end, progress));
@@ -71,6 +74,19 @@ fn is_final(error: &StoreError) -> bool {
             .code
             .as_deref()
             .is_some_and(|code| FINAL.contains(&code))
+}
+
+/// Reports why the failover Region is asked, each reason once.
+fn report(fetch: &Fetch<'_, VolumeReadError>, read: &Read, mount: &Mount, progress: &dyn Progress) {
+    let region = mount.region.as_deref().unwrap_or("the default Region");
+    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (name, cause) in fetch.first_causes(read) {
+        let reason = format!("in {region}: {cause}");
+        reasons.entry(reason).or_default().push(name);
+    }
+    for (reason, names) in reasons {
+        progress.failing_over(&names, &reason);
+    }
 }
 
 type Results = Vec<Result<Option<kees_common::SecretValue>, VolumeReadError>>;

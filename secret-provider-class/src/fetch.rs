@@ -219,6 +219,18 @@ impl<'m, E> Fetch<'m, E> {
         }
     }
 
+    /// Why the objects of a read of the failover Region were not fetched from the first one: the name of each there, and
+    /// the cause.
+    pub fn first_causes(&self, read: &Read) -> Vec<(&'m str, &Cause<E>)> {
+        let indexes = read.objects.iter().flatten();
+        let causes = indexes.filter_map(|index| {
+            let object = self.mount.objects.get(*index)?;
+            let (site, cause) = self.slots.get(*index)?.causes.first()?;
+            Some((selector(object, *site).name.as_str(), cause))
+        });
+        causes.collect()
+    }
+
     /// All files, or what failed.
     ///
     /// # Errors

@@ -83,7 +83,7 @@ pub enum WriteError {
     #[cfg(feature = "classes")]
     #[error(
         "{path} is full: its files need {}, old and new ones side by side, and the size limit of the volume is {}; \
-         raise that limit, or read fewer or smaller objects",
+         raise that limit (--volume-size of kees-webhook), or let the class name fewer or smaller objects",
         kibibytes(*needed), kibibytes(*size)
     )]
     Full {

@@ -176,7 +176,9 @@ fn the_failover_region_has_what_the_first_one_does_not_give(#[case] instead: Ins
     pod.secret("b", "of the second");
     pod.parameter("/p", "2");
     let begin = Instant::now();
-    pod.run();
+    let log = pod.run();
+    let warning = "asking the failover Region for a: in eu-west-1: ";
+    assert!(log.contains(warning), "{log}");
     assert!(begin.elapsed() < Duration::from_secs(3));
     let expected = [("s", "0644", "of the second"), ("_p", "0644", "2")];
     assert_eq!(pod.files("db"), files(expected));

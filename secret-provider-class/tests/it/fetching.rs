@@ -24,6 +24,9 @@ fn fetch(
             return (fetch.finish(), all);
         }
         for read in &reads {
+            if read.site == Site::Failover {
+                assert_eq!(fetch.first_causes(read).len(), read.locators.len());
+            }
             let answers = read.locators.iter().map(|locator| {
                 let value = answer(read.site, locator.path.as_str())?;
                 Ok(value.map(|value| SecretValue::new(value.as_bytes().to_vec())))

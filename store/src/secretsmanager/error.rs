@@ -41,11 +41,11 @@ pub(super) fn not_found(version: &Version, message: &str) -> Result<(), StoreErr
     let (which, remedy) = match (&version.id, &version.stage) {
         (Some(id), _) => (
             format!("version {id}"),
-            "let versionId= name a version that exists, or remove it".to_owned(),
+            "let versionId= (objectVersion of a SecretProviderClass) name a version that exists, or remove it".to_owned(),
         ),
         (None, Some(stage)) => (
             format!("version with the stage {stage}"),
-            "let versionStage= name a stage that the secret has, or remove it".to_owned(),
+            "let versionStage= (objectVersionLabel of a SecretProviderClass) name a stage that the secret has, or remove it".to_owned(),
         ),
         (None, None) => (
             "value (no version with the stage AWSCURRENT)".to_owned(),
