@@ -7,7 +7,7 @@ use kees_secret_provider_class::ClassVolume;
 
 use crate::error::InitError;
 
-/// Errors of the paths at which volumes are mounted: a run owns all files there.
+/// Errors of the paths at which volumes are mounted.
 pub(crate) fn check(volumes: &[ClassVolume]) -> Vec<InitError> {
     let error = |(index, volume): (usize, &ClassVolume)| {
         let path = Path::new(&volume.path);

@@ -1,13 +1,13 @@
-//! Fills the volumes of classes. Such a volume belongs to the run alone: every other file in it is removed.
+//! Fills the volumes of classes. Files and modes are those of the class.
 //!
-//! Files and modes are those of the class. There is no record of what was written, because the application would see it
-//! among its files.
+//! There is no record of what was written, because the application would see it among its files. It is not needed
+//! either: what a volume asks for is fixed when the pod is created, so an earlier run wrote the same files. Only
+//! its temporary files are removed, which have names of their own. Whatever else is there stays.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map},
-    ffi::{OsStr, OsString},
-    fs::{self, FileType},
-    io,
+    collections::{BTreeMap, btree_map},
+    ffi::OsStr,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -61,11 +61,7 @@ pub(crate) async fn write_volumes(volumes: &[VolumeFiles<'_>], timeout: Duration
             });
         }
     }
-    replace(&open).map_err(|(index, error)| (index, explained(error, volumes.get(index))))?;
-    for (index, volume) in volumes.iter().enumerate() {
-        remove_others(volume).map_err(|error| (index, error))?;
-    }
-    Ok(())
+    replace(&open).map_err(|(index, error)| (index, explained(error, volumes.get(index))))
 }
 
 /// The canonical path of a volume.
@@ -180,44 +176,4 @@ fn explained(error: WriteError, volume: Option<&VolumeFiles<'_>>) -> WriteError 
         needed: sizes.map(|size| size.div_ceil(block) * block).sum(),
         size: system.f_blocks * block,
     }
-}
-
-/// Removes files, links and empty folders that are not of `volume`.
-fn remove_others(volume: &VolumeFiles<'_>) -> Result<(), WriteError> {
-    let files = volume.files.iter().map(|file| Path::new(&file.path));
-    remove_below(volume.root, Path::new(""), &files.collect())
-}
-
-fn remove_below(root: &Path, within: &Path, wanted: &BTreeSet<&Path>) -> Result<(), WriteError> {
-    for (name, found) in list(&root.join(within))? {
-        let within = within.join(name);
-        let path = root.join(&within);
-        let removed = if found.is_dir() {
-            remove_below(root, &within, wanted)?;
-            match fs::remove_dir(&path) {
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-                removed => removed,
-            }
-        } else if !wanted.contains(&*within) && (found.is_file() || found.is_symlink()) {
-            fs::remove_file(&path)
-        } else {
-            Ok(())
-        };
-        removed.map_err(|source| WriteError::File { path, source })?;
-    }
-    Ok(())
-}
-
-fn list(folder: &Path) -> Result<Vec<(OsString, FileType)>, WriteError> {
-    let entries = fs::read_dir(folder).and_then(|entries| {
-        let entries = entries.map(|entry| {
-            let entry = entry?;
-            Ok((entry.file_name(), entry.file_type()?))
-        });
-        entries.collect::<io::Result<_>>()
-    });
-    entries.map_err(|source| WriteError::Folder {
-        path: folder.to_owned(),
-        source,
-    })
 }
