@@ -12,6 +12,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(folder.join("kiss.bin"), files.encode_to_vec())?;
     tonic_prost_build::configure()
+        .build_client(env::var_os("CARGO_FEATURE_CLIENT").is_some())
+        .build_server(env::var_os("CARGO_FEATURE_SERVER").is_some())
+        .build_transport(false)
         // A value must not be printed.
         .skip_debug([
             ".kiss.resources.CreateSecretRequest",

@@ -3,6 +3,9 @@
 //!
 //! A drop-in for kiss 0.1, whose clients and servers work with these.
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod command_line;
 pub mod proto;
+#[cfg(feature = "server")]
 pub mod server;

@@ -452,4 +452,4 @@ impl<S: KeySource, B: Bindings, C: Cloud> Kiss for Service<S, B, C> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

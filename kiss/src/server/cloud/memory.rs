@@ -47,6 +47,8 @@ pub(crate) struct MemoryCloud {
     state: Mutex<State>,
     /// The action that fails, how many of it succeed before, and the kind of the error.
     fails: Mutex<Option<(&'static str, u32, CloudErrorKind)>>,
+    /// The action that takes long.
+    slow: Mutex<Option<&'static str>>,
     /// How long each call takes.
     pub(crate) delay: Duration,
 }
@@ -63,8 +65,17 @@ impl MemoryCloud {
         *self.fails.lock().unwrap() = Some((action, after, kind));
     }
 
+    /// Lets an action take long.
+    pub(crate) fn fail_slowly(&self, action: &'static str) {
+        *self.slow.lock().unwrap() = Some(action);
+    }
+
     async fn called(&self, action: &'static str) -> Result<(), CloudError> {
         tokio::time::sleep(self.delay).await;
+        let is_slow = *self.slow.lock().unwrap() == Some(action);
+        if is_slow {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
         let mut fails = self.fails.lock().unwrap();
         match fails.as_mut() {
             Some((failing, 0, kind)) if *failing == action => Err(error(action, *kind)),

@@ -53,7 +53,9 @@ impl Bindings for Fixed {
     }
 }
 
-struct Running {
+/// A running server, and a connection with it.
+pub(crate) struct Running {
+    pub(crate) address: std::net::SocketAddr,
     client: KissClient<Channel>,
     lines: Arc<Mutex<Vec<Value>>>,
     core: Arc<Core<Keys, Fixed, MemoryCloud>>,
@@ -110,17 +112,18 @@ async fn start_with(change: impl FnOnce(&mut Parts<Keys, Fixed, MemoryCloud>)) -
     tokio::spawn(server);
     let channel = Channel::from_shared(format!("http://{address}")).unwrap();
     Running {
+        address,
         client: KissClient::new(channel.connect().await.unwrap()),
         lines,
         core,
     }
 }
 
-async fn start() -> Running {
+pub(crate) async fn start() -> Running {
     start_with(|_| {}).await
 }
 
-fn token_of(user: &str, groups: &[&str]) -> String {
+pub(crate) fn token_of(user: &str, groups: &[&str]) -> String {
     let claims = json!({"exp": now() + 600, "email": user, "cognito:groups": groups});
     PROVIDER.token(&claims)
 }
@@ -165,6 +168,15 @@ fn ping(namespace: &str) -> PingRequest {
 }
 
 impl Running {
+    pub(crate) fn cloud(&self) -> &MemoryCloud {
+        self.core.parts.operations.cloud()
+    }
+
+    /// The audit lines.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.lines.lock().unwrap().clone()
+    }
+
     fn last_line(&self) -> Value {
         self.lines.lock().unwrap().last().unwrap().clone()
     }

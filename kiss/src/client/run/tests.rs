@@ -1,0 +1,227 @@
+//! Commands against a server with AWS in memory.
+
+use std::fs;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use rstest::rstest;
+
+use super::*;
+use crate::{
+    command_line::with_two_dashes,
+    server::{
+        cloud::CloudErrorKind,
+        service::tests::{Running, start, token_of},
+    },
+};
+
+#[derive(Parser)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// A server, and a file with a token of the team of the namespace `a`.
+struct Set {
+    running: Running,
+    folder: tempfile::TempDir,
+}
+
+impl Set {
+    async fn new() -> Self {
+        let set = Self {
+            running: start().await,
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let token = token_of("ada@example.com", &["oidc:team-a"]);
+        fs::write(
+            set.folder.path().join("token"),
+            format!(r#"{{"id_token": "{token}"}}"#),
+        )
+        .unwrap();
+        fs::write(set.folder.path().join("value"), "content\n").unwrap();
+        set
+    }
+
+    /// Runs a command line, with `$FOLDER` for the folder.
+    async fn kiss(&self, text: &str) -> (Output, Result<(), String>) {
+        self.kiss_until(text, std::future::pending()).await
+    }
+
+    async fn kiss_until(
+        &self,
+        text: &str,
+        stop: impl Future<Output = ()>,
+    ) -> (Output, Result<(), String>) {
+        let folder = self.folder.path().to_str().unwrap();
+        let text = format!(
+            "kiss {text} -secure=false -token-path $FOLDER/token -server-addr {}",
+            self.running.address
+        );
+        let text = text.replace("$FOLDER", folder);
+        let definition = Program::command();
+        let arguments = with_two_dashes(&definition, text.split(' ').map(Into::into));
+        let matches = definition.try_get_matches_from(arguments).unwrap();
+        let command = Program::from_arg_matches(&matches).unwrap().command;
+        let mut output = Output::default();
+        let result = run(command, &mut output, stop).await;
+        (output, result.map_err(|error| error.to_string()))
+    }
+}
+
+#[tokio::test]
+async fn each_command_prints_what_the_original_prints() {
+    let set = Set::new().await;
+    for (text, lines) in [
+        ("ping -namespace a", &["Successfully sent ping"][..]),
+        (
+            "create -namespace a -name db -value x -policy",
+            &[
+                "Successfully created secret",
+                "Successfully created secret IAM policy",
+            ],
+        ),
+        (
+            "create-from -namespace a -name file -value $FOLDER/value",
+            &["Successfully created secret"],
+        ),
+        (
+            "update -namespace a -name db -value y",
+            &["Successfully updated secret"],
+        ),
+        ("list -namespace a", &["db", "file"]),
+        (
+            "bind -namespace a -name db -service-account web",
+            &["Successfully bound secret to service account"],
+        ),
+        (
+            "unbind -namespace a -name db -service-account web",
+            &["Successfully unbound secret from service account"],
+        ),
+        (
+            "delete -namespace a -name db -policy=true",
+            &[
+                "Successfully deleted secret",
+                "Successfully deleted secret IAM policy",
+            ],
+        ),
+        (
+            "create-policy -namespace a -name file",
+            &["Successfully created secret IAM policy"],
+        ),
+        (
+            "delete-policy -namespace a -name file",
+            &["Successfully deleted secret IAM policy"],
+        ),
+        ("list -namespace a", &["file"]),
+    ] {
+        let (output, result) = set.kiss(text).await;
+        result.unwrap();
+        assert_eq!(output.lines, lines, "{text}");
+    }
+    let state = set.running.cloud().state();
+    assert_eq!(state.secrets["k8s-secret-a-file"].value, "content\n");
+}
+
+#[tokio::test]
+async fn a_value_of_the_command_line_is_warned_of_and_never_printed() {
+    let set = Set::new().await;
+    let (output, result) = set
+        .kiss("create -namespace a -name db -value marker-4")
+        .await;
+    result.unwrap();
+    assert!(
+        output
+            .warnings
+            .iter()
+            .any(|line| line.starts_with("warning: --value is visible"))
+    );
+    assert!(!format!("{output:?}").contains("marker-4"));
+    let (output, result) = set
+        .kiss("create -namespace a -name db -value marker-4")
+        .await;
+    assert_eq!(result, Err("resource 'a/db' already exists".to_owned()));
+    assert!(!format!("{output:?}").contains("marker-4"));
+}
+
+#[tokio::test]
+async fn who_is_not_authorized_learns_which_binding_would_do() {
+    let set = Set::new().await;
+    let (_, result) = set.kiss("list -namespace b").await;
+    assert_eq!(
+        result.unwrap_err(),
+        "server failed to verify namespace claims: the namespace 'b' has no RoleBinding 'k-b': ask those who \
+         administer the namespace to add a group of yours to the subjects of that RoleBinding, and log in again if \
+         you were added to the group just now"
+    );
+}
+
+#[tokio::test]
+async fn a_policy_that_is_not_created_is_finished_by_another_command() {
+    let set = Set::new().await;
+    set.running
+        .cloud()
+        .fail("create_policy", 0, CloudErrorKind::Other);
+    let (output, result) = set
+        .kiss("create -namespace a -name db -value x -policy")
+        .await;
+    assert_eq!(output.lines, ["Successfully created secret"]);
+    let error = result.unwrap_err();
+    assert!(
+        error.starts_with(
+            "the secret is created, but its IAM policy is not: failed to create policy"
+        ),
+        "{error}"
+    );
+    let finish = "; to finish: kiss create-policy -namespace a -name db";
+    assert!(error.ends_with(finish), "{error}");
+    set.running.cloud().fail("none", 0, CloudErrorKind::Other);
+    let (_, result) = set.kiss("create-policy -namespace a -name db").await;
+    result.unwrap();
+}
+
+#[tokio::test]
+async fn an_interruption_between_the_calls_says_what_is_left() {
+    let set = Set::new().await;
+    let cloud = set.running.cloud();
+    let is_created = async {
+        while cloud.state().secrets.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // The answer of the first call must arrive.
+        while set.running.lines().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    cloud.fail_slowly("create_policy");
+    let (output, result) = set
+        .kiss_until("create -namespace a -name db -value x -policy", is_created)
+        .await;
+    assert_eq!(output.lines, ["Successfully created secret"]);
+    assert_eq!(
+        result.unwrap_err(),
+        "the secret is created, but its IAM policy is not: interrupted; to finish: kiss create-policy -namespace a \
+         -name db"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let mut set = Set::new().await;
+    set.running.address = "127.0.0.1:1".parse().unwrap();
+    let (_, result) = set.kiss("ping -namespace a -timeout 1s").await;
+    assert_eq!(
+        result.unwrap_err(),
+        "the server 127.0.0.1:1 cannot be reached: check --server-addr, and that the server has no TLS"
+    );
+}
+
+#[rstest]
+#[case(0, "1970/01/01 00:00:00")]
+#[case(951_782_399, "2000/02/28 23:59:59")]
+#[case(951_782_400, "2000/02/29 00:00:00")]
+#[case(1_795_392_000, "2026/11/23 00:00:00")]
+#[case(4_107_542_400, "2100/03/01 00:00:00")]
+fn a_date_is_written_as_the_original_does(#[case] seconds: u64, #[case] expected: &str) {
+    assert_eq!(date(seconds), expected);
+}
