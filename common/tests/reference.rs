@@ -14,6 +14,7 @@ use kees_common::{
     output::{self, Format},
 };
 
+const SECRETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/kubernetes-secrets.md");
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/annotations.md");
 
 #[test]
@@ -59,20 +60,38 @@ fn every_example_is_valid() {
         "an example is not marked"
     );
     for example in examples {
-        let annotations: BTreeMap<String, String> = serde_saphyr::from_str(example).unwrap();
-        let parsed = parsed(annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-        assert_eq!(parsed.warnings, [], "{example}");
-        assert_eq!(
-            Plan::new(&parsed, &settings(&parsed)).err(),
-            None,
-            "{example}"
-        );
-        let entries = annotations
-            .keys()
-            .filter(|key| !key.starts_with("init."))
-            .count();
-        assert_eq!(parsed.entries.len(), entries, "{example}");
+        check(example);
     }
+}
+
+#[test]
+fn every_example_of_a_kubernetes_secret_is_valid() {
+    let page = fs::read_to_string(SECRETS).unwrap();
+    let examples = page.split("<!-- example -->\n```yaml\n").skip(1);
+    let examples: Vec<_> = examples
+        .map(|rest| rest.split_once("```").unwrap().0)
+        .collect();
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        check(example);
+    }
+}
+
+/// Checks that the annotations of an example have no error and no warning.
+fn check(example: &str) {
+    let annotations: BTreeMap<String, String> = serde_saphyr::from_str(example).unwrap();
+    let parsed = parsed(annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+    assert_eq!(parsed.warnings, [], "{example}");
+    assert_eq!(
+        Plan::new(&parsed, &settings(&parsed)).err(),
+        None,
+        "{example}"
+    );
+    let entries = annotations
+        .keys()
+        .filter(|key| !key.starts_with("init."))
+        .count();
+    assert_eq!(parsed.entries.len(), entries, "{example}");
 }
 
 #[test]

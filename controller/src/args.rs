@@ -12,7 +12,7 @@ use kees_inject::InjectSettings;
 use kees_settings::{DAY, DomainFlags, LogFlags, Seconds, StoreFlags};
 use kees_store::StoreSettings;
 
-use crate::{Config, PolicyFile, RestartSettings};
+use crate::{Config, PolicyFile, RestartSettings, SecretSyncSettings};
 
 /// kees's controller: watches pods and creates the secrets that their annotations ask for.
 ///
@@ -70,6 +70,19 @@ struct ControllerArgs {
     /// Seconds without progress of a rollout after which other workloads are restarted all the same.
     #[arg(long, env, default_value = "600", value_name = "SECONDS")]
     restart_deadline: Seconds<1000, DAY>,
+    /// Write the Kubernetes Secrets that pods ask for with sync, or by secretObjects of a SecretProviderClass. The
+    /// controller needs the permission to read and write Secrets.
+    #[arg(
+        long,
+        env,
+        default_value_t = false,
+        action = clap::ArgAction::Set,
+        value_name = "BOOLEAN"
+    )]
+    secret_sync: bool,
+    /// How often the values of these Secrets are read again, at least 10s.
+    #[arg(long, env, default_value = "2m", value_name = "PERIOD", value_parser = sync_period)]
+    secret_sync_period: Period,
     /// The Lease in the controller's own namespace that the leader holds. The other replicas stand by
     /// and create nothing. Without it, every replica creates, which is safe.
     #[arg(long, env, value_name = "NAME")]
@@ -145,6 +158,8 @@ impl Args {
             rotation_minimum,
             restart,
             restart_deadline,
+            secret_sync,
+            secret_sync_period,
             leader_lease,
             pod_condition,
         } = controller;
@@ -169,6 +184,10 @@ impl Args {
             restart: restart.then(|| RestartSettings {
                 deadline: restart_deadline.get(),
             }),
+            secret_sync: secret_sync.then(|| SecretSyncSettings {
+                period: secret_sync_period,
+                region: aws.flags.aws_region.as_ref().map(ToString::to_string),
+            }),
             drain_timeout: drain_timeout.get(),
             leader_lease,
             pod_condition,
@@ -191,4 +210,12 @@ impl Args {
         init.pod.pod_namespace = pod_namespace;
         (config, init.stores())
     }
+}
+
+fn sync_period(text: &str) -> Result<Period, String> {
+    let period: Period = text.parse().map_err(|error| format!("{error}"))?;
+    if period.seconds() < 10 {
+        return Err("use at least 10s, because all values are read so often".to_owned());
+    }
+    Ok(period)
 }

@@ -139,14 +139,20 @@ impl Conditions {
             Reason::Waiting => ("False", "Waiting", note(lines)),
             Reason::Denied => ("False", "Denied", note(lines)),
             Reason::Failed => ("False", "Failed", note(lines)),
-            // A rotation leaves every secret stored, and a restart too.
+            // A rotation leaves every secret stored, and so do a restart and a Kubernetes Secret.
             Reason::Rotated
             | Reason::RotationFailed
             | Reason::Restarted
             | Reason::RestartWaiting
             | Reason::NotRestarted
             | Reason::RestartFailed
-            | Reason::RestartStalled => return,
+            | Reason::RestartStalled
+            | Reason::SecretWritten
+            | Reason::SecretWaiting
+            | Reason::SecretDenied
+            | Reason::SecretFailed
+            | Reason::SecretConflict
+            | Reason::SecretOff => return,
         };
         let Some(change) = records.condition_change(pod, status, (reason, &message)) else {
             return;

@@ -42,6 +42,18 @@ pub(crate) enum Reason {
     RestartFailed,
     /// The rollout of a restarted workload makes no progress.
     RestartStalled,
+    /// A Kubernetes Secret was written.
+    SecretWritten,
+    /// A value of a Secret does not exist yet.
+    SecretWaiting,
+    /// The annotations or the class are invalid, or the policy denies what they ask for.
+    SecretDenied,
+    /// A Secret could not be written. It is tried again.
+    SecretFailed,
+    /// A Secret is not written, because something else has it.
+    SecretConflict,
+    /// No Secrets are written here.
+    SecretOff,
 }
 
 impl Reason {
@@ -58,6 +70,12 @@ impl Reason {
             Self::NotRestarted => "KeesNotRestarted",
             Self::RestartFailed => "KeesRestartFailed",
             Self::RestartStalled => "KeesRestartStalled",
+            Self::SecretWritten => "KeesSecretWritten",
+            Self::SecretWaiting => "KeesSecretWaiting",
+            Self::SecretDenied => "KeesSecretDenied",
+            Self::SecretFailed => "KeesSecretFailed",
+            Self::SecretConflict => "KeesSecretConflict",
+            Self::SecretOff => "KeesSecretOff",
         }
     }
 
@@ -69,22 +87,35 @@ impl Reason {
             | Self::NotRestarted
             | Self::RestartFailed
             | Self::RestartStalled => "RestartWorkload",
+            Self::SecretWritten
+            | Self::SecretWaiting
+            | Self::SecretDenied
+            | Self::SecretFailed
+            | Self::SecretConflict
+            | Self::SecretOff => "WriteSecret",
             _ => "CreateSecrets",
         }
     }
 
     fn event_type(self) -> EventType {
         match self {
-            Self::Created | Self::Rotated | Self::Restarted | Self::RestartWaiting => {
-                EventType::Normal
-            }
+            Self::Created
+            | Self::Rotated
+            | Self::Restarted
+            | Self::RestartWaiting
+            | Self::SecretWritten => EventType::Normal,
             Self::Waiting
             | Self::Denied
             | Self::Failed
             | Self::RotationFailed
             | Self::NotRestarted
             | Self::RestartFailed
-            | Self::RestartStalled => EventType::Warning,
+            | Self::RestartStalled
+            | Self::SecretWaiting
+            | Self::SecretDenied
+            | Self::SecretFailed
+            | Self::SecretConflict
+            | Self::SecretOff => EventType::Warning,
         }
     }
 }
@@ -103,10 +134,24 @@ impl Events {
     /// Writes an Event on `pod`, unless the same one was written before. An Event that cannot be
     /// written is logged and counted.
     pub(crate) async fn publish(&self, pod: &WatchedPod, reason: Reason, lines: &[String]) {
+        self.publish_about(pod, "", reason, lines).await;
+    }
+
+    /// The same for an Event about `subject`, such as a Secret: each of them has a last Event. Returns whether the Event
+    /// was not written before.
+    pub(crate) async fn publish_about(
+        &self,
+        pod: &WatchedPod,
+        subject: &str,
+        reason: Reason,
+        lines: &[String],
+    ) -> bool {
         let note = note(lines);
-        if self.records.is_news(pod, (reason, &note)) {
+        let is_news = self.records.is_news(pod, subject, (reason, &note));
+        if is_news {
             self.write(&pod.object_ref(&()), reason, note).await;
         }
+        is_news
     }
 
     /// Writes an Event on any object.

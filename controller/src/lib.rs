@@ -30,6 +30,7 @@ mod progress;
 mod records;
 mod restarts;
 mod rotation;
+mod secrets;
 mod server;
 mod watch;
 
@@ -37,4 +38,8 @@ pub use args::Args;
 pub use error::ControllerError;
 pub use policy::PolicyFile;
 pub use restarts::RestartSettings;
+pub use secrets::{
+    SecretSyncSettings,
+    regions::{AwsRegions, RegionStores},
+};
 pub use server::{Config, Controller};

@@ -3,7 +3,7 @@
 use std::{alloc::System, process::ExitCode};
 
 use anyhow::Context as _;
-use kees_controller::{Args, Controller, ControllerError, logging};
+use kees_controller::{Args, AwsRegions, Controller, ControllerError, logging};
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use zeroizing_alloc::ZeroAlloc;
@@ -60,11 +60,12 @@ fn run(args: Args) -> anyhow::Result<()> {
             };
             let (config, settings) = args.into_config();
             let stores = config.open_stores(&settings).await?;
+            let regions = AwsRegions::new(settings);
             let controller = Controller::bind(config)?;
             let client = Client::try_default()
                 .await
                 .map_err(|error| ControllerError::Cluster(error.into()))?;
-            controller.run(client, stores, stop).await;
+            controller.run(client, stores, regions, stop).await;
             Ok(())
         })
 }

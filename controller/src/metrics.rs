@@ -65,6 +65,46 @@ impl Outcome {
     }
 }
 
+/// What happened to a Kubernetes Secret that a pod asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SecretResult {
+    /// It was created.
+    Created,
+    /// Its content was changed.
+    Updated,
+    /// A value of it does not exist yet.
+    Waiting,
+    /// The annotations or the class are invalid, or the policy denies them.
+    Denied,
+    /// Something else has it, or asks for another content.
+    Conflict,
+    /// A store or the API server denied or failed, or the values do not fit.
+    Error,
+}
+
+impl SecretResult {
+    const ALL: [Self; 6] = [
+        Self::Created,
+        Self::Updated,
+        Self::Waiting,
+        Self::Denied,
+        Self::Conflict,
+        Self::Error,
+    ];
+
+    fn labels(self) -> ResultLabels {
+        let result = match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Waiting => "waiting",
+            Self::Denied => "denied",
+            Self::Conflict => "conflict",
+            Self::Error => "error",
+        };
+        ResultLabels { result }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     outcome: &'static str,
@@ -122,6 +162,9 @@ pub struct Metrics {
     /// Rollouts that made no progress.
     pub(crate) restarts_stalled: Counter,
     restarts_waiting: Gauge,
+    secrets: Family<ResultLabels, Counter>,
+    secrets_wanted: Gauge,
+    secrets_failing: Gauge,
     /// Lists of all pods.
     pub(crate) lists: Counter,
     /// Errors of the watch on pods.
@@ -168,7 +211,7 @@ impl Metrics {
         let pods = register(
             of,
             "pods",
-            "Live pods that ask for secrets, leases or restarts",
+            "Live pods that ask for secrets, leases, restarts or Kubernetes Secrets",
         );
         let failing = register(
             of,
@@ -218,6 +261,18 @@ impl Metrics {
             "restarts_waiting",
             "Workloads, by the template of their pods, that wait for a restart",
         );
+        let secrets = register(
+            of,
+            "secrets",
+            "Kubernetes Secrets that were written, and attempts without success, by result. denied is counted again at \
+             each look at the pods",
+        );
+        let secrets_wanted = register(of, "secrets_wanted", "Kubernetes Secrets that pods ask for");
+        let secrets_failing = register(
+            of,
+            "secrets_failing",
+            "Kubernetes Secrets that are not written, because something failed, does not exist, or is in the way",
+        );
         let lists = register(of, "lists", "Complete lists of pods from the API server");
         let watch_errors = register(
             of,
@@ -262,6 +317,9 @@ impl Metrics {
             restarts,
             restarts_stalled,
             restarts_waiting,
+            secrets,
+            secrets_wanted,
+            secrets_failing,
             lists,
             watch_errors,
             event_errors,
@@ -295,6 +353,9 @@ impl Metrics {
                 store: Label(store),
             };
             drop(self.store_errors.get_or_create(&labels));
+        }
+        for result in SecretResult::ALL {
+            drop(self.secrets.get_or_create(&result.labels()));
         }
         for result in ["success", "error"] {
             drop(self.reloads.get_or_create(&ResultLabels { result }));
@@ -379,6 +440,18 @@ impl Metrics {
     pub(crate) fn restarts_waiting(&self, count: usize) {
         self.restarts_waiting
             .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts what happened to a Kubernetes Secret.
+    pub(crate) fn secret(&self, result: SecretResult) {
+        self.secrets.get_or_create(&result.labels()).inc();
+    }
+
+    /// Notes how many Kubernetes Secrets pods ask for, and how many of them are not written.
+    pub(crate) fn secrets(&self, wanted: usize, failing: usize) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.secrets_wanted.set(number(wanted));
+        self.secrets_failing.set(number(failing));
     }
 
     /// Counts an attempt to load a changed policy.

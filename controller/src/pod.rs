@@ -7,6 +7,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::Pod,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+    jiff::Timestamp,
 };
 use kees_common::{Domain, OnChange, Word, names, restart};
 use kees_store::leases::{self, PodIdentity};
@@ -23,7 +24,78 @@ pub(crate) struct WatchedPod {
     /// For `on-change: restart`, after [`WatchedPod::reduce`].
     #[serde(skip)]
     restart: Option<Box<Restart>>,
+    /// For Kubernetes Secrets, after [`WatchedPod::reduce`].
+    #[serde(skip)]
+    sharing: Option<Box<Sharing>>,
 }
+
+/// What decides about the Kubernetes Secrets of a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sharing {
+    /// When the pod was created.
+    pub(crate) created: Option<Timestamp>,
+    /// Those whose end is the end of the Secrets: the owners of the pod, else the pod itself. Never empty.
+    pub(crate) owners: Vec<OwnerReference>,
+    /// What created the pod, such as `Deployment web`.
+    pub(crate) workload: String,
+}
+
+impl Sharing {
+    fn new(metadata: &ObjectMeta) -> Self {
+        let name = metadata.name.as_deref().unwrap_or_default();
+        let owners = metadata.owner_references.as_deref().unwrap_or_default();
+        let controller = owners.iter().find(|owner| owner.controller == Some(true));
+        let hash = metadata.labels.as_ref();
+        let hash = hash.and_then(|labels| labels.get(TEMPLATE_HASH));
+        let workload = match controller {
+            Some(owner) if owner.kind == "ReplicaSet" => {
+                let deployment = hash.and_then(|hash| owner.name.strip_suffix(hash.as_str()));
+                match deployment.and_then(|name| name.strip_suffix('-')) {
+                    Some(name) => format!("Deployment {name}"),
+                    None => format!("ReplicaSet {}", owner.name),
+                }
+            }
+            Some(owner) if owner.kind == "Job" => match owner.name.rsplit_once('-') {
+                // A CronJob appends the minute.
+                Some((name, at)) if at.len() >= 8 && at.bytes().all(|b| b.is_ascii_digit()) => {
+                    format!("CronJob {name}")
+                }
+                _ => format!("Job {}", owner.name),
+            },
+            Some(owner) => format!("{} {}", owner.kind, owner.name),
+            None => format!("Pod {name}"),
+        };
+        let owner = |owner: &OwnerReference| OwnerReference {
+            api_version: owner.api_version.clone(),
+            kind: owner.kind.clone(),
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
+            // They are of the pod: a Secret has no controller, and its deletion waits for nothing.
+            controller: None,
+            block_owner_deletion: None,
+        };
+        let mut owners: Vec<_> = owners.iter().map(owner).collect();
+        if owners.is_empty() {
+            owners.push(OwnerReference {
+                api_version: "v1".to_owned(),
+                kind: "Pod".to_owned(),
+                name: name.to_owned(),
+                uid: metadata.uid.clone().unwrap_or_default(),
+                controller: None,
+                block_owner_deletion: None,
+            });
+        }
+        let created = metadata.creation_timestamp.as_ref();
+        Self {
+            created: created.map(|time| time.0),
+            owners,
+            workload,
+        }
+    }
+}
+
+/// The label of the pods of a Deployment, with which the name of their `ReplicaSet` ends.
+const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// What decides about a restart of the workload of a pod.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -132,9 +204,10 @@ impl WatchedPod {
         annotations.map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Whether an annotation asks for a secret, a lease or restarts.
+    /// Whether an annotation asks for a secret, a lease, restarts or a Kubernetes Secret.
     pub(crate) fn asks(&self, domain: &Domain) -> bool {
         self.restart.is_some()
+            || self.sharing.is_some()
             || self
                 .annotations()
                 .any(|(key, _)| matches!(domain.split(key), Some((Word::Secret | Word::Lease, _))))
@@ -149,6 +222,17 @@ impl WatchedPod {
     /// What decides about a restart, if the pod has `on-change: restart`.
     pub(crate) fn restart(&self) -> Option<&Restart> {
         self.restart.as_deref()
+    }
+
+    /// What decides about its Kubernetes Secrets, if the pod asks for some.
+    pub(crate) fn sharing(&self) -> Option<&Sharing> {
+        self.sharing.as_deref()
+    }
+
+    /// The value of an annotation.
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        let annotations = self.metadata.annotations.as_ref()?;
+        annotations.get(key).map(String::as_str)
     }
 
     /// The pod as a holder of leases.
@@ -176,8 +260,11 @@ impl WatchedPod {
     }
 
     /// Drops what the controller does not read: every annotation of another domain, the managed fields,
-    /// the conditions that others write, and labels and owners if the pod does not ask for restarts.
+    /// the conditions that others write, and labels and owners if the pod asks neither for restarts nor for Secrets.
     pub(crate) fn reduce(&mut self, domain: &Domain) {
+        if asks_for_secrets(self.metadata.annotations.as_ref(), domain) {
+            self.sharing = Some(Box::new(Sharing::new(&self.metadata)));
+        }
         let ObjectMeta {
             name,
             namespace,
@@ -227,6 +314,13 @@ pub(crate) fn asks_for_restarts(
 ) -> bool {
     let on_change = annotations.and_then(|all| all.get(&domain.init(names::init::ON_CHANGE)));
     on_change.is_some_and(|value| value.trim().parse() == Ok(OnChange::Restart))
+}
+
+/// Whether annotations ask for a Kubernetes Secret, or may do so by a class.
+fn asks_for_secrets(annotations: Option<&BTreeMap<String, String>>, domain: &Domain) -> bool {
+    let options = [names::init::SYNC, names::init::CLASS_VOLUMES];
+    let keys = options.map(|option| domain.init(option));
+    annotations.is_some_and(|all| keys.iter().any(|key| all.contains_key(key)))
 }
 
 /// Without annotations: they may contain a `localModeValue`.
@@ -317,6 +411,54 @@ mod tests {
         let other = json!({"name": "migrate", "lastState": {}});
         let pod = reduced("restart", &json!([other, status]));
         assert_eq!(pod.restart().unwrap().is_asked, expected);
+    }
+
+    fn sharing(owner: Value, hash: &str) -> Option<Sharing> {
+        let json = json!({"metadata": {
+            "name": "web-1", "uid": "1", "creationTimestamp": "2026-01-01T00:00:00Z",
+            "labels": {"pod-template-hash": hash},
+            "annotations": {"init.bsycorp.com/sync": "web"},
+            "ownerReferences": Vec::from_iter(owner.is_object().then_some(owner)),
+        }});
+        let mut pod: WatchedPod = serde_json::from_value(json).unwrap();
+        let domain = "bsycorp.com".parse().unwrap();
+        pod.reduce(&domain);
+        assert!(pod.asks(&domain));
+        pod.sharing().cloned()
+    }
+
+    #[rstest]
+    #[case("ReplicaSet", "web-7f9c", "Deployment web")]
+    #[case("ReplicaSet", "alone", "ReplicaSet alone")]
+    #[case("StatefulSet", "db", "StatefulSet db")]
+    #[case("Job", "batch", "Job batch")]
+    #[case("Job", "nightly-29384750", "CronJob nightly")]
+    fn a_pod_shares_with_the_pods_of_its_workload(
+        #[case] kind: &str,
+        #[case] name: &str,
+        #[case] workload: &str,
+    ) {
+        let owner = json!({"apiVersion": "x/v1", "kind": kind, "name": name, "uid": "2",
+                           "controller": true, "blockOwnerDeletion": true});
+        let sharing = sharing(owner, "7f9c").unwrap();
+        assert_eq!(sharing.workload, workload);
+        assert!(sharing.created.is_some());
+        let [owner] = &sharing.owners[..] else {
+            panic!("{:?}", sharing.owners);
+        };
+        assert_eq!((&*owner.kind, &*owner.uid), (kind, "2"));
+        assert_eq!((owner.controller, owner.block_owner_deletion), (None, None));
+    }
+
+    #[test]
+    fn a_pod_without_owners_is_the_owner() {
+        let sharing = sharing(Value::Null, "").unwrap();
+        assert_eq!(sharing.workload, "Pod web-1");
+        assert_eq!(sharing.owners.len(), 1);
+        assert_eq!(
+            (&*sharing.owners[0].kind, &*sharing.owners[0].uid),
+            ("Pod", "1")
+        );
     }
 
     #[test]

@@ -36,8 +36,8 @@ struct Record {
     /// What the last attempt was made for.
     fingerprint: u64,
     state: State,
-    /// The hash of the last Event, and when it was written.
-    event: Option<(u64, Instant)>,
+    /// For each subject, the hash of the last Event, and when it was written.
+    events: HashMap<u64, (u64, Instant)>,
     /// The status and the hash of the last condition.
     condition: Option<ConditionHash>,
 }
@@ -80,7 +80,7 @@ impl Records {
         let record = records.entry(pod.uid().to_owned()).or_insert(Record {
             fingerprint,
             state: State::Open,
-            event: None,
+            events: HashMap::new(),
             condition: None,
         });
         if record.fingerprint != fingerprint {
@@ -103,7 +103,7 @@ impl Records {
         records.entry(pod.uid().to_owned()).or_insert(Record {
             fingerprint: 0,
             state: State::Open,
-            event: None,
+            events: HashMap::new(),
             condition: None,
         });
     }
@@ -156,22 +156,25 @@ impl Records {
         pause
     }
 
-    /// Whether an Event with this content is to be written: it differs from the last one of the pod,
-    /// or that one is old.
-    pub(crate) fn is_news(&self, pod: &WatchedPod, content: impl std::hash::Hash) -> bool {
-        let (hash, now) = (hash(content), Instant::now());
+    /// Whether an Event about `subject` with this content is to be written: it differs from the last one that the pod got
+    /// about it, or that one is old.
+    pub(crate) fn is_news(
+        &self,
+        pod: &WatchedPod,
+        subject: &str,
+        content: impl std::hash::Hash,
+    ) -> bool {
+        let (subject, hash, now) = (hash(subject), hash(content), Instant::now());
         let mut records = self.records();
         let Some(record) = records.get_mut(pod.uid()) else {
             // The pod is gone.
             return false;
         };
-        if record
-            .event
-            .is_some_and(|(last, at)| last == hash && now < at + REPEAT)
-        {
+        let last = record.events.get(&subject);
+        if last.is_some_and(|(last, at)| *last == hash && now < *at + REPEAT) {
             return false;
         }
-        record.event = Some((hash, now));
+        record.events.insert(subject, (hash, now));
         true
     }
 
@@ -288,11 +291,11 @@ mod tests {
     fn a_pod_that_is_known_has_its_turn_and_gets_events() {
         let (records, pod) = (Records::default(), pod("a", "1"));
         records.know(&pod);
-        assert!(records.is_news(&pod, "x"));
+        assert!(records.is_news(&pod, "", "x"));
         assert_eq!(records.turn(&pod, 1), Turn::Now);
         records.done(&pod, 1);
         records.know(&pod);
-        assert!(!records.is_news(&pod, "x"));
+        assert!(!records.is_news(&pod, "", "x"));
         assert_eq!(records.turn(&pod, 1), Turn::Never);
     }
 
@@ -391,14 +394,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_event_is_written_once_until_it_differs_or_is_old() {
         let (records, pod) = (Records::default(), pod("a", "1"));
-        assert!(!records.is_news(&pod, "x"), "the pod is not known");
+        assert!(!records.is_news(&pod, "", "x"), "the pod is not known");
         records.turn(&pod, 1);
-        assert!(records.is_news(&pod, "x"));
-        assert!(!records.is_news(&pod, "x"));
-        assert!(records.is_news(&pod, "y"));
+        assert!(records.is_news(&pod, "", "x"));
+        assert!(!records.is_news(&pod, "", "x"));
+        assert!(records.is_news(&pod, "", "y"));
         tokio::time::advance(REPEAT).await;
-        assert!(records.is_news(&pod, "y"));
+        assert!(records.is_news(&pod, "", "y"));
+        assert!(records.is_news(&pod, "other", "y"), "about something else");
+        assert!(!records.is_news(&pod, "", "y"));
         records.forget(&pod);
-        assert!(!records.is_news(&pod, "z"));
+        assert!(!records.is_news(&pod, "", "z"));
     }
 }

@@ -42,6 +42,7 @@ use crate::{
     records::Records,
     restarts::{RestartSettings, Restarter},
     rotation::Rotator,
+    secrets::{SecretSyncSettings, Syncer, regions::RegionStores},
     watch::{self as pods, Watch},
 };
 
@@ -62,6 +63,8 @@ pub struct Config {
     pub rotation_minimum: Period,
     /// How workloads are restarted when the files of their pods have changed. `None`: they are not.
     pub restart: Option<RestartSettings>,
+    /// How Kubernetes Secrets are written. `None`: they are not.
+    pub secret_sync: Option<SecretSyncSettings>,
     /// How long the attempts that run may go on after a signal.
     pub drain_timeout: Duration,
     /// The Lease that the leader holds. Without it, every replica creates.
@@ -122,15 +125,21 @@ impl Controller {
     }
 
     /// Watches the pods of `client`'s cluster and creates in `stores` until `stop` resolves. Then it
-    /// finishes the attempts that run.
+    /// finishes the attempts that run. What classes name is read in `regions`.
     #[expect(
         clippy::too_many_lines,
         reason = "it connects the parts, one after the other"
     )]
-    pub async fn run<S>(self, client: Client, stores: S, stop: impl Future<Output = ()>)
-    where
+    pub async fn run<S, R>(
+        self,
+        client: Client,
+        stores: S,
+        regions: R,
+        stop: impl Future<Output = ()>,
+    ) where
         S: StoreSet + Send + Sync + 'static,
         S::Store: LeaseStore + RotateStore + Sync,
+        R: RegionStores,
     {
         let Self {
             config,
@@ -167,6 +176,7 @@ impl Controller {
         let (woken, woken_pods) = mpsc::unbounded_channel();
         let listed = Arc::new(Notify::new());
         let asked = Arc::new(Notify::new());
+        let shared = Arc::new(Notify::new());
         let watch = Watch {
             domain: current.borrow().settings.domain.clone(),
             records: Arc::clone(&records),
@@ -175,6 +185,7 @@ impl Controller {
             gone,
             listed: Arc::clone(&listed),
             asked: Arc::clone(&asked),
+            shared: Arc::clone(&shared),
         };
         let stores = Arc::new(stores);
         let leases = Shared {
@@ -225,6 +236,25 @@ impl Controller {
             asked,
         };
         tasks.spawn(restarter.run());
+        if config.secret_sync.is_some() {
+            health.need_secrets();
+        }
+        let syncer = Syncer {
+            settings: config.secret_sync,
+            client: client.clone(),
+            stores: Arc::clone(&stores),
+            regions: Arc::new(regions),
+            domain: current.borrow().settings.domain.clone(),
+            policy: current.clone(),
+            leads: leads.clone(),
+            reader: reader.clone(),
+            events: events.clone(),
+            metrics: metrics.clone(),
+            health: Arc::clone(&health),
+            changed: shared,
+            timeout: config.store_timeout,
+        };
+        tasks.spawn(syncer.run());
         let creator = Arc::new(Creator {
             stores,
             leases,

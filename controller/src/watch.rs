@@ -34,6 +34,8 @@ pub(crate) struct Watch {
     pub(crate) listed: Arc<Notify>,
     /// Is notified when a pod may have asked for a restart.
     pub(crate) asked: Arc<Notify>,
+    /// Is notified when a pod may ask for another Kubernetes Secret.
+    pub(crate) shared: Arc<Notify>,
 }
 
 /// The pods to look at: each one that is new or changed, and after each list all of them. `writer` is
@@ -87,6 +89,9 @@ impl Watch {
                 if pod.restart().is_some_and(|restart| restart.is_asked) {
                     self.asked.notify_one();
                 }
+                if pod.sharing().is_some() {
+                    self.shared.notify_one();
+                }
                 vec![ObjectRef::from_obj(&pod)]
             }
             Ok(Event::InitDone) => {
@@ -95,6 +100,7 @@ impl Watch {
                 self.records.retain(reader);
                 self.listed.notify_one();
                 self.asked.notify_one();
+                self.shared.notify_one();
                 all(reader)
             }
             Ok(Event::Delete(pod)) => {

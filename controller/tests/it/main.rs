@@ -15,4 +15,5 @@ mod leases;
 mod no_value;
 mod restarts;
 mod rotation;
+mod secrets;
 mod support;

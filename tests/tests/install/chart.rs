@@ -132,6 +132,25 @@ fn the_chart_has_the_controller_that_restarts_workloads() -> anyhow::Result<()> 
 }
 
 #[test]
+fn the_chart_has_the_controller_that_writes_kubernetes_secrets() -> anyhow::Result<()> {
+    let of_kustomize = comparable(&overlay("controller-sync", &Authority::new()?)?)?;
+    let sync = json!({"enabled": true});
+    let values = json!({"controller": {"enabled": true, "secretSync": sync}});
+    let of_helm = comparable(&template(&values)?)?;
+    assert_eq!(of_kustomize.len(), 12, "{of_kustomize:?}");
+    for (name, object) in of_kustomize {
+        assert_eq!(Some(&object), of_helm.get(&name), "{name}");
+    }
+
+    let period = json!({"controller": {"secretSync": {"period": "10m"}}});
+    let longer = comparable(&template(&merged(values, period))?)?;
+    let settings = &longer["ConfigMap/kees-controller-settings"]["data"];
+    assert_eq!(settings["SECRET_SYNC"], "true");
+    assert_eq!(settings["SECRET_SYNC_PERIOD"], "10m");
+    Ok(())
+}
+
+#[test]
 fn the_controller_has_the_settings_of_the_webhook_unless_it_has_its_own() -> anyhow::Result<()> {
     let objects = comparable(&template(&json!({
         "settings": {"cluster": "prod", "store": "secretsmanager", "stores": ["ssm"], "workers": 2},

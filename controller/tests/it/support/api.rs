@@ -17,13 +17,13 @@ use kube::client::{Body, Client};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-type ApiResponse = Response<UnsyncBoxBody<Bytes, Infallible>>;
+pub(super) type ApiResponse = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// A clone is another handle of the same API.
 #[derive(Clone)]
 pub struct Api {
     state: Arc<Mutex<State>>,
-    changes: watch::Sender<u64>,
+    pub(super) changes: watch::Sender<u64>,
 }
 
 pub struct State {
@@ -33,9 +33,9 @@ pub struct State {
     /// Changes up to this version are compacted.
     compacted: u64,
     is_gone_status: bool,
-    version: u64,
+    pub(super) version: u64,
     /// The number of times that all watches were closed.
-    closed: u64,
+    pub(super) closed: u64,
     /// The Events that were created.
     pub events: Vec<Value>,
     /// The response to each request for an Event, instead of storing it.
@@ -54,6 +54,18 @@ pub struct State {
     pub object_status: Option<StatusCode>,
     /// The paths of the workloads that were restarted.
     pub restarted: Vec<String>,
+    /// Secrets, by namespace and name.
+    pub secrets: BTreeMap<String, Value>,
+    /// The changes of Secrets and classes, with their versions.
+    pub(super) other_history: Vec<(u64, &'static str, Value)>,
+    /// The classes, by namespace and name. `None`: the cluster does not know the kind.
+    pub classes: Option<BTreeMap<String, Value>>,
+    /// The response to each request for a Secret.
+    pub secret_status: Option<StatusCode>,
+    /// The message of this response.
+    pub secret_message: Option<String>,
+    /// How many Secrets were created or replaced.
+    pub secret_writes: usize,
     /// The response to each list and watch, instead of pods.
     pub pod_status: Option<StatusCode>,
     pub lists: usize,
@@ -78,6 +90,12 @@ impl Api {
             objects: BTreeMap::new(),
             object_status: None,
             restarted: Vec::new(),
+            secrets: BTreeMap::new(),
+            other_history: Vec::new(),
+            classes: None,
+            secret_status: None,
+            secret_message: None,
+            secret_writes: 0,
             pod_status: None,
             lists: 0,
             watches: 0,
@@ -132,6 +150,7 @@ impl Api {
                     "namespace": namespace,
                     "uid": uid,
                     "resourceVersion": state.version.to_string(),
+                    "creationTimestamp": created_at(state.version),
                     "labels": {"app": name.split('-').next()},
                     "annotations": annotations,
                     "ownerReferences": owners,
@@ -215,6 +234,9 @@ impl Api {
                 response(StatusCode::CREATED, &event)
             }
             (&Method::PATCH, path) if path.ends_with("/status") => self.patch_status(path, &body),
+            (_, path) if path.contains("/secrets") || path.contains("secretproviderclasses") => {
+                self.secrets(&head.method, path, query, &body)
+            }
             (method, path) if path.contains("/leases") => self.lease(method, &body),
             (method, path) if path.contains("/apis/apps/") || path.contains("/apis/policy/") => {
                 self.object(method, path, &body)
@@ -423,6 +445,16 @@ impl Api {
     }
 }
 
+/// A time that grows with the version.
+fn created_at(version: u64) -> String {
+    format!(
+        "2026-01-01T{:02}:{:02}:{:02}Z",
+        version / 3600,
+        version / 60 % 60,
+        version % 60
+    )
+}
+
 fn pod_list(state: &State, pods: &[&Value]) -> Value {
     json!({
         "apiVersion": "v1",
@@ -438,11 +470,11 @@ fn merge(into: &mut Value, fields: &Value) {
     }
 }
 
-fn failure(code: StatusCode) -> ApiResponse {
+pub(super) fn failure(code: StatusCode) -> ApiResponse {
     response(code, &status(code))
 }
 
-fn status(code: StatusCode) -> Value {
+pub(super) fn status(code: StatusCode) -> Value {
     let reason = match code {
         StatusCode::GONE => "Expired",
         StatusCode::FORBIDDEN => "Forbidden",
@@ -460,7 +492,7 @@ fn status(code: StatusCode) -> Value {
     })
 }
 
-fn response(status: StatusCode, body: &Value) -> ApiResponse {
+pub(super) fn response(status: StatusCode, body: &Value) -> ApiResponse {
     let body = Full::new(Bytes::from(body.to_string()));
     let mut response = Response::new(UnsyncBoxBody::new(body));
     *response.status_mut() = status;

@@ -1,6 +1,7 @@
 //! A controller in this process, with an API server and a store in memory.
 
 pub mod api;
+mod secrets;
 pub mod stores;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -9,7 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use kees_common::StoreName;
-use kees_controller::{Config, Controller, PolicyFile, RestartSettings};
+use kees_controller::{Config, Controller, PolicyFile, RestartSettings, SecretSyncSettings};
 use kees_inject::InjectSettings;
 use tokio::{
     net::TcpStream,
@@ -96,6 +97,32 @@ impl Running {
         })
     }
 
+    /// A controller that writes Kubernetes Secrets and reads their values again after `period`.
+    pub fn syncing(api: &Api, stores: &TestStores, period: &str) -> Self {
+        Self::syncing_replica(api, stores, period, "kees-controller-1", None)
+    }
+
+    /// One of several replicas of such a controller.
+    pub fn syncing_replica(
+        api: &Api,
+        stores: &TestStores,
+        period: &str,
+        name: &str,
+        policy: Option<PathBuf>,
+    ) -> Self {
+        let policy = policy.map(PolicyFile::new);
+        Self::with(api, stores, |config| Config {
+            policy,
+            secret_sync: Some(SecretSyncSettings {
+                period: period.parse().unwrap(),
+                region: Some("eu-west-1".to_owned()),
+            }),
+            leader_lease: Some("kees-controller".to_owned()),
+            instance: Some(name.to_owned()),
+            ..config
+        })
+    }
+
     fn with(api: &Api, stores: &TestStores, change: impl FnOnce(Config) -> Config) -> Self {
         let config = Config {
             admin_listen: "127.0.0.1:0".parse().unwrap(),
@@ -106,6 +133,7 @@ impl Running {
             drain_timeout: CONDITION_TIMEOUT,
             rotation_minimum: "1s".parse().unwrap(),
             restart: None,
+            secret_sync: None,
             leader_lease: None,
             pod_condition: true,
             instance: Some("kees-controller-1".to_owned()),
@@ -120,7 +148,8 @@ impl Running {
         let stopped = async {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(controller.run(api.client(), stores.clone(), stopped));
+        let task =
+            tokio::spawn(controller.run(api.client(), stores.clone(), stores.regions(), stopped));
         Self {
             admin,
             stop: Some(stop),

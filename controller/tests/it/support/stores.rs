@@ -8,7 +8,8 @@ use std::{
     },
 };
 
-use kees_common::{Generation, LeaseRange, Locator, SecretValue, StoragePath, StoreName};
+use kees_common::{Generation, LeaseRange, Locator, Region, SecretValue, StoragePath, StoreName};
+use kees_controller::RegionStores;
 use kees_store::{
     CreateRequest, CreateStore, Creation, ErrorKind, Found, ReadStore, StoreError,
     leases::{Change, LeaseStore, Record, RecordPage},
@@ -32,6 +33,98 @@ pub struct TestStore {
     created: Mutex<BTreeMap<String, SecretValue>>,
     reads: AtomicUsize,
     attempts: AtomicUsize,
+    regions: Mutex<BTreeMap<String, RegionSet>>,
+}
+
+/// The stores of Regions.
+#[derive(Clone)]
+pub struct TestRegions(TestStores);
+
+/// The stores of one Region. Secrets Manager and Parameter Store have the same content.
+#[derive(Clone)]
+pub struct RegionSet(Arc<RegionStore>);
+
+#[derive(Default)]
+pub struct RegionStore {
+    memory: Memory,
+    denied: Mutex<HashSet<String>>,
+    reads: AtomicUsize,
+}
+
+impl RegionSet {
+    pub fn put(&self, name: &str, value: &[u8]) {
+        let value = SecretValue::new(value.to_vec());
+        self.0.memory.put(name.parse().unwrap(), value);
+    }
+
+    pub fn deny(&self, name: &str) {
+        self.0.denied.lock().unwrap().insert(name.to_owned());
+    }
+
+    pub fn permit(&self, name: &str) {
+        self.0.denied.lock().unwrap().remove(name);
+    }
+
+    /// How often something was read.
+    pub fn reads(&self) -> usize {
+        self.0.reads.load(SeqCst)
+    }
+}
+
+/// Nothing is created for a class.
+impl CreateStore for RegionStore {
+    async fn create(&self, request: &CreateRequest<'_>) -> Result<Creation, StoreError> {
+        self.memory.create(request).await
+    }
+}
+
+impl RegionStores for TestRegions {
+    type Set = RegionSet;
+
+    async fn open(&self, region: Option<&Region>) -> Result<Arc<RegionSet>, StoreError> {
+        let region = region.map_or_else(String::new, ToString::to_string);
+        Ok(Arc::new(self.0.region(&region)))
+    }
+}
+
+impl StoreSet for RegionSet {
+    type Store = RegionStore;
+
+    fn get(&self, _: StoreName) -> Option<&RegionStore> {
+        Some(&self.0)
+    }
+}
+
+impl ReadStore for RegionStore {
+    fn name(&self) -> StoreName {
+        StoreName::Memory
+    }
+
+    fn is_consistent(&self) -> bool {
+        true
+    }
+
+    async fn read(&self, locators: &[Locator]) -> Vec<Found> {
+        self.reads.fetch_add(1, SeqCst);
+        let found = self.memory.read(locators).await;
+        let denied = self.denied.lock().unwrap();
+        let found = found.into_iter().zip(locators).map(|(found, locator)| {
+            if denied.contains(locator.path.as_str()) {
+                let action = "secretsmanager:GetSecretValue".to_owned();
+                let resource = locator.path.to_string();
+                let kind = ErrorKind::Denied { action, resource };
+                let message = "secretsmanager:GetSecretValue is denied";
+                let error = StoreError::new(kind, StoreName::Memory, message, "allow it");
+                return Err(error.at(&locator.path));
+            }
+            found
+        });
+        found.collect()
+    }
+
+    async fn read_together(&self, locators: &[Locator]) -> Vec<Found> {
+        self.read(locators).await
+    }
 }
 
 impl TestStores {
@@ -43,7 +136,26 @@ impl TestStores {
             created: Mutex::default(),
             reads: AtomicUsize::new(0),
             attempts: AtomicUsize::new(0),
+            regions: Mutex::default(),
         }))
+    }
+
+    /// The stores of all Regions.
+    pub fn regions(&self) -> TestRegions {
+        TestRegions(self.clone())
+    }
+
+    /// The stores of a Region.
+    pub fn region(&self, name: &str) -> RegionSet {
+        let mut regions = self.0.regions.lock().unwrap();
+        let new = || RegionSet(Arc::new(RegionStore::default()));
+        regions.entry(name.to_owned()).or_insert_with(new).clone()
+    }
+
+    /// Stores a value as somebody else does.
+    pub fn put(&self, path: &str, value: &[u8]) {
+        let value = SecretValue::new(value.to_vec());
+        self.0.memory.put(path.parse().unwrap(), value);
     }
 
     /// A store that carries out only so many writes until [`TestStores::allow`].
