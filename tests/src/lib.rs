@@ -6,6 +6,7 @@
 //! processes in them end.
 
 mod authority;
+mod aws_front;
 mod cluster;
 mod denying;
 mod dynamodb;
@@ -27,6 +28,7 @@ mod server;
 mod webhook;
 
 pub use authority::{Authority, Issued};
+pub use aws_front::AwsFront;
 pub use cluster::Cluster;
 pub use denying::DenyingStore;
 pub use dynamodb::DynamoDbLocal;

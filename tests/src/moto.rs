@@ -1,8 +1,12 @@
 //! moto: Secrets Manager, Systems Manager and STS.
 
-use std::{net::SocketAddr, process::Command};
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    process::Command,
+};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use aws_credential_types::Credentials;
 use aws_sdk_secretsmanager::{
     Client, Config,
@@ -10,6 +14,7 @@ use aws_sdk_secretsmanager::{
 };
 
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
@@ -115,6 +120,31 @@ impl Moto {
         binary
             .or_else(|| secret.secret_string().map(|text| text.as_bytes().to_vec()))
             .context(name.to_owned())
+    }
+
+    /// Makes a call of a JSON protocol in a Region, of a server without TLS. `target` is the service and the
+    /// operation as in `AmazonSSM.PutParameter`.
+    pub fn call(&self, region: &str, target: &str, body: &Value) -> anyhow::Result<Value> {
+        let service = match target.split_once('.') {
+            Some(("AmazonSSM", _)) => "ssm",
+            _ => "secretsmanager",
+        };
+        let body = body.to_string();
+        // moto does not check the signature.
+        let request = format!(
+            "POST / HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nx-amz-target: {target}\r\n\
+             content-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\nauthorization: AWS4-HMAC-SHA256 \
+             Credential=tests/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        let mut connection = TcpStream::connect(self.address)?;
+        connection.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no response")?;
+        ensure!(head.starts_with("HTTP/1.1 200"), "{target}: {answer}");
+        Ok(serde_json::from_str(body)?)
     }
 
     /// Stores a secret without kees, as another program does.
