@@ -3,6 +3,7 @@
 mod deletion;
 mod errors;
 mod failover;
+mod figures;
 mod identity;
 mod pods;
 mod recorded;
