@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 
+import classes
 import hostile
 import lint
 import refresh
@@ -351,6 +352,8 @@ def main():
     admissions = from_cluster("admissions.txt", r"admission: (\|.*\|)")
     controller = from_cluster("controller.txt", r"controller: (\|.*\|)")
     starts = from_cluster("starts.txt", r"start: (\|.*\|)")
+    of_classes = [from_cluster("classes.txt", pattern) for pattern in (
+        r"class: (\|.*\|)", r"classes: (\|.*\|)", r"class calls: \{(.*)\}", r"from apply to the first message: (\S+)")]
     installed, = from_cluster("install.txt", r"from helm install to the first annotated pod Ready: ([\d.]+) s")
     binary = (PROGRAMS / "kees-init").stat().st_size / 1e6
     image = (CACHE / "images/kees-init.tar").stat().st_size / 1e6
@@ -418,6 +421,7 @@ def main():
              f"{hundred[1] / 1000 / cores:.2f} s for each of {cores} cores, so the wall time is {hundred[0] * cores / hundred[1]:.2f} × the shortest possible time.", "",
              *refresh.section(refreshed, starts),
              *variables.section(started),
+             *classes.section(of_classes[0], of_classes[1], of_classes[2][0].replace('"', "`"), of_classes[3][0]),
              "## Keys", "",
              "Each run generates one key, in turn with `openssl genrsa`. The table shows the CPU time from start to exit. The time",
              "for one key varies, because primes are found by trial. So the table shows medians and means of many runs.", "",
