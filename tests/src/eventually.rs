@@ -7,7 +7,8 @@ use backon::{BlockingRetryable as _, ConstantBuilder};
 
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Calls `probe` until it succeeds. After `deadline`, returns its last error.
+/// Calls `probe` until it succeeds. After `deadline`, returns its last error. The deadline counts the pauses between the
+/// calls and not the calls, so that a busy machine has more time.
 pub fn eventually<T>(
     what: &str,
     deadline: Duration,
