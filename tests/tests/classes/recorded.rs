@@ -1,6 +1,6 @@
 //! The recorded pods and classes of the conformance folder: the same files at the same paths, and the same Secrets.
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf};
+use std::{collections::BTreeMap, env, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -11,8 +11,6 @@ use crate::{
     pods::files,
     world::{World, service_account},
 };
-
-use std::time::Duration;
 
 /// The variable that names another folder with the cases, or `none`.
 const FOLDER: &str = "KEES_ASCP_CASES";
@@ -31,6 +29,7 @@ fn the_recorded_pods_get_the_files_and_secrets_of_the_driver() -> anyhow::Result
     };
     let expected: Value = serde_json::from_str(&read("expect.json")?)?;
     let (world, _turn) = World::alone()?;
+    world.controller()?;
     let cases = expected["cases"].as_array().context("no cases")?;
     for (index, case) in cases.iter().enumerate() {
         if case["auth"] == "pod-identity" {

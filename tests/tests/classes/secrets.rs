@@ -39,6 +39,7 @@ fn wait_for(kubectl: &Kubectl, name: &str, value: &str) -> anyhow::Result<Value>
 #[test]
 fn a_variable_from_the_secret_is_there_at_the_first_start() -> anyhow::Result<()> {
     let (world, _turn) = World::alone()?;
+    world.controller()?;
     let namespace = world.namespace("first-start")?;
     world.secret(REGION, "first-start", "hunter2")?;
     namespace.apply(&mirrored("first-start").to_string())?;
@@ -59,6 +60,7 @@ fn a_variable_from_the_secret_is_there_at_the_first_start() -> anyhow::Result<()
 #[test]
 fn a_secret_follows_its_source_and_comes_back_when_it_is_deleted() -> anyhow::Result<()> {
     let (world, _turn) = World::alone()?;
+    world.controller()?;
     let namespace = world.namespace("follows")?;
     world.secret(REGION, "follows", "first")?;
     namespace.apply(&mirrored("follows").to_string())?;
@@ -80,6 +82,7 @@ fn a_secret_follows_its_source_and_comes_back_when_it_is_deleted() -> anyhow::Re
 #[test]
 fn a_foreign_secret_is_not_overwritten() -> anyhow::Result<()> {
     let (world, _turn) = World::alone()?;
+    world.controller()?;
     let namespace = world.namespace("foreign")?;
     world.secret(REGION, "foreign", "new")?;
     namespace.run(&[
@@ -115,6 +118,7 @@ fn a_foreign_secret_is_not_overwritten() -> anyhow::Result<()> {
 #[test]
 fn a_pod_without_a_secret_starts_while_the_controller_is_down() -> anyhow::Result<()> {
     let (world, _turn) = World::alone()?;
+    world.controller()?;
     let namespace = world.namespace("no-controller")?;
     world.secret(REGION, "no-controller", "value")?;
     world.scale_controller(0)?;
@@ -132,6 +136,7 @@ fn a_pod_without_a_secret_starts_while_the_controller_is_down() -> anyhow::Resul
 #[test]
 fn an_annotated_pod_gets_a_secret_for_its_ingress() -> anyhow::Result<()> {
     let (world, _turn) = World::alone()?;
+    world.controller()?;
     let namespace = world.namespace("ingress")?;
     let (certificate, key) = (
         "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n",
@@ -143,8 +148,8 @@ fn an_annotated_pod_gets_a_secret_for_its_ingress() -> anyhow::Result<()> {
     app["spec"]["volumes"] = json!([]);
     app["spec"]["containers"][0]["volumeMounts"] = json!([]);
     app["metadata"]["annotations"] = json!({
-        "resource.bsycorp.com/certificate": "storageKey=ingress/certificate",
-        "resource.bsycorp.com/key": "storageKey=ingress/key",
+        "resource.bsycorp.com/certificate": "storageKey=certificate",
+        "resource.bsycorp.com/key": "storageKey=key",
         "init.bsycorp.com/sync": "web-tls",
         "init.bsycorp.com/sync-type": "Opaque",
     });

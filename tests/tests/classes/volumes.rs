@@ -72,7 +72,7 @@ fn a_job_a_sub_path_expressions_folders_and_annotations_work_together() -> anyho
     namespace.apply(&class.to_string())?;
     let mut template = pod("job", "all");
     template["metadata"] = json!({"annotations": {
-        "resource.bsycorp.com/url": "storageKey=together/url",
+        "resource.bsycorp.com/url": "storageKey=url",
     }});
     template["spec"]["restartPolicy"] = json!("Never");
     let container = &mut template["spec"]["containers"][0];
