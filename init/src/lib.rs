@@ -31,6 +31,7 @@ pub mod exec;
 mod exit;
 mod files;
 mod generator;
+mod joined;
 mod keystore;
 mod leases;
 mod local;

@@ -1,29 +1,25 @@
 //! The request of a pod. Every annotation is parsed, and every path and file name is known, before
 //! the first call of a store. All errors are reported together.
 
-use std::{collections::BTreeSet, fmt, fs, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use kees_common::{
-    Entry, FileMode, FileOptions, Generation, Item, Layout, LocalMode, MountPath, Options, Parsed,
-    Plan, PlanSettings, PlannedLease, Source, StoragePrefix, StoreName, Warning, downward,
-    names::{env, init},
+    Entry, FileMode, FileOptions, Generation, Item, Layout, LocalMode, MountPath, Parsed, Plan,
+    PlanSettings, PlannedLease, Source, StoragePrefix, StoreName, Warning, downward, names::env,
     output::Format,
 };
 #[cfg(feature = "classes")]
 use kees_secret_provider_class::ClassVolume;
-use kees_settings::{DomainFlags, StoreFlags};
+use kees_settings::DomainFlags;
 
 #[cfg(feature = "classes")]
 use crate::volume_paths;
 use crate::{
     error::InitError,
     exec::ExecFiles,
-    files,
+    files, joined,
     run_error::RunError,
-    settings::{
-        CreatePolicy, InitSettings, LocalModePolicy, OutputSettings, Pause, PodSettings,
-        StorageSettings,
-    },
+    settings::{CreatePolicy, InitSettings, Pause, PodSettings, StorageSettings},
 };
 
 /// A pod's annotations joined with the operator's settings, without errors.
@@ -126,7 +122,7 @@ impl Request {
         } = &settings.storage;
 
         let parsed = Parsed::from_annotations(annotation_domain, annotations);
-        let plan_settings = plan_settings(settings, &parsed.options);
+        let plan_settings = joined::plan_settings(settings, &parsed.options);
         let PlanSettings { prefix, layout, .. } = &plan_settings;
         let mut errors = files::check(layout);
         let plan = Plan::new(&parsed, &plan_settings).unwrap_or_else(|of_plan| {
@@ -144,7 +140,7 @@ impl Request {
                 environments: parsed.options.environments.clone(),
                 has_program: false,
             }),
-            file_mode: file_mode(settings, &parsed.options),
+            file_mode: joined::file_mode(settings, &parsed.options),
             local_mode: parsed.options.local_mode,
             prefix: prefix.clone(),
             pod_name: pod_name.clone(),
@@ -173,7 +169,7 @@ impl Request {
         request.warnings.extend(ignored);
         request
             .warnings
-            .extend(overridden(&parsed.options, settings));
+            .extend(joined::overridden(&parsed.options, settings));
         Ok(request)
     }
 
@@ -390,93 +386,4 @@ impl Request {
 fn volumes(settings: &InitSettings) -> Vec<ClassVolume> {
     let volumes = settings.classes.class_volumes.as_ref();
     volumes.map_or_else(Vec::new, |volumes| volumes.0.clone())
-}
-
-/// Joins the operator's settings and the pod's. The environment wins over an annotation, except for
-/// the store.
-fn plan_settings(settings: &InitSettings, options: &Options) -> PlanSettings {
-    let StorageSettings {
-        flags: StoreFlags { store, stores, .. },
-        storage_prefix,
-        references,
-        local_mode,
-        ..
-    } = &settings.storage;
-    let OutputSettings {
-        secrets_file,
-        resources_file,
-        leases_file,
-        resources_file_path,
-        leases_file_path,
-        exec_folder: _,
-        format,
-        file_mode: _,
-    } = &settings.output;
-    let prefix = storage_prefix.as_ref().or(options.storage_prefix.as_ref());
-    PlanSettings {
-        prefix: prefix.cloned().unwrap_or_else(StoragePrefix::root),
-        store: *store,
-        allowed: stores.clone(),
-        references: references.clone(),
-        local_mode_allowed: *local_mode == LocalModePolicy::Allow,
-        layout: Layout {
-            format: format.or(options.format).unwrap_or_default(),
-            secrets: secrets_file.clone(),
-            resources: resources_file.clone(),
-            leases: leases_file.clone(),
-            resources_folder: resources_file_path.clone(),
-            leases_folder: leases_file_path.clone(),
-        },
-    }
-}
-
-fn file_mode(settings: &InitSettings, options: &Options) -> FileMode {
-    settings
-        .output
-        .file_mode
-        .or(options.file_mode)
-        .unwrap_or(FileMode::ALL)
-}
-
-/// A warning for each annotation that the environment overrides.
-fn overridden(options: &Options, settings: &InitSettings) -> Vec<Warning> {
-    let OutputSettings {
-        format, file_mode, ..
-    } = &settings.output;
-    let prefix = &settings.storage.storage_prefix;
-    let settings_of_both = [
-        (
-            init::STORAGE_PREFIX,
-            env::STORAGE_PREFIX,
-            winner(prefix.as_ref(), options.storage_prefix.as_ref()),
-        ),
-        (
-            init::FORMAT,
-            env::FORMAT,
-            winner(format.as_ref(), options.format.as_ref()),
-        ),
-        (
-            init::FILE_MODE,
-            env::FILE_MODE,
-            winner(file_mode.as_ref(), options.file_mode.as_ref()),
-        ),
-    ];
-    settings_of_both
-        .into_iter()
-        .filter_map(|(name, variable, winner)| {
-            let message = format!("has no effect: {variable} is {}", winner?);
-            Some(Warning {
-                annotation: settings.pod.flags.annotation_domain.init(name),
-                message,
-            })
-        })
-        .collect()
-}
-
-/// The operator's value, if the pod asks for a different one.
-fn winner<T: PartialEq + fmt::Display>(operator: Option<&T>, pod: Option<&T>) -> Option<String> {
-    match (operator, pod) {
-        (Some(operator), Some(pod)) if operator != pod => Some(operator.to_string()),
-        _ => None,
-    }
 }

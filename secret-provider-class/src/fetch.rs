@@ -247,7 +247,7 @@ impl<'m, E> Fetch<'m, E> {
                             Site::Primary => self.mount.region.clone(),
                             Site::Failover => self.mount.failover_region.clone(),
                         };
-                        (region, selector(object, site).name.clone(), cause)
+                        (region, named(object.service, selector(object, site)), cause)
                     });
                     errors.push(FetchError {
                         service: object.service,
@@ -268,6 +268,19 @@ fn selector(object: &Object, site: Site) -> &Selector {
     match site {
         Site::Primary => &object.selector,
         Site::Failover => object.failover_selector(),
+    }
+}
+
+/// The name of an object in messages. Of a parameter, the version or label is a part of it, as in Parameter Store's own.
+fn named(service: Service, selector: &Selector) -> String {
+    let Selector {
+        name,
+        version,
+        label,
+    } = selector;
+    match (service, version.as_ref().or(label.as_ref())) {
+        (Service::ParameterStore, Some(version)) => format!("{name}:{version}"),
+        _ => name.clone(),
     }
 }
 

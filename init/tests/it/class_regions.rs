@@ -76,6 +76,21 @@ fn each_version_is_read_as_the_class_names_it() {
     assert_eq!(pod.files("db"), files(expected));
 }
 
+#[test]
+fn a_version_that_a_parameter_has_not_is_named() {
+    let mut pod = Pod::new(&[]);
+    let objects = "- {objectName: /p, objectType: ssmparameter, objectVersion: 3}\n\
+                   - {objectName: /q, objectType: ssmparameter, objectVersionLabel: good}";
+    pod.add("db", objects, &[]);
+    pod.parameter("/p", "now");
+    let (status, message) = pod.fails();
+    assert_eq!(status, 75, "{message}");
+    for name in ["/p:3", "/q:good"] {
+        let expected = format!("ssmparameter {name} in eu-west-1: it does not exist");
+        assert!(message.contains(&expected), "{message}");
+    }
+}
+
 #[rstest]
 #[case::of_the_class(&[("region", "us-east-1")], &[], "us-east-1")]
 #[case::of_the_pod(&[], &[("AWS_REGION", "us-east-2")], "us-east-2")]
