@@ -11,7 +11,11 @@ impl State {
     }
 
     /// A request arrives at the store. Whether its condition was met.
-    pub(in crate::rotation) fn carry_out(&mut self, rotation: &Rotation, request: &Request) -> bool {
+    pub(in crate::rotation) fn carry_out(
+        &mut self,
+        rotation: &Rotation,
+        request: &Request,
+    ) -> bool {
         let is_done = match request.what {
             What::Create { own } => self.carry_out_create(own),
             What::Replace {
@@ -116,7 +120,12 @@ impl State {
     }
 
     /// An answer arrives, if its sender still waits for it; `None`: none arrives any more.
-    pub(in crate::rotation) fn answer(&mut self, rotation: &Rotation, request: &Request, is_met: Option<bool>) {
+    pub(in crate::rotation) fn answer(
+        &mut self,
+        rotation: &Rotation,
+        request: &Request,
+        is_met: Option<bool>,
+    ) {
         match (request.what, request.sender) {
             (
                 What::Replace {
