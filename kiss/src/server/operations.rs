@@ -399,14 +399,15 @@ fn exists(id: &SecretId, name: String, found: Result<Found, CloudError>) -> Oper
             id: id.clone(),
             name,
         },
+        Err(error) if error.kind == CloudErrorKind::State => state(id, &error),
         _ => OperationError::Exists(id.clone()),
     }
 }
 
 fn state(id: &SecretId, error: &CloudError) -> OperationError {
     OperationError::State(format!(
-        "AWS refuses the change of '{id}' in its state ({}): if the secret was deleted outside of kiss, its name \
-         is free again after the recovery window",
+        "AWS refuses the change of '{id}' in its state ({}): if the secret was deleted outside of kiss, restore it \
+         with AWS's tools, or wait until the recovery window is over",
         error.code
     ))
 }

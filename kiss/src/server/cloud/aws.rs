@@ -129,6 +129,14 @@ impl Cloud for AwsCloud {
         let secret = self.secrets.describe_secret().secret_id(name).send().await;
         let secret = secret
             .map_err(|error| cloud_error("secretsmanager:DescribeSecret", &error, Shown::All))?;
+        if secret.deleted_date.is_some() {
+            return Err(CloudError {
+                kind: CloudErrorKind::State,
+                action: "secretsmanager:DescribeSecret",
+                code: "scheduled for deletion".to_owned(),
+                message: "the secret is scheduled for deletion".to_owned(),
+            });
+        }
         Ok(Found {
             arn: secret.arn.unwrap_or_default(),
             tags: secret_tags(secret.tags),

@@ -247,7 +247,7 @@ async fn a_deletion_that_fails_in_the_middle_says_how_to_finish() {
 #[case(
     "create_secret",
     CloudErrorKind::State,
-    "AWS refuses the change of 'a/db' in its state (State): if the secret was deleted outside of kiss, its name is free again after the recovery window"
+    "AWS refuses the change of 'a/db' in its state (State): if the secret was deleted outside of kiss, restore it with AWS's tools, or wait until the recovery window is over"
 )]
 #[case(
     "create_secret",
