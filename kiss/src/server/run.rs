@@ -205,3 +205,6 @@ fn scrape<S: KeySource>(
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
+
+#[cfg(test)]
+mod tests;

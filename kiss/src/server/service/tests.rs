@@ -28,7 +28,7 @@ use crate::{
 const MARKER: &str = "marker-5d41402abc4b";
 
 /// The provider of the tests.
-struct Keys;
+pub(crate) struct Keys;
 
 impl KeySource for Keys {
     async fn fetch(&self) -> Result<KeySet, FetchError> {
