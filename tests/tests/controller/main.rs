@@ -8,5 +8,6 @@ mod pods;
 mod restarting;
 mod restarts;
 mod rotating;
+mod syncing;
 mod takeover;
 mod world;

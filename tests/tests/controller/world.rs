@@ -202,6 +202,8 @@ impl World {
                     format!("ENV_LABEL={ENV_LABEL}"),
                     format!("AWS_REGION={REGION}"),
                     "ROTATION_MINIMUM=1s".to_owned(),
+                    "SECRET_SYNC=true".to_owned(),
+                    "SECRET_SYNC_PERIOD=10s".to_owned(),
                     format!("AWS_ENDPOINT_URL_DYNAMODB={}", self.proxies[1].url()),
                     format!("AWS_ENDPOINT_URL_SECRETS_MANAGER={}", self.denying.endpoint()),
                     "AWS_ACCESS_KEY_ID=tests".to_owned(),
@@ -210,6 +212,11 @@ impl World {
             }],
         });
         let overlay = Overlay::new("manifests", "controller-restart", kustomization)?;
+        // What the controller needs for Secrets, without a second controller.
+        for name in ["rbac", "policy"] {
+            let file = overlay.base().join(format!("../controller-sync/{name}.yaml"));
+            self.system().run(&["apply", "-f", &file.to_string_lossy()])?;
+        }
         self.system().run(&["apply", "-k", &overlay.argument()])?;
         self.system().rolled_out("deployment/kees-controller")
     }
