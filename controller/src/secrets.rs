@@ -126,7 +126,11 @@ where
         tasks.spawn(secrets);
         let mut leads = self.leads.clone();
         loop {
-            until_it_leads(&mut leads).await;
+            tokio::select! {
+                () = until_it_leads(&mut leads) => {}
+                // A replica that stands by does not keep them.
+                () = forget(&mut changes) => {}
+            }
             tokio::select! {
                 () = self.lead(&settings, &classes, &mut changes) => {}
                 _ = leads.wait_for(|leads| !*leads) => {}
@@ -249,4 +253,10 @@ where
                 .await;
         }
     }
+}
+
+/// Drops what happens to Secrets. Never ends.
+async fn forget(changes: &mut mpsc::UnboundedReceiver<Change>) {
+    while changes.recv().await.is_some() {}
+    std::future::pending::<()>().await;
 }

@@ -26,6 +26,7 @@ use crate::{
         template::Subject,
     },
     settings::InjectSettings,
+    sync_volumes,
 };
 
 /// The decision about a pod.
@@ -239,6 +240,7 @@ fn check(
         wired,
     };
     let policy = apply(annotated, rule, settings, findings);
+    sync_volumes::check(pod, &parsed, rule, findings);
     let mut classes = classes;
     if let Some(classes) = &mut classes {
         findings.entries.objects(&classes.objects);

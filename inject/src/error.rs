@@ -227,6 +227,20 @@ pub enum PodErrorKind {
          values"
     )]
     OptOutDenied,
+    /// A volume waits for a Secret with a value that only kees-init creates, after all volumes are mounted.
+    #[error(
+        "the kubelet mounts it before kees-init creates {created}, so the Secret {secret} ({option}) would never \
+         exist; let kees-controller create it (create: creator in the policy), use env with secretKeyRef, or set \
+         optional: true"
+    )]
+    SyncedVolume {
+        /// The Secret.
+        secret: String,
+        /// The annotation that asks for the Secret.
+        option: String,
+        /// The annotation of the value.
+        created: String,
+    },
     /// A period of refresh below the operator's minimum.
     #[error(
         "{period} is shorter than {minimum}, the shortest period here, because every pod that reads so \

@@ -42,6 +42,7 @@ mod policy;
 mod review;
 mod secret_sync;
 mod settings;
+mod sync_volumes;
 
 pub use audit::Audit;
 pub use class::{error::ClassVolumeError, permission::class_errors};

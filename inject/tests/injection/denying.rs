@@ -619,3 +619,43 @@ fn errors_of_templates_and_placed_files_have_their_places() {
     ];
     insta::assert_snapshot!(errors(&pod(options), &settings()).join("\n"));
 }
+
+const SYNC_POLICY: &str = "rules: [{namespaces: ['*'], storagePrefix: /dev, create: ";
+
+fn with_secret_volume(volume: &Value) -> Value {
+    let mut pod = pod([("sync", "web")]);
+    let mut volume = volume.clone();
+    volume["name"] = "tls".into();
+    pod["spec"]["volumes"] = json!([volume]);
+    pod
+}
+
+#[rstest]
+#[case::volume(json!({"secret": {"secretName": "web"}}), "init", true)]
+#[case::projected(json!({"projected": {"sources": [{"secret": {"name": "web"}}]}}), "init", true)]
+#[case::optional(json!({"secret": {"secretName": "web", "optional": true}}), "init", false)]
+#[case::other(json!({"secret": {"secretName": "other"}}), "init", false)]
+#[case::created_by_the_controller(json!({"secret": {"secretName": "web"}}), "creator", false)]
+#[case::never_created(json!({"secret": {"secretName": "web"}}), "never", false)]
+fn a_volume_with_a_secret_that_needs_the_init_container_is_denied(
+    #[case] volume: Value,
+    #[case] create: &str,
+    #[case] is_denied: bool,
+) {
+    let settings = with_policy(&format!("{SYNC_POLICY}{create}}}]"));
+    let pod = with_secret_volume(&volume);
+    if is_denied {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(errors(&pod, &settings).join("\n"), @"spec.volumes[tls]: the kubelet mounts it before kees-init creates secret.bsycorp.com/db-password, so the Secret web (init.bsycorp.com/sync) would never exist; let kees-controller create it (create: creator in the policy), use env with secretKeyRef, or set optional: true");
+        }
+    } else {
+        injected(&pod, &settings);
+    }
+}
+
+#[test]
+fn a_volume_with_a_secret_of_values_that_exist_is_allowed() {
+    let mut pod = with_secret_volume(&json!({"secret": {"secretName": "web"}}));
+    pod["metadata"]["annotations"]["secret.bsycorp.com/db-password"] = "kind=REFERENCE".into();
+    injected(&pod, &settings());
+}

@@ -43,7 +43,8 @@ fn with_variable(mut pod: Value, secret: &str, key: &str) -> Value {
     pod["spec"]["containers"][0]["env"] = json!([
         {"name": "VALUE", "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
     ]);
-    pod["spec"]["containers"][0]["command"] = json!(["sh", "-c", "echo \"$VALUE\" && exec sleep 86400"]);
+    pod["spec"]["containers"][0]["command"] =
+        json!(["sh", "-c", "echo \"$VALUE\" && exec sleep 86400"]);
     pod
 }
 
@@ -118,7 +119,10 @@ fn a_secret_of_somebody_else_stays_as_it_is() -> anyhow::Result<()> {
     let annotations = [(entry("password"), PASSWORD), (option("sync"), "web")];
     namespace.apply(&pod("web", &annotations).to_string())?;
     let message = has_event(&namespace, "web", "KeesSecretConflict")?;
-    assert!(message.contains("Secret web: it exists, and kees did not write it"), "{message}");
+    assert!(
+        message.contains("Secret web: it exists, and kees did not write it"),
+        "{message}"
+    );
     namespace.wait_for("pod/web", "condition=Ready")?;
     assert_eq!(namespace.get(&["secret", "web"])?, before);
     Ok(())

@@ -214,8 +214,11 @@ impl World {
         let overlay = Overlay::new("manifests", "controller-restart", kustomization)?;
         // What the controller needs for Secrets, without a second controller.
         for name in ["rbac", "policy"] {
-            let file = overlay.base().join(format!("../controller-sync/{name}.yaml"));
-            self.system().run(&["apply", "-f", &file.to_string_lossy()])?;
+            let file = overlay
+                .base()
+                .join(format!("../controller-sync/{name}.yaml"));
+            self.system()
+                .run(&["apply", "-f", &file.to_string_lossy()])?;
         }
         self.system().run(&["apply", "-k", &overlay.argument()])?;
         self.system().rolled_out("deployment/kees-controller")
