@@ -92,7 +92,10 @@ fn a_job_a_sub_path_expressions_folders_and_annotations_work_together() -> anyho
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": "job"},
-        "spec": {"backoffLimit": 0, "template": template},
+        "spec": {"backoffLimit": 0, "template": {
+            "metadata": template["metadata"],
+            "spec": template["spec"],
+        }},
     });
     namespace.apply(&job.to_string())?;
     namespace.wait_for("job/job", "condition=Complete")?;
