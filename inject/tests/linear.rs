@@ -3,9 +3,10 @@
 //! sixteen times as long for a body four times as long.
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use kees_inject::{InjectSettings, review};
+use kees_inject::{ClassAccess, Classes, InjectSettings, Lookup, review, review_with_classes};
+use kees_secret_provider_class::ClassSpec;
 use rstest::rstest;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
@@ -55,13 +56,18 @@ fn existing(pod: &mut Value) {
 
 /// The time of the processor that reviews of `body` take.
 fn cost(body: &str, settings: &InjectSettings) -> Duration {
+    cost_of(|| drop(review(body.as_bytes(), settings)))
+}
+
+/// The time of the processor that this takes.
+fn cost_of(work: impl Fn()) -> Duration {
     let now = || {
         let time = clock_gettime(ClockId::ThreadCPUTime);
         Duration::try_from(time).unwrap_or_default()
     };
     let one = |_| {
         let begun = now();
-        drop(review(body.as_bytes(), settings));
+        work();
         now().saturating_sub(begun)
     };
     (0..REPEATS).map(one).min().unwrap_or_default()
@@ -161,4 +167,89 @@ fn a_body_four_times_as_long_takes_at_most_nine_times_as_long(
             "{short:?} and {long:?}: {growth:.1} times, with {policy}"
         );
     }
+}
+
+/// A cluster in which every class is this one.
+struct Cluster(Arc<ClassSpec>);
+
+impl Classes for Cluster {
+    fn class(&self, _: &str, _: &str) -> Lookup<Arc<ClassSpec>> {
+        Lookup::Found(Arc::clone(&self.0))
+    }
+
+    fn role(&self, _: &str, _: &str) -> Lookup<Arc<str>> {
+        Lookup::Found("arn:aws:iam::111122223333:role/web".into())
+    }
+}
+
+fn csi(index: usize) -> Value {
+    json!({"name": format!("v{index}"), "csi": {
+        "driver": "secrets-store.csi.k8s.io",
+        "readOnly": true,
+        "volumeAttributes": {"secretProviderClass": "db"},
+    }})
+}
+
+fn object(index: usize) -> String {
+    format!("- {{objectName: team-a/secret-{index}, objectType: secretsmanager}}\n")
+}
+
+#[rstest]
+#[case::volumes(|n, pod: &mut Value| {
+    pod["spec"]["volumes"] = elements(n, csi);
+    pod["spec"]["containers"][0]["volumeMounts"] = elements(n, |i| json!({"name": format!("v{i}"), "mountPath": format!("/{i}")}));
+    object(0)
+})]
+#[case::replaced_volumes(|n, pod: &mut Value| {
+    pod["spec"]["volumes"] = elements(n, |i| json!({"name": format!("v{i}"), "emptyDir": {}}));
+    let recorded: Value = (0..n).map(|i| (format!("v{i}"), json!({"secretProviderClass": "db"}))).collect::<serde_json::Map<_, _>>().into();
+    pod["metadata"]["annotations"]["init.bsycorp.com/class-volumes"] = recorded.to_string().into();
+    object(0)
+})]
+#[case::objects(|n, pod: &mut Value| {
+    pod["spec"]["volumes"] = elements(1, csi);
+    (0..n).map(object).collect::<Vec<_>>().concat()
+})]
+#[case::a_long_class(|n, pod: &mut Value| {
+    pod["spec"]["volumes"] = elements(1, csi);
+    format!("# {}\n{}", "x".repeat(500 * n), object(0))
+})]
+#[case::secrets(|n, pod: &mut Value| {
+    pod["spec"]["volumes"] = elements(1, csi);
+    pod["spec"]["containers"][0]["env"] = elements(4 * n, |i| json!({"name": "A", "valueFrom": {"secretKeyRef": {"name": format!("s{i}"), "key": "k"}}}));
+    object(0)
+})]
+#[case::labels(|n, pod: &mut Value| {
+    pod["spec"]["volumes"] = elements(1, csi);
+    pod["metadata"]["labels"] = (0..20 * n).map(|i| (format!("l{i}"), json!("x"))).collect::<serde_json::Map<_, _>>().into();
+    object(0)
+})]
+fn volumes_and_classes_four_times_as_long_take_at_most_nine_times_as_long(
+    #[case] swell: fn(usize, &mut Value) -> String,
+) {
+    const FEW: usize = 500;
+    let mut settings = InjectSettings::new("registry.example.com/kees-init:0.1.0");
+    let policy = "{rules: [{namespaces: ['team-*'], storagePrefix: '/{namespace}', classObjects: ['{namespace}/x?*', '*/y*']}]}";
+    settings.policy = policy.parse().unwrap_or_else(|error| panic!("{error}"));
+    let cost = |count| {
+        let mut objects = String::new();
+        let body = body(|pod| objects = swell(count, pod));
+        let class = json!({
+            "provider": "aws",
+            "parameters": {"objects": objects},
+            "secretObjects": [{"secretName": "s1", "type": "Opaque"}],
+        });
+        let class = serde_json::from_value(class).unwrap_or_default();
+        let cluster = Cluster(Arc::new(class));
+        cost_of(|| {
+            let access = ClassAccess::On {
+                classes: &cluster,
+                requested: true,
+            };
+            drop(review_with_classes(body.as_bytes(), &settings, access));
+        })
+    };
+    let (short, long) = (cost(FEW), cost(GROWTH * FEW));
+    let growth = long.as_secs_f64() / short.as_secs_f64();
+    assert!(growth <= LIMIT, "{short:?} and {long:?}: {growth:.1} times");
 }

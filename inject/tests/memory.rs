@@ -2,7 +2,12 @@
 //! allocator counts the memory of the whole process.
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
-use kees_inject::{InjectSettings, Outcome, review};
+use std::sync::Arc;
+
+use kees_inject::{
+    ClassAccess, Classes, InjectSettings, Lookup, Outcome, review, review_with_classes,
+};
+use kees_secret_provider_class::ClassSpec;
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -163,9 +168,120 @@ fn long_texts() -> Vec<(&'static str, Outcome, String)> {
     ]
 }
 
+/// The most memory that a review with classes may take.
+const LIMIT_WITH_CLASSES: usize = 16_000_000;
+
+/// A cluster with one class.
+struct Cluster(Arc<ClassSpec>);
+
+impl Classes for Cluster {
+    fn class(&self, _: &str, _: &str) -> Lookup<Arc<ClassSpec>> {
+        Lookup::Found(Arc::clone(&self.0))
+    }
+
+    fn role(&self, _: &str, _: &str) -> Lookup<Arc<str>> {
+        Lookup::Missing
+    }
+}
+
+/// The most bytes of a class that the API server stores.
+const CLASS: usize = 1_400_000;
+
+/// As many of `item` as fit into a class, after `before`.
+fn class(before: &str, item: &str) -> Cluster {
+    class_of(before, item, CLASS)
+}
+
+/// The same for a class of `bytes`.
+fn class_of(before: &str, item: &str, bytes: usize) -> Cluster {
+    let count = (bytes - before.len()) / item.len().max(1);
+    let objects = [before, &item.repeat(count)].concat();
+    let parameters = [("objects".to_owned(), objects)].into();
+    Cluster(Arc::new(ClassSpec {
+        provider: Some("aws".to_owned()),
+        parameters: Some(parameters),
+        secret_objects: None,
+    }))
+}
+
+/// A review of a pod with this many volumes of a class.
+fn body_with_volumes(count: usize, more: &str) -> String {
+    let volume = |index| {
+        format!(
+            r#"{{"name": "v{index}", "csi": {{"driver": "secrets-store.csi.k8s.io", "readOnly": true,
+            "volumeAttributes": {{"secretProviderClass": "db"}}}}}}"#
+        )
+    };
+    let volumes: Vec<_> = (0..count).map(volume).collect();
+    body("", &format!(r#""volumes": [{}]{more}"#, volumes.join(",")))
+}
+
+fn with_classes() -> Vec<(&'static str, Cluster, String)> {
+    let one = "- {objectName: a, objectType: secretsmanager}\n";
+    let small = Cluster(Arc::new(
+        serde_json::from_value(serde_json::json!({
+            "provider": "aws",
+            "parameters": {"objects": one},
+            "secretObjects": [{"secretName": "s", "type": "Opaque"}],
+        }))
+        .unwrap_or_default(),
+    ));
+    let env =
+        vec![r#"{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s"}}}"#; 20_000].join(",");
+    let env = format!(r#", "containers": [{{"env": [{env}]}}]"#);
+    let long = "x".repeat(400_000);
+    let alias = "- {objectName: *a, objectType: secretsmanager}\n";
+    let aliases = format!("- {{objectName: &a {long}, objectType: secretsmanager}}\n");
+    vec![
+        ("empty objects", class("[", "{},"), body_with_volumes(1, "")),
+        ("lists", class("", "- []\n"), body_with_volumes(1, "")),
+        (
+            "paths",
+            class_of(
+                "- {objectName: a, objectType: secretsmanager, jmesPath: [",
+                "{},",
+                290_000,
+            ),
+            body_with_volumes(1, ""),
+        ),
+        ("values", class("- {x: [", "a,"), body_with_volumes(1, "")),
+        (
+            "long names",
+            class(&aliases, alias),
+            body_with_volumes(1, ""),
+        ),
+        (
+            "wrong types",
+            class("", "- {objectName: abc, objectType: x}\n"),
+            body_with_volumes(1, ""),
+        ),
+        ("objects", class("", one), body_with_volumes(1, "")),
+        ("a comment", class(one, "# x\n"), body_with_volumes(4, "")),
+        ("volumes", class(one, ""), body_with_volumes(4000, "")),
+        ("variables", small, body_with_volumes(1, &env)),
+    ]
+}
+
 #[test]
 fn the_memory_of_a_review_is_bounded() {
     let settings = InjectSettings::new("registry.example.com/kees-init:0.1.0");
+    for (name, cluster, body) in with_classes() {
+        assert!(body.len() <= BODY, "{name}: {} bytes", body.len());
+        let before = MEMORY.current_usage();
+        MEMORY.reset_peak_usage();
+        let access = ClassAccess::On {
+            classes: &cluster,
+            requested: true,
+        };
+        let response = review_with_classes(body.as_bytes(), &settings, access);
+        let took = MEMORY.peak_usage() - before;
+        assert!(took <= LIMIT_WITH_CLASSES, "{name}: {took} bytes");
+        assert!(
+            response.json.len() < 2_000_000,
+            "{name}: {} bytes",
+            response.json.len()
+        );
+    }
     for (name, outcome, body) in bodies().into_iter().chain(long_texts()) {
         assert!(body.len() <= BODY, "{name}: {} bytes", body.len());
         let before = MEMORY.current_usage();

@@ -13,6 +13,12 @@ use crate::{
 /// The most merge keys that are followed, one inside the other.
 const MAX_MERGES: usize = 16;
 
+/// The most objects of a list. Those of a pod must fit into one variable, which holds a tenth of them.
+const MAX_OBJECTS: usize = 10_000;
+
+/// The bytes of text that aliases may copy, besides those of the list itself.
+const MAX_ALIAS_BYTES: usize = 1 << 20;
+
 /// A field of text. It is empty if it is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Text {
@@ -79,8 +85,17 @@ pub(crate) fn read(text: &str) -> Result<Vec<Entry>, YamlError> {
     let reader = Reader {
         document: &document,
         steps: Cell::new(budget),
+        bytes: Cell::new(text.len().saturating_add(MAX_ALIAS_BYTES)),
     };
     let items = reader.list(root, "the list of objects")?.iter();
+    if items.len() > MAX_OBJECTS {
+        let what = "objects";
+        let limit = MAX_OBJECTS;
+        return Err((
+            reader.position(root),
+            ClassErrorKind::TooLarge { what, limit },
+        ));
+    }
     items.map(|item| reader.entry(*item)).collect()
 }
 
@@ -88,6 +103,8 @@ struct Reader<'d> {
     document: &'d Document,
     /// How many nodes may still be read.
     steps: Cell<usize>,
+    /// How many bytes of text may still be copied.
+    bytes: Cell<usize>,
 }
 
 impl<'d> Reader<'d> {
@@ -175,7 +192,19 @@ impl<'d> Reader<'d> {
     fn text(&self, node: usize, name: &'static str, field: &mut Text) -> Result<(), YamlError> {
         match self.content(node)? {
             Content::Scalar(None) => return Ok(()),
-            Content::Scalar(Some(text)) | Content::Typed(text) => field.value.clone_from(text),
+            Content::Scalar(Some(text)) | Content::Typed(text) => {
+                let bytes = self.bytes.get().checked_sub(text.len());
+                let too_large = || {
+                    let what = "bytes in its aliases";
+                    let limit = MAX_ALIAS_BYTES;
+                    (
+                        self.position(node),
+                        ClassErrorKind::TooLarge { what, limit },
+                    )
+                };
+                self.bytes.set(bytes.ok_or_else(too_large)?);
+                field.value.clone_from(text);
+            }
             Content::MergeKey => "<<".clone_into(&mut field.value),
             Content::Map(_) | Content::Sequence(_) => {
                 return Err((self.position(node), ClassErrorKind::NotText(name)));

@@ -108,6 +108,14 @@ pub enum ClassErrorKind {
     /// Aliases stand for too much.
     #[error("the aliases stand for more than {0} nodes; write the objects out")]
     Aliases(usize),
+    /// The list is too large to be read.
+    #[error("the list has more than {limit} {what}; use several classes")]
+    TooLarge {
+        /// What there are too many of.
+        what: &'static str,
+        /// The most that are read.
+        limit: usize,
+    },
     /// A tag that the value has not, or that is not supported.
     #[error("!!{0} does not fit the value; remove the tag")]
     Tag(String),

@@ -15,6 +15,9 @@ use crate::{
 /// The most nodes that aliases of a document may stand for.
 pub(crate) const MAX_ALIAS_STEPS: usize = 100_000;
 
+/// The most nodes of a document. The longest list that a pod can use has a third of them.
+const MAX_NODES: usize = 100_000;
+
 /// What the tags of YAML's own types begin with.
 const CORE_PREFIX: &str = "tag:yaml.org,2002:";
 
@@ -113,6 +116,11 @@ impl Reader {
         };
         let is_collection = matches!(content, Content::Map(_) | Content::Sequence(_));
         let node = self.document.nodes.len();
+        if node >= MAX_NODES {
+            let what = "values";
+            let limit = MAX_NODES;
+            return Err((position, ClassErrorKind::TooLarge { what, limit }));
+        }
         self.document.nodes.push(Node { position, content });
         if let Some(anchor) = event.anchor_id() {
             self.anchors.insert(anchor, node);

@@ -134,10 +134,24 @@ fn configuration(
             "there is no MutatingWebhookConfiguration {object}, so no pod is injected; {INSTALL}"
         ));
     };
-    let Some([webhook]) = configuration.webhooks.as_deref() else {
-        return name.failed("it does not have exactly one webhook; install kees again");
+    let (webhook, of_classes) = match configuration.webhooks.as_deref() {
+        Some([webhook, of_classes @ ..]) if of_classes.iter().all(is_for_classes) => {
+            (webhook, of_classes)
+        }
+        _ => {
+            return name.failed(
+                "it does not have exactly one webhook, besides those for SecretProviderClass objects; install \
+                 kees again",
+            );
+        }
     };
     let mut wrong = Vec::new();
+    if of_classes.iter().any(has_no_ca) {
+        wrong.push(
+            "a webhook for SecretProviderClass objects has no caBundle, so the API server does not trust it"
+                .to_owned(),
+        );
+    }
     match &webhook.client_config.service {
         Some(service) if service.namespace == namespace && service.name == expected => {}
         Some(service) => wrong.push(format!(
@@ -147,12 +161,7 @@ fn configuration(
         )),
         None => wrong.push("it calls no Service".to_owned()),
     }
-    if webhook
-        .client_config
-        .ca_bundle
-        .as_ref()
-        .is_none_or(|ca| ca.0.is_empty())
-    {
+    if has_no_ca(webhook) {
         wrong.push("it has no caBundle, so the API server does not trust the webhook".to_owned());
     }
     if webhook.failure_policy.as_deref() == Some("Ignore") {
@@ -177,6 +186,16 @@ fn configuration(
     } else {
         name.failed(wrong.join("; "))
     }
+}
+
+/// Whether it is one of the webhooks that replace volumes of classes.
+fn is_for_classes(webhook: &MutatingWebhook) -> bool {
+    webhook.name.starts_with("classes-of-")
+}
+
+fn has_no_ca(webhook: &MutatingWebhook) -> bool {
+    let bundle = webhook.client_config.ca_bundle.as_ref();
+    bundle.is_none_or(|ca| ca.0.is_empty())
 }
 
 fn policy(

@@ -306,6 +306,36 @@ fn objects_that_are_missing_or_changed_are_named() {
 }
 
 #[test]
+fn webhooks_for_classes_are_a_part_of_the_configuration() {
+    let with = |name: &str, bundle: &str| {
+        let mut api = FakeApi::installed();
+        let (_, configuration) = api.0.get_mut(CONFIGURATION).unwrap();
+        let mut webhook = configuration["webhooks"][0].clone();
+        webhook["name"] = name.into();
+        webhook["clientConfig"]["caBundle"] = bundle.into();
+        configuration["webhooks"]
+            .as_array_mut()
+            .unwrap()
+            .push(webhook);
+        let report = report(api, &[]);
+        (report.status(), report.text())
+    };
+    assert_eq!(with("classes-of-pod.kees.bsycorp.com", "Y2E=").0, 0);
+    let (status, text) = with("classes-of-pod.kees.bsycorp.com", "");
+    assert_eq!(status, 1);
+    assert!(
+        text.contains("a webhook for SecretProviderClass objects has no caBundle"),
+        "{text}"
+    );
+    let (status, text) = with("other.kees.bsycorp.com", "Y2E=");
+    assert_eq!(status, 1);
+    assert!(
+        text.contains("it does not have exactly one webhook"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_namespace_that_the_webhook_leaves_out_is_a_warning() {
     let mut api = FakeApi::installed();
     let selector = json!({"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}]});

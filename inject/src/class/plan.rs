@@ -193,7 +193,7 @@ impl Planner<'_> {
             Some(Err(invalid)) => {
                 let class = excerpt(name.unwrap_or_default());
                 errors.extend(invalid.into_iter().map(|error| {
-                    let (class, error) = (class.clone(), error.to_string());
+                    let (class, error) = (class.clone(), shortened(error.to_string()));
                     (place(), ClassVolumeError::Invalid { class, error })
                 }));
                 None
@@ -315,6 +315,16 @@ pub(crate) fn check_order(
             findings.error(Place::annotation(&order), error.into());
         }
     }
+}
+
+/// An error without the rest of a very long name.
+fn shortened(error: String) -> String {
+    const LIMIT: usize = 1000;
+    if error.len() <= LIMIT {
+        return error;
+    }
+    let beginning = error.get(..error.floor_char_boundary(LIMIT));
+    format!("{}…", beginning.unwrap_or_default())
 }
 
 /// The bytes that are read of a class with these attributes of a volume.

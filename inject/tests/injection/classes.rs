@@ -96,6 +96,7 @@ fn a_second_call_changes_nothing(#[case] pod: Value) {
     for requested in [true, false] {
         cluster.requested = requested;
         assert_eq!(cluster.operations(&once, &settings()), json!([]));
+        assert_eq!(cluster.warnings(&once, &settings()), Vec::<String>::new());
         assert_eq!(
             cluster.operations(&with_defaults(once.clone()), &settings()),
             json!([])
@@ -248,6 +249,20 @@ fn a_class_of_another_provider_is_left_alone() {
     let pod = Cluster::new().injected(&pod, &settings());
     assert!(pod["spec"]["volumes"][0]["csi"].is_object());
     assert!(pod["spec"]["volumes"][1]["emptyDir"].is_object());
+}
+
+#[test]
+fn a_replaced_volume_whose_class_has_another_provider_now_is_an_error() {
+    let cluster = Cluster::new();
+    let pod = cluster.injected(&pod(), &settings());
+    let cluster = cluster.with_spec("db", json!({"provider": "vault", "parameters": {"x": "y"}}));
+    assert_eq!(
+        cluster.errors(&pod, &settings()),
+        [
+            "spec.volumes[secrets]: kees replaced the volume, but SecretProviderClass db is of the provider vault now; \
+          create the pod from its own manifest"
+        ]
+    );
 }
 
 #[rstest]

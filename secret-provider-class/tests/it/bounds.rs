@@ -38,6 +38,34 @@ fn a_class_of_a_megabyte_has_errors_and_nothing_else(#[case] part: &str) {
     assert!((1..=101).contains(&errors.len()), "{}", errors.len());
 }
 
+#[rstest]
+#[case::objects(&"- a\n".repeat(10_001), "objects", 10_000)]
+#[case::values(&format!("- {{x: [{}]}}", "a,".repeat(100_000)), "values", 100_000)]
+#[case::text(
+    &format!("- {{objectName: &a {}}}\n{}", "x".repeat(600_000), "- {objectName: *a}\n".repeat(4)),
+    "bytes in its aliases",
+    1 << 20
+)]
+fn a_list_that_would_take_too_much_memory_is_an_error(
+    #[case] objects: &str,
+    #[case] what: &'static str,
+    #[case] limit: usize,
+) {
+    let errors = parse_objects(objects).unwrap_err();
+    let kinds: Vec<_> = errors.into_iter().map(|error| error.kind).collect();
+    assert_eq!(kinds, [ClassErrorKind::TooLarge { what, limit }]);
+}
+
+#[test]
+fn aliases_of_long_names_are_read_up_to_a_megabyte() {
+    let objects = format!(
+        "- {{objectName: &a {}, objectType: secretsmanager, objectAlias: a}}\n\
+         - {{objectName: *a, objectType: secretsmanager, objectAlias: b}}\n",
+        "x".repeat(600_000)
+    );
+    assert_eq!(parse_objects(&objects).unwrap().objects.len(), 2);
+}
+
 #[test]
 fn what_is_not_listed_is_counted() {
     let errors = parse_objects(&"-\n".repeat(250)).unwrap_err();
