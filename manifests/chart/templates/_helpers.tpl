@@ -72,7 +72,7 @@ CA_LIFETIME: {{ include "kees.variable" . | quote }}
 {{- end }}
 {{- if .Values.secretProviderClasses.enabled }}
 SECRET_PROVIDER_CLASSES: "true"
-{{- if and .Values.controller.enabled (.Values.controller.secretSync).enabled }}
+{{- if and .Values.controller.enabled .Values.controller.secretSync.enabled }}
 SECRET_SYNC: "true"
 {{- end }}
 {{- end }}

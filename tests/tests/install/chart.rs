@@ -307,9 +307,23 @@ fn the_chart_has_what_replaces_volumes_of_classes() -> anyhow::Result<()> {
     // Nothing of it is there if it is off, and every source of certificates can have it.
     let without = template(&json!({}))?;
     assert!(!without.contains("secrets-store"), "{without}");
-    let of_cert_manager = comparable(&template(&merged(cert_manager(), enabled))?)?;
+    let of_cert_manager = comparable(&template(&merged(cert_manager(), enabled.clone()))?)?;
     let deployment = of_cert_manager["Deployment/kees-webhook"].to_string();
     assert!(deployment.contains("serviceAccountToken"), "{deployment}");
+    // The webhook knows whether the controller writes the Secrets of classes.
+    let setting = |controller: Value| {
+        let values = merged(enabled.clone(), json!({"controller": controller}));
+        let objects = comparable(&template(&values)?)?;
+        anyhow::Ok(objects["ConfigMap/kees-settings"]["data"]["SECRET_SYNC"].clone())
+    };
+    let synced = json!({"enabled": true, "secretSync": {"enabled": true}});
+    assert_eq!(setting(synced)?, "true");
+    assert_eq!(setting(json!({"enabled": true}))?, json!(null));
+    let network = json!({"networkPolicy": {"enabled": true}});
+    let network = merged(network, merged(cert_manager(), enabled));
+    let egress =
+        comparable(&template(&network)?)?["NetworkPolicy/kees-webhook"]["spec"]["egress"].clone();
+    assert_eq!(egress.as_array().map(Vec::len), Some(1), "{egress}");
     Ok(())
 }
 
