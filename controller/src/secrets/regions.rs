@@ -50,12 +50,7 @@ impl RegionStores for AwsRegions {
         if let Some(stores) = opened.get(&name) {
             return Ok(Arc::clone(stores));
         }
-        #[cfg_attr(
-            not(any(feature = "dynamodb", feature = "secretsmanager", feature = "ssm")),
-            expect(unused_mut, reason = "a build without AWS has no Regions")
-        )]
         let mut settings = self.settings.clone();
-        #[cfg(any(feature = "dynamodb", feature = "secretsmanager", feature = "ssm"))]
         if let Some(region) = region {
             settings.aws.region = Some(region.clone());
         }
