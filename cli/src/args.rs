@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kees_common::{Domain, RefreshPeriod, output::Format};
 use kees_init::settings::Timeout;
 use kees_inject::{PullPolicy, Quantity, RunAs, SkipContainers, WiredImage};
+use kees_kiss::command_line::with_two_dashes;
 use kees_settings::{AwsFlags, DomainFlags, InitEnvFlags, LogLevel, StoreFlags, StsFlags};
 
 use crate::doctor::connect::ClusterArgs;
@@ -51,6 +52,12 @@ impl Cli {
     /// # Errors
     /// Wrong arguments, or the help or version that is asked for.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let arguments: Vec<_> = arguments.into_iter().collect();
+        let is_kiss = arguments.get(1).is_some_and(|command| command == "kiss");
+        if is_kiss {
+            let command = <Self as clap::CommandFactory>::command();
+            return kees_settings::parse(with_two_dashes(&command, arguments));
+        }
         kees_settings::parse(arguments)
     }
 
@@ -112,6 +119,9 @@ pub(crate) enum Command {
     /// Replace a secret by a new generation
     #[command(long_about = values::ROTATE, after_long_help = values::ROTATE_EXAMPLES)]
     Rotate(values::RotateArgs),
+    /// Manage the secrets of your namespaces through kiss
+    #[command(subcommand, long_about = KISS)]
+    Kiss(kees_kiss::client::Command),
     /// Check an installation of the webhook
     #[command(long_about = DOCTOR, after_long_help = DOCTOR_EXIT)]
     Doctor(DoctorArgs),
@@ -124,6 +134,12 @@ pub(crate) enum Command {
     #[command(long_about = VERSION, after_long_help = VERSION_EXIT)]
     Version(VersionArgs),
 }
+
+const KISS: &str = "\
+Manage the secrets of your namespaces through kiss.
+
+The server of kiss keeps them in AWS Secrets Manager. It knows you by the token that kubectl uses, so you need \
+no access to AWS. These are the commands of the program kiss. A flag may have one dash.";
 
 const RUN: &str = "\
 Create the secrets of a manifest and write the files that its pods would get.

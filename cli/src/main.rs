@@ -23,6 +23,7 @@ mod inject;
 mod inject_settings;
 mod input;
 mod json;
+mod kiss;
 mod lint;
 mod location;
 mod manifest;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         Command::Delete(args) => with_status(values::delete(&args)),
         Command::Copy(args) => with_status(values::copy(&args)),
         Command::Rotate(args) => with_status(values::rotate(&args)),
+        Command::Kiss(command) => kiss::kiss(command),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Completions(args) => with_status(manual::completions(&args)),
         Command::ManPages(args) => with_status(manual::man_pages(&args)),

@@ -6,12 +6,17 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use kees_common::Locator;
 use kees_kiss::server::{
     cloud::AwsCloud,
     names::{Naming, SecretId, Separator},
     operations::{Deadline, OperationError, Operations},
 };
-use kees_store::aws::{Aws, AwsSettings};
+use kees_store::{
+    ReadStore as _,
+    aws::{Aws, AwsSettings},
+    secretsmanager::SecretsManager,
+};
 use kees_tests::{Moto, REGION, wait};
 
 /// A policy that kiss does not write.
@@ -24,15 +29,18 @@ struct Set {
     iam: aws_sdk_iam::Client,
 }
 
-fn start(separator: Separator) -> Set {
-    let moto = Moto::start_plain().unwrap();
-    let settings = AwsSettings {
+fn settings(moto: &Moto) -> AwsSettings {
+    AwsSettings {
         region: Some(REGION.parse().unwrap()),
         endpoint: Some(moto.endpoint().parse().unwrap()),
         credentials: Some(Credentials::new("tests", "tests", None, None, "tests")),
         ..AwsSettings::default()
-    };
-    let config = wait(Aws::new(&settings)).sdk_config();
+    }
+}
+
+fn start(separator: Separator) -> Set {
+    let moto = Moto::start_plain().unwrap();
+    let config = wait(Aws::new(&settings(&moto))).sdk_config();
     let cloud = wait(AwsCloud::connect(&config)).unwrap();
     assert_eq!(cloud.account().id, "123456789012");
     assert_eq!(cloud.account().partition, "aws");
@@ -179,6 +187,33 @@ fn every_page_of_a_list_is_read_and_compared() {
     assert_eq!(wait(set.operations.list("ab", soon())).unwrap(), ["other"]);
     assert!(wait(set.operations.list("b", soon())).unwrap().is_empty());
     set.moto.secret("k8s-secret/a/s000").unwrap();
+}
+
+/// With a path for each namespace, a pod reads by the path what kiss has created.
+#[test]
+fn kees_reads_what_kiss_creates() {
+    let mut set = start(Separator::Slash);
+    let naming = Naming {
+        secret_prefix: "/k8s-secret".to_owned(),
+        role_prefix: "k8s-sa".to_owned(),
+        separator: Separator::Slash,
+    };
+    let aws = wait(Aws::new(&settings(&set.moto)));
+    let cloud = wait(AwsCloud::connect(&aws.sdk_config())).unwrap();
+    set.operations = Operations::new(cloud, naming);
+    set.create(&id("payments/db-password"), "kept by kiss")
+        .unwrap();
+    let locator = Locator {
+        path: "/k8s-secret/payments/db-password".parse().unwrap(),
+        member: None,
+        property: None,
+        version_stage: None,
+        version_id: None,
+        is_previous: false,
+    };
+    let read = wait(SecretsManager::new(&aws, None).read(&[locator])).remove(0);
+    let value = read.unwrap().unwrap();
+    assert_eq!(value.expose(), b"kept by kiss");
 }
 
 #[test]

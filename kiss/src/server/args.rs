@@ -427,6 +427,19 @@ mod tests {
         Args::read(arguments.map(OsString::from))
     }
 
+    #[test]
+    fn the_documentation_has_all_flags() {
+        let flags = kees_server::documentation::flags(&Args::command());
+        kees_server::documentation::compare("kees-kiss", "kiss.md", "flags", &flags);
+    }
+
+    #[test]
+    fn the_documentation_has_all_metrics() {
+        let text = crate::server::metrics::Metrics::new().render(Duration::ZERO, true);
+        let metrics = kees_server::documentation::metrics(&text.unwrap());
+        kees_server::documentation::compare("kees-kiss", "kiss.md", "metrics", &metrics);
+    }
+
     /// The flags of a deployment of kiss 0.1, and the one that must be new.
     const ORIGINAL: [&str; 18] = [
         "-host",

@@ -187,12 +187,14 @@ impl Naming {
         no_longer("name of the secret", name, LONGEST_SECRET)
     }
 
-    /// `[PREFIX_]NAMESPACE_NAME`.
+    /// `[PREFIX_]NAMESPACE_NAME`. The name of a policy has no slashes, so those of the prefix are left out or
+    /// replaced.
     ///
     /// # Errors
     /// It would be too long.
     pub fn policy(&self, id: &SecretId) -> Result<String, NameError> {
-        let name = joined(&self.secret_prefix, '_', &id.namespace, &id.name);
+        let prefix = self.secret_prefix.trim_matches('/').replace('/', "_");
+        let name = joined(&prefix, '_', &id.namespace, &id.name);
         no_longer("name of the policy", name, LONGEST_POLICY)
     }
 
@@ -281,6 +283,18 @@ mod tests {
         assert_eq!(unprefixed.secret(&id).unwrap(), "security-db-0");
         assert_eq!(unprefixed.policy(&id).unwrap(), "security_db-0");
         assert_eq!(unprefixed.role(&id, "a.b").unwrap(), "security_a.b");
+    }
+
+    #[test]
+    fn a_prefix_can_be_a_path() {
+        let id = SecretId::new("security", "db").unwrap();
+        let naming = Naming {
+            secret_prefix: "/prod/kiss".to_owned(),
+            separator: Separator::Slash,
+            ..Naming::default()
+        };
+        assert_eq!(naming.secret(&id).unwrap(), "/prod/kiss/security/db");
+        assert_eq!(naming.policy(&id).unwrap(), "prod_kiss_security_db");
     }
 
     #[rstest]

@@ -166,6 +166,10 @@ fn with_token<T>(message: T) -> Request<T> {
     request
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the field of each message is an Option"
+)]
 fn meta() -> Option<ClientMeta> {
     Some(ClientMeta {
         namespace: "a".to_owned(),
