@@ -176,7 +176,8 @@ proptest! {
         groups in vec(text(), 0..4),
         requested in text(),
         found in option::of(any_binding()),
-        is_right in any::<bool>(),
+        is_right_namespace in any::<bool>(),
+        is_right_name in any::<bool>(),
         prefix in select(vec!["", "k-", "-"]),
         admin in option::of(text()),
         with_expression in any::<bool>(),
@@ -184,8 +185,10 @@ proptest! {
         let rules = rules(with_expression.then_some("g:([ab0k-]*)"), admin.as_deref(), prefix);
         let claims = Claims { user: String::new(), groups };
         let found = found.map(|mut binding| {
-            if is_right {
+            if is_right_namespace {
                 binding.namespace.clone_from(&requested);
+            }
+            if is_right_name {
                 binding.name = format!("{prefix}{requested}");
             }
             binding
