@@ -6,6 +6,7 @@
 #[cfg(feature = "client")]
 pub mod client;
 pub mod command_line;
+pub mod process;
 pub mod proto;
 #[cfg(feature = "server")]
 pub mod server;

@@ -3,17 +3,20 @@
 use std::{alloc::System, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
-use kees_kiss::server::{
-    args::{Args, Config, ConfigError},
-    audit::AuditLog,
-    bindings::WatchedBindings,
-    cloud,
-    metrics::Metrics,
-    operations::Operations,
-    rate::UserRate,
-    run::{listen, serve},
-    service::Parts,
-    token::{HttpKeySource, KeyCache},
+use kees_kiss::{
+    process::forbid_core_dumps,
+    server::{
+        args::{Args, Config, ConfigError},
+        audit::AuditLog,
+        bindings::WatchedBindings,
+        cloud,
+        metrics::Metrics,
+        operations::Operations,
+        rate::UserRate,
+        run::{listen, serve},
+        service::Parts,
+        token::{HttpKeySource, KeyCache},
+    },
 };
 use kees_settings::{LogFormat, LogLevel};
 use kube::{
@@ -51,6 +54,9 @@ fn main() -> ExitCode {
     };
     let (level, format) = args.log();
     start_log(level, format);
+    if let Err(error) = forbid_core_dumps() {
+        tracing::warn!(%error, "core dumps cannot be disabled");
+    }
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -11,6 +11,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use kees_kiss::{
     client::{Command, Output, error_line, run},
     command_line::with_two_dashes,
+    process::forbid_core_dumps,
 };
 use zeroizing_alloc::ZeroAlloc;
 
@@ -32,6 +33,8 @@ struct Program {
 }
 
 fn main() -> ExitCode {
+    // Without it, a crash could leave the token and a value on the disk, and the command works.
+    let _ = forbid_core_dumps();
     let definition = Program::command();
     let arguments = with_two_dashes(&definition, std::env::args_os());
     let matches = definition.try_get_matches_from(arguments);
