@@ -195,7 +195,7 @@ impl World {
                 "name": "kees-controller-settings", "namespace": NAMESPACE, "behavior": "merge",
                 "literals": [
                     "STORE=secretsmanager",
-                    "SECRET_SYNC_PERIOD=5s",
+                    "SECRET_SYNC_PERIOD=10s",
                     format!("AWS_REGION={REGION}"),
                     format!("AWS_ENDPOINT={url}"),
                     format!("AWS_STS_ENDPOINT={url}"),
