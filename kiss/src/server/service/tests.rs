@@ -172,6 +172,17 @@ impl Running {
         self.core.parts.operations.cloud()
     }
 
+    /// Waits for the first audit line.
+    async fn has_a_line(&self) {
+        let written = async {
+            while self.lines.lock().unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(20), written).await;
+        waited.expect("the call is audited");
+    }
+
     /// The audit lines.
     pub(crate) fn lines(&self) -> Vec<Value> {
         self.lines.lock().unwrap().clone()
@@ -488,9 +499,7 @@ async fn a_deadline_of_a_millisecond_changes_nothing() {
         "{status}"
     );
     // The call ends by itself, and is audited.
-    while running.lines.lock().unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    running.has_a_line().await;
     assert_eq!(running.last_line()["outcome"], "DEADLINE_EXCEEDED");
 }
 
@@ -537,9 +546,7 @@ async fn a_call_that_is_cancelled_is_not_half_done() {
         () = is_begun => {}
         done = running.client.delete_secret_iam_policy(of_team_a(delete)) => drop(done),
     }
-    while running.lines.lock().unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    running.has_a_line().await;
     assert!(state().policies.is_empty());
     assert_eq!(running.last_line()["outcome"], "OK");
 }
