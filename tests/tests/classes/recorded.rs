@@ -59,14 +59,12 @@ fn the_recorded_pods_get_the_files_and_secrets_of_the_driver() -> anyhow::Result
             container["command"] = json!(["sleep", "86400"]);
             spec["terminationGracePeriodSeconds"] = json!(0);
             namespace.apply(&manifest.to_string())?;
+            let name = manifest["metadata"]["name"].as_str().context("no name")?;
+            match manifest["kind"].as_str() {
+                Some("Deployment") => namespace.rolled_out(&format!("deployment/{name}"))?,
+                _ => namespace.wait_for(&format!("pod/{name}"), "condition=Ready")?,
+            }
         }
-        namespace.run(&[
-            "wait",
-            "pods",
-            "--all",
-            "--for=condition=Ready",
-            "--timeout=90s",
-        ])?;
         let pods = namespace.get(&["pods"])?;
         for pod in pods["items"].as_array().into_iter().flatten() {
             let name = pod["metadata"]["name"].as_str().context("no name")?;
