@@ -20,7 +20,17 @@ pub struct Cluster {
 impl Cluster {
     /// Starts the cluster. Call this only once in a process.
     pub fn up() -> anyhow::Result<Self> {
-        let output = Command::new(here("cluster/up")).output()?;
+        Self::start(&mut Command::new(here("cluster/up")))
+    }
+
+    /// The same, and the API server accepts tokens as the file says, which is an `AuthenticationConfiguration`.
+    /// The API server reads the file again when it changes.
+    pub fn up_with_authentication(file: &Path) -> anyhow::Result<Self> {
+        Self::start(Command::new(here("cluster/up")).env("KEES_AUTHENTICATION", file))
+    }
+
+    fn start(up: &mut Command) -> anyhow::Result<Self> {
+        let output = up.output()?;
         ensure!(
             output.status.success(),
             "{}",

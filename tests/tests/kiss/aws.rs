@@ -1,8 +1,6 @@
 //! kiss on moto: Secrets Manager, IAM and STS as the AWS SDK sees them. The tests of the crate kiss run the
 //! same operations on AWS in memory.
 
-#![cfg(test)]
-
 use std::time::Duration;
 
 use aws_credential_types::Credentials;

@@ -1,0 +1,7 @@
+//! kiss on moto, and on a cluster.
+
+#![cfg(test)]
+
+mod aws;
+mod cluster;
+mod world;
