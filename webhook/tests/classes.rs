@@ -207,6 +207,35 @@ async fn a_class_that_was_created_a_moment_ago_is_asked_for_once() {
 }
 
 #[tokio::test]
+async fn the_api_server_is_not_asked_for_what_cannot_be_the_name_of_a_class() {
+    let api = ClassApi::new();
+    // The path of a request for the first name ends with that of the class db.
+    api.put_unseen(CLASSES, "db", class("team-a/db"));
+    let webhook = Webhook::start(&api).await;
+    webhook.ready().await;
+    let long = "a".repeat(254);
+    for name in [
+        "../../team-b/secretproviderclasses/db",
+        "db?watch=true",
+        "db/status",
+        "..",
+        "Db",
+        &long,
+    ] {
+        let mut review = review(&json!({}));
+        let attributes = "/request/object/spec/volumes/0/csi/volumeAttributes";
+        *review.pointer_mut(attributes).unwrap() = json!({"secretProviderClass": name});
+        let response = webhook.post("/mutate/classes", &review).await;
+        let message = response["status"]["message"].as_str().unwrap();
+        assert!(
+            message.contains("does not exist in namespace team-a"),
+            "{message}"
+        );
+    }
+    assert_eq!(api.state().asked, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn the_webhook_is_ready_when_both_lists_are_complete() {
     let api = ClassApi::new();
     api.paused.send_replace(true);

@@ -48,6 +48,9 @@ impl ClusterApi {
 
     /// Reads one class; `None` if it does not exist.
     pub(super) async fn class(&self, (namespace, name): &Key) -> kube::Result<Option<Class>> {
+        if !is_name(name) {
+            return Ok(None);
+        }
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), namespace, &self.class);
         Ok(api.get_opt(name).await?.map(class))
@@ -55,10 +58,25 @@ impl ClusterApi {
 
     /// Reads the role of one ServiceAccount; `None` if it does not exist.
     pub(super) async fn role(&self, (namespace, name): &Key) -> kube::Result<Option<Role>> {
+        if !is_name(name) {
+            return Ok(None);
+        }
         let api: Api<Account> = Api::namespaced(self.client.clone(), namespace);
         let account = api.get_opt(name).await?;
         Ok(account.as_ref().map(role))
     }
+}
+
+/// Whether an object can have this name (DNS subdomain, RFC 1123). kube puts a name into the path as it is, and a pod
+/// author can write anything: `../..` is another path, and `?watch=true` another request.
+fn is_name(name: &str) -> bool {
+    let is_end = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let is_char = |b: &u8| is_end(b) || matches!(b, b'-' | b'.');
+    let bytes = name.as_bytes();
+    bytes.len() <= 253
+        && bytes.iter().all(is_char)
+        && bytes.first().is_some_and(is_end)
+        && bytes.last().is_some_and(is_end)
 }
 
 /// What is held of a class.
