@@ -4,6 +4,8 @@ use std::fmt;
 
 use kees_common::Service;
 
+use crate::excerpt::excerpt;
+
 /// An error of a class, or of the parameters that a volume adds to it. It prints with its place and says what
 /// would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -272,7 +274,7 @@ pub enum ClassErrorKind {
         failover: Service,
     },
     /// A wrong JMESPath expression.
-    #[error("the path {path} is not a JMESPath expression: {reason}")]
+    #[error("the path {} is not a JMESPath expression: {reason}", excerpt(path))]
     Expression {
         /// The expression.
         path: String,
@@ -343,6 +345,9 @@ pub enum FileError {
     /// It begins with two dots, as the names that the kubelet and the driver use themselves.
     #[error("it begins with '..'")]
     Reserved,
+    /// The name of a file that kees-init writes while it fills a volume.
+    #[error("kees-init uses the name itself")]
+    OfKees,
     /// A byte that no name can have.
     #[error("it has a zero byte")]
     ZeroByte,

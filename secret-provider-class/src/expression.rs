@@ -10,7 +10,7 @@ use jmespath::{
 use kees_common::SecretValue;
 use zeroize::Zeroizing;
 
-use crate::{bounds, json};
+use crate::{bounds, excerpt::excerpt, json};
 
 /// The most bytes of an expression.
 const MAX_BYTES: usize = 4096;
@@ -27,7 +27,7 @@ pub enum ExtractError {
     #[error("the value is not JSON; remove jmesPath, or store JSON")]
     NotJson,
     /// The expression is wrong for any value, or for this one.
-    #[error("the JMESPath {path} is wrong: {reason}")]
+    #[error("the JMESPath {} is wrong: {reason}", excerpt(path))]
     Expression {
         /// The expression.
         path: String,
@@ -35,10 +35,10 @@ pub enum ExtractError {
         reason: String,
     },
     /// There is nothing at the path.
-    #[error("the JMESPath {0} finds nothing in the value")]
+    #[error("the JMESPath {} finds nothing in the value", excerpt(.0))]
     Nothing(String),
     /// What the path leads to is not text.
-    #[error("the JMESPath {0} finds no text; use to_string() for numbers")]
+    #[error("the JMESPath {} finds no text; use to_string() for numbers", excerpt(.0))]
     NotText(String),
 }
 

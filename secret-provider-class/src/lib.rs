@@ -12,6 +12,7 @@ mod class;
 #[cfg(feature = "expressions")]
 mod class_volumes;
 mod error;
+mod excerpt;
 mod file_name;
 mod located;
 mod mount;

@@ -37,8 +37,13 @@ pub(crate) fn has_dot_dot(path: &str) -> bool {
     path.starts_with("../") || path.contains("/../") || path.ends_with("/..")
 }
 
-/// Checks a path as [`check_file_path`], but a file that is in no folder may begin with two dots.
+/// Checks a path as [`check_file_path`], but a file that is in no folder may begin with two dots. What `kees-init` would
+/// not write is refused too, so that the pod is denied and does not fail when it starts.
 pub(crate) fn check_in_volume(file: &File) -> Result<(), FileError> {
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    if name == ".kees" || name.starts_with(".kees.new.") {
+        return Err(FileError::OfKees);
+    }
     match check_file_path(&file.path) {
         Err(FileError::Reserved) if !file.path.contains('/') => Ok(()),
         checked => checked,

@@ -36,6 +36,21 @@ use crate::{class, errors, parse_class, parse_objects};
     "- {objectName: a, objectAlias: ., objectType: secretsmanager}",
     "line 1, column 32: the file . is not possible: it has '.' or '..' as a name; set objectAlias"
 )]
+#[case::a_name_of_kees_init(
+    "- {objectName: a, objectAlias: .kees, objectType: secretsmanager}",
+    "line 1, column 32: the file .kees is not possible: kees-init uses the name itself; set objectAlias"
+)]
+#[case::a_temporary_file_of_kees_init(
+    "- {objectName: a, objectAlias: .kees.new.7, objectType: secretsmanager}",
+    "line 1, column 32: the file .kees.new.7 is not possible: kees-init uses the name itself; set objectAlias"
+)]
+#[case::a_long_expression(
+    &format!("- {{objectName: a, objectType: secretsmanager, jmesPath: [{{path: {}, objectAlias: b}}]}}", "a.".repeat(3000)),
+    &format!(
+        "line 1, column 65: the path {}… is not a JMESPath expression: it has more than 4096 bytes",
+        "a.".repeat(100)
+    )
+)]
 #[case::a_version_in_the_name(
     "- {objectName: 'p:3', objectType: ssmparameter}",
     "line 1, column 16: the parameter p:3 has a ':' in its name; use objectVersion or \
