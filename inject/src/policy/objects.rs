@@ -38,8 +38,19 @@ impl ObjectPatterns {
             .filter_map(|template| template.fill(subject).ok())
             .collect();
         let filled = Patterns::new(filled.iter().map(String::as_str)).unwrap_or_default();
-        move |name: &str| self.fixed.matches(name) || filled.matches(name)
+        move |name: &str| {
+            self.fixed.is_any()
+                || has_plain_name(name) && (self.fixed.matches(name) || filled.matches(name))
+        }
     }
+}
+
+/// Whether the name in an ARN of a secret has no ':', as no secret has. In an ARN with one, the `*` for a Region would match
+/// an account too, and the account that the pattern names would be found within the name.
+fn has_plain_name(name: &str) -> bool {
+    const PARTS: usize = 7;
+    let is_of_secret = name.starts_with("arn:") && name.contains(":secret:");
+    !is_of_secret || name.split(':').count() <= PARTS
 }
 
 /// A glob with placeholders.
@@ -162,6 +173,24 @@ mod tests {
         true
     )]
     #[case("{namespace}/*", "*", "team-a/db", false)]
+    #[case(
+        "arn:aws:secretsmanager:*:1:secret:{namespace}/*",
+        "a",
+        "arn:aws:secretsmanager:eu-west-1:2:secret:b:1:secret:a/x",
+        false
+    )]
+    #[case(
+        "arn:aws:secretsmanager:*:1:secret:shared/*",
+        "a",
+        "arn:aws:secretsmanager:eu-west-1:2:secret:b:1:secret:shared/x",
+        false
+    )]
+    #[case(
+        "*",
+        "a",
+        "arn:aws:secretsmanager:eu-west-1:2:secret:b:1:secret:a/x",
+        true
+    )]
     fn placeholders_are_the_names_of_the_pod(
         #[case] pattern: &str,
         #[case] namespace: &str,

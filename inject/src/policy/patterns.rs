@@ -23,6 +23,12 @@ impl Patterns {
         patterns.collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether one of them is `*` alone.
+    pub(crate) fn is_any(&self) -> bool {
+        let mut patterns = self.0.iter();
+        patterns.any(|pattern| matches!(pattern, Pattern::Any))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
