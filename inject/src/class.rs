@@ -4,4 +4,5 @@ pub(crate) mod error;
 pub(crate) mod found;
 pub(crate) mod permission;
 pub(crate) mod plan;
+pub(crate) mod readable;
 mod secrets;

@@ -7,7 +7,7 @@ use kees_common::{
 
 use crate::{
     audit::EntryList,
-    class::{found::Found, plan},
+    class::{found::Found, plan, readable},
     classes::ClassAccess,
     error::{Place, PodError, PodErrorKind, excerpt},
     findings::{Findings, PodWarning},
@@ -217,6 +217,11 @@ fn check(
     let existing = InitContainer::find(pod, settings);
     let wired = existing.wired_by_hand(pod);
     let injected = existing.injected();
+    if entries == 0 && wired.is_some() {
+        // Only its volumes brought it here, and they stay.
+        warn_of_wired_classes(&found, findings);
+        return Some(Outcome::Skip(SkipReason::WiredByHand));
+    }
     let classes = match wired {
         None => plan::plan(pod, &found, subject, rule, settings, injected, findings),
         Some(_) => None,
@@ -259,11 +264,8 @@ fn check(
     } else {
         without_files(&parsed.options)
     };
-    if !has_files && parsed.options.start == Start::Fast {
-        let place = Place::Annotation(domain.init(init::START));
-        let message =
-            "has no effect on a pod that has volumes of SecretProviderClass objects alone";
-        findings.warn(place, message);
+    if !has_files {
+        warn_of_options_for_files(&parsed.options, domain, findings);
     }
     let scope = Scope {
         injected,
@@ -278,6 +280,9 @@ fn check(
         placement.commands = exec::wrap(pod, &parsed, settings, injected, targets, findings);
     }
     let owner = FileOwner::new(pod, targets, placement.readers(), settings.run_as);
+    if let Some(classes) = placement.classes() {
+        readable::warn(pod, classes, owner.uid, findings);
+    }
     if has_files {
         warn_of_narrow_mode(&parsed, owner, findings);
         refresh::check_signal(pod, options, owner, &placement.targets, settings, findings);
@@ -294,6 +299,21 @@ fn without_files(options: &Options) -> Options {
     Options {
         order: options.order.clone(),
         ..Options::default()
+    }
+}
+
+/// Warns of options for files of annotations that a pod author could expect to count for volumes of classes too.
+fn warn_of_options_for_files(options: &Options, domain: &Domain, findings: &mut Findings) {
+    let is_fast = options.start == Start::Fast;
+    let asked = [
+        (is_fast, init::START),
+        (options.refresh.is_some(), init::REFRESH),
+    ];
+    for (_, name) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {
+        let place = Place::Annotation(domain.init(name));
+        let message =
+            "has no effect on a pod that has volumes of SecretProviderClass objects alone";
+        findings.warn(place, message);
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use kees_common::names::{env, init};
 use kees_secret_provider_class::{
-    Around, ClassSpec, ClassVolume, ClassVolumes, Identity, Mount, Surroundings, parse,
+    Around, ClassSpec, ClassVolume, ClassVolumes, Identity, Mode, Mount, Surroundings, parse,
 };
 
 use crate::{
@@ -61,6 +61,8 @@ pub(crate) struct PlannedVolume {
     pub(crate) name: String,
     /// Whether an earlier call replaced it.
     pub(crate) is_replaced: bool,
+    /// The files that not everybody may read, with their modes.
+    pub(crate) files: Vec<(String, Mode)>,
 }
 
 impl PlannedVolume {
@@ -245,6 +247,7 @@ impl Planner<'_> {
                 index: volume.index,
                 name: volume.name.clone(),
                 is_replaced: volume.is_replaced,
+                files: private_files(&mount),
             });
             if let Some(attributes) = &volume.csi.volume_attributes {
                 recorded.insert(&volume.name, attributes);
@@ -315,6 +318,12 @@ pub(crate) fn check_order(
             findings.error(Place::annotation(&order), error.into());
         }
     }
+}
+
+/// The files that not everybody may read.
+fn private_files(mount: &Mount) -> Vec<(String, Mode)> {
+    let private = mount.files().filter(|file| file.mode.bits() & 0o004 == 0);
+    private.map(|file| (file.path.clone(), file.mode)).collect()
 }
 
 /// An error without the rest of a very long name.

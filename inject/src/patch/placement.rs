@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kees_common::{ContainerNames, Order, Parsed, names::init};
 
 use crate::{
-    class::plan::check_order,
+    class::plan::{ClassPlan, check_order},
     error::{Place, PodErrorKind},
     findings::Findings,
     names,
@@ -32,8 +32,12 @@ pub(crate) struct Placement<'a> {
 impl Placement<'_> {
     /// The containers that mount a volume of a class.
     pub(crate) fn readers(&self) -> &[ContainerRef] {
-        let classes = self.scope.classes.as_ref();
-        classes.map_or(&[], |classes| &classes.readers)
+        self.classes().map_or(&[], |classes| &classes.readers)
+    }
+
+    /// What is written into volumes of classes.
+    pub(crate) fn classes(&self) -> Option<&ClassPlan> {
+        self.scope.classes.as_ref()
     }
 
     /// Finds the place, and checks that the names and paths of the injection are free. Returns

@@ -283,6 +283,68 @@ fn a_pod_that_is_skipped_keeps_its_csi_volumes(
     assert_eq!(reason, expected);
 }
 
+/// Without its volume, the webhook would not look at such a pod.
+#[test]
+fn the_policy_for_values_does_not_deny_a_pod_of_its_own_init_container_because_of_a_csi_volume() {
+    let mut pod = pod();
+    pod["spec"]["initContainers"] = json!([{"name": "mine", "image": "kees-init:1"}]);
+    let settings = with_policy(
+        "{rules: [{namespaces: ['*'], storagePrefix: '/{namespace}', classObjects: ['*']}]}",
+    );
+    let decision = Cluster::new().decision(&pod, &settings);
+    let Decision::Skip {
+        reason, warnings, ..
+    } = decision
+    else {
+        panic!("{decision:?}")
+    };
+    assert_eq!(reason, SkipReason::WiredByHand);
+    assert_eq!(
+        warnings,
+        ["spec.volumes[secrets]: it is left to the CSI driver, because the pod is wired by hand"]
+    );
+}
+
+#[rstest]
+#[case::same_user("0400", json!({"runAsUser": 1000}), json!({"runAsUser": 1000}), json!({}), &[])]
+#[case::everybody("0444", json!({"runAsUser": 1000}), json!({"runAsUser": 2000}), json!({}), &[])]
+#[case::two_users("0400", json!({"runAsUser": 1000}), json!({"runAsUser": 2000}), json!({}), &[("app", 1000), ("other", 2000)])]
+#[case::the_group("0440", json!({"runAsUser": 1000}), json!({"runAsUser": 2000}), json!({"fsGroup": 5}), &[])]
+#[case::not_the_group("0400", json!({"runAsUser": 1000}), json!({"runAsUser": 2000}), json!({"fsGroup": 5}), &[("app", 1000), ("other", 2000)])]
+#[case::a_group_of_nobody("0440", json!({"runAsUser": 1000}), json!({"runAsUser": 2000}), json!({}), &[("app", 1000), ("other", 2000)])]
+#[case::of_the_pod("0400", json!({"runAsUser": 1000}), json!({}), json!({"runAsUser": 3000}), &[("app", 1000), ("other", 3000)])]
+#[case::root_reads_everything("0400", json!({"runAsUser": 0}), json!({"runAsUser": 2000}), json!({}), &[("other", 2000)])]
+#[case::the_image_decides("0400", json!({}), json!({}), json!({}), &[])]
+fn a_container_that_cannot_read_the_files_is_a_warning(
+    #[case] mode: &str,
+    #[case] app: Value,
+    #[case] other: Value,
+    #[case] of_pod: Value,
+    #[case] expected: &[(&str, i64)],
+) {
+    let objects = format!(
+        "- {{objectName: team-a/db, objectType: secretsmanager, objectAlias: password, filePermission: '{mode}'}}"
+    );
+    let cluster = Cluster::new().with("db", &json!({"objects": objects, "region": "eu-west-1"}));
+    let mut pod = pod();
+    pod["spec"]["securityContext"] = of_pod;
+    let mut second = pod["spec"]["containers"][0].clone();
+    second["name"] = "other".into();
+    second["securityContext"] = other;
+    let containers = pod["spec"]["containers"].as_array_mut().unwrap();
+    containers[0]["securityContext"] = app;
+    containers.push(second);
+    let warning = |(container, user): &(&str, i64)| {
+        format!(
+            "spec.containers[{container}]: its user {user} may be unable to read password of the volume secrets, which has \
+             the mode {mode} and belongs to the user 65532 of kees-init; let all containers that mount volumes of classes \
+             run as one user, or set an fsGroup and filePermission: \"0440\""
+        )
+    };
+    let expected: Vec<_> = expected.iter().map(warning).collect();
+    assert_eq!(cluster.warnings(&pod, &settings()), expected);
+}
+
 #[test]
 fn all_errors_of_the_volumes_and_their_classes_are_listed() {
     let objects = "- {objectName: a, objectType: ssm}\n- {objectName: b, objectType: secretsmanager, filePermission: 0644}\n";
@@ -662,12 +724,14 @@ fn a_fast_start_fills_the_volumes_too_if_there_are_other_files() {
         .as_object_mut()
         .unwrap()
         .remove(ENTRY.0);
+    pod["metadata"]["annotations"]["init.bsycorp.com/refresh"] = "5m".into();
     let alone = Cluster::new().injected(&pod, &settings());
     assert_eq!(init_container(&alone).get("args"), None);
     assert_eq!(
         Cluster::new().warnings(&pod, &settings()),
         [
-            "init.bsycorp.com/start: has no effect on a pod that has volumes of SecretProviderClass objects alone"
+            "init.bsycorp.com/start: has no effect on a pod that has volumes of SecretProviderClass objects alone",
+            "init.bsycorp.com/refresh: has no effect on a pod that has volumes of SecretProviderClass objects alone"
         ]
     );
 }
