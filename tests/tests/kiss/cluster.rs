@@ -34,8 +34,8 @@ fn a_developer_creates_what_a_pod_reads_and_deletes_it() -> anyhow::Result<()> {
     let create = [&["create"], &secret[..]].concat();
     let list = ["list", "-namespace", NAMESPACE];
 
-    let denied = "is not authorized for namespace 'payments'";
-    fails_with(world.kiss(&ada, &create, VALUE), denied)?;
+    let absent = "the namespace 'payments' has no RoleBinding 'payments'";
+    fails_with(world.kiss(&ada, &create, VALUE), absent)?;
     team.apply(&role().to_string())?;
     team.apply(&role_binding().to_string())?;
 
@@ -48,6 +48,7 @@ fn a_developer_creates_what_a_pod_reads_and_deletes_it() -> anyhow::Result<()> {
     let ping = ["ping", "-namespace", NAMESPACE];
     eventually("RoleBinding in kiss", LATE, || world.kiss(&ada, &ping, ""))?;
 
+    let denied = "user 'eve@example.com' is not authorized for namespace 'payments'";
     fails_with(world.kiss(&eve, &create, VALUE), denied)?;
     let created = world.kiss(&ada, &create, VALUE)?;
     ensure!(created == "Successfully created secret\n", "{created}");
