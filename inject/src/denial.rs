@@ -65,12 +65,17 @@ impl DenialReason {
             | PodErrorKind::ListTooLong { .. }
             | PodErrorKind::TooManyMounts { .. }
             | PodErrorKind::NameTooLong { .. } => Self::Size,
-            PodErrorKind::Class(error) if matches!(**error, ClassVolumeError::TooLarge { .. }) => {
-                Self::Size
-            }
+            PodErrorKind::Class(error) if is_size(error) => Self::Size,
             PodErrorKind::Class(_) => Self::Class,
             PodErrorKind::DeniedWarning(_) => Self::Strict,
             _ => Self::Pod,
         }
     }
+}
+
+fn is_size(error: &ClassVolumeError) -> bool {
+    matches!(
+        error,
+        ClassVolumeError::TooLarge { .. } | ClassVolumeError::AttributesTooLarge { .. }
+    )
 }

@@ -73,6 +73,17 @@ pub enum ClassVolumeError {
         /// The most bytes.
         limit: usize,
     },
+    /// The attributes of all volumes do not fit into an annotation.
+    #[error(
+        "the volumeAttributes of the volumes of classes and the pod's annotations have {bytes} bytes together, and \
+         Kubernetes allows {limit}; move the attributes into the classes"
+    )]
+    AttributesTooLarge {
+        /// The bytes of all annotations.
+        bytes: usize,
+        /// The most bytes.
+        limit: usize,
+    },
     /// The classes are too long to be read for one pod.
     #[error(
         "the classes of the pod's volumes have more than {limit} bytes together, each counted for each volume; use \

@@ -22,7 +22,7 @@ use crate::{
     error::{Place, PodError, excerpt},
     findings::Findings,
     names,
-    pod::{container::ContainerRef, injected::Injected, view::PodView},
+    pod::{annotations, container::ContainerRef, injected::Injected, view::PodView},
     policy::{rule::Rule, template::Subject},
     settings::InjectSettings,
 };
@@ -264,6 +264,16 @@ impl Planner<'_> {
         let (bytes, limit) = (plan.text.len(), ClassVolumes::MAX_BYTES);
         if bytes > limit {
             let error = ClassVolumeError::TooLarge { bytes, limit };
+            findings.error(Place::field("spec.volumes"), error.into());
+        }
+        // The annotation of an earlier call is among those of the pod.
+        let is_new = plan.volumes.iter().any(|volume| !volume.is_replaced);
+        let (bytes, limit) = (
+            pod.metadata.annotations.bytes() + plan.recorded.len(),
+            annotations::BYTES,
+        );
+        if is_new && bytes > limit {
+            let error = ClassVolumeError::AttributesTooLarge { bytes, limit };
             findings.error(Place::field("spec.volumes"), error.into());
         }
         if wants_role {

@@ -195,7 +195,7 @@ impl<'s> Evaluation<'s, '_> {
     /// The ARNs that the pod names and may use.
     fn references(&self) -> References {
         let arns = self.pod.parsed.entries.iter().filter_map(Entry::arn);
-        let is_allowed = |arn: &&str| !self.enforces() || self.rule.references.matches(arn);
+        let is_allowed = |arn: &&str| !self.enforces() || self.rule.references.matches_object(arn);
         arns.filter(is_allowed).collect()
     }
 

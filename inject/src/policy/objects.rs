@@ -38,19 +38,8 @@ impl ObjectPatterns {
             .filter_map(|template| template.fill(subject).ok())
             .collect();
         let filled = Patterns::new(filled.iter().map(String::as_str)).unwrap_or_default();
-        move |name: &str| {
-            self.fixed.is_any()
-                || has_plain_name(name) && (self.fixed.matches(name) || filled.matches(name))
-        }
+        move |name: &str| self.fixed.matches_object(name) || filled.matches_object(name)
     }
-}
-
-/// Whether the name in an ARN of a secret has no ':', as no secret has. In an ARN with one, the `*` for a Region would match
-/// an account too, and the account that the pattern names would be found within the name.
-fn has_plain_name(name: &str) -> bool {
-    const PARTS: usize = 7;
-    let is_of_secret = name.starts_with("arn:") && name.contains(":secret:");
-    !is_of_secret || name.split(':').count() <= PARTS
 }
 
 /// A glob with placeholders.

@@ -23,12 +23,6 @@ impl Patterns {
         patterns.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether one of them is `*` alone.
-    pub(crate) fn is_any(&self) -> bool {
-        let mut patterns = self.0.iter();
-        patterns.any(|pattern| matches!(pattern, Pattern::Any))
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -45,6 +39,21 @@ impl Patterns {
     pub(crate) fn matches(&self, text: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(text))
     }
+
+    /// Whether they match the name or ARN of an object in AWS.
+    pub(crate) fn matches_object(&self, name: &str) -> bool {
+        let is_plain = has_plain_name(name);
+        let mut patterns = self.0.iter();
+        patterns.any(|pattern| (is_plain || !pattern.is_glob()) && pattern.matches(name))
+    }
+}
+
+/// Whether the name in an ARN of a secret has no ':', as no secret has. In an ARN with one, the `*` for a Region would match
+/// an account too, and the account that the pattern names would be found within the name.
+fn has_plain_name(name: &str) -> bool {
+    const PARTS: usize = 7;
+    let is_of_secret = name.starts_with("arn:") && name.contains(":secret:");
+    !is_of_secret || name.split(':').count() <= PARTS
 }
 
 #[derive(Clone)]
@@ -64,6 +73,10 @@ impl Pattern {
         }
         let glob = GlobBuilder::new(text).literal_separator(false).build()?;
         Ok(Self::Glob(glob.compile_matcher()))
+    }
+
+    fn is_glob(&self) -> bool {
+        matches!(self, Self::Glob(_))
     }
 
     fn matches(&self, text: &str) -> bool {

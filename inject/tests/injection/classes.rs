@@ -453,6 +453,24 @@ fn the_init_container_runs_as_the_containers_that_mount_the_volume(
 }
 
 #[test]
+fn attributes_that_an_annotation_cannot_hold_are_denied() {
+    let mut pod = pod();
+    let objects = format!(
+        "# {}\n- {{objectName: a, objectType: secretsmanager}}\n",
+        "x".repeat(256 << 10)
+    );
+    let mut volume = csi("secrets", "db");
+    volume["csi"]["volumeAttributes"]["objects"] = json!(objects);
+    pod["spec"]["volumes"] = json!([volume]);
+    let errors = Cluster::new().errors(&pod, &settings());
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(
+        errors[0].contains("Kubernetes allows 262144; move the attributes into the classes"),
+        "{errors:?}"
+    );
+}
+
+#[test]
 fn classes_that_ask_for_more_than_a_variable_holds_are_denied() {
     let object =
         |i| format!("- {{objectName: team-a/secret-number-{i}, objectType: secretsmanager}}\n");

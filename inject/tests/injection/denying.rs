@@ -433,6 +433,10 @@ fn what_the_policy_does_not_allow_is_denied(
     "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/tls-AbCdEf",
     false
 )]
+#[case(
+    "arn:aws:secretsmanager:eu-west-1:999922223333:secret:x:111122223333:secret:shared/tls-AbCdEf",
+    false
+)]
 fn an_arn_is_allowed_if_the_rule_lists_it(#[case] arn: &str, #[case] listed: bool) {
     let mut settings = with_policy(POLICY);
     settings.stores = vec![kees_common::StoreName::SecretsManager];
