@@ -1,4 +1,4 @@
-"""Measures the webhook, init, kees lint and the generation of keys, and writes docs/benchmarks.md.
+"""Measures the webhook, init, kiss, kees lint and the generation of keys, and writes docs/benchmarks.md.
 
 All figures come from one run on one machine. Programs that are compared run in turn. tests/bench builds the programs
 and starts this script.
@@ -22,6 +22,7 @@ import time
 
 import classes
 import hostile
+import kiss
 import lint
 import refresh
 import variables
@@ -348,6 +349,7 @@ def main():
     started = variables.measure(PROGRAMS / "kees-init")
     generation = keys()
     linted = lint.measure(PROGRAMS / "kees")
+    pinged = kiss.measure(PROGRAMS / "kiss-server", CACHE / "images/kees-kiss.tar")
     reviews = criterion()
     admissions = from_cluster("admissions.txt", r"admission: (\|.*\|)")
     controller = from_cluster("controller.txt", r"controller: (\|.*\|)")
@@ -384,6 +386,7 @@ def main():
              f"| init: static binary | under 8 MB | {binary:.1f} MB | {reached(binary < 8)} |",
              f"| controller: memory with 5,000 pods | under 60 MB | {watched:.1f} MB | {reached(watched < 60)} |",
              refresh.target(refreshed),
+             kiss.target(pinged),
              lint.target(linted),
              f"| RSA generation, against `openssl genrsa` | within 20 % | {slowest:.2f} × at the worst size | {reached(slowest <= 1.2)} |", "",
              "## Webhook", "",
@@ -422,6 +425,7 @@ def main():
              *refresh.section(refreshed, starts),
              *variables.section(started),
              *classes.section(of_classes[0], of_classes[1], of_classes[2][0].replace('"', "`"), of_classes[3][0]),
+             *kiss.section(pinged),
              "## Keys", "",
              "Each run generates one key, in turn with `openssl genrsa`. The table shows the CPU time from start to exit. The time",
              "for one key varies, because primes are found by trial. So the table shows medians and means of many runs.", "",
