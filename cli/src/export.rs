@@ -16,7 +16,7 @@ mod variable;
 
 use std::mem;
 
-use kees_common::{Region, names::env};
+use kees_common::{Region, escaped_beginning, names::env};
 use kees_inject::InjectSettings;
 
 use kees_store::{
@@ -26,7 +26,7 @@ use kees_store::{
 
 use self::{
     iam::{Document, Kind},
-    source::{Exported, Source},
+    source::{Exported, Source, Subject},
 };
 use crate::{
     args::{
@@ -112,16 +112,35 @@ fn terraform(args: &TerraformArgs) -> Printed {
         role,
         attach_to,
         account,
-        manifest,
+        files,
+        namespace,
+        service_account,
+        service_account_role_prefix,
+        bind,
+        secret_prefix,
+        trust,
         stores,
         operator,
     } = args;
+    if trust.trust.is_some() && service_account.is_none() {
+        return Err(vec![ExportError::NoRole.into()]);
+    }
     let (mut settings, errors) = source::settings(stores, operator);
     let errors = source::without_place(&mut settings, errors);
-    let source = Source::Manifests {
-        files: manifest.files.clone(),
-        namespace: manifest.namespace.clone(),
-        environment: Some(variable::ENVIRONMENT),
+    let namespace = namespace.as_deref().unwrap_or("default").to_owned();
+    let source = match service_account {
+        Some(_) => Source::Policy {
+            subject: Subject {
+                namespace: namespace.clone(),
+                service_account: service_account.clone(),
+            },
+            has_policy: operator.policy.is_some(),
+        },
+        None => Source::Manifests {
+            files: files.clone(),
+            namespace: namespace.clone(),
+            environment: Some(variable::ENVIRONMENT),
+        },
     };
     let mut exported = source::read(&source, settings, errors)?;
     let region = region(stores);
@@ -131,7 +150,7 @@ fn terraform(args: &TerraformArgs) -> Printed {
         account: account.as_deref().map_or_else(any, Pattern::from),
         label: variable::ENVIRONMENT.into(),
         kms_key: stores.store.kms_key_id.clone(),
-        denies_empty_keys: false,
+        denies_empty_keys: service_account.is_some(),
     };
     let statements = allow(&mut exported, role, Some(Use::InitReads), &place)?;
     check_length(
@@ -139,8 +158,61 @@ fn terraform(args: &TerraformArgs) -> Printed {
         Kind::Managed,
         NARROW_TERRAFORM,
     )?;
-    let text = terraform::print(module, attach_to.as_deref(), &statements);
+    let mut text = terraform::print(module, attach_to.as_deref(), &statements);
+    if let (Some(service_account), Some(kind)) = (service_account, trust.trust) {
+        let name = role_name(service_account_role_prefix, &namespace, service_account)?;
+        let partition = region.map_or("aws", partition);
+        let provider = account.as_deref();
+        let provider = provider.map(|account| trust::provider_of(partition, account));
+        let document = trust::document(kind, trust, provider, &exported.subjects)?;
+        check_length(iam::length(&document), Kind::Trust, SEPARATE_ROLES)?;
+        text = format!("{}\n{text}", terraform::role(module, &name, &document));
+        for secret in bind {
+            let policy = policy_name(secret_prefix, &namespace, secret)?;
+            text.push_str(&terraform::binding(module, secret, &policy));
+        }
+    }
     Ok(printed(text, exported.messages))
+}
+
+/// The name of the role to which kiss binds the secrets of a `ServiceAccount`.
+fn role_name(prefix: &str, namespace: &str, account: &str) -> Result<String, ExportError> {
+    let name = joined(prefix, namespace, account);
+    iam_name("role", name, 64, "a shorter --service-account-role-prefix")
+}
+
+/// The name of the policy that kiss creates for a secret. It has none of the slashes of the prefix.
+fn policy_name(prefix: &str, namespace: &str, secret: &str) -> Result<String, ExportError> {
+    let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if secret.is_empty() || !secret.bytes().all(is_allowed) {
+        return Err(ExportError::BoundSecret(escaped_beginning(secret, 100)));
+    }
+    let prefix = prefix.trim_matches('/').replace('/', "_");
+    let name = joined(&prefix, namespace, secret);
+    iam_name("policy", name, 128, "a shorter --secret-prefix")
+}
+
+fn joined(prefix: &str, namespace: &str, name: &str) -> String {
+    let separator = if prefix.is_empty() { "" } else { "_" };
+    format!("{prefix}{separator}{namespace}_{name}")
+}
+
+fn iam_name(
+    what: &'static str,
+    name: String,
+    longest: usize,
+    remedy: &'static str,
+) -> Result<String, ExportError> {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    if name.len() <= longest && name.bytes().all(is_allowed) {
+        return Ok(name);
+    }
+    Err(ExportError::IamName {
+        what,
+        name: escaped_beginning(&name, 150),
+        longest,
+        remedy,
+    })
 }
 
 fn cloudformation(args: &CloudformationArgs) -> Printed {

@@ -45,6 +45,20 @@ pub(crate) enum ExportError {
     TrustNeeds(&'static str),
     #[error("'{0}' is not the URL of an OIDC issuer; `aws eks describe-cluster` prints it")]
     Issuer(String),
+    #[error("--trust prints the role of a ServiceAccount; name it with --service-account")]
+    NoRole,
+    #[error("'{0}' in --bind is not the name of a secret of kiss, which has a-z, 0-9 and dashes")]
+    BoundSecret(String),
+    #[error(
+        "'{name}' cannot be the name of a {what}: IAM accepts 1 to {longest} letters, digits and \
+         characters of _+=,.@-; use {remedy}"
+    )]
+    IamName {
+        what: &'static str,
+        name: String,
+        longest: usize,
+        remedy: &'static str,
+    },
     #[error(
         "a trust policy for irsa names the ServiceAccounts that may use the role; name --namespace \
          and --service-account, or manifests"

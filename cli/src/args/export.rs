@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{ManifestArgs, OperatorArgs, StoreArgs};
+use super::{OperatorArgs, StoreArgs};
 
 /// What is exported.
 #[derive(Debug, Subcommand)]
@@ -44,12 +44,17 @@ Print Terraform that allows the pods of a manifest to read what they ask for: an
 aws_iam_policy_document, an aws_iam_policy, and its aws_iam_role_policy_attachment.
 
 The environment is var.environment_name: it names the DynamoDB table, and it takes the place of the \
-first segment of each storage prefix. The role is aws_iam_role.MODULE, unless --attach-to names another.";
+first segment of each storage prefix. The role is aws_iam_role.MODULE, unless --attach-to names another.
+
+With --service-account, it prints the role itself, whose name is the one for which kiss binds secrets: \
+k8s-sa_NAMESPACE_NAME. The role may read everything below the prefix of the namespace.";
 
 const TERRAFORM_EXAMPLES: &str = "\
 Examples:
   kees export terraform web.yaml --module web > kees.tf
-  helm template charts/web | kees export terraform - --module web --attach-to module.web.role_name";
+  helm template charts/web | kees export terraform - --module web --attach-to module.web.role_name
+  kees export terraform --service-account default --namespace payments --policy policy.yaml \
+    --module payments --store secretsmanager --trust pod-identity > payments.tf";
 
 const CLOUDFORMATION: &str = "\
 Print a CloudFormation template with the IAM policy of a role, and the role.
@@ -99,8 +104,43 @@ pub(crate) struct TerraformArgs {
     /// The AWS account of the stores [default: *]
     #[arg(long, value_name = "ID", value_parser = account)]
     pub(crate) account: Option<String>,
+    /// YAML or JSON files with any number of documents, folders, and patterns in quotes such as
+    /// 'k8s/**/*.yaml'; - is standard input
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "service_account",
+        conflicts_with = "service_account"
+    )]
+    pub(crate) files: Vec<PathBuf>,
+    /// The namespace of objects that name none [default: default], or that of the ServiceAccount
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// Instead of FILEs: print the role of this ServiceAccount, which may read what the policy file gives to
+    /// the namespace
+    #[arg(long, value_name = "NAME", requires_all = ["namespace", "trust"], conflicts_with = "attach_to")]
+    pub(crate) service_account: Option<String>,
+    /// With --service-account: what the name of the role begins with, as for kiss-server
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        default_value = "k8s-sa",
+        requires = "service_account"
+    )]
+    pub(crate) service_account_role_prefix: String,
+    /// With --service-account: attach the policy that kiss created for this secret (kiss create -policy).
+    /// Repeatable
+    #[arg(long, value_name = "SECRET", requires = "service_account")]
+    pub(crate) bind: Vec<String>,
+    /// With --bind: what the names of policies begin with, as for kiss-server
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        default_value = "k8s-secret",
+        requires = "bind"
+    )]
+    pub(crate) secret_prefix: String,
     #[command(flatten)]
-    pub(crate) manifest: ManifestArgs,
+    pub(crate) trust: TrustArgs,
     #[command(flatten)]
     pub(crate) stores: StoreArgs,
     #[command(flatten)]

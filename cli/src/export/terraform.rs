@@ -1,10 +1,13 @@
-//! A policy as Terraform, formatted as `terraform fmt` does it.
+//! A policy and a role as Terraform, formatted as `terraform fmt` does it.
 
 use std::fmt::Write as _;
 
 use kees_store::permissions::{Condition, Pattern, Statement};
 
+use serde_json::Value;
+
 use super::variable::{ENVIRONMENT, written};
+use crate::json;
 
 /// The policy document, the policy, and its attachment to a role. `role` is an expression.
 pub(crate) fn print(module: &str, role: Option<&str>, statements: &[Statement]) -> String {
@@ -35,6 +38,35 @@ resource "aws_iam_role_policy_attachment" "{module}_kees" {{
 "#
     );
     text
+}
+
+/// A role with this trust policy. `name` needs no escapes.
+pub(crate) fn role(module: &str, name: &str, trust: &Value) -> String {
+    let trust = escape_template(&json::print(trust));
+    let mut text = format!(
+        "resource \"aws_iam_role\" \"{module}\" {{\n  name = \"{name}\"\n\n  assume_role_policy = <<-JSON\n"
+    );
+    for line in trust.lines() {
+        let _ = writeln!(text, "    {line}");
+    }
+    text.push_str("  JSON\n}\n");
+    text
+}
+
+/// The attachment of a policy that exists to the role. `secret` and `policy` need no escapes.
+pub(crate) fn binding(module: &str, secret: &str, policy: &str) -> String {
+    format!(
+        r#"
+data "aws_iam_policy" "{module}_kiss_{secret}" {{
+  name = "{policy}"
+}}
+
+resource "aws_iam_role_policy_attachment" "{module}_kiss_{secret}" {{
+  role       = aws_iam_role.{module}.name
+  policy_arn = data.aws_iam_policy.{module}_kiss_{secret}.arn
+}}
+"#
+    )
 }
 
 fn statement(text: &mut String, statement: &Statement) {
@@ -87,10 +119,12 @@ fn quoted(pattern: &Pattern) -> String {
 
 /// Escapes what means something else in a quoted template (Terraform, "Strings and templates").
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace("${", "$${")
-        .replace("%{", "%%{")
+    escape_template(&text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Escapes what means something else in every template.
+fn escape_template(text: &str) -> String {
+    text.replace("${", "$${").replace("%{", "%%{")
 }
 
 #[cfg(test)]

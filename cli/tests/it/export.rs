@@ -8,7 +8,7 @@ use rstest::rstest;
 use serde_json::Value;
 
 use crate::{
-    folder::{Folder, pod},
+    folder::{Ended, Folder, pod},
     iam::{LARGEST, LARGEST_INLINE, Request, allows},
 };
 
@@ -452,6 +452,84 @@ fn terraform_can_have_every_store_and_a_role_that_creates() {
         "module.web.role_name",
     ]);
     assert_snapshot!(ended.all());
+}
+
+#[test]
+fn a_role_of_no_service_account_is_not_exported() {
+    let folder = Folder::with(MANIFEST);
+    let arguments = [
+        "export",
+        "terraform",
+        "web.yaml",
+        "--module",
+        "web",
+        "--trust",
+        "pod-identity",
+    ];
+    let ended = folder.kees(&arguments);
+    assert_eq!(ended.status, 64, "{}", ended.all());
+    assert!(
+        ended.stderr.contains("name it with --service-account"),
+        "{}",
+        ended.all()
+    );
+}
+
+/// The policy of the page on kiss.
+const KISS: &str = "
+rules:
+- namespaces: ['*']
+  storagePrefix: /k8s-secret/{namespace}
+";
+
+/// With it, the name of a role has 65 characters.
+const LONG_PREFIX: &str = "a-prefix-with-fifty-four-characters-which-is-too-long1";
+
+/// Exports the role of a `ServiceAccount` in the namespace `payments`.
+fn role_of(account: &str, flags: &[&str]) -> Ended {
+    let folder = Folder::new();
+    folder.write("policy.yaml", KISS);
+    let subject = [
+        "export",
+        "terraform",
+        "--service-account",
+        account,
+        "--namespace",
+        "payments",
+        "--policy",
+        "policy.yaml",
+        "--module",
+        "payments",
+        "--store",
+        "secretsmanager",
+    ];
+    folder.kees(&[&subject, flags].concat())
+}
+
+#[rstest]
+#[case::irsa(&["--trust", "irsa", "--oidc-issuer", "https://oidc.example.com/id/A", "--account", "111122223333", "--aws-region", "eu-west-1"])]
+#[case::pod_identity(&["--trust", "pod-identity", "--bind", "db-password", "--bind", "key-2", "--secret-prefix", "/k8s/secret"])]
+fn terraform_has_the_role_to_which_kiss_binds(#[case] flags: &[&str]) {
+    let how = flags[1];
+    let ended = role_of("default", flags);
+    assert_snapshot!(format!("terraform_role_{how}"), ended.all());
+}
+
+#[rstest]
+#[case::long("d", &["--trust", "pod-identity", "--service-account-role-prefix", LONG_PREFIX], "1 to 64")]
+#[case::strange("a/b", &["--trust", "pod-identity"], "cannot be the name of a role")]
+#[case::secret("default", &["--trust", "pod-identity", "--bind", "a.b"], "'a.b' in --bind is not the name")]
+#[case::account("default", &["--trust", "irsa", "--oidc-issuer", "https://oidc.example.com/id/A"], "needs --account")]
+#[case::trust("default", &[], "--trust")]
+#[case::files("default", &["--trust", "pod-identity", "web.yaml"], "cannot be used with")]
+fn a_role_that_cannot_be_exported_is_an_error(
+    #[case] account: &str,
+    #[case] flags: &[&str],
+    #[case] message: &str,
+) {
+    let ended = role_of(account, flags);
+    assert_eq!(ended.status, 64, "{}", ended.all());
+    assert!(ended.stderr.contains(message), "{}", ended.all());
 }
 
 #[test]
