@@ -76,6 +76,14 @@ pub enum ClientError {
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
+    /// Ctrl-C while the server changes something.
+    #[error(
+        "interrupted: the server finishes a change that has reached it, so look with `kiss list` what is done{rest}"
+    )]
+    InterruptedChange {
+        /// How to go on with the IAM policy, or nothing.
+        rest: String,
+    },
 }
 
 impl From<Status> for ClientError {

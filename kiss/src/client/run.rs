@@ -159,9 +159,14 @@ impl Caller {
     ) -> Result<(), ClientError> {
         let mut stop = std::pin::pin!(stop);
         let is_creation = matches!(first, Step::Create(_));
+        let is_change = !matches!(first, Step::Ping | Step::List);
         let printed = tokio::select! {
             lines = self.call(first) => lines?,
-            () = &mut stop => return Err(ClientError::Interrupted),
+            () = &mut stop => return Err(if is_change {
+                self.interrupted(is_creation, policy)
+            } else {
+                ClientError::Interrupted
+            }),
         };
         output.lines.extend(printed);
         if !policy {
@@ -187,29 +192,41 @@ impl Caller {
 
     /// The error for a secret whose policy is in another state.
     fn half(&self, is_creation: bool, source: ClientError) -> ClientError {
-        let (done, failed, command) = if is_creation {
-            (
-                "the secret is created",
-                "its IAM policy is not",
-                "create-policy",
-            )
+        let done = if is_creation {
+            "the secret is created"
         } else {
-            (
-                "the secret is deleted",
-                "its IAM policy is not",
-                "delete-policy",
-            )
+            "the secret is deleted"
         };
-        let finish = format!(
-            "kiss {command} -namespace {} -name {}",
-            self.namespace, self.name
-        );
         ClientError::Half {
             done,
-            failed,
-            finish,
+            failed: "its IAM policy is not",
+            finish: self.policy_command(is_creation),
             source: Box::new(source),
         }
+    }
+
+    /// The error for an interruption of the first step. The second one is not begun.
+    fn interrupted(&self, is_creation: bool, policy: bool) -> ClientError {
+        let rest = if policy {
+            let command = self.policy_command(is_creation);
+            format!("; the IAM policy is as it was, and to go on with it: {command}")
+        } else {
+            String::new()
+        };
+        ClientError::InterruptedChange { rest }
+    }
+
+    /// The command that does the second step alone.
+    fn policy_command(&self, is_creation: bool) -> String {
+        let command = if is_creation {
+            "create-policy"
+        } else {
+            "delete-policy"
+        };
+        format!(
+            "kiss {command} -namespace {} -name {}",
+            self.namespace, self.name
+        )
     }
 
     /// One call. Returns the lines to print.

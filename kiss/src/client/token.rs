@@ -67,12 +67,11 @@ fn newest(folder: &Path) -> Result<(PathBuf, Zeroizing<String>), ClientError> {
 fn read_file(path: &Path) -> Result<Zeroizing<String>, ClientError> {
     let text = fs::read_to_string(path).map_err(|error| cannot_read(path, error))?;
     let text = Zeroizing::new(text);
-    if let Ok(Cached { id_token }) = serde_json::from_str(&text) {
-        return Ok(Zeroizing::new(id_token));
-    }
-    let token = text.trim();
-    let is_token = token.split('.').count() == 3 && token.is_ascii();
-    if is_token && !token.contains(char::is_whitespace) {
+    let cached = serde_json::from_str(&text).ok();
+    let cached = cached.map(|Cached { id_token }| Zeroizing::new(id_token));
+    let token = cached.as_ref().unwrap_or(&text).trim();
+    let is_token = token.split('.').count() == 3;
+    if is_token && token.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(Zeroizing::new(token.to_owned()))
     } else {
         Err(ClientError::NotAToken(path.to_owned()))
@@ -128,11 +127,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let token = token(60);
-        for content in [cached(&token), token.clone(), format!("{token}\n")] {
+        let with_break = cached(&format!("{token}\\n"));
+        for content in [
+            cached(&token),
+            token.clone(),
+            format!("{token}\n"),
+            with_break,
+        ] {
             fs::write(&path, content).unwrap();
             assert_eq!(*read(Some(&path), None).unwrap(), token);
         }
-        for content in ["", "{}", r#"{"id_token": 7}"#, "a b.c.d"] {
+        let empty = cached("");
+        for content in ["", "{}", r#"{"id_token": 7}"#, "a b.c.d", &empty] {
             fs::write(&path, content).unwrap();
             let error = read(Some(&path), None).unwrap_err();
             assert!(matches!(error, ClientError::NotAToken(_)), "{content}");

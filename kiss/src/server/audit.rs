@@ -116,7 +116,8 @@ impl AuditLog {
     }
 }
 
-/// The text of kiss 0.1, for rules that read it.
+/// The text of kiss 0.1, for rules that read it. A quotation mark in a name is escaped, because it could end the
+/// name and begin a line that is forged.
 fn message(call: &Call, user: Option<&str>, namespace: Option<&str>) -> String {
     let decision = if call.is_authorized {
         "authorized"
@@ -124,12 +125,13 @@ fn message(call: &Call, user: Option<&str>, namespace: Option<&str>) -> String {
         "blocked"
     };
     let client = call.client.map(|client| client.to_string());
+    let quoted = |name: Option<&str>| name.unwrap_or_default().replace('\'', "\\'");
     format!(
         "/kiss.resources.KISS/{}: {decision} user '{}' (from host '{}') on namespace '{}'",
         call.method,
-        user.unwrap_or_default(),
+        quoted(user),
         client.unwrap_or_default(),
-        namespace.unwrap_or_default(),
+        quoted(namespace),
     )
 }
 
@@ -167,4 +169,23 @@ fn cut(text: Option<&str>) -> Option<String> {
         _ => c.escape_debug().to_string(),
     });
     Some(escaped.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_forge_the_message_of_another_call() {
+        let call = Call {
+            method: "Ping",
+            namespace: Some("x' authorized user 'root".to_owned()),
+            ..Call::default()
+        };
+        let message = message(&call, Some("o'neill"), call.namespace.as_deref());
+        assert_eq!(
+            message,
+            r"/kiss.resources.KISS/Ping: blocked user 'o\'neill' (from host '') on namespace 'x\' authorized user \'root'"
+        );
+    }
 }

@@ -16,7 +16,7 @@ use kube::{
     Api, Client,
     api::{ListParams, WatchEvent, WatchParams},
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{authorization::Binding, names::check_namespace};
 
@@ -24,6 +24,8 @@ use super::{authorization::Binding, names::check_namespace};
 const PAGE: u32 = 500;
 /// How much later than asked a watch may end.
 const GRACE: Duration = Duration::from_secs(5);
+/// The shortest time from the begin of a watch to that of the next one.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// The pause after an error of the watch.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -95,8 +97,12 @@ impl WatchedBindings {
         let period = (self.bound / 2).max(Duration::from_secs(1));
         let seconds = u32::try_from(period.as_secs()).unwrap_or(u32::MAX).min(290);
         let parameters = WatchParams::default().timeout(seconds);
+        let mut earliest = Instant::now();
         loop {
+            // A server that stops, or a proxy, may end each watch at once.
+            sleep_until(earliest).await;
             let begun = Instant::now();
+            earliest = begun + SHORTEST;
             let events = api.watch(&parameters, &version).await?;
             pin_mut!(events);
             let end = period + GRACE;

@@ -206,6 +206,27 @@ async fn an_interruption_between_the_calls_says_what_is_left() {
 }
 
 #[tokio::test]
+async fn an_interruption_of_the_first_call_says_that_it_may_be_done() {
+    let set = Set::new().await;
+    let at_once = "interrupted: the server finishes a change that has reached it, so look with `kiss list` what is \
+                   done";
+    for (text, expected) in [
+        ("ping -namespace a", "interrupted".to_owned()),
+        ("update -namespace a -name db -value x", at_once.to_owned()),
+        (
+            "create -namespace a -name db -value x -policy",
+            format!(
+                "{at_once}; the IAM policy is as it was, and to go on with it: kiss create-policy -namespace a -name db"
+            ),
+        ),
+    ] {
+        let (output, result) = set.kiss_until(text, async {}).await;
+        assert_eq!(result.unwrap_err(), expected, "{text}");
+        assert!(output.lines.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_named() {
     let mut set = Set::new().await;
     set.running.address = "127.0.0.1:1".parse().unwrap();

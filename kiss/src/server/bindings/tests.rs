@@ -198,6 +198,21 @@ async fn a_watch_that_ends_in_time_is_fresh() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn watches_that_end_at_once_are_at_most_one_a_second() {
+    let (server, watched) = Server::start(true, vec![role_binding("a", "k-a", &["team"], 1)]);
+    watching(&watched);
+    for _ in 0..1000 {
+        settle().await;
+        server.watches.lock().unwrap().clear();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let asked = server.asked();
+    let begun = asked.iter().filter(|path| path.ends_with("?watch")).count();
+    assert!((9..=11).contains(&begun), "{begun}");
+    assert!(watched.is_fresh());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_event_begins_with_a_list_again() {
     let (server, watched) = Server::start(true, vec![]);
     watching(&watched);
