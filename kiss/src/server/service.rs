@@ -179,7 +179,7 @@ impl<S: KeySource, B: Bindings, C: Cloud> Core<S, B, C> {
         let claims = deadline.limit(self.authenticate(token)).await;
         let claims = claims
             .map_err(late)?
-            .map_err(|error| status::unauthenticated(&error))?;
+            .map_err(|error| status::of_token(&error))?;
         call.user = Some(claims.user.clone());
         if !self.parts.rate.allows(&claims.user) {
             return Err(Status::resource_exhausted(format!(

@@ -4,9 +4,13 @@ use tonic::Status;
 
 use super::{cloud::CloudErrorKind, operations::OperationError, token::TokenError};
 
-/// The status for a token that is not accepted.
-pub(super) fn unauthenticated(error: &TokenError) -> Status {
-    Status::unauthenticated(error.to_string())
+/// The status for a token that is not accepted. A new token does not help while the keys of the provider are not known.
+pub(super) fn of_token(error: &TokenError) -> Status {
+    let message = error.to_string();
+    match error {
+        TokenError::Keys(_) => Status::unavailable(message),
+        _ => Status::unauthenticated(message),
+    }
 }
 
 /// The status for an operation that is not done. The errors of AWS are logged, because callers do not see their
@@ -36,5 +40,23 @@ pub(super) fn of_operation(error: &OperationError) -> Status {
             }
             Status::unknown(message)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+    use crate::server::token::KeysError;
+
+    #[test]
+    fn only_another_token_is_asked_for_if_it_would_help() {
+        assert_eq!(
+            of_token(&TokenError::UnknownKey).code(),
+            Code::Unauthenticated
+        );
+        let keys = TokenError::Keys(KeysError);
+        assert_eq!(of_token(&keys).code(), Code::Unavailable);
     }
 }
