@@ -188,10 +188,10 @@ fn helm(world: &World, command: &str, values: &Value) -> anyhow::Result<()> {
     helm_release(&world.cluster.helm()?, command, "kees", &chart(), &values)
 }
 
-/// Starts a new pod of the webhook. The old ones stay until it is ready.
+/// Starts a new pod of the webhook. The old ones stay until it is ready. kubectl refuses a second restart within a second.
 fn restart(world: &World) -> anyhow::Result<()> {
     let restart = ["rollout", "restart", "deployment/kees-webhook"];
-    world.system().run(&restart)?;
+    eventually("restart", DEADLINE, || world.system().run(&restart))?;
     Ok(())
 }
 
