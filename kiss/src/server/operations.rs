@@ -3,125 +3,24 @@
 //! A name in AWS only finds something. The tags say whether it belongs to the requested secret, and what is
 //! changed is named by its ARN.
 
-use std::time::Duration;
+mod deadline;
+mod document;
+mod error;
 
-use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+pub use deadline::Deadline;
+pub use error::{LARGEST_VALUE, OperationError, shown};
 
 use super::{
-    cloud::{Cloud, CloudError, CloudErrorKind, Found, Value},
-    names::{self, NameError, Naming, SecretId},
+    cloud::{Cloud, CloudError, CloudErrorKind, Found, Page, Tags, Value},
+    names::{self, Naming, SecretId},
 };
-
-/// The most bytes of a value (`CreateSecret`, API reference).
-pub const LARGEST_VALUE: usize = 65_536;
-
-/// Why an operation is not done.
-#[derive(Debug, thiserror::Error)]
-pub enum OperationError {
-    /// A name of the request is invalid.
-    #[error("invalid input '{input}': {source}")]
-    Name {
-        /// `NAMESPACE/NAME`, escaped.
-        input: String,
-        /// What is wrong.
-        source: NameError,
-    },
-    /// The value is empty or too large.
-    #[error(
-        "invalid input '{id}': the value has {length} bytes, and a secret has 1 to {LARGEST_VALUE}"
-    )]
-    Value {
-        /// The secret.
-        id: SecretId,
-        /// The bytes of the value.
-        length: usize,
-    },
-    /// The secret or its policy exists.
-    #[error("resource '{0}' already exists")]
-    Exists(SecretId),
-    /// Something else has the name in AWS.
-    #[error(
-        "resource '{id}' already exists: its name in AWS, {name}, is that of something that does not belong to \
-         it; choose another name"
-    )]
-    Taken {
-        /// The secret.
-        id: SecretId,
-        /// The name in AWS.
-        name: String,
-    },
-    /// The secret does not exist.
-    #[error("resource '{0}' not found")]
-    NotFound(SecretId),
-    /// The secret of a policy does not exist.
-    #[error("No secret for '{0}': create the secret first")]
-    NoSecret(SecretId),
-    /// The policy does not exist.
-    #[error("policy for '{0}' not found: create the policy first")]
-    NoPolicy(SecretId),
-    /// The role does not exist, or has not got the policy.
-    #[error("role '{role}' {problem}")]
-    Role {
-        /// The role's name.
-        role: String,
-        /// What is wrong, and what to do.
-        problem: &'static str,
-    },
-    /// The tags name another secret, or none.
-    #[error("resource '{0}' is not managed by KISS")]
-    NotManaged(SecretId),
-    /// The state in AWS does not allow it.
-    #[error("{0}")]
-    State(String),
-    /// The request's deadline has come. Nothing was changed.
-    #[error("the deadline of the call has come, and nothing was changed")]
-    Deadline,
-    /// AWS returned another error.
-    #[error("failed to {verb} for unknown reasons ({action}: {code}){rest}", action = .source.action, code = .source.code)]
-    Cloud {
-        /// `create secret`.
-        verb: &'static str,
-        /// What is done already and what to do, or nothing.
-        rest: String,
-        /// The error.
-        source: CloudError,
-    },
-}
+use document::document;
+use error::{changed, exists, invalid, state, unfinished, unknown};
 
 /// The operations, on the secrets of one account.
 pub struct Operations<C> {
     cloud: C,
     naming: Naming,
-}
-
-/// When a call must end. Afterwards nothing is begun. What is begun is finished.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadline(Instant);
-
-impl Deadline {
-    /// A deadline in `time` from now.
-    pub fn after(time: Duration) -> Self {
-        Self(Instant::now() + time)
-    }
-
-    /// Waits for something that changes nothing.
-    ///
-    /// # Errors
-    /// The deadline comes first.
-    pub async fn limit<T>(self, reading: impl Future<Output = T>) -> Result<T, OperationError> {
-        timeout_at(self.0, reading)
-            .await
-            .map_err(|_| OperationError::Deadline)
-    }
-
-    /// Is called before something is changed.
-    fn check(self) -> Result<(), OperationError> {
-        if Instant::now() >= self.0 {
-            return Err(OperationError::Deadline);
-        }
-        Ok(())
-    }
 }
 
 impl<C: Cloud> Operations<C> {
@@ -172,7 +71,6 @@ impl<C: Cloud> Operations<C> {
     ) -> Result<(), OperationError> {
         check_value(id, &value)?;
         let arn = self.secret(id, "update secret", deadline).await?;
-        deadline.check()?;
         let put = self.cloud.put_secret(&arn, value).await;
         put.map_err(|error| changed(id, "update secret", error))
     }
@@ -183,7 +81,6 @@ impl<C: Cloud> Operations<C> {
     /// It does not exist, belongs to something else, or AWS refuses it.
     pub async fn delete(&self, id: &SecretId, deadline: Deadline) -> Result<(), OperationError> {
         let arn = self.secret(id, "delete secret", deadline).await?;
-        deadline.check()?;
         let deleted = self.cloud.delete_secret(&arn).await;
         deleted.map_err(|error| changed(id, "delete secret", error))
     }
@@ -201,19 +98,13 @@ impl<C: Cloud> Operations<C> {
             input: shown(namespace),
             source,
         })?;
-        let mut listed = Vec::new();
-        let mut token = None;
-        loop {
-            let page = deadline.limit(self.cloud.secrets(namespace, token)).await?;
-            let page = page.map_err(|error| unknown("list secrets", error))?;
-            let ours = page.items.iter();
-            let ours = ours.filter_map(|tags| names::listed(namespace, tags).map(str::to_owned));
-            listed.extend(ours);
-            match page.next {
-                Some(next) => token = Some(next),
-                None => break,
-            }
-        }
+        let all = every_page("list secrets", deadline, |token| {
+            self.cloud.secrets(namespace, token)
+        });
+        let all: Vec<Tags> = all.await?;
+        let ours = all.iter();
+        let ours = ours.filter_map(|tags| names::listed(namespace, tags).map(str::to_owned));
+        let mut listed: Vec<_> = ours.collect();
         listed.sort();
         // Two secrets can have the same tags only if somebody has copied them.
         listed.dedup();
@@ -235,7 +126,6 @@ impl<C: Cloud> Operations<C> {
             OperationError::NotFound(id) => OperationError::NoSecret(id),
             other => other,
         })?;
-        deadline.check()?;
         let document = document(&secret);
         let created = self.cloud.create_policy(&name, document, tags(id)).await;
         let Err(error) = created else { return Ok(()) };
@@ -257,17 +147,10 @@ impl<C: Cloud> Operations<C> {
         deadline: Deadline,
     ) -> Result<(), OperationError> {
         let arn = self.policy(id, "delete policy", deadline).await?;
-        let mut roles = Vec::new();
-        let mut token = None;
-        loop {
-            let page = deadline.limit(self.cloud.roles(&arn, token)).await?;
-            let page = page.map_err(|error| unknown("delete policy", error))?;
-            roles.extend(page.items);
-            match page.next {
-                Some(next) => token = Some(next),
-                None => break,
-            }
-        }
+        let roles = every_page("delete policy", deadline, |token| {
+            self.cloud.roles(&arn, token)
+        });
+        let roles = roles.await?;
         deadline.check()?;
         for (detached, role) in roles.iter().enumerate() {
             match self.cloud.detach(&arn, role).await {
@@ -300,7 +183,6 @@ impl<C: Cloud> Operations<C> {
     ) -> Result<(), OperationError> {
         let role = self.naming.role(id, account).map_err(invalid(id))?;
         let arn = self.policy(id, "bind secret", deadline).await?;
-        deadline.check()?;
         let attached = self.cloud.attach(&arn, &role).await;
         attached.map_err(|error| match error.kind {
             CloudErrorKind::NotFound => OperationError::Role {
@@ -323,7 +205,6 @@ impl<C: Cloud> Operations<C> {
     ) -> Result<(), OperationError> {
         let role = self.naming.role(id, account).map_err(invalid(id))?;
         let arn = self.policy(id, "unbind secret", deadline).await?;
-        deadline.check()?;
         let detached = self.cloud.detach(&arn, &role).await;
         detached.map_err(|error| match error.kind {
             CloudErrorKind::NotFound => OperationError::Role {
@@ -334,7 +215,7 @@ impl<C: Cloud> Operations<C> {
         })
     }
 
-    /// The ARN of a secret that belongs to `id`.
+    /// The ARN of a secret that belongs to `id`, and there is time to change it.
     async fn secret(
         &self,
         id: &SecretId,
@@ -343,10 +224,12 @@ impl<C: Cloud> Operations<C> {
     ) -> Result<String, OperationError> {
         let name = self.naming.secret(id).map_err(invalid(id))?;
         let found = deadline.limit(self.cloud.secret(&name)).await?;
-        owned(id, found, verb, OperationError::NotFound)
+        let arn = owned(id, found, verb, OperationError::NotFound)?;
+        deadline.check()?;
+        Ok(arn)
     }
 
-    /// The ARN of a policy that belongs to `id`.
+    /// The ARN of a policy that belongs to `id`, and there is time to change it.
     async fn policy(
         &self,
         id: &SecretId,
@@ -356,27 +239,35 @@ impl<C: Cloud> Operations<C> {
         let name = self.naming.policy(id).map_err(invalid(id))?;
         let arn = self.cloud.policy_arn(&name);
         let found = deadline.limit(self.cloud.policy(&arn)).await?;
-        owned(id, found, verb, OperationError::NoPolicy)
+        let arn = owned(id, found, verb, OperationError::NoPolicy)?;
+        deadline.check()?;
+        Ok(arn)
     }
 }
 
-/// The error of a change of a secret that existed just before.
-fn changed(id: &SecretId, verb: &'static str, error: CloudError) -> OperationError {
-    match error.kind {
-        CloudErrorKind::NotFound => OperationError::NotFound(id.clone()),
-        CloudErrorKind::State => state(id, &error),
-        _ => unknown(verb, error),
+/// The items of all pages.
+async fn every_page<T, F>(
+    verb: &'static str,
+    deadline: Deadline,
+    page: impl Fn(Option<String>) -> F,
+) -> Result<Vec<T>, OperationError>
+where
+    F: Future<Output = Result<Page<T>, CloudError>>,
+{
+    let mut items = Vec::new();
+    let mut token = None;
+    loop {
+        let page = deadline.limit(page(token)).await?;
+        let page = page.map_err(|error| unknown(verb, error))?;
+        items.extend(page.items);
+        match page.next {
+            Some(next) => token = Some(next),
+            None => return Ok(items),
+        }
     }
 }
 
-/// `input` as an error shows it: the beginning, without characters that control a terminal.
-pub fn shown(input: &str) -> String {
-    let beginning = input
-        .get(..input.floor_char_boundary(320))
-        .unwrap_or_default();
-    beginning.escape_debug().to_string()
-}
-
+/// The ARN of what was found, if its tags are those of `id`.
 fn owned(
     id: &SecretId,
     found: Result<Found, CloudError>,
@@ -390,54 +281,6 @@ fn owned(
         Err(error) if error.kind == CloudErrorKind::State => Err(state(id, &error)),
         Err(error) => Err(unknown(verb, error)),
     }
-}
-
-/// The error for a name that is taken, perhaps by something that does not belong to the secret.
-fn exists(id: &SecretId, name: String, found: Result<Found, CloudError>) -> OperationError {
-    match found {
-        Ok(found) if !id.owns(&found.tags) => OperationError::Taken {
-            id: id.clone(),
-            name,
-        },
-        Err(error) if error.kind == CloudErrorKind::State => state(id, &error),
-        _ => OperationError::Exists(id.clone()),
-    }
-}
-
-fn state(id: &SecretId, error: &CloudError) -> OperationError {
-    OperationError::State(format!(
-        "AWS refuses the change of '{id}' in its state ({}): if the secret was deleted outside of kiss, restore it \
-         with AWS's tools, or wait until the recovery window is over",
-        error.code
-    ))
-}
-
-fn unknown(verb: &'static str, source: CloudError) -> OperationError {
-    OperationError::Cloud {
-        verb,
-        rest: String::new(),
-        source,
-    }
-}
-
-fn unfinished(source: CloudError, detached: usize, roles: usize) -> OperationError {
-    let rest = if detached == 0 {
-        String::new()
-    } else {
-        format!(
-            ": the policy still exists, detached from {detached} of {roles} roles; delete it again to finish"
-        )
-    };
-    OperationError::Cloud {
-        verb: "delete policy",
-        rest,
-        source,
-    }
-}
-
-fn invalid(id: &SecretId) -> impl FnOnce(NameError) -> OperationError {
-    let input = id.to_string();
-    |source| OperationError::Name { input, source }
 }
 
 fn check_value(id: &SecretId, value: &Value) -> Result<(), OperationError> {
@@ -454,53 +297,6 @@ fn check_value(id: &SecretId, value: &Value) -> Result<(), OperationError> {
 fn tags(id: &SecretId) -> Vec<(String, String)> {
     let tags = id.tags().into_iter();
     tags.map(|(key, value)| (key.to_owned(), value)).collect()
-}
-
-/// The policy that allows to read the current version of the secret `arn`.
-fn document(arn: &str) -> String {
-    let document = Document {
-        version: "2012-10-17",
-        statement: [Statement {
-            effect: "Allow",
-            action: "secretsmanager:GetSecretValue",
-            resource: arn,
-            condition: Condition {
-                any: Stage {
-                    stage: "AWSCURRENT",
-                },
-            },
-        }],
-    };
-    // Texts can always be written.
-    serde_json::to_string(&document).unwrap_or_default()
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Document<'a> {
-    version: &'static str,
-    statement: [Statement<'a>; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Statement<'a> {
-    effect: &'static str,
-    action: &'static str,
-    resource: &'a str,
-    condition: Condition,
-}
-
-#[derive(Serialize)]
-struct Condition {
-    #[serde(rename = "ForAnyValue:StringEquals")]
-    any: Stage,
-}
-
-#[derive(Serialize)]
-struct Stage {
-    #[serde(rename = "secretsmanager:VersionStage")]
-    stage: &'static str,
 }
 
 #[cfg(test)]
