@@ -314,6 +314,16 @@ pub(crate) struct InjectArgs {
     /// the ServiceAccounts are in the manifests
     #[arg(long)]
     pub(crate) secret_provider_classes: bool,
+    #[command(flatten)]
+    pub(crate) classes: SecretSyncArgs,
+}
+
+/// What a webhook for classes has as a flag too.
+#[derive(Debug, Args)]
+pub(crate) struct SecretSyncArgs {
+    /// kees-controller writes the Secrets that classes ask for (--secret-sync of the webhook), so pods may mount them
+    #[arg(long)]
+    pub(crate) secret_sync: bool,
 }
 
 #[derive(Debug, Args)]
@@ -332,6 +342,8 @@ pub(crate) struct LintArgs {
         value_name = "AS"
     )]
     pub(crate) format: LintFormat,
+    #[command(flatten)]
+    pub(crate) classes: SecretSyncArgs,
     #[command(flatten)]
     pub(crate) stores: StoreArgs,
     #[command(flatten)]

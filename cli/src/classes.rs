@@ -1,22 +1,27 @@
 //! SecretProviderClass objects of AWS's provider in manifests, and the volumes of pods that name them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use kees_common::closest;
+use kees_common::{closest, names::env};
+use kees_inject::{ClassVolumeError, InjectSettings, Lookup};
 use kees_secret_provider_class::{
-    API_GROUP, ClassSpec, CsiVolume, KIND, Origin, ParseClassError, Surroundings, parse,
-    secret_objects,
+    API_GROUP, Around, ClassSpec, ClassVolume, ClassVolumes, CsiVolume, KIND, Mount, Origin,
+    ParseClassError, Surroundings, parse, secret_objects,
 };
 use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::{
     error::{CliError, CliErrorKind},
+    input::Input,
     location::{Location, ObjectName},
     manifest::Document,
     place::{Part, Place},
     workload::Workload,
 };
+
+/// The field of a class with its list of objects.
+const OBJECTS: &str = "spec.parameters.objects";
 
 /// What is known of the classes in some manifests.
 #[derive(Debug, Default)]
@@ -27,10 +32,38 @@ pub(crate) struct Classes {
     pub(crate) invalid: Vec<Location>,
     pub(crate) errors: Vec<CliError>,
     pub(crate) warnings: Vec<(Location, String)>,
+    /// The classes of AWS's provider without an error, for the decision about pods.
+    pub(crate) known: KnownClasses,
+}
+
+/// Classes for the decision about pods: those without an error.
+#[derive(Debug, Default)]
+pub(crate) struct KnownClasses(BTreeMap<(String, String), Arc<ClassSpec>>);
+
+impl kees_inject::Classes for KnownClasses {
+    /// A class that is not in the manifests may be in the cluster, and the errors of a class are reported at the class. So
+    /// the decision sees these as classes of another provider, and looks at the other volumes of the pod.
+    fn class(&self, namespace: &str, name: &str) -> Lookup<Arc<ClassSpec>> {
+        let class = self.0.get(&(namespace.to_owned(), name.to_owned()));
+        Lookup::Found(class.map_or_else(of_another_provider, Arc::clone))
+    }
+
+    /// A role changes nothing of what is denied.
+    fn role(&self, _namespace: &str, _service_account: &str) -> Lookup<Arc<str>> {
+        Lookup::Missing
+    }
+}
+
+fn of_another_provider() -> Arc<ClassSpec> {
+    Arc::new(ClassSpec {
+        provider: Some("unknown".to_owned()),
+        ..ClassSpec::default()
+    })
 }
 
 /// Checks all classes, and all volumes that name one.
-pub(crate) fn check(documents: &[Document], namespace: &str, workloads: &[Workload]) -> Classes {
+pub(crate) fn check(input: &Input, namespace: &str) -> Classes {
+    let documents = &input.documents;
     let objects: Vec<_> = documents
         .iter()
         .flat_map(|document| objects(document, namespace))
@@ -42,6 +75,9 @@ pub(crate) fn check(documents: &[Document], namespace: &str, workloads: &[Worklo
             Ok(None) => {}
             Ok(Some(spec)) => {
                 classes.valid.push(object.location.clone());
+                let spec = Arc::new(spec);
+                let key = (object.namespace().to_owned(), object.name().to_owned());
+                classes.known.0.insert(key, Arc::clone(&spec));
                 by_name.insert((object.namespace(), object.name()), Some(spec));
             }
             Err(errors) => {
@@ -51,8 +87,9 @@ pub(crate) fn check(documents: &[Document], namespace: &str, workloads: &[Worklo
             }
         }
     }
-    for workload in workloads {
-        classes.volumes(documents, workload, &by_name);
+    let surroundings = surroundings(&input.settings);
+    for workload in &input.workloads {
+        classes.volumes(documents, workload, &by_name, &surroundings);
     }
     classes
 }
@@ -67,7 +104,17 @@ struct Object<'d> {
 }
 
 /// The classes by namespace and name. Those with errors are `None`.
-type ByName<'o> = BTreeMap<(&'o str, &'o str), Option<ClassSpec>>;
+type ByName<'o> = BTreeMap<(&'o str, &'o str), Option<Arc<ClassSpec>>>;
+
+/// What is known of the place of the pods, as in the decision about them.
+fn surroundings(settings: &InjectSettings) -> Surroundings<'_> {
+    let region = settings.init_env.get(env::AWS_REGION);
+    let region = region.filter(|region| !region.is_empty());
+    Surroundings {
+        region: region.map_or(Around::Unknown, |region| Around::Known(region)),
+        role: Around::Unknown,
+    }
+}
 
 /// The classes of a document, which may be a list.
 fn objects<'d>(document: &'d Document, namespace: &str) -> Vec<Object<'d>> {
@@ -145,18 +192,38 @@ impl Object<'_> {
         }
         let mount = parse(&spec, &BTreeMap::new(), &Surroundings::UNKNOWN);
         let secrets = secret_objects(&spec, mount.as_ref().ok());
+        let too_large = mount.as_ref().ok();
+        let too_large = too_large.and_then(|mount| self.too_large(mount));
         let errors = mount.err().into_iter().chain(secrets.err()).flatten();
-        let errors: Vec<_> = errors
-            .map(|error| {
-                let location = self.locate(&place(&error, ""));
-                CliErrorKind::Class(error).at(&location)
-            })
-            .collect();
+        let errors = errors.map(|error| {
+            let location = self.locate(&place(&error, ""));
+            CliErrorKind::Class(error).at(&location)
+        });
+        let errors: Vec<_> = errors.chain(too_large).collect();
         if errors.is_empty() {
             Ok(Some(spec))
         } else {
             Err(errors)
         }
+    }
+
+    /// An error if the objects of the class are too many for every pod, even if the pod has no other volume.
+    fn too_large(&self, mount: &Mount) -> Option<CliError> {
+        // The names of volumes are not known, and not empty.
+        let alone = ClassVolume {
+            name: "v".to_owned(),
+            class: self.name().to_owned(),
+            path: "/v".to_owned(),
+            mount: mount.clone(),
+        };
+        let bytes = ClassVolumes(vec![alone]).to_string().len();
+        let limit = ClassVolumes::MAX_BYTES;
+        let kind = CliErrorKind::ClassVolume {
+            field: OBJECTS,
+            error: ClassVolumeError::TooLarge { bytes, limit },
+        };
+        let place = Place::field(OBJECTS, Part::Key);
+        (bytes > limit).then(|| kind.at(&self.locate(&place)))
     }
 }
 
@@ -171,7 +238,13 @@ fn place(error: &ParseClassError, before: &str) -> Place {
 
 impl Classes {
     /// Checks the volumes of a workload.
-    fn volumes(&mut self, documents: &[Document], workload: &Workload, classes: &ByName<'_>) {
+    fn volumes(
+        &mut self,
+        documents: &[Document],
+        workload: &Workload,
+        classes: &ByName<'_>,
+        surroundings: &Surroundings<'_>,
+    ) {
         let pod = workload.pod(documents);
         let volumes = pod.and_then(|pod| pod.pointer("/spec/volumes"));
         let volumes = volumes.and_then(Value::as_array).into_iter().flatten();
@@ -195,7 +268,8 @@ impl Classes {
             match classes.get(&(namespace, name)) {
                 Some(Some(class)) => {
                     let attributes = csi.volume_attributes.clone().unwrap_or_default();
-                    self.attributes(class, &attributes, &field, locate);
+                    let parsed = parse(class, &attributes, surroundings);
+                    self.attributes(parsed, &field, locate);
                 }
                 Some(None) => {}
                 None => {
@@ -210,15 +284,14 @@ impl Classes {
         }
     }
 
-    /// Checks a class with the attributes of a volume.
+    /// Adds the errors of a class with the attributes of a volume.
     fn attributes(
         &mut self,
-        class: &ClassSpec,
-        attributes: &BTreeMap<String, String>,
+        parsed: Result<Mount, Vec<ParseClassError>>,
         field: &str,
         locate: impl Fn(&Place) -> Location,
     ) {
-        let Err(errors) = parse(class, attributes, &Surroundings::UNKNOWN) else {
+        let Err(errors) = parsed else {
             return;
         };
         let of_class = Place::field(&format!("{field}.volumeAttributes"), Part::Key);

@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use kees_common::{StoreName, error_chain, names::env};
 use kees_init::{Exit, RunError};
-use kees_inject::{ParsePolicyError, PodError, SettingsError};
+use kees_inject::{ClassVolumeError, ParsePolicyError, PodError, SettingsError};
 use kees_secret_provider_class::{ParseClassError, VolumeError};
 use kees_store::aws::RegionError;
 
@@ -132,6 +132,12 @@ pub(crate) enum CliErrorKind {
     Class(ParseClassError),
     #[error("the volume {name}: {error}")]
     Volume { name: String, error: VolumeError },
+    /// An error of a class that every pod with a volume of it would have.
+    #[error("{field}: {error}")]
+    ClassVolume {
+        field: &'static str,
+        error: ClassVolumeError,
+    },
     /// A warning, where `--strict` makes it an error.
     #[error("{0}; in strict mode, this warning is an error")]
     Warning(String),
@@ -232,6 +238,7 @@ impl CliErrorKind {
             | Self::Denied(_)
             | Self::Class(_)
             | Self::Volume { .. }
+            | Self::ClassVolume { .. }
             | Self::Warning(_)
             | Self::NothingToInject
             | Self::Patch(_)

@@ -1,10 +1,10 @@
 //! `kees inject`: prints the manifests with their pods as the webhook would change them.
 
-use kees_inject::{ClassAccess, Policy, SkipReason};
+use kees_inject::{ClassAccess, Policy, SettingsError, SkipReason};
 
 use crate::{
     admission::{self, Verdict},
-    args::InjectArgs,
+    args::{InjectArgs, SecretSyncArgs},
     class_source::ClassSource,
     error::{self, CliError, CliErrorKind},
     inject_settings,
@@ -21,9 +21,13 @@ pub(crate) fn inject(args: &InjectArgs) -> CommandOutput {
         operator,
         container,
         secret_provider_classes,
+        classes: SecretSyncArgs { secret_sync },
     } = args;
-    let (settings, errors) =
+    let (mut settings, mut errors) =
         inject_settings::read(stores, operator, Some(container), Policy::absent());
+    settings.secret_sync = *secret_sync;
+    // Only values of annotations are in the table, so pods without annotations do not need its name.
+    let no_label = errors.extract_if(.., is_no_label).next();
     let (mut input, mut errors) = Input::read(manifest, settings, errors);
     let source = ClassSource::new(&input.documents, &manifest.namespace);
     let classes = ClassAccess::On {
@@ -33,9 +37,11 @@ pub(crate) fn inject(args: &InjectArgs) -> CommandOutput {
     let mut messages = Vec::new();
     let mut pods = Vec::new();
     let mut is_any_annotated = false;
+    let mut needs_label = false;
     for (index, workload) in input.workloads.iter().enumerate() {
         let location = &workload.location;
         let admission = admission::admit_with_classes(&input, workload, classes);
+        needs_label |= workload.has_entries(&input.documents, &input.settings.domain);
         let warnings = admission.warnings.iter();
         messages.extend(warnings.map(|w| format!("{}warning: {}", w.location, w.message)));
         is_any_annotated |= !matches!(
@@ -55,6 +61,7 @@ pub(crate) fn inject(args: &InjectArgs) -> CommandOutput {
             Verdict::Denied(denied) => errors.extend(denied),
         }
     }
+    errors.extend(no_label.filter(|_| needs_label));
     if !errors.is_empty() {
         error::sort(&mut errors);
         return failed(&errors, messages);
@@ -73,6 +80,13 @@ pub(crate) fn inject(args: &InjectArgs) -> CommandOutput {
         },
         Err(error) => failed(&[error.into()], messages),
     }
+}
+
+fn is_no_label(error: &mut CliError) -> bool {
+    matches!(
+        error.kind,
+        CliErrorKind::Settings(SettingsError::NoEnvLabel(_))
+    )
 }
 
 fn failed(errors: &[CliError], mut messages: Vec<String>) -> CommandOutput {

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
-use kees_inject::{Policy, PolicyOutcome, PolicyResult, SettingsError, SkipReason};
+use kees_inject::{
+    ClassAccess, ClassVolumeError, PodError, PodErrorKind, Policy, PolicyOutcome, PolicyResult,
+    SettingsError, SkipReason,
+};
 use serde::Serialize;
 
 use crate::{
     admission::{self, Admission, Verdict},
-    args::{LintArgs, LintFormat},
+    args::{LintArgs, LintFormat, SecretSyncArgs},
     classes::{self, Classes},
     error::{self, CliError, CliErrorKind},
     hooks, inject_settings,
@@ -27,10 +30,12 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
         manifest,
         strict,
         format,
+        classes: SecretSyncArgs { secret_sync },
         stores,
         operator,
     } = args;
-    let (settings, mut errors) = inject_settings::read(stores, operator, None, Policy::absent());
+    let (mut settings, mut errors) =
+        inject_settings::read(stores, operator, None, Policy::absent());
     // No table is read, so its name is not needed.
     errors.retain(|error| {
         !matches!(
@@ -38,13 +43,15 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
             CliErrorKind::Settings(SettingsError::NoEnvLabel(_))
         )
     });
+    settings.secret_sync = *secret_sync;
     let (mut input, errors) = Input::read(manifest, settings, errors);
+    let classes = classes::check(&input, &manifest.namespace);
     let mut findings = Findings {
         errors,
         ..Findings::default()
     };
     for workload in &input.workloads {
-        let mut admission = admission::admit(&input, workload);
+        let mut admission = admit(&input, workload, &classes);
         let hooks = hooks::warnings(&input, workload, &admission);
         let restarts = restarts::warning(&input, workload, &admission);
         let starts = unlimited_starts::warning(&input, workload, &admission);
@@ -55,7 +62,6 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
         }
         findings.add(&input, workload, admission);
     }
-    let classes = classes::check(&input.documents, &manifest.namespace, &input.workloads);
     findings.add_classes(classes, &mut input, *strict);
     error::sort(&mut findings.errors);
     let warnings = &mut findings.warnings;
@@ -69,6 +75,35 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
         messages: Vec::new(),
         exit: error::exit(&findings.errors),
     }
+}
+
+/// What the webhook would answer if it filled all volumes of classes, except those of pods with the label `disabled`.
+fn admit(input: &Input, workload: &Workload, classes: &Classes) -> Admission {
+    let access = ClassAccess::On {
+        classes: &classes.known,
+        requested: true,
+    };
+    let mut admission = admission::admit_with_classes(input, workload, access);
+    if let Verdict::Denied(errors) = &mut admission.verdict {
+        errors.retain(|error| !is_of_volume(error));
+    }
+    admission
+}
+
+/// Whether it is an error of a volume together with its class. The check of classes reports it with the line of the
+/// attribute.
+fn is_of_volume(error: &CliError) -> bool {
+    let CliErrorKind::Denied(PodError::Pod {
+        kind: PodErrorKind::Class(error),
+        ..
+    }) = &error.kind
+    else {
+        return false;
+    };
+    matches!(
+        **error,
+        ClassVolumeError::Volume(_) | ClassVolumeError::Invalid { .. }
+    )
 }
 
 /// Makes every warning an error.
@@ -128,7 +163,8 @@ impl Findings {
             Verdict::Injected(_) | Verdict::Skipped(SkipReason::WiredByHand) => {
                 self.admitted.push(location());
             }
-            Verdict::Skipped(SkipReason::NotAnnotated) | Verdict::Undecided => {}
+            Verdict::Skipped(SkipReason::NotAnnotated | SkipReason::OtherProvider)
+            | Verdict::Undecided => {}
             Verdict::Skipped(reason) => {
                 let reason = admission::skip_message(reason, &input.settings.domain);
                 self.skipped.push((location(), reason));
@@ -146,6 +182,7 @@ impl Findings {
             invalid,
             errors,
             warnings,
+            known: _,
         } = classes;
         let has_class = |file: &String| {
             let mut locations = valid.iter().chain(&invalid);
@@ -183,6 +220,11 @@ impl Findings {
         }
         let annotated = self.admitted.len() + self.denied.len();
         let classes = self.valid_classes.len() + self.invalid_classes.len();
+        // With classes, some of the workloads may have volumes alone.
+        let kind = match classes {
+            0 => "annotated workload",
+            _ => "workload",
+        };
         if classes > 0 {
             let _ = writeln!(
                 text,
@@ -203,7 +245,7 @@ impl Findings {
             let _ = writeln!(
                 text,
                 "{}: {} admitted, {} denied; {}, {}",
-                count(annotated, "annotated workload"),
+                count(annotated, kind),
                 self.admitted.len(),
                 self.denied.len(),
                 count(self.errors.len(), "error"),

@@ -56,6 +56,12 @@ impl Workload {
         self.composed.is_some()
     }
 
+    /// Whether an annotation of its pods asks for a value.
+    pub(crate) fn has_entries(&self, documents: &[Document], domain: &Domain) -> bool {
+        let pod = self.pod(documents);
+        pod.is_some_and(|pod| entries(pod, domain).next().is_some())
+    }
+
     /// The location of a place in its pod or pod template.
     pub(crate) fn locate(&self, documents: &[Document], place: &Place) -> Location {
         if self.has_no_template() {
@@ -310,20 +316,20 @@ impl Search<'_> {
 
     /// The annotations of an object that are entries.
     fn entries(&self, object: &Value) -> Vec<String> {
-        let annotations = object.pointer("/metadata/annotations");
-        let keys = annotations
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .map(|(key, _)| key);
-        let is_entry = |key: &&String| {
-            matches!(
-                self.domain.split(key),
-                Some((Word::Secret | Word::Resource | Word::Lease, _))
-            )
-        };
-        keys.filter(is_entry).cloned().collect()
+        entries(object, self.domain).cloned().collect()
     }
+}
+
+/// The annotations of an object that ask for a value.
+fn entries<'o>(object: &'o Value, domain: &Domain) -> impl Iterator<Item = &'o String> {
+    let annotations = object.pointer("/metadata/annotations");
+    let annotations = annotations.and_then(Value::as_object).into_iter().flatten();
+    annotations.map(|(key, _)| key).filter(|key| {
+        matches!(
+            domain.split(key),
+            Some((Word::Secret | Word::Resource | Word::Lease, _))
+        )
+    })
 }
 
 /// Checks the name and the namespace, which both become the names of folders.

@@ -203,3 +203,30 @@ fn a_class_that_is_not_in_the_manifests_is_an_error() {
         ended.stderr
     );
 }
+
+#[test]
+fn pods_that_have_only_volumes_of_classes_need_no_env_label() {
+    let flags = ["inject", "web.yaml", "--secret-provider-classes"];
+    let printed = Folder::with(CLASS_MANIFEST).kees(&flags).succeeded().stdout;
+    assert!(printed.contains("CLASS_VOLUMES"), "{printed}");
+
+    let both = format!("{CLASS_MANIFEST}---\n{}", pod("annotated", &[PASSWORD]));
+    let message = Folder::with(&both).kees(&flags).failed(64);
+    assert!(message.contains("needs --env-label"), "{message}");
+}
+
+#[test]
+fn a_pod_may_mount_the_secret_of_its_class_if_the_controller_writes_it() {
+    let manifest = CLASS_MANIFEST.replace(
+        "---\napiVersion: v1\nkind: ServiceAccount",
+        "  secretObjects:\n  - {secretName: db, type: Opaque, data: [{objectName: team-a_db, key: db}]}\n\
+         ---\napiVersion: v1\nkind: ServiceAccount",
+    ) + "  - {name: synced, secret: {secretName: db}}\n";
+    let folder = Folder::with(&manifest);
+    let flags = ["inject", "web.yaml", "--secret-provider-classes"];
+    let message = folder.kees(&flags).failed(65);
+    assert!(message.contains("nobody writes it before"), "{message}");
+    folder
+        .kees(&[&flags[..], &["--secret-sync"]].concat())
+        .succeeded();
+}
