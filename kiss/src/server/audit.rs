@@ -1,6 +1,7 @@
 //! The audit log: one JSON line for each call, whatever comes of it.
 
 use std::{
+    borrow::Cow,
     io::Write as _,
     net::IpAddr,
     sync::Arc,
@@ -20,8 +21,8 @@ pub struct AuditLog(Arc<dyn Fn(&str) + Send + Sync>);
 /// What is known of a call.
 #[derive(Debug, Default, Clone)]
 pub struct Call {
-    /// The name of the call, `CreateSecret`.
-    pub method: &'static str,
+    /// The name of the call, `CreateSecret`. For a call of another service, the path.
+    pub method: Cow<'static, str>,
     /// The user, if the token is valid.
     pub user: Option<String>,
     /// The namespace of the request.
@@ -45,7 +46,7 @@ struct Line<'a> {
     time: u64,
     caller: &'static str,
     message: String,
-    method: &'static str,
+    method: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,6 +92,7 @@ impl AuditLog {
             cut(call.service_account.as_deref()),
         );
         let error = cut(error);
+        let method = cut(Some(&call.method)).unwrap_or_default();
         let line = Line {
             level: "info",
             application: "kiss",
@@ -98,8 +100,8 @@ impl AuditLog {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             caller: "audit",
-            message: message(call, user.as_deref(), namespace.as_deref()),
-            method: call.method,
+            message: message(call, &method, user.as_deref(), namespace.as_deref()),
+            method: &method,
             user: user.as_deref(),
             namespace: namespace.as_deref(),
             secret: secret.as_deref(),
@@ -118,7 +120,7 @@ impl AuditLog {
 
 /// The text of kiss 0.1, for rules that read it. A quotation mark in a name is escaped, because it could end the
 /// name and begin a line that is forged.
-fn message(call: &Call, user: Option<&str>, namespace: Option<&str>) -> String {
+fn message(call: &Call, method: &str, user: Option<&str>, namespace: Option<&str>) -> String {
     let decision = if call.is_authorized {
         "authorized"
     } else {
@@ -126,9 +128,14 @@ fn message(call: &Call, user: Option<&str>, namespace: Option<&str>) -> String {
     };
     let client = call.client.map(|client| client.to_string());
     let quoted = |name: Option<&str>| name.unwrap_or_default().replace('\'', "\\'");
+    let service = if method.starts_with('/') {
+        ""
+    } else {
+        "/kiss.resources.KISS/"
+    };
     format!(
-        "/kiss.resources.KISS/{}: {decision} user '{}' (from host '{}') on namespace '{}'",
-        call.method,
+        "{service}{}: {decision} user '{}' (from host '{}') on namespace '{}'",
+        quoted(Some(method)),
         quoted(user),
         client.unwrap_or_default(),
         quoted(namespace),
@@ -178,11 +185,11 @@ mod tests {
     #[test]
     fn a_name_cannot_forge_the_message_of_another_call() {
         let call = Call {
-            method: "Ping",
+            method: "Ping".into(),
             namespace: Some("x' authorized user 'root".to_owned()),
             ..Call::default()
         };
-        let message = message(&call, Some("o'neill"), call.namespace.as_deref());
+        let message = message(&call, "Ping", Some("o'neill"), call.namespace.as_deref());
         assert_eq!(
             message,
             r"/kiss.resources.KISS/Ping: blocked user 'o\'neill' (from host '') on namespace 'x\' authorized user \'root'"

@@ -52,6 +52,9 @@ pub const METHODS: [&str; 9] = [
     "UnbindSecret",
 ];
 
+/// What methods that do not exist are counted as.
+const UNKNOWN: &str = "unknown";
+
 impl Metrics {
     /// Counters at zero.
     pub fn new() -> Self {
@@ -83,7 +86,7 @@ impl Metrics {
             "Resident memory of the process",
             memory.clone(),
         );
-        for method in METHODS {
+        for method in METHODS.into_iter().chain([UNKNOWN]) {
             drop(calls.get_or_create(&CallLabels { method, code: "OK" }));
             drop(durations.get_or_create(&MethodLabels { method }));
         }
@@ -97,8 +100,10 @@ impl Metrics {
         }
     }
 
-    /// Counts a call.
-    pub fn called(&self, method: &'static str, code: Code, took: Duration) {
+    /// Counts a call. All methods that do not exist are one, because callers choose their names.
+    pub fn called(&self, method: &str, code: Code, took: Duration) {
+        let known = METHODS.into_iter().find(|known| *known == method);
+        let method = known.unwrap_or(UNKNOWN);
         let code = outcome(code);
         self.calls.get_or_create(&CallLabels { method, code }).inc();
         let durations = self.durations.get_or_create(&MethodLabels { method });

@@ -1,9 +1,9 @@
 //! The server: a caller's token and the RoleBindings of a namespace decide, and AWS keeps the secrets.
 //!
 //! ```text
-//! call ──> service ──> token ──> authorization ──> operations ──> cloud ──> AWS
-//!             │          │             │
-//!           audit      JWKS      bindings (Kubernetes)
+//! call ──> frame ──> service ──> token ──> authorization ──> operations ──> cloud ──> AWS
+//!            │          │          │             │
+//!            └─ audit ──┘        JWKS      bindings (Kubernetes)
 //! ```
 
 pub mod args;
@@ -12,6 +12,7 @@ pub mod authorization;
 pub mod bindings;
 pub mod client_address;
 pub mod cloud;
+pub mod frame;
 pub mod listen;
 pub mod metrics;
 pub mod names;

@@ -46,7 +46,7 @@ impl<C: Cloud> Operations<C> {
     ) -> Result<(), OperationError> {
         check_value(id, &value)?;
         let name = self.naming.secret(id).map_err(invalid(id))?;
-        deadline.check()?;
+        deadline.begin_change()?;
         let created = self.cloud.create_secret(&name, value, tags(id)).await;
         let Err(error) = created else { return Ok(()) };
         match error.kind {
@@ -70,7 +70,8 @@ impl<C: Cloud> Operations<C> {
         deadline: Deadline,
     ) -> Result<(), OperationError> {
         check_value(id, &value)?;
-        let arn = self.secret(id, "update secret", deadline).await?;
+        let arn = self.secret(id, "update secret", &deadline).await?;
+        deadline.begin_change()?;
         let put = self.cloud.put_secret(&arn, value).await;
         put.map_err(|error| changed(id, "update secret", error))
     }
@@ -80,7 +81,8 @@ impl<C: Cloud> Operations<C> {
     /// # Errors
     /// It does not exist, belongs to something else, or AWS refuses it.
     pub async fn delete(&self, id: &SecretId, deadline: Deadline) -> Result<(), OperationError> {
-        let arn = self.secret(id, "delete secret", deadline).await?;
+        let arn = self.secret(id, "delete secret", &deadline).await?;
+        deadline.begin_change()?;
         let deleted = self.cloud.delete_secret(&arn).await;
         deleted.map_err(|error| changed(id, "delete secret", error))
     }
@@ -98,7 +100,7 @@ impl<C: Cloud> Operations<C> {
             input: shown(namespace),
             source,
         })?;
-        let all = every_page("list secrets", deadline, |token| {
+        let all = every_page("list secrets", &deadline, |token| {
             self.cloud.secrets(namespace, token)
         });
         let all: Vec<Tags> = all.await?;
@@ -121,11 +123,12 @@ impl<C: Cloud> Operations<C> {
         deadline: Deadline,
     ) -> Result<(), OperationError> {
         let name = self.naming.policy(id).map_err(invalid(id))?;
-        let secret = self.secret(id, "create policy", deadline).await;
+        let secret = self.secret(id, "create policy", &deadline).await;
         let secret = secret.map_err(|error| match error {
             OperationError::NotFound(id) => OperationError::NoSecret(id),
             other => other,
         })?;
+        deadline.begin_change()?;
         let document = document(&secret);
         let created = self.cloud.create_policy(&name, document, tags(id)).await;
         let Err(error) = created else { return Ok(()) };
@@ -146,12 +149,12 @@ impl<C: Cloud> Operations<C> {
         id: &SecretId,
         deadline: Deadline,
     ) -> Result<(), OperationError> {
-        let arn = self.policy(id, "delete policy", deadline).await?;
-        let roles = every_page("delete policy", deadline, |token| {
+        let arn = self.policy(id, "delete policy", &deadline).await?;
+        let roles = every_page("delete policy", &deadline, |token| {
             self.cloud.roles(&arn, token)
         });
         let roles = roles.await?;
-        deadline.check()?;
+        deadline.begin_change()?;
         for (detached, role) in roles.iter().enumerate() {
             match self.cloud.detach(&arn, role).await {
                 Ok(()) => {}
@@ -182,7 +185,8 @@ impl<C: Cloud> Operations<C> {
         deadline: Deadline,
     ) -> Result<(), OperationError> {
         let role = self.naming.role(id, account).map_err(invalid(id))?;
-        let arn = self.policy(id, "bind secret", deadline).await?;
+        let arn = self.policy(id, "bind secret", &deadline).await?;
+        deadline.begin_change()?;
         let attached = self.cloud.attach(&arn, &role).await;
         attached.map_err(|error| match error.kind {
             CloudErrorKind::NotFound => OperationError::Role {
@@ -204,7 +208,8 @@ impl<C: Cloud> Operations<C> {
         deadline: Deadline,
     ) -> Result<(), OperationError> {
         let role = self.naming.role(id, account).map_err(invalid(id))?;
-        let arn = self.policy(id, "unbind secret", deadline).await?;
+        let arn = self.policy(id, "unbind secret", &deadline).await?;
+        deadline.begin_change()?;
         let detached = self.cloud.detach(&arn, &role).await;
         detached.map_err(|error| match error.kind {
             CloudErrorKind::NotFound => OperationError::Role {
@@ -215,40 +220,36 @@ impl<C: Cloud> Operations<C> {
         })
     }
 
-    /// The ARN of a secret that belongs to `id`, and there is time to change it.
+    /// The ARN of a secret that belongs to `id`.
     async fn secret(
         &self,
         id: &SecretId,
         verb: &'static str,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Result<String, OperationError> {
         let name = self.naming.secret(id).map_err(invalid(id))?;
         let found = deadline.limit(self.cloud.secret(&name)).await?;
-        let arn = owned(id, found, verb, OperationError::NotFound)?;
-        deadline.check()?;
-        Ok(arn)
+        owned(id, found, verb, OperationError::NotFound)
     }
 
-    /// The ARN of a policy that belongs to `id`, and there is time to change it.
+    /// The ARN of a policy that belongs to `id`.
     async fn policy(
         &self,
         id: &SecretId,
         verb: &'static str,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Result<String, OperationError> {
         let name = self.naming.policy(id).map_err(invalid(id))?;
         let arn = self.cloud.policy_arn(&name);
         let found = deadline.limit(self.cloud.policy(&arn)).await?;
-        let arn = owned(id, found, verb, OperationError::NoPolicy)?;
-        deadline.check()?;
-        Ok(arn)
+        owned(id, found, verb, OperationError::NoPolicy)
     }
 }
 
 /// The items of all pages.
 async fn every_page<T, F>(
     verb: &'static str,
-    deadline: Deadline,
+    deadline: &Deadline,
     page: impl Fn(Option<String>) -> F,
 ) -> Result<Vec<T>, OperationError>
 where

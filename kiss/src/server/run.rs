@@ -18,7 +18,7 @@ use axum::{
 };
 use kees_server::Reload;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
-use tonic::transport::Server;
+use tonic::{service::Routes, transport::Server};
 
 use super::{
     bindings::WatchedBindings,
@@ -33,10 +33,9 @@ use crate::proto::{DESCRIPTOR, kiss_server::KissServer};
 /// The media type of [`Metrics::render`].
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The most bytes of a message: the largest value, and names.
-const LARGEST_MESSAGE: usize = 128 << 10;
-/// The most bytes of the metadata of a call. A token is there, with all groups of the caller.
-const LARGEST_METADATA: u32 = 64 << 10;
+/// How much more metadata HTTP/2 reads than a call may have. What is larger is refused by the implementation of
+/// HTTP/2, without a message and an audit line, so the limit of this server is the smaller one.
+const METADATA_IN_HTTP2: u32 = 4;
 
 /// How the server serves.
 #[derive(Debug, Clone)]
@@ -49,6 +48,8 @@ pub struct ServeSettings {
     pub max_connections: usize,
     /// The most calls of one connection at the same time.
     pub max_streams: u32,
+    /// The most bytes of the metadata of a call.
+    pub max_metadata: u32,
     /// How long open calls may go on after the signal.
     pub drain_timeout: Duration,
 }
@@ -104,7 +105,8 @@ pub async fn serve<S: KeySource, C: Cloud>(
     let service = Service::new(parts);
     let calls = service.calls();
     let (reporter, health) = tonic_health::server::health_reporter();
-    let kiss = KissServer::new(service).max_decoding_message_size(LARGEST_MESSAGE);
+    let frame = service.frame(settings.max_metadata);
+    let kiss = service.into_server();
     reporter
         .set_serving::<KissServer<Service<S, WatchedBindings, C>>>()
         .await;
@@ -113,21 +115,17 @@ pub async fn serve<S: KeySource, C: Cloud>(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = Server::builder()
-        .max_concurrent_streams(settings.max_streams)
-        .http2_max_header_list_size(LARGEST_METADATA)
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .add_service(kiss)
+    let services = Routes::new(kiss)
         .add_service(health)
-        .add_service(reflection)
-        .serve_with_incoming_shutdown(
-            connections(listener, tls, settings.max_connections),
-            async {
-                // Both a message and a dropped sender mean that it is time.
-                let _ = stopped.await;
-            },
-        );
+        .add_service(reflection);
+    let server = http2(settings.max_streams, settings.max_metadata).serve_with_incoming_shutdown(
+        frame(services),
+        connections(listener, tls, settings.max_connections),
+        async {
+            // Both a message and a dropped sender mean that it is time.
+            let _ = stopped.await;
+        },
+    );
     let mut server = std::pin::pin!(server);
     tokio::select! {
         ended = &mut server => return Ok(ended?),
@@ -155,6 +153,15 @@ pub async fn serve<S: KeySource, C: Cloud>(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// HTTP/2 with these limits.
+pub(super) fn http2(max_streams: u32, max_metadata: u32) -> Server {
+    Server::builder()
+        .max_concurrent_streams(max_streams)
+        .http2_max_header_list_size(max_metadata.saturating_mul(METADATA_IN_HTTP2))
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
 }
 
 /// `/healthz`, `/readyz` and `/metrics`.

@@ -28,7 +28,9 @@ pub(super) fn of_operation(error: &OperationError) -> Status {
         | OperationError::Role { .. }
         | OperationError::NotManaged(_) => Status::not_found(message),
         OperationError::State(_) => Status::failed_precondition(message),
-        OperationError::Deadline => Status::deadline_exceeded(message),
+        OperationError::Deadline | OperationError::OutcomeOpen => {
+            Status::deadline_exceeded(message)
+        }
         OperationError::Cloud { source, .. } => {
             if source.kind == CloudErrorKind::Other {
                 tracing::warn!(

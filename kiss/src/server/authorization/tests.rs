@@ -1,3 +1,5 @@
+//! Who may use which namespace: tables, and a property of the decision.
+
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use rstest::rstest;
 

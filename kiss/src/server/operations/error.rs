@@ -69,6 +69,12 @@ pub enum OperationError {
     /// The request's deadline has come. Nothing was changed.
     #[error("the deadline of the call has come, and nothing was changed")]
     Deadline,
+    /// The request's deadline has come while something was changed.
+    #[error(
+        "the deadline of the call has come, but the server has begun the change and finishes it: check with \
+         `kiss list`, or make the call again, to know what was done"
+    )]
+    OutcomeOpen,
     /// AWS returned another error.
     #[error("failed to {verb} for unknown reasons ({action}: {code}){rest}", action = .source.action, code = .source.code)]
     Cloud {

@@ -1,3 +1,5 @@
+//! The operations on AWS in memory: what exists before and after each.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -38,6 +38,7 @@ struct Running {
     admin: SocketAddr,
     roots: Mutex<String>,
     folder: tempfile::TempDir,
+    lines: Arc<Mutex<Vec<String>>>,
     stop: Option<oneshot::Sender<()>>,
     ended: tokio::task::JoinHandle<Result<(), ServeError>>,
 }
@@ -94,6 +95,8 @@ async fn start(slow: Option<&'static str>) -> Running {
         cloud.fail_slowly(action);
     }
     let bindings = WatchedBindings::new(api(), String::new(), Duration::from_secs(30));
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let written = Arc::clone(&lines);
     let parts = Parts {
         keys: Arc::new(KeyCache::start(Keys, limits).await.ok().unwrap()),
         claims: ClaimRules {
@@ -108,7 +111,7 @@ async fn start(slow: Option<&'static str>) -> Running {
         proxies: vec![],
         longest: Duration::from_secs(30),
         concurrency: 100,
-        audit: AuditLog::off(),
+        audit: AuditLog::new(move |line| written.lock().unwrap().push(line.to_owned())),
         metrics: Metrics::new(),
     };
     let settings = ServeSettings {
@@ -116,6 +119,7 @@ async fn start(slow: Option<&'static str>) -> Running {
         reload_interval: Duration::from_millis(20),
         max_connections: 20,
         max_streams: 100,
+        max_metadata: 64 << 10,
         drain_timeout: Duration::from_secs(20),
     };
     let any = "127.0.0.1:0".parse().unwrap();
@@ -131,6 +135,7 @@ async fn start(slow: Option<&'static str>) -> Running {
         admin: addresses.1,
         roots: Mutex::new(pem),
         folder,
+        lines,
         stop: Some(stop),
         ended,
     }
@@ -215,6 +220,11 @@ async fn calls_health_reflection_and_the_admin_port_answer() {
         names.contains(&"kiss.resources.KISS".to_owned()),
         "{names:?}"
     );
+
+    // Those of health and reflection are not audited.
+    let lines = running.lines.lock().unwrap().clone();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("/kiss.resources.KISS/Ping: authorized"));
 
     assert_eq!(running.get("/healthz").await, (200, "ok\n".to_owned()));
     assert_eq!(running.get("/readyz").await, (200, "ok\n".to_owned()));
