@@ -53,9 +53,10 @@ impl Cli {
     /// Wrong arguments, or the help or version that is asked for.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let arguments: Vec<_> = arguments.into_iter().collect();
-        let is_kiss = arguments.get(1).is_some_and(|command| command == "kiss");
-        if is_kiss {
-            let command = <Self as clap::CommandFactory>::command();
+        let command = <Self as clap::CommandFactory>::command();
+        let mut named = arguments.iter().skip(1);
+        let named = named.find(|argument| command.find_subcommand(argument).is_some());
+        if named.is_some_and(|named| named == "kiss") {
             return kees_settings::parse(with_two_dashes(&command, arguments));
         }
         kees_settings::parse(arguments)

@@ -49,6 +49,7 @@ use std::{alloc::System, process::ExitCode};
 
 use args::{Cli, Command};
 use kees_init::Exit;
+use kees_kiss::process::forbid_core_dumps;
 use terminal::CommandOutput;
 use zeroizing_alloc::ZeroAlloc;
 
@@ -90,15 +91,4 @@ fn main() -> ExitCode {
 fn with_status(output: CommandOutput) -> (CommandOutput, u8) {
     let status = output.exit.map_or(0, Exit::code);
     (output, status)
-}
-
-/// Switches core dumps off, because they would contain secret values.
-fn forbid_core_dumps() -> rustix::io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    setrlimit(Resource::Core, none)
 }

@@ -88,7 +88,7 @@ pub fn duration(text: &str) -> Result<Duration, ParseDurationError> {
                 "m" => 60.0,
                 "s" => 1.0,
                 "ms" => 1e-3,
-                "us" | "µs" => 1e-6,
+                "us" | "\u{b5}s" | "\u{3bc}s" => 1e-6,
                 "ns" => 1e-9,
                 _ => return Err(ParseDurationError),
             };

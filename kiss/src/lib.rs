@@ -7,6 +7,7 @@
 pub mod client;
 pub mod command_line;
 pub mod process;
+pub mod prompt;
 pub mod proto;
 #[cfg(feature = "server")]
 pub mod server;

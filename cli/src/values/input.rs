@@ -7,9 +7,10 @@ use std::{
 };
 
 use kees_common::SecretValue;
+use kees_kiss::prompt::read_hidden;
 use zeroize::Zeroizing;
 
-use super::{ask, error::ValueError};
+use super::error::ValueError;
 
 /// More than any store holds.
 const MOST: usize = 1024 * 1024;
@@ -25,7 +26,7 @@ pub(super) fn read(file: Option<&Path>, keep_line_break: bool) -> Result<SecretV
             })?;
             read_all(opened, place)?
         }
-        None if io::stdin().is_terminal() => ask::read_hidden("value (not shown)")?,
+        None if io::stdin().is_terminal() => typed()?,
         None => read_all(io::stdin().lock(), "standard input".to_owned())?,
     };
     let value = if keep_line_break {
@@ -37,6 +38,13 @@ pub(super) fn read(file: Option<&Path>, keep_line_break: bool) -> Result<SecretV
         return Err(ValueError::Empty);
     }
     Ok(value)
+}
+
+/// The value that is typed on the terminal.
+fn typed() -> Result<SecretValue, ValueError> {
+    let typed = read_hidden("value (not shown):").map_err(ValueError::Terminal)?;
+    let typed = typed.ok_or(ValueError::NotConfirmed)?;
+    Ok(SecretValue::new(typed.to_vec()))
 }
 
 fn read_all(from: impl Read, place: String) -> Result<SecretValue, ValueError> {

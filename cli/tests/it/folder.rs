@@ -86,7 +86,8 @@ impl Folder {
         start(self.command(arguments), "")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The program in the folder, without environment variables.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut kees = Command::new(env!("CARGO_BIN_EXE_kees"));
         kees.arg0("kees")
             .args(arguments)

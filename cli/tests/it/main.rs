@@ -24,6 +24,7 @@ mod lint_formats;
 mod lint_inputs;
 mod manners;
 mod page;
+mod prompt;
 mod readme;
 mod rotate;
 mod run;

@@ -4,10 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, builder::BoolishValueParser};
 
+use super::address::ServerAddress;
 use crate::command_line::{ParseDurationError, duration};
 
 /// A command of the client.
 #[derive(Debug, Clone, Subcommand)]
+// As in Go, the last one of several equal flags counts.
+#[command(args_override_self = true)]
 pub enum Command {
     /// Check that the server accepts the token for the namespace
     Ping(ClientArgs),
@@ -39,7 +42,7 @@ pub struct ClientArgs {
     pub namespace: String,
     /// The server's host and port.
     #[arg(long, default_value = "localhost:10000", value_name = "ADDRESS")]
-    pub server_addr: String,
+    pub server_addr: ServerAddress,
     /// Use TLS. Without it, the token and values can be read on the network.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
         default_value = "true", action = clap::ArgAction::Set, value_parser = BoolishValueParser::new(),
@@ -49,7 +52,7 @@ pub struct ClientArgs {
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// The longest time to connect, and of each call.
-    #[arg(long, default_value = "10s", value_parser = parse_duration, value_name = "DURATION")]
+    #[arg(long, default_value = "10s", value_parser = parse_timeout, value_name = "DURATION")]
     pub timeout: Duration,
     /// The file with the token: JSON with `id_token`, as kubelogin writes it, or the token itself [default: the
     /// newest file in ~/.kube/cache/oidc-login that has one]
@@ -190,60 +193,26 @@ impl Command {
     }
 }
 
-fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
-    duration(text)
+/// A text that is no time to wait.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+enum ParseTimeoutError {
+    #[error(transparent)]
+    Form(#[from] ParseDurationError),
+    #[error("no call succeeds in no time: name more than 0, for example 10s")]
+    Zero,
+}
+
+/// Reads a duration as Go does. Go also takes `0` and negative ones, with which every command of kiss 0.1 fails.
+fn parse_timeout(text: &str) -> Result<Duration, ParseTimeoutError> {
+    if text == "0" || text.starts_with('-') {
+        return Err(ParseTimeoutError::Zero);
+    }
+    let timeout = duration(text.strip_prefix('+').unwrap_or(text))?;
+    if timeout.is_zero() {
+        return Err(ParseTimeoutError::Zero);
+    }
+    Ok(timeout)
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::{CommandFactory as _, FromArgMatches as _, Parser};
-    use rstest::rstest;
-
-    use super::*;
-    use crate::command_line::with_two_dashes;
-
-    #[derive(Debug, Parser)]
-    struct Program {
-        #[command(subcommand)]
-        command: Command,
-    }
-
-    fn read(text: &str) -> Result<Command, clap::Error> {
-        let command = Program::command();
-        let arguments = ["kiss"].into_iter().chain(text.split(' '));
-        let arguments = with_two_dashes(&command, arguments.map(Into::into));
-        let matches = command.try_get_matches_from(arguments)?;
-        Ok(Program::from_arg_matches(&matches)?.command)
-    }
-
-    #[rstest]
-    #[case("ping -namespace a")]
-    #[case("list -namespace a -server-addr kiss.example.com:443 -secure=true -timeout 1m30s")]
-    #[case("create -namespace a -name db -value -x -policy")]
-    #[case("create -namespace=a -name=db -policy=false -interactive")]
-    #[case("create-from -namespace a -name db -value ./file -policy")]
-    #[case("update -namespace a -name db -value x -debug")]
-    #[case("delete -namespace a -name db -policy -secure=false")]
-    #[case("bind -namespace a -name db -service-account web -token-path /token")]
-    #[case("unbind --namespace a --name db --service-account web --token-file /token")]
-    fn the_flags_of_the_original_are_read(#[case] text: &str) {
-        let command = read(text).unwrap();
-        assert_eq!(command.client().namespace, "a");
-    }
-
-    #[rstest]
-    #[case("ping")]
-    #[case("create -namespace a")]
-    #[case("create -namespace a -name b -value x -value-file y")]
-    #[case("bind -namespace a -name b")]
-    #[case("ping -namespace a -timeout 10")]
-    fn a_flag_that_is_needed_is_missed(#[case] text: &str) {
-        read(text).unwrap_err();
-    }
-
-    #[test]
-    fn a_value_is_not_printed_with_its_flags() {
-        let command = read("create -namespace a -name b -value marker-7").unwrap();
-        assert!(!format!("{command:?}").contains("marker-7"));
-    }
-}
+mod tests;

@@ -15,7 +15,7 @@ pub(super) async fn connect(args: &ClientArgs) -> Result<Channel, ClientError> {
         timeout,
         ..
     } = args;
-    let unusable = |source| ClientError::Endpoint(address.clone(), source);
+    let unusable = |source| ClientError::Endpoint(address.to_string(), source);
     let scheme = if *secure { "https" } else { "http" };
     let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
         .map_err(unusable)?
@@ -41,7 +41,7 @@ pub(super) async fn connect(args: &ClientArgs) -> Result<Channel, ClientError> {
             ": check --server-addr, and that the server has no TLS"
         };
         ClientError::Connect {
-            address: address.clone(),
+            address: address.to_string(),
             hint,
             source,
         }

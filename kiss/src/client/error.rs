@@ -45,6 +45,17 @@ pub enum ClientError {
     /// The value is too large.
     #[error("the value has more than {0} bytes, which no secret holds")]
     Large(usize),
+    /// The name of the policy would be too long. Nothing is done.
+    #[error(
+        "the name of the IAM policy would have at least {length} characters, and at most {longest} are possible: \
+         choose a shorter name, or leave out -policy"
+    )]
+    LongPolicy {
+        /// The characters without the server's prefix.
+        length: usize,
+        /// The most characters.
+        longest: usize,
+    },
     /// The address or a certificate cannot be used.
     #[error("the server {0} cannot be used")]
     Endpoint(String, #[source] tonic::transport::Error),
@@ -61,15 +72,25 @@ pub enum ClientError {
     /// The server has answered with an error.
     #[error("{}", describe(.0))]
     Status(Box<Status>),
+    /// The server has not read the token.
+    #[error(
+        "the server has not read the token, which has {length} bytes: kiss-server takes 65536 bytes of \
+         metadata unless its --max-metadata says more, and a proxy in front of it perhaps fewer; ask those who administer the OIDC provider to put \
+         fewer groups into the token, for example with a filter for its claim of groups ({source})"
+    )]
+    LargeToken {
+        /// The bytes of the token.
+        length: usize,
+        /// What the transport reports.
+        source: Box<Status>,
+    },
     /// The first of two steps is done.
-    #[error("{done}, but {failed}: {source}; to finish: {finish}")]
+    #[error("{done}, but its IAM policy is not: {source}; {next}")]
     Half {
         /// What is done.
         done: &'static str,
-        /// What is not.
-        failed: &'static str,
-        /// The command that finishes it.
-        finish: String,
+        /// What the caller can do.
+        next: String,
         /// The error of the second step.
         source: Box<ClientError>,
     },

@@ -2,12 +2,13 @@
 
 use std::{future::Future, path::PathBuf, time::Duration};
 
-use tonic::{Request, Response, Status, metadata::AsciiMetadataValue, transport::Channel};
+use tonic::{Code, Request, Response, Status, metadata::AsciiMetadataValue, transport::Channel};
 
 use super::{
     args::{Command, CreateArgs, CreateFromArgs, DeleteArgs, NameArgs, UpdateArgs},
     connect::connect,
     error::ClientError,
+    policy_step::PolicyStep,
     token,
     value::{self, Value},
 };
@@ -55,6 +56,9 @@ struct Caller {
     namespace: String,
     name: String,
 }
+
+/// A token with fewer bytes leaves enough of the server's limit, 64 KiB, for the other metadata of a call.
+const ALMOST_LARGEST: usize = 60 << 10;
 
 /// Runs `command`. What is done before an error is in `output` too. `stop` resolves when the user interrupts.
 ///
@@ -160,6 +164,9 @@ impl Caller {
         let mut stop = std::pin::pin!(stop);
         let is_creation = matches!(first, Step::Create(_));
         let is_change = !matches!(first, Step::Ping | Step::List);
+        if is_creation && policy {
+            self.policy_step(is_creation).check_name()?;
+        }
         let printed = tokio::select! {
             lines = self.call(first) => lines?,
             () = &mut stop => return Err(if is_change {
@@ -186,47 +193,28 @@ impl Caller {
                 output.lines.extend(lines);
                 Ok(())
             }
-            Err(source) => Err(self.half(is_creation, source)),
+            Err(source) => Err(self.policy_step(is_creation).failed(source)),
         }
     }
 
-    /// The error for a secret whose policy is in another state.
-    fn half(&self, is_creation: bool, source: ClientError) -> ClientError {
-        let done = if is_creation {
-            "the secret is created"
-        } else {
-            "the secret is deleted"
-        };
-        ClientError::Half {
-            done,
-            failed: "its IAM policy is not",
-            finish: self.policy_command(is_creation),
-            source: Box::new(source),
+    /// The second step, for the IAM policy.
+    fn policy_step(&self, is_creation: bool) -> PolicyStep<'_> {
+        PolicyStep {
+            is_creation,
+            namespace: &self.namespace,
+            name: &self.name,
         }
     }
 
     /// The error for an interruption of the first step. The second one is not begun.
     fn interrupted(&self, is_creation: bool, policy: bool) -> ClientError {
         let rest = if policy {
-            let command = self.policy_command(is_creation);
+            let command = self.policy_step(is_creation).alone();
             format!("; the IAM policy is as it was, and to go on with it: {command}")
         } else {
             String::new()
         };
         ClientError::InterruptedChange { rest }
-    }
-
-    /// The command that does the second step alone.
-    fn policy_command(&self, is_creation: bool) -> String {
-        let command = if is_creation {
-            "create-policy"
-        } else {
-            "delete-policy"
-        };
-        format!(
-            "kiss {command} -namespace {} -name {}",
-            self.namespace, self.name
-        )
     }
 
     /// One call. Returns the lines to print.
@@ -324,7 +312,24 @@ impl Caller {
                 "the server does not answer in time",
             ))
         });
-        Ok(answered?.into_inner())
+        match answered {
+            Ok(response) => Ok(response.into_inner()),
+            Err(status) if self.is_token_unread(&status) => Err(ClientError::LargeToken {
+                length: self.token.as_encoded_bytes().len(),
+                source: Box::new(status),
+            }),
+            Err(status) => Err(status.into()),
+        }
+    }
+
+    /// Whether the token is probably too large. A server answers with 431 (request header fields too large), or ends
+    /// the connection, if it would have to read much more than it accepts.
+    fn is_token_unread(&self, status: &Status) -> bool {
+        // An answer has metadata.
+        let is_unanswered = status.metadata().is_empty() && status.code() != Code::DeadlineExceeded;
+        is_unanswered
+            && (self.token.as_encoded_bytes().len() > ALMOST_LARGEST
+                || status.message().ends_with("status code 431"))
     }
 }
 

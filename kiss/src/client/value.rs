@@ -8,7 +8,8 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{args::ValueArgs, ask::read_hidden, error::ClientError};
+use super::{args::ValueArgs, error::ClientError};
+use crate::prompt::read_hidden;
 
 /// The largest value of a secret.
 const LARGEST: usize = 65_536;

@@ -179,6 +179,145 @@ async fn a_policy_that_is_not_created_is_finished_by_another_command() {
     result.unwrap();
 }
 
+/// With the server's prefix, `k8s-secret_a_` and 115 characters are the longest name of a policy.
+#[tokio::test]
+async fn a_secret_whose_policy_has_a_too_long_name_can_be_created_with_a_shorter_one() {
+    let set = Set::new().await;
+    let name = "n".repeat(116);
+    let (_, result) = set
+        .kiss(&format!(
+            "create -namespace a -name {name} -value x -policy"
+        ))
+        .await;
+    assert_eq!(
+        result.unwrap_err(),
+        format!(
+            "the secret is created, but its IAM policy is not: invalid input 'a/{name}': the name of the policy in AWS \
+             would have 129 characters, and at most 128 are possible; the secret stays without a policy; to have one: \
+             kiss delete -namespace a -name {name}, and create it with a shorter name"
+        )
+    );
+    let (_, deleted) = set.kiss(&format!("delete -namespace a -name {name}")).await;
+    deleted.unwrap();
+    let (_, shorter) = set
+        .kiss(&format!(
+            "create -namespace a -name {} -value x -policy",
+            &name[1..]
+        ))
+        .await;
+    shorter.unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_whose_policy_has_a_too_long_name_with_every_prefix_is_not_created() {
+    let set = Set::new().await;
+    let name = "n".repeat(127);
+    let (output, result) = set
+        .kiss(&format!(
+            "create -namespace a -name {name} -value x -policy"
+        ))
+        .await;
+    assert_eq!(
+        result.unwrap_err(),
+        "the name of the IAM policy would have at least 129 characters, and at most 128 are possible: choose a \
+         shorter name, or leave out -policy"
+    );
+    assert!(output.lines.is_empty());
+    assert!(set.running.cloud().state().secrets.is_empty());
+    let (_, without) = set
+        .kiss(&format!("create -namespace a -name {name} -value x"))
+        .await;
+    without.unwrap();
+}
+
+#[tokio::test]
+async fn a_policy_of_an_earlier_secret_is_replaced_by_the_commands_of_the_error() {
+    let set = Set::new().await;
+    let create = "create -namespace a -name db -value x -policy";
+    set.kiss(create).await.1.unwrap();
+    set.kiss("delete -namespace a -name db").await.1.unwrap();
+    assert_eq!(
+        set.kiss(create).await.1.unwrap_err(),
+        "the secret is created, but its IAM policy is not: resource 'a/db' already exists; if a deleted secret of this \
+         name has left the policy: kiss delete-policy -namespace a -name db, and then kiss create-policy -namespace a \
+         -name db"
+    );
+    for command in ["delete-policy", "create-policy"] {
+        let (_, done) = set.kiss(&format!("{command} -namespace a -name db")).await;
+        done.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_deletion_of_a_secret_without_a_policy_leaves_nothing() {
+    let set = Set::new().await;
+    for name in ["db".to_owned(), "n".repeat(253)] {
+        let (_, created) = set
+            .kiss(&format!("create -namespace a -name {name} -value x"))
+            .await;
+        created.unwrap();
+        let (_, deleted) = set
+            .kiss(&format!("delete -namespace a -name {name} -policy"))
+            .await;
+        let error = deleted.unwrap_err();
+        let end = "; kiss has no policy for it, so nothing is left to do";
+        assert!(error.starts_with("the secret is deleted, but its IAM policy is not: "));
+        assert!(error.ends_with(end), "{error}");
+    }
+    assert!(set.running.cloud().state().secrets.is_empty());
+}
+
+/// A token of a user in so many groups.
+fn large_token(set: &Set, count: usize) -> usize {
+    let groups: Vec<_> = (0..count)
+        .map(|group| format!("oidc:team-{group:05}"))
+        .collect();
+    let groups: Vec<_> = groups.iter().map(String::as_str).collect();
+    let token = token_of("ada@example.com", &groups);
+    fs::write(set.folder.path().join("token"), &token).unwrap();
+    token.len()
+}
+
+/// The server reads the first one and says what is wrong. It does not read the other ones to their end.
+#[rstest]
+#[case(3_000)]
+#[case(12_000)]
+#[case(20_000)]
+#[case(50_000)]
+#[tokio::test]
+async fn a_token_with_too_many_groups_is_named_with_the_limit_and_the_remedy(#[case] count: usize) {
+    let set = Set::new().await;
+    let length = large_token(&set, count);
+    let expected = if count == 3_000 {
+        "the metadata of the call has ".to_owned()
+    } else {
+        format!(
+            "the server has not read the token, which has {length} bytes: kiss-server takes 65536 bytes of metadata \
+             unless its --max-metadata says more, and a proxy in front of it perhaps fewer; ask those who administer \
+             the OIDC provider to put fewer groups into the token, for example with a filter for its claim of groups ("
+        )
+    };
+    for command in ["ping", "create -name db -value x"] {
+        let (_, result) = set.kiss(&format!("{command} -namespace a")).await;
+        let error = result.unwrap_err();
+        assert!(error.starts_with(&expected), "{error}");
+        assert!(error.contains("fewer groups"), "{error}");
+    }
+    assert!(set.running.cloud().state().secrets.is_empty());
+}
+
+#[tokio::test]
+async fn a_large_token_that_the_server_reads_is_not_blamed() {
+    let set = Set::new().await;
+    assert!(large_token(&set, 2_600) > ALMOST_LARGEST);
+    let (_, result) = set.kiss("ping -namespace a").await;
+    let error = result.unwrap_err();
+    assert!(
+        error.starts_with("user 'ada@example.com' is not authorized"),
+        "{error}"
+    );
+}
+
 #[tokio::test]
 async fn an_interruption_between_the_calls_says_what_is_left() {
     let set = Set::new().await;

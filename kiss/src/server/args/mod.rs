@@ -25,7 +25,7 @@ use crate::command_line::with_two_dashes;
 /// A flag may have one dash. Every flag can also be given as an environment variable: its name in capitals, with
 /// underscores (`--jwks-url`, `JWKS_URL`). The flag wins, and an empty variable counts as absent.
 #[derive(Debug, Parser)]
-#[command(name = "kiss-server", version)]
+#[command(name = "kiss-server", version, args_override_self = true)]
 pub struct Args {
     #[command(flatten, next_help_heading = "Server")]
     server: ServerArgs,

@@ -1,4 +1,4 @@
-//! Asks for a value on the terminal, without showing it.
+//! Asks for a secret value on the terminal, without showing it.
 
 use std::io::{self, Write as _};
 
@@ -10,20 +10,39 @@ use zeroize::Zeroizing;
 /// What Ctrl-C sends.
 const INTERRUPT: u8 = 3;
 
-/// One line from the terminal, or `None` if Ctrl-C is pressed.
-pub(super) fn read_hidden(question: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-    write!(io::stderr(), "{question} ")?;
-    // Its size is enough for most lines: growing leaves a copy behind.
-    let mut line = Zeroizing::new(Vec::with_capacity(1 << 16));
+/// The most bytes of a line of a terminal, with its line break. Linux drops what is typed after them (`termios(3)`,
+/// canonical mode).
+const LONGEST_LINE: usize = 4096;
+
+/// Asks `question` on standard error, and reads one line from the terminal that is standard input. It is returned
+/// without its line break, or `None` if Ctrl-C is pressed.
+///
+/// # Errors
+/// Standard input is no terminal, cannot be read, or the line is longer than a terminal can take.
+pub fn read_hidden(question: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    // Its size is enough for each line: growing leaves a copy behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(2 * LONGEST_LINE));
     let read = {
+        // Before the question, because an answer may follow at once.
         let _hidden = Hidden::new()?;
-        read_line(&mut io::stdin().lock(), &mut line)
+        write!(io::stderr(), "{question} ")
+            .and_then(|()| read_line(&mut io::stdin().lock(), &mut line))
     };
     // The line break that was typed was not shown either.
     let _ = writeln!(io::stderr());
     read?;
-    if line.contains(&INTERRUPT) {
-        return Ok(None);
+    match line.last() {
+        Some(&INTERRUPT) => return Ok(None),
+        Some(b'\n') if line.len() >= LONGEST_LINE => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a terminal takes at most 4094 bytes in a line: pass the value in a file or on standard input",
+            ));
+        }
+        Some(b'\n') => {
+            line.pop();
+        }
+        _ => {}
     }
     Ok(Some(line))
 }
