@@ -137,7 +137,8 @@ async fn serve_with(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("the keys of {jwks_url} cannot be read"))?;
     let client = kubernetes(kubeconfig).await.context("Kubernetes")?;
     let cloud = cloud::connect(region, identity).await.context("AWS")?;
-    let listener = listen(address)
+    let listener = address
+        .listen()
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
     let admin = listen(admin_listen)

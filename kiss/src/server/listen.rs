@@ -1,8 +1,8 @@
 //! The port: connections with TLS, whose certificate is loaded again when it changes, or without.
 
 use std::{
-    io,
-    net::SocketAddr,
+    fmt, io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
@@ -32,6 +32,41 @@ use super::frame::Peer;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The pause after an error of `accept`: the process has too few file descriptors, for example.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Where calls are served, as the flags name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// An address, or a host name. Empty: all addresses.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl Address {
+    /// Listens there. Of the addresses of a host name, it takes the first one that is possible.
+    ///
+    /// # Errors
+    /// The address is in use, for example, or the name has none.
+    pub async fn listen(&self) -> io::Result<TcpListener> {
+        let host = self.host.as_str();
+        if !host.is_empty() {
+            return TcpListener::bind((host, self.port)).await;
+        }
+        match TcpListener::bind((Ipv6Addr::UNSPECIFIED, self.port)).await {
+            // The system may have no IPv6.
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                TcpListener::bind((Ipv4Addr::UNSPECIFIED, self.port)).await
+            }
+            bound => bound,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
 
 /// The certificate and key of the server, PEM files.
 #[derive(Debug, Clone)]
@@ -211,5 +246,46 @@ impl AsyncWrite for Connection {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// IPv6 only where the system has it.
+    #[rstest]
+    #[case("localhost", &["127.0.0.1", "::1"])]
+    #[case("127.0.0.1", &["127.0.0.1"])]
+    #[case("", &["0.0.0.0", "::"])]
+    #[tokio::test]
+    async fn a_host_is_a_name_or_an_address_or_empty(
+        #[case] host: &str,
+        #[case] expected: &[&str],
+    ) {
+        let address = Address {
+            host: host.to_owned(),
+            port: 0,
+        };
+        let listener = address.listen().await.unwrap();
+        let local = listener.local_addr().unwrap();
+        assert!(
+            expected.contains(&local.ip().to_string().as_str()),
+            "{local}"
+        );
+        TcpStream::connect((local.ip(), local.port()))
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_an_error() {
+        let address = Address {
+            host: "a name with spaces".to_owned(),
+            port: 0,
+        };
+        address.listen().await.unwrap_err();
     }
 }

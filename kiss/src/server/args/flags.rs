@@ -1,7 +1,7 @@
 //! The flags, in the groups of `--help`.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
 };
@@ -14,9 +14,10 @@ use crate::server::{client_address::Network, names::Separator};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServerArgs {
-    /// The address on which calls are served.
+    /// The address on which calls are served, or a host name with it. With an empty flag, all addresses of IPv4 and
+    /// IPv6.
     #[arg(long, env, default_value = "0.0.0.0", value_name = "ADDRESS")]
-    pub(super) host: IpAddr,
+    pub(super) host: String,
     /// The port on which calls are served.
     #[arg(long, env, default_value = "10000", value_name = "PORT")]
     pub(super) port: u16,

@@ -1,6 +1,7 @@
 //! The flags of the server: those of kiss 0.1, and new ones. Each is a variable of the environment too.
 
 mod flags;
+mod prefix;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -8,11 +9,13 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use kees_common::Region;
 use kees_settings::{LogFormat, LogLevel};
 
+pub use self::prefix::PrefixError;
+
 use self::flags::{AwsArgs, LimitArgs, NamespaceArgs, ProcessArgs, ServerArgs, TokenArgs};
 use super::{
     authorization::{ExpressionError, GroupExpression, Rules},
     client_address::Network,
-    listen::TlsFiles,
+    listen::{Address, TlsFiles},
     names::Naming,
     run::ServeSettings,
     token::{ClaimRules, KeyLimits},
@@ -23,7 +26,8 @@ use crate::command_line::with_two_dashes;
 ///
 /// A drop-in for the server of kiss 0.1, but for TLS: without a certificate, --insecure-plain-tcp must be given.
 /// A flag may have one dash. Every flag can also be given as an environment variable: its name in capitals, with
-/// underscores (`--jwks-url`, `JWKS_URL`). The flag wins, and an empty variable counts as absent.
+/// underscores (`--jwks-url`, `JWKS_URL`). The flag wins, and an empty variable counts as absent. If a flag is
+/// repeated, the last one counts, but all networks of --trusted-proxies and all audiences do.
 #[derive(Debug, Parser)]
 #[command(name = "kiss-server", version, args_override_self = true)]
 pub struct Args {
@@ -58,13 +62,16 @@ pub enum ConfigError {
     /// The expression cannot be used.
     #[error("--namespaces-regex")]
     Expression(#[from] ExpressionError),
+    /// A prefix cannot be used.
+    #[error(transparent)]
+    Prefix(#[from] PrefixError),
 }
 
 /// Everything that the flags say.
 #[derive(Debug)]
 pub struct Config {
     /// Where calls are served.
-    pub listen: SocketAddr,
+    pub listen: Address,
     /// The admin port.
     pub admin_listen: SocketAddr,
     /// How calls are served.
@@ -192,8 +199,10 @@ impl Args {
             .map(GroupExpression::new)
             .transpose()?;
         let (region, identity, naming) = of_aws(aws)?;
+        prefix::check_naming(&naming)?;
+        prefix::check_binding(&rolebinding_prefix)?;
         Ok(Config {
-            listen: SocketAddr::new(host, port),
+            listen: Address { host, port },
             admin_listen,
             serve: ServeSettings {
                 tls,

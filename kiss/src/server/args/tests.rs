@@ -1,5 +1,7 @@
 //! Command lines, and the documentation of the flags.
 
+mod environment;
+
 use rstest::rstest;
 
 use super::*;
@@ -70,10 +72,40 @@ fn the_flags_of_the_original_are_read() {
     assert!(config.serve.tls.is_none());
 }
 
+#[test]
+fn the_last_one_of_a_repeated_flag_counts() {
+    let repeated = [
+        "-port",
+        "1",
+        "-enable-tracing",
+        "-admin-namespace=x",
+        "--port=2",
+    ];
+    let list = ["-trusted-proxies=10.0.0.1", "-trusted-proxies=10.0.0.2"];
+    let arguments = [&ORIGINAL[..], &repeated, &list].concat();
+    let config = read(&arguments).unwrap().into_config().unwrap();
+    assert_eq!(config.listen.port, 2);
+    assert_eq!(config.rules.admin_namespace.as_deref(), Some("x"));
+    assert_eq!(config.proxies.len(), 2);
+}
+
+#[rstest]
+#[case("-host=", ":10000")]
+#[case("-host=localhost", "localhost:10000")]
+#[case("-port=65535", "0.0.0.0:65535")]
+fn a_host_may_be_a_name_or_empty(#[case] flag: &str, #[case] listen: &str) {
+    let arguments = ["-jwks-url=x", "-insecure-plain-tcp", "-token-path=", flag];
+    let config = read(&arguments).unwrap().into_config().unwrap();
+    assert_eq!(config.listen.to_string(), listen);
+}
+
 #[rstest]
 #[case(&["-jwks-url=x", "-role-arn=r"], "there is no certificate: give --tls-cert and --tls-key, or --insecure-plain-tcp if something in front of this server has TLS")]
 #[case(&["-jwks-url=x", "-insecure-plain-tcp"], "--token-path needs --role-arn; for AWS's own way to find credentials, give --token-path=")]
 #[case(&["-jwks-url=x", "-insecure-plain-tcp", "-token-path=", "-namespaces-regex=("], "--namespaces-regex")]
+#[case(&["-jwks-url=x", "-insecure-plain-tcp", "-token-path=", "-service-account-role-prefix=a*"], "--service-account-role-prefix 'a*' has the character '*', but names of roles have only letters and digits of ASCII, and _+=,.@-")]
+#[case(&["-jwks-url=x", "-insecure-plain-tcp", "-token-path=", "-secret-prefix=a*b"], "--secret-prefix 'a*b' has the character '*', but names of secrets and policies have only letters and digits of ASCII, and /_+=.@-")]
+#[case(&["-jwks-url=x", "-insecure-plain-tcp", "-token-path=", "-rolebinding-prefix=A/b"], "--rolebinding-prefix 'A/b' has the character '/', but names of RoleBindings, which are a part of a URL, have only letters and digits of ASCII, and -._~!$&'()*+,;=:@")]
 fn flags_must_fit_together(#[case] arguments: &[&str], #[case] message: &str) {
     let error = read(arguments).unwrap().into_config().unwrap_err();
     assert_eq!(error.to_string(), message);
