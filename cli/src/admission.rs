@@ -243,6 +243,10 @@ fn patched(pod: &Value, operations: &Operations) -> Result<Value, CliErrorKind> 
     let patch: json_patch::Patch =
         serde_json::from_str(operations.as_json()).map_err(|error| bug(&error))?;
     let mut pod = pod.clone();
+    // A pod in an admission request always has it. A pod template with volumes of classes alone may have none.
+    if pod["metadata"].is_null() {
+        pod["metadata"] = Value::Object(serde_json::Map::new());
+    }
     json_patch::patch(&mut pod, &patch).map_err(|error| bug(&error))?;
     Ok(pod)
 }

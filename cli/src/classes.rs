@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use kees_common::{closest, names::env};
-use kees_inject::{ClassVolumeError, InjectSettings, Lookup};
+use kees_inject::{ClassVolumeError, InjectSettings};
 use kees_secret_provider_class::{
     API_GROUP, Around, ClassSpec, ClassVolume, ClassVolumes, CsiVolume, KIND, Mount, Origin,
     ParseClassError, Surroundings, parse, secret_objects,
@@ -12,6 +12,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::{
+    class_admission::KnownClasses,
     error::{CliError, CliErrorKind},
     input::Input,
     location::{Location, ObjectName},
@@ -34,31 +35,8 @@ pub(crate) struct Classes {
     pub(crate) warnings: Vec<(Location, String)>,
     /// The classes of AWS's provider without an error, for the decision about pods.
     pub(crate) known: KnownClasses,
-}
-
-/// Classes for the decision about pods: those without an error.
-#[derive(Debug, Default)]
-pub(crate) struct KnownClasses(BTreeMap<(String, String), Arc<ClassSpec>>);
-
-impl kees_inject::Classes for KnownClasses {
-    /// A class that is not in the manifests may be in the cluster, and the errors of a class are reported at the class. So
-    /// the decision sees these as classes of another provider, and looks at the other volumes of the pod.
-    fn class(&self, namespace: &str, name: &str) -> Lookup<Arc<ClassSpec>> {
-        let class = self.0.get(&(namespace.to_owned(), name.to_owned()));
-        Lookup::Found(class.map_or_else(of_another_provider, Arc::clone))
-    }
-
-    /// A role changes nothing of what is denied.
-    fn role(&self, _namespace: &str, _service_account: &str) -> Lookup<Arc<str>> {
-        Lookup::Missing
-    }
-}
-
-fn of_another_provider() -> Arc<ClassSpec> {
-    Arc::new(ClassSpec {
-        provider: Some("unknown".to_owned()),
-        ..ClassSpec::default()
-    })
+    /// The volumes of classes that the manifests do not have, and the names of these classes.
+    pub(crate) absent: Vec<(Location, String)>,
 }
 
 /// Checks all classes, and all volumes that name one.
@@ -72,12 +50,16 @@ pub(crate) fn check(input: &Input, namespace: &str) -> Classes {
     let mut by_name = BTreeMap::new();
     for object in &objects {
         match object.check() {
-            Ok(None) => {}
+            Ok(None) => {
+                by_name.insert((object.namespace(), object.name()), None);
+            }
             Ok(Some(spec)) => {
                 classes.valid.push(object.location.clone());
                 let spec = Arc::new(spec);
-                let key = (object.namespace().to_owned(), object.name().to_owned());
-                classes.known.0.insert(key, Arc::clone(&spec));
+                let class = Arc::clone(&spec);
+                classes
+                    .known
+                    .insert(object.namespace(), object.name(), class);
                 by_name.insert((object.namespace(), object.name()), Some(spec));
             }
             Err(errors) => {
@@ -103,7 +85,7 @@ struct Object<'d> {
     location: Location,
 }
 
-/// The classes by namespace and name. Those with errors are `None`.
+/// The classes by namespace and name. Those with errors, and those of other providers, are `None`.
 type ByName<'o> = BTreeMap<(&'o str, &'o str), Option<Arc<ClassSpec>>>;
 
 /// What is known of the place of the pods, as in the decision about them.
@@ -273,9 +255,10 @@ impl Classes {
                 }
                 Some(None) => {}
                 None => {
+                    let field = format!("{field}.volumeAttributes.secretProviderClass");
+                    let location = locate(&Place::field(&field, Part::Value));
+                    self.absent.push((location.clone(), name.to_owned()));
                     if let Some(warning) = missing(namespace, name, classes) {
-                        let field = format!("{field}.volumeAttributes.secretProviderClass");
-                        let location = locate(&Place::field(&field, Part::Value));
                         self.warnings
                             .push((location, format!("{field}: {warning}")));
                     }

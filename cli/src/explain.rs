@@ -9,7 +9,7 @@ use std::{fmt::Write as _, iter};
 
 use kees_common::{LocalMode, Region, StoragePath, names::env};
 use kees_init::{Request, settings::CreatePolicy};
-use kees_inject::{INIT_CONTAINER, Policy, SettingsError, SkipReason};
+use kees_inject::{INIT_CONTAINER, Policy, SkipReason};
 use kees_store::{
     aws::partition,
     permissions::{Pattern, Place, statements},
@@ -21,7 +21,7 @@ use self::{composed::ComposedFile, entry::EntryReport, sidecar::Sidecar};
 use crate::{
     admission::{self, Verdict},
     args::{Output, explain::ExplainArgs},
-    error::{self, CliError, CliErrorKind},
+    error::{self, CliError},
     export::{access::Access, iam, source},
     inject_settings,
     input::Input,
@@ -47,12 +47,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> CommandOutput {
     let (settings, mut errors) =
         inject_settings::read(stores, operator, None, Policy::permissive());
     // No table is read, so its name is not needed.
-    errors.retain(|error| {
-        !matches!(
-            error.kind,
-            CliErrorKind::Settings(SettingsError::NoEnvLabel(_))
-        )
-    });
+    inject_settings::take_label_error(&mut errors);
     let (mut input, errors) = Input::read(manifest, settings, errors);
     let label = input.settings.init_env.get(env::ENV_LABEL).cloned();
     let stand_in = || "any".to_owned();
@@ -243,7 +238,7 @@ fn permissions(request: &Request, namespace: &str, place: &Place) -> Vec<Value> 
             access.add_leases(request.plan(), namespace, &name(&leases), name);
         }
     }
-    let needs = access.needs(crate::args::export::Use::InitCreates, false, false);
+    let needs = access.needs(crate::args::export::Use::InitCreates, false, false, false);
     // Without a store of AWS there is nothing to allow.
     let statements = statements(&needs, place).unwrap_or_default();
     statements

@@ -7,6 +7,7 @@
 //! ```
 
 pub(crate) mod access;
+mod class_objects;
 mod cloudformation;
 pub(crate) mod iam;
 pub(crate) mod source;
@@ -288,6 +289,7 @@ fn allow(
         role,
         large_leases,
         rotation,
+        secret_sync,
     } = args;
     let role = role.or(default).unwrap_or(exported.default_use);
     let access = mem::take(&mut exported.access);
@@ -295,7 +297,7 @@ fn allow(
         exported.messages.push(LARGE_LEASES.to_owned());
     }
     Ok(statements(
-        &access.needs(role, *large_leases, *rotation),
+        &access.needs(role, *large_leases, *rotation, *secret_sync),
         place,
     )?)
 }

@@ -1,6 +1,6 @@
 //! `kees inject`: prints the manifests with their pods as the webhook would change them.
 
-use kees_inject::{ClassAccess, Policy, SettingsError, SkipReason};
+use kees_inject::{ClassAccess, Policy, SkipReason};
 
 use crate::{
     admission::{self, Verdict},
@@ -27,7 +27,7 @@ pub(crate) fn inject(args: &InjectArgs) -> CommandOutput {
         inject_settings::read(stores, operator, Some(container), Policy::absent());
     settings.secret_sync = *secret_sync;
     // Only values of annotations are in the table, so pods without annotations do not need its name.
-    let no_label = errors.extract_if(.., is_no_label).next();
+    let no_label = inject_settings::take_label_error(&mut errors);
     let (mut input, mut errors) = Input::read(manifest, settings, errors);
     let source = ClassSource::new(&input.documents, &manifest.namespace);
     let classes = ClassAccess::On {
@@ -80,13 +80,6 @@ pub(crate) fn inject(args: &InjectArgs) -> CommandOutput {
         },
         Err(error) => failed(&[error.into()], messages),
     }
-}
-
-fn is_no_label(error: &mut CliError) -> bool {
-    matches!(
-        error.kind,
-        CliErrorKind::Settings(SettingsError::NoEnvLabel(_))
-    )
 }
 
 fn failed(errors: &[CliError], mut messages: Vec<String>) -> CommandOutput {

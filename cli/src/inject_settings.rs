@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use kees_common::{Endpoint, Region, names::env};
-use kees_inject::{InjectSettings, Policy};
+use kees_inject::{InjectSettings, Policy, SettingsError};
 use kees_settings::{AwsFlags, DomainFlags, InitEnvFlags, StoreFlags};
 
 use crate::{
@@ -49,6 +49,17 @@ pub(crate) fn read(
     let wrong = settings.errors().into_iter();
     errors.extend(wrong.map(|error| CliErrorKind::from(error).into()));
     (settings, errors)
+}
+
+/// Takes out the error that the table of DynamoDB has no name. Not every command, and not every manifest, needs the table.
+pub(crate) fn take_label_error(errors: &mut Vec<CliError>) -> Option<CliError> {
+    let is_of_label = |error: &mut CliError| {
+        matches!(
+            error.kind,
+            CliErrorKind::Settings(SettingsError::NoEnvLabel(_))
+        )
+    };
+    errors.extract_if(.., is_of_label).next()
 }
 
 fn read_policy(path: &Path) -> Result<Policy, CliErrorKind> {

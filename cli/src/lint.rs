@@ -2,15 +2,13 @@
 
 use std::fmt::Write as _;
 
-use kees_inject::{
-    ClassAccess, ClassVolumeError, PodError, PodErrorKind, Policy, PolicyOutcome, PolicyResult,
-    SettingsError, SkipReason,
-};
+use kees_inject::{Policy, PolicyOutcome, PolicyResult, SkipReason};
 use serde::Serialize;
 
 use crate::{
     admission::{self, Admission, Verdict},
     args::{LintArgs, LintFormat, SecretSyncArgs},
+    class_admission,
     classes::{self, Classes},
     error::{self, CliError, CliErrorKind},
     hooks, inject_settings,
@@ -37,12 +35,7 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
     let (mut settings, mut errors) =
         inject_settings::read(stores, operator, None, Policy::absent());
     // No table is read, so its name is not needed.
-    errors.retain(|error| {
-        !matches!(
-            error.kind,
-            CliErrorKind::Settings(SettingsError::NoEnvLabel(_))
-        )
-    });
+    inject_settings::take_label_error(&mut errors);
     settings.secret_sync = *secret_sync;
     let (mut input, errors) = Input::read(manifest, settings, errors);
     let classes = classes::check(&input, &manifest.namespace);
@@ -51,7 +44,7 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
         ..Findings::default()
     };
     for workload in &input.workloads {
-        let mut admission = admit(&input, workload, &classes);
+        let mut admission = class_admission::admit(&input, workload, &classes.known);
         let hooks = hooks::warnings(&input, workload, &admission);
         let restarts = restarts::warning(&input, workload, &admission);
         let starts = unlimited_starts::warning(&input, workload, &admission);
@@ -75,35 +68,6 @@ pub(crate) fn lint(args: &LintArgs) -> CommandOutput {
         messages: Vec::new(),
         exit: error::exit(&findings.errors),
     }
-}
-
-/// What the webhook would answer if it filled all volumes of classes, except those of pods with the label `disabled`.
-fn admit(input: &Input, workload: &Workload, classes: &Classes) -> Admission {
-    let access = ClassAccess::On {
-        classes: &classes.known,
-        requested: true,
-    };
-    let mut admission = admission::admit_with_classes(input, workload, access);
-    if let Verdict::Denied(errors) = &mut admission.verdict {
-        errors.retain(|error| !is_of_volume(error));
-    }
-    admission
-}
-
-/// Whether it is an error of a volume together with its class. The check of classes reports it with the line of the
-/// attribute.
-fn is_of_volume(error: &CliError) -> bool {
-    let CliErrorKind::Denied(PodError::Pod {
-        kind: PodErrorKind::Class(error),
-        ..
-    }) = &error.kind
-    else {
-        return false;
-    };
-    matches!(
-        **error,
-        ClassVolumeError::Volume(_) | ClassVolumeError::Invalid { .. }
-    )
 }
 
 /// Makes every warning an error.
@@ -183,6 +147,7 @@ impl Findings {
             errors,
             warnings,
             known: _,
+            absent: _,
         } = classes;
         let has_class = |file: &String| {
             let mut locations = valid.iter().chain(&invalid);

@@ -9,6 +9,7 @@
 
 mod admission;
 mod args;
+mod class_admission;
 mod class_source;
 mod classes;
 mod doctor;

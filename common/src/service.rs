@@ -18,6 +18,9 @@ pub enum Service {
 }
 
 impl Service {
+    /// Every service.
+    pub const ALL: [Self; 2] = [Self::SecretsManager, Self::ParameterStore];
+
     /// The store that reads its objects.
     pub fn store(self) -> StoreName {
         match self {

@@ -4,6 +4,7 @@
 mod dynamodb;
 mod kms;
 mod need;
+mod object;
 mod pattern;
 mod permissions_error;
 mod secretsmanager;
@@ -13,6 +14,7 @@ mod statement;
 use kees_common::StoreName;
 
 pub use need::{Names, Need};
+pub use object::ObjectName;
 pub use pattern::{Pattern, Variable};
 pub use permissions_error::PermissionsError;
 pub use statement::{Condition, Place, Statement};

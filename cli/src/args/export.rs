@@ -24,7 +24,8 @@ const IAM_POLICY: &str = "\
 Print the IAM policy of a role, or its trust policy, as JSON.
 
 The policy allows exactly the calls that kees makes: for a prefix (--prefix), for the prefix that the \
-policy file gives to a namespace (--namespace and --policy), or for the entries of manifests (FILE). \
+policy file gives to a namespace (--namespace and --policy), or for the entries of manifests (FILE) and \
+the SecretProviderClass objects that their pods name. The policy file also gives classObjects. \
 --for says who uses the role. A policy that is longer than IAM accepts is an error; an inline policy \
 (--inline) may be longer.
 
@@ -166,6 +167,10 @@ pub(crate) struct UseArgs {
     /// rotate is always allowed
     #[arg(long)]
     pub(crate) rotation: bool,
+    /// With controller: it also writes the Secrets that classes ask for, so it reads the objects of these classes, or those of
+    /// classObjects in the policy file
+    #[arg(long)]
+    pub(crate) secret_sync: bool,
 }
 
 /// Who uses a role, and so what it may do.
@@ -175,8 +180,8 @@ pub(crate) enum Use {
     InitReads,
     /// Pods that create what is absent
     InitCreates,
-    /// kees-controller: it creates for all pods, reads nothing that it does not create, and gives and
-    /// frees the numbers of leases
+    /// kees-controller: it creates for all pods, reads nothing that it does not create (but see --secret-sync),
+    /// and gives and frees the numbers of leases
     Controller,
 }
 
@@ -208,7 +213,7 @@ pub(crate) enum Trust {
 /// What a policy is made from.
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// YAML or JSON files whose entries are exported; - is standard input
+    /// YAML or JSON files whose entries and classes are exported; - is standard input
     #[arg(value_name = "FILE", conflicts_with = "prefix")]
     pub(crate) files: Vec<PathBuf>,
     /// Export everything below this storage prefix. Repeatable. In it,

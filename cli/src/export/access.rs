@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kees_common::{Generation, Plan, PlannedLease, StoragePath, StoreName};
-use kees_store::permissions::{Names, Need, Pattern};
+use kees_store::permissions::{Names, Need, ObjectName, Pattern};
 
 use crate::args::export::Use;
 
@@ -24,6 +24,8 @@ pub(crate) struct StoreAccess {
     pub(crate) read_to_create: Names,
     /// What the controller replaces by new generations, with the names of the previous ones.
     pub(crate) rotate: Names,
+    /// What the controller reads for the Secrets of classes.
+    pub(crate) sync: Names,
     /// The records of leases, which the controller writes and deletes.
     pub(crate) leases: Names,
     /// Whether a lease has too many numbers to read each of them.
@@ -32,18 +34,29 @@ pub(crate) struct StoreAccess {
 
 impl Access {
     /// What a role needs that is used by `role`. `large_leases`: a range has more numbers than are read
-    /// one by one. `rotation`: everything below the prefixes may be rotated.
-    pub(crate) fn needs(self, role: Use, large_leases: bool, rotation: bool) -> Vec<Need> {
+    /// one by one. `rotation`: everything below the prefixes may be rotated. `secret_sync`: the controller writes the
+    /// Secrets of classes.
+    pub(crate) fn needs(
+        self,
+        role: Use,
+        large_leases: bool,
+        rotation: bool,
+        secret_sync: bool,
+    ) -> Vec<Need> {
         let need = |(store, access): (StoreName, StoreAccess)| {
             let StoreAccess {
                 read,
                 create,
-                read_to_create,
+                mut read_to_create,
+                sync,
                 mut rotate,
                 leases,
                 has_large_lease: _,
             } = access;
             let none = Names::default;
+            if secret_sync {
+                read_to_create.objects.extend(sync.objects);
+            }
             if !rotation {
                 rotate.below.clear();
             }
@@ -113,6 +126,15 @@ impl Access {
     ) {
         let access = self.stores.entry(store).or_default();
         access.read.arns.extend(arns);
+    }
+
+    /// Adds what a class names. `is_synced`: the controller writes Secrets of the class.
+    pub(crate) fn add_object(&mut self, store: StoreName, name: &ObjectName, is_synced: bool) {
+        let access = self.stores.entry(store).or_default();
+        access.read.objects.insert(name.clone());
+        if is_synced {
+            access.sync.objects.insert(name.clone());
+        }
     }
 
     /// Adds what the entries of one pod read and, if `creates`, create and rotate. `name` is the text for a

@@ -1,14 +1,17 @@
 //! What is exported: the entries of manifests, prefixes, or what the policy file gives to a namespace.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use kees_common::{Generation, LocalMode, StoragePath, StoragePrefix, StoreName, names::env};
 use kees_init::Request;
-use kees_inject::{INIT_CONTAINER, InjectSettings, Policy, SettingsError, SkipReason};
+use kees_inject::{INIT_CONTAINER, InjectSettings, Policy, SkipReason};
 use kees_store::permissions::{Pattern, Variable};
 use serde_json::Value;
 
-use super::access::Access;
+use super::{access::Access, class_objects};
 use crate::{
     admission::{self, Verdict},
     args::{
@@ -112,12 +115,7 @@ pub(crate) fn without_place(
         let variable = settings.init_env.entry(name.to_owned());
         variable.or_insert_with(|| stand_in.to_owned());
     }
-    errors.retain(|error| {
-        !matches!(
-            error.kind,
-            CliErrorKind::Settings(SettingsError::NoEnvLabel(_))
-        )
-    });
+    inject_settings::take_label_error(&mut errors);
     errors
 }
 
@@ -128,8 +126,10 @@ pub(crate) fn without_place(
 pub(crate) fn read(
     source: &Source,
     settings: InjectSettings,
-    errors: Vec<CliError>,
+    mut errors: Vec<CliError>,
 ) -> Result<Exported, Vec<CliError>> {
+    // Objects of classes are in no table.
+    let no_label = inject_settings::take_label_error(&mut errors);
     match source {
         Source::Manifests {
             files,
@@ -140,9 +140,13 @@ pub(crate) fn read(
                 files: files.clone(),
                 namespace: namespace.clone(),
             };
-            manifests(&manifest, *environment, settings, errors)
+            manifests(&manifest, *environment, settings, errors, no_label)
         }
-        _ if !errors.is_empty() => Err(errors),
+        _ if !errors.is_empty() => {
+            errors.extend(no_label);
+            Err(errors)
+        }
+        Source::Prefixes { .. } if no_label.is_some() => Err(Vec::from_iter(no_label)),
         Source::Prefixes { prefixes, subject } => {
             let mut access = Access::default();
             for prefix in prefixes {
@@ -163,7 +167,7 @@ pub(crate) fn read(
                 let namespace = subject.namespace.clone();
                 return Err(vec![ExportError::NoPolicy(namespace).into()]);
             }
-            policy(subject, &settings)
+            policy(subject, &settings, no_label)
         }
         Source::Nothing => Err(vec![ExportError::NoSource.into()]),
     }
@@ -219,7 +223,11 @@ fn add_prefix(access: &mut Access, text: &str, stores: &[StoreName]) -> Result<(
 }
 
 /// What the rule for a namespace allows.
-fn policy(subject: &Subject, settings: &InjectSettings) -> Result<Exported, Vec<CliError>> {
+fn policy(
+    subject: &Subject,
+    settings: &InjectSettings,
+    no_label: Option<CliError>,
+) -> Result<Exported, Vec<CliError>> {
     let allowance = settings
         .allowance(&subject.namespace, subject.service_account.as_deref())
         .map_err(|source| {
@@ -229,9 +237,14 @@ fn policy(subject: &Subject, settings: &InjectSettings) -> Result<Exported, Vec<
             })]
         })?;
     let mut access = Access::default();
-    add_prefix(&mut access, allowance.prefix.as_str(), &allowance.stores)
-        .map_err(|error| vec![CliError::from(error)])?;
-    let mut messages = Vec::new();
+    if let Some(prefix) = &allowance.prefix {
+        if let Some(error) = no_label {
+            return Err(vec![error]);
+        }
+        add_prefix(&mut access, prefix.as_str(), &allowance.stores)
+            .map_err(|error| vec![CliError::from(error)])?;
+    }
+    let mut messages = class_objects::add_patterns(&allowance.class_objects, &mut access);
     let takes_arns = |store: &&StoreName| store.takes_arns();
     for store in allowance.stores.iter().filter(takes_arns) {
         // `*` and `?` mean the same in the policy file and in IAM.
@@ -263,26 +276,46 @@ fn manifests(
     environment: Option<Variable>,
     settings: InjectSettings,
     errors: Vec<CliError>,
+    no_label: Option<CliError>,
 ) -> Result<Exported, Vec<CliError>> {
-    let (input, mut errors) = Input::read(manifest, settings, errors);
+    let (mut input, mut errors) = Input::read(manifest, settings, errors);
+    let domain = &input.settings.domain;
+    let mut workloads = input.workloads.iter();
+    let needs_label = workloads.any(|workload| workload.has_entries(&input.documents, domain));
+    errors.extend(no_label.filter(|_| needs_label));
     let mut exported = Exported {
         access: Access::default(),
         subjects: Vec::new(),
         default_use: Use::InitCreates,
         messages: Vec::new(),
     };
-    for workload in &input.workloads {
+    let mut denied = BTreeSet::new();
+    for (index, workload) in input.workloads.iter().enumerate() {
         match request(&input, workload, &mut exported.messages) {
             Ok(Some(request)) => {
-                let pod = workload.pod(&input.documents).unwrap_or(&Value::Null);
-                exported.subjects.push(subject(workload, pod));
+                exported.subjects.push(subject(&input, workload));
                 let namespace = &workload.name.namespace;
                 add_request(&mut exported.access, &request, namespace, environment);
             }
             Ok(None) => {}
-            Err(wrong) => errors.extend(wrong),
+            Err(wrong) => {
+                denied.insert(index);
+                errors.extend(wrong);
+            }
         }
     }
+    let found = class_objects::add_classes(
+        &mut input,
+        &manifest.namespace,
+        &denied,
+        &mut exported.access,
+    );
+    let with_classes = found.workloads.iter();
+    let with_classes = with_classes.filter_map(|index| input.workloads.get(*index));
+    let with_classes = with_classes.map(|workload| subject(&input, workload));
+    exported.subjects.extend(with_classes);
+    exported.messages.extend(found.messages);
+    errors.extend(found.errors);
     if exported.subjects.is_empty() && errors.is_empty() {
         let nothing = admission::nothing_to_do(&input.settings.domain);
         errors.push(ExportError::NotAnnotated(nothing).into());
@@ -296,8 +329,9 @@ fn manifests(
     }
 }
 
-fn subject(workload: &Workload, pod: &Value) -> Subject {
-    let account = pod.pointer("/spec/serviceAccountName");
+fn subject(input: &Input, workload: &Workload) -> Subject {
+    let pod = workload.pod(&input.documents);
+    let account = pod.and_then(|pod| pod.pointer("/spec/serviceAccountName"));
     let account = account
         .and_then(Value::as_str)
         .filter(|name| !name.is_empty());

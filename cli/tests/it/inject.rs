@@ -230,3 +230,17 @@ fn a_pod_may_mount_the_secret_of_its_class_if_the_controller_writes_it() {
         .kees(&[&flags[..], &["--secret-sync"]].concat())
         .succeeded();
 }
+
+#[test]
+fn a_pod_template_without_metadata_gets_the_annotations_of_an_injected_pod() {
+    let (before, spec) = CLASS_MANIFEST.split_once("kind: Pod\n").unwrap();
+    let (_, spec) = spec.split_once("spec:\n").unwrap();
+    let spec = spec.replace('\n', "\n    ");
+    let manifest = format!(
+        "{before}kind: Deployment\nmetadata: {{name: web}}\nspec:\n  template:\n    spec:\n    {spec}"
+    );
+    let flags = [FLAGS, &["--secret-provider-classes"]].concat();
+    let printed = Folder::with(&manifest).kees(&flags).succeeded().stdout;
+    let annotation = "    metadata:\n      annotations:\n        init.bsycorp.com/class-volumes:";
+    assert!(printed.contains(annotation), "{printed}");
+}

@@ -11,6 +11,7 @@ mod canary;
 mod doctor;
 mod explain;
 mod export;
+mod export_classes;
 mod export_leases;
 mod export_pages;
 mod export_rotation;

@@ -6,7 +6,7 @@ use kees_common::{StoragePrefix, StoreName};
 use crate::{
     policy::{
         rule::{AllowedPrefix, Create, Rule},
-        template::{FillTemplateError, Subject},
+        template::{FillTemplateError, PrefixTemplate, Subject},
     },
     settings::InjectSettings,
 };
@@ -14,14 +14,17 @@ use crate::{
 /// What a rule allows to the pods of a namespace, or of one ServiceAccount in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowance {
-    /// The pods may use this prefix, and all below it.
-    pub prefix: StoragePrefix,
+    /// The pods may use this prefix, and all below it. `None` if the rule allows objects of classes alone.
+    pub prefix: Option<StoragePrefix>,
     /// The stores that the pods may use.
     pub stores: Vec<StoreName>,
     /// Whether the init containers create what is absent.
     pub creates: bool,
     /// The ARNs that the pods may use, as the rule writes them: names and globs.
     pub references: Vec<String>,
+    /// The names and ARNs of secrets and parameters that the classes of the pods may use: names and globs, with the names of
+    /// the pods in the place of the placeholders.
+    pub class_objects: Vec<String>,
 }
 
 /// Why it is not known what the pods of a namespace may do.
@@ -30,8 +33,8 @@ pub enum AllowanceError {
     /// Pods of the namespace are denied.
     #[error("no rule matches its pods, so they are denied; add one")]
     NoRule,
-    /// The rule has no prefix.
-    #[error("its rule has no prefix, so its pods use no store")]
+    /// The rule has no prefix, and no objects of classes.
+    #[error("its rule has no prefix and no classObjects, so its pods use no store")]
     NoPrefix,
     /// The rule allows every prefix.
     #[error("there is no policy, so every prefix is allowed; name the prefix")]
@@ -39,8 +42,8 @@ pub enum AllowanceError {
     /// The rule depends on the ServiceAccount.
     #[error("its rules depend on the ServiceAccount; name one, for a role of its own")]
     NeedsServiceAccount,
-    /// The prefix cannot be filled in.
-    #[error("the prefix of its rule cannot be filled in")]
+    /// The prefix, or a pattern of `classObjects`, cannot be filled in.
+    #[error("the prefix or classObjects of its rule cannot be filled in")]
     Template(#[source] FillTemplateError),
 }
 
@@ -57,20 +60,29 @@ impl InjectSettings {
     ) -> Result<Allowance, AllowanceError> {
         let rule = self.rule_of(namespace, service_account)?;
         let template = match &rule.prefix {
-            AllowedPrefix::AtOrBelow(template) => template,
+            AllowedPrefix::AtOrBelow(template) => Some(template),
             AllowedPrefix::Any => return Err(AllowanceError::AnyPrefix),
-            AllowedPrefix::None => return Err(AllowanceError::NoPrefix),
+            AllowedPrefix::None => None,
         };
-        if service_account.is_none() && template.uses_service_account() {
+        let uses_service_account = rule.class_objects.uses_service_account()
+            || template.is_some_and(PrefixTemplate::uses_service_account);
+        if service_account.is_none() && uses_service_account {
             return Err(AllowanceError::NeedsServiceAccount);
         }
-        let prefix = template.fill(Subject {
+        let subject = Subject {
             cluster: self.cluster.as_deref(),
             namespace,
             service_account: service_account.unwrap_or_default(),
-        });
+        };
+        let prefix = template.map(|template| template.fill(subject)).transpose();
+        let class_objects = rule.class_objects.texts(subject);
+        let class_objects = class_objects.map_err(AllowanceError::Template)?;
+        if template.is_none() && class_objects.is_empty() {
+            return Err(AllowanceError::NoPrefix);
+        }
         Ok(Allowance {
             prefix: prefix.map_err(AllowanceError::Template)?,
+            class_objects,
             stores: self.stores_of(rule),
             creates: rule.create == Create::Init,
             references: rule.references.texts().map(str::to_owned).collect(),
@@ -127,6 +139,10 @@ mod tests {
   storagePrefix: /{cluster}/{namespace}/{serviceAccount}
 - namespaces: [local]
   localMode: true
+- namespaces: [classes]
+  classObjects: [shared, '/{cluster}/{namespace}/*']
+- namespaces: [accounts]
+  classObjects: ['{serviceAccount}/*']
 ";
 
     fn settings() -> InjectSettings {
@@ -148,10 +164,8 @@ mod tests {
         #[case] creates: bool,
     ) {
         let allowance = settings().allowance(namespace, service_account).unwrap();
-        assert_eq!(
-            (allowance.prefix.as_str(), allowance.creates),
-            (prefix, creates)
-        );
+        let found = allowance.prefix.unwrap();
+        assert_eq!((found.as_str(), allowance.creates), (prefix, creates));
     }
 
     #[rstest]
@@ -159,6 +173,7 @@ mod tests {
     #[case("team-b", None, AllowanceError::NeedsServiceAccount)]
     #[case("team-c", None, AllowanceError::NoRule)]
     #[case("local", None, AllowanceError::NoPrefix)]
+    #[case("accounts", None, AllowanceError::NeedsServiceAccount)]
     fn what_is_not_known_is_an_error(
         #[case] namespace: &str,
         #[case] service_account: Option<&str>,
@@ -166,6 +181,20 @@ mod tests {
     ) {
         let allowance = settings().allowance(namespace, service_account);
         assert_eq!(allowance, Err(error));
+    }
+
+    #[rstest]
+    #[case("classes", None, &["shared", "/dev/classes/*"])]
+    #[case("accounts", Some("web"), &["web/*"])]
+    #[case("team-ab", None, &[])]
+    fn patterns_of_class_objects_have_the_names_of_the_pods(
+        #[case] namespace: &str,
+        #[case] service_account: Option<&str>,
+        #[case] expected: &[&str],
+    ) {
+        let allowance = settings().allowance(namespace, service_account).unwrap();
+        assert_eq!(allowance.class_objects, expected);
+        assert_eq!(allowance.prefix.is_none(), namespace != "team-ab");
     }
 
     #[test]

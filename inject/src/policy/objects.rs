@@ -31,6 +31,19 @@ impl ObjectPatterns {
         parts.any(|part| matches!(part, Part::Placeholder(Placeholder::Cluster)))
     }
 
+    /// Whether a pattern contains `{serviceAccount}`.
+    pub(crate) fn uses_service_account(&self) -> bool {
+        let mut parts = self.templates.iter().flat_map(|template| &template.0);
+        parts.any(|part| matches!(part, Part::Placeholder(Placeholder::ServiceAccount)))
+    }
+
+    /// The names and globs for the pods of `subject`.
+    pub(crate) fn texts(&self, subject: Subject<'_>) -> Result<Vec<String>, FillTemplateError> {
+        let fixed = self.fixed.texts().map(str::to_owned).map(Ok);
+        let filled = self.templates.iter().map(|template| template.fill(subject));
+        fixed.chain(filled).collect()
+    }
+
     /// The patterns for the pods of `subject`. A template that cannot be filled in matches nothing.
     pub(crate) fn of(&self, subject: Subject<'_>) -> impl Fn(&str) -> bool {
         let templates = self.templates.iter();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kees_common::{StoragePath, StoreName};
 
-use super::pattern::Pattern;
+use super::{object::ObjectName, pattern::Pattern};
 
 /// What is read and created in one store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,13 +33,20 @@ pub struct Names {
     pub below: BTreeSet<Pattern>,
     /// ARNs.
     pub arns: BTreeSet<Pattern>,
+    /// What classes name.
+    pub objects: BTreeSet<ObjectName>,
 }
 
 impl Names {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        let Self { exact, below, arns } = self;
-        exact.is_empty() && below.is_empty() && arns.is_empty()
+        let Self {
+            exact,
+            below,
+            arns,
+            objects,
+        } = self;
+        exact.is_empty() && below.is_empty() && arns.is_empty() && objects.is_empty()
     }
 
     /// Adds a secret that an entry names by its ARN, which may be without the six random characters

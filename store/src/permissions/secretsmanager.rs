@@ -64,8 +64,10 @@ fn secrets(names: &Names, place: &Place) -> Vec<Pattern> {
         let arn = arn(name.clone());
         [arn.clone(), arn.then(Pattern::iam("-??????"))]
     });
+    let objects = names.objects.iter().flat_map(|name| name.secret(place));
     below
         .chain(exact)
         .chain(names.arns.iter().cloned())
+        .chain(objects)
         .collect()
 }

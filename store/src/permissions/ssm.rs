@@ -64,5 +64,9 @@ pub(super) fn statements(need: &Need, place: &Place, statements: &mut Vec<Statem
 fn parameters(names: &Names, place: &Place) -> Vec<Pattern> {
     let arn = |name: Pattern| place.arn("ssm", Pattern::from("parameter").then(name));
     let below = names.all_below().map(arn);
-    below.chain(names.exact.iter().cloned().map(arn)).collect()
+    let objects = names.objects.iter().map(|name| name.parameter(place));
+    below
+        .chain(names.exact.iter().cloned().map(arn))
+        .chain(objects)
+        .collect()
 }

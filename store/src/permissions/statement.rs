@@ -45,13 +45,23 @@ pub struct Place {
 
 impl Place {
     pub(super) fn arn(&self, service: &str, resource: impl Into<Pattern>) -> Pattern {
+        self.arn_in(self.region.clone(), service, resource)
+    }
+
+    /// The ARN of a resource in another Region.
+    pub(super) fn arn_in(
+        &self,
+        region: Pattern,
+        service: &str,
+        resource: impl Into<Pattern>,
+    ) -> Pattern {
         let colon = || Pattern::from(":");
         Pattern::from("arn:")
             .then(self.partition.clone())
             .then(colon())
             .then(service)
             .then(colon())
-            .then(self.region.clone())
+            .then(region)
             .then(colon())
             .then(self.account.clone())
             .then(colon())
