@@ -1,8 +1,11 @@
 //! Calls over a connection, from the client that `tonic` generates to AWS in memory.
 
+mod aws_stub;
 mod calls;
 mod deadlines;
+mod leaks;
 mod limits;
+mod partition;
 mod raw;
 mod refused;
 

@@ -51,8 +51,20 @@ impl RawCall {
         self
     }
 
-    /// Makes the call on a connection of its own, and returns what `tonic` reads of the answer.
+    /// Makes the call, and returns what `tonic` reads of the answer.
     pub(super) async fn make(self, address: std::net::SocketAddr) -> (Code, String) {
+        let (_, status) = self.answer(address).await;
+        (status.code(), status.message().to_owned())
+    }
+
+    /// Makes the call, and returns the whole answer as text, and its code.
+    pub(super) async fn exchange(self, address: std::net::SocketAddr) -> (String, Code) {
+        let (text, status) = self.answer(address).await;
+        (text, status.code())
+    }
+
+    /// Makes the call on a connection of its own.
+    async fn answer(self, address: std::net::SocketAddr) -> (String, Status) {
         let stream = TcpStream::connect(address).await.unwrap();
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
             .await
@@ -63,15 +75,13 @@ impl RawCall {
             request = request.header(name, value);
         }
         let request = request.body(self.body).unwrap();
-        let response = sender.send_request(request).await.unwrap();
-        if let Some(status) = Status::from_header_map(response.headers()) {
-            return (status.code(), status.message().to_owned());
-        }
-        let trailers = response.into_body().collect().await.unwrap();
-        let status = trailers
-            .trailers()
-            .and_then(Status::from_header_map)
+        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap();
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        let status = Status::from_header_map(&head.headers)
+            .or_else(|| Status::from_header_map(&trailers))
             .unwrap();
-        (status.code(), status.message().to_owned())
+        let bytes = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+        (format!("{head:?} {bytes} {trailers:?}"), status)
     }
 }
