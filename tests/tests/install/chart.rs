@@ -70,19 +70,67 @@ fn the_chart_has_the_network_policies() -> anyhow::Result<()> {
     let of_kustomize = comparable(&overlay("network-policy", &Authority::new()?)?)?;
     let enabled = json!({"enabled": true});
     let controller = json!({"enabled": true, "networkPolicy": enabled});
-    let values = json!({"networkPolicy": enabled, "controller": controller});
+    let kiss = merged(kiss(), json!({"kiss": {"networkPolicy": enabled}}));
+    let values = merged(
+        kiss,
+        json!({"networkPolicy": enabled, "controller": controller}),
+    );
     let of_helm = comparable(&template(&values)?)?;
-    assert_eq!(of_kustomize.len(), 2, "{of_kustomize:?}");
+    assert_eq!(of_kustomize.len(), 3, "{of_kustomize:?}");
     for (name, object) in of_kustomize {
         assert_eq!(Some(&object), of_helm.get(&name), "{name}");
     }
 
     let proxy = json!([{"ports": [{"protocol": "TCP", "port": 3128}]}]);
-    let more = json!({"controller": {"networkPolicy": {"egress": proxy, "metricsFrom": []}}});
+    let ingress = json!([{"namespaceSelector": {"matchLabels": {"name": "ingress"}}}]);
+    let more = json!({
+        "controller": {"networkPolicy": {"egress": proxy, "metricsFrom": []}},
+        "kiss": {"networkPolicy": {"egress": proxy, "metricsFrom": [], "clientsFrom": ingress}},
+    });
     let with_proxy = comparable(&template(&merged(values, more))?)?;
     let spec = &with_proxy["NetworkPolicy/kees-controller"]["spec"];
     assert_eq!(spec["egress"][3], proxy[0]);
     assert_eq!(spec["ingress"], json!([]));
+    let spec = &with_proxy["NetworkPolicy/kees-kiss"]["spec"];
+    assert_eq!(spec["egress"][3], proxy[0]);
+    assert_eq!(spec["ingress"][0]["from"], ingress);
+    assert_eq!(spec["ingress"].as_array().map(Vec::len), Some(1));
+    Ok(())
+}
+
+/// The settings of `manifests/kiss` that the chart has no value for.
+fn kiss() -> Value {
+    json!({"kiss": {"enabled": true, "settings": {
+        "jwksUrl": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE/.well-known/jwks.json",
+        "roleArn": "arn:aws:iam::111122223333:role/kees-kiss",
+        "region": "eu-west-1",
+    }}})
+}
+
+#[test]
+fn the_chart_has_kiss() -> anyhow::Result<()> {
+    let of_kustomize = comparable(&overlay("kiss", &Authority::new()?)?)?;
+    let of_helm = comparable(&template(&kiss())?)?;
+    assert_eq!(of_kustomize.len(), 7, "{of_kustomize:?}");
+    for (name, object) in of_kustomize {
+        assert_eq!(Some(&object), of_helm.get(&name), "{name}");
+    }
+    let without = template(&json!({}))?;
+    assert!(!without.contains("kiss"), "{without}");
+
+    let of_the_original = json!({"kiss": {
+        "settings": {"secretPrefix": "k8s-secret", "separator": "-", "maxMetadata": 1_048_576},
+        "extraEnv": [{"name": "AWS_ENDPOINT_URL", "value": "https://example.com"}],
+        "tlsSecret": "",
+    }});
+    let changed = comparable(&template(&merged(kiss(), of_the_original))?)?;
+    let settings = &changed["ConfigMap/kees-kiss-settings"]["data"];
+    assert_eq!(settings["SECRET_PREFIX"], "k8s-secret");
+    assert_eq!(settings["SEPARATOR"], "-");
+    assert_eq!(settings["MAX_METADATA"], "1048576");
+    assert_eq!(settings["INSECURE_PLAIN_TCP"], "true");
+    let container = &changed["Deployment/kees-kiss"]["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["env"].as_array().map(Vec::len), Some(1));
     Ok(())
 }
 
@@ -267,6 +315,9 @@ fn a_changed_setting_restarts_the_pods_and_a_changed_policy_does_not() -> anyhow
 #[case::unknown_key(json!({"setings": {}}), "'setings' not allowed")]
 #[case::unknown_flag(json!({"settings": {"envLable": "x"}}), "/settings': additional properties 'envLable'")]
 #[case::unknown_key_of_a_rule(json!({"policy": {"rules": [{"namespaces": ["a"], "prefix": "/a"}]}}), "/policy/rules/0': additional properties 'prefix'")]
+#[case::misspelled_setting_of_kiss(json!({"kiss": {"settings": {"seperator": "/"}}}), "'seperator' not allowed")]
+#[case::separator_of_kiss(json!({"kiss": {"settings": {"separator": "--"}}}), "/kiss/settings/separator'")]
+#[case::kiss_without_keys(json!({"kiss": {"enabled": true}}), "kiss.settings.jwksUrl: the URL of the OIDC provider's keys is required")]
 #[case::policy_without_rules(json!({"policy": {"rules": []}}), "/policy/rules'")]
 #[case::type_of_a_value(json!({"replicas": "2"}), "/replicas'")]
 #[case::no_replica(json!({"replicas": 0}), "/replicas'")]

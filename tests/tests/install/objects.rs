@@ -79,7 +79,11 @@ fn sort(list: &mut Value) {
 fn without_suffix(value: &mut Value) {
     match value {
         Value::String(text) => {
-            for name in ["kees-settings", "kees-controller-settings"] {
+            for name in [
+                "kees-settings",
+                "kees-controller-settings",
+                "kees-kiss-settings",
+            ] {
                 if text
                     .strip_prefix(name)
                     .is_some_and(|rest| rest.starts_with('-'))

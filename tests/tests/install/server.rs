@@ -45,6 +45,11 @@ fn the_api_server_accepts_every_object_of_every_overlay(
     "dashboard": {"enabled": true},
 }}))]
 #[case::classes(json!({"secretProviderClasses": {"enabled": true, "crd": true}}))]
+#[case::kiss(json!({"kiss": {
+    "enabled": true,
+    "settings": {"jwksUrl": "https://example.com/keys", "audience": ["kubernetes"]},
+    "networkPolicy": {"enabled": true},
+}}))]
 #[case::another_name(json!({"name": "team-a", "annotationDomain": "team-a.example.org"}))]
 fn the_api_server_accepts_every_object_of_the_chart(#[case] values: Value) -> anyhow::Result<()> {
     let world = World::alone()?;
