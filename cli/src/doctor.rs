@@ -2,10 +2,11 @@
 //! changed: the pods with which it tests the admission are dry runs.
 //!
 //! ```text
-//! connect -> kubernetes, objects, workload, pods -> check -> report
+//! connect -> kubernetes, objects, workload, classes, pods -> check -> report
 //! ```
 
 mod check;
+mod classes;
 pub(crate) mod connect;
 mod kubernetes;
 mod objects;
@@ -102,6 +103,7 @@ async fn checks(args: &DoctorArgs, client: &Client, version: &Info) -> Report {
     checks.push(workload::endpoints(client, installation).await);
     checks.push(workload.policy_file(client, installation, &objects).await);
     checks.push(workload.versions(client, installation, &objects).await);
+    checks.extend(classes::check(client, installation, &workload).await);
     let dry_run = DryRun {
         namespace: &args.test_namespace,
         domain: &domain,

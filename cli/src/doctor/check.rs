@@ -23,6 +23,9 @@ pub(crate) enum CheckName {
     Endpoints,
     PolicyFile,
     Versions,
+    ClassDefinition,
+    ClassPermissions,
+    SecretSync,
     WebhookReachable,
     CaBundleTrusted,
     PodInjected,
@@ -32,7 +35,7 @@ pub(crate) enum CheckName {
 impl CheckName {
     /// Every check, in the order of the report.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::ApiServer,
         Self::KubernetesVersion,
         Self::AdmissionApis,
@@ -48,6 +51,9 @@ impl CheckName {
         Self::Endpoints,
         Self::PolicyFile,
         Self::Versions,
+        Self::ClassDefinition,
+        Self::ClassPermissions,
+        Self::SecretSync,
         Self::WebhookReachable,
         Self::CaBundleTrusted,
         Self::PodInjected,
@@ -72,6 +78,9 @@ impl CheckName {
             Self::Endpoints => "endpoints",
             Self::PolicyFile => "policy-file",
             Self::Versions => "versions",
+            Self::ClassDefinition => "class-definition",
+            Self::ClassPermissions => "class-permissions",
+            Self::SecretSync => "secret-sync",
             Self::WebhookReachable => "webhook-reachable",
             Self::CaBundleTrusted => "ca-bundle-trusted",
             Self::PodInjected => "pod-injected",
@@ -92,6 +101,9 @@ impl CheckName {
             | Self::AdmissionPolicyBinding
             | Self::NamespaceExclusions => "Objects",
             Self::Deployment | Self::Endpoints | Self::PolicyFile | Self::Versions => "Webhook",
+            Self::ClassDefinition | Self::ClassPermissions | Self::SecretSync => {
+                "SecretProviderClass and Kubernetes Secrets"
+            }
             Self::WebhookReachable
             | Self::CaBundleTrusted
             | Self::PodInjected

@@ -32,6 +32,11 @@ impl Installation<'_> {
         format!("{}-webhook", self.name)
     }
 
+    /// The name of the controller's Deployment.
+    pub(crate) fn controller(self) -> String {
+        format!("{}-controller", self.name)
+    }
+
     /// The name by which the API server calls the webhook. Its certificate must be for this name.
     pub(crate) fn dns_name(self) -> String {
         format!("{}.{}.svc", self.webhook(), self.namespace)

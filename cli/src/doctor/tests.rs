@@ -26,6 +26,10 @@ const ENDPOINTS: &str = "GET /apis/discovery.k8s.io/v1/namespaces/kees-system/en
 const CONFIG_MAP: &str = "GET /api/v1/namespaces/kees-system/configmaps/kees-policy";
 const PODS: &str = "POST /api/v1/namespaces/default/pods";
 const WRONG_PODS: &str = "POST wrong /api/v1/namespaces/default/pods";
+const SETTINGS: &str = "GET /api/v1/namespaces/kees-system/configmaps/kees-settings";
+const CONTROLLER: &str = "GET /apis/apps/v1/namespaces/kees-system/deployments/kees-controller";
+const CLASSES: &str = "GET /apis/secrets-store.csi.x-k8s.io/v1";
+const ACCESS: &str = "POST /apis/authorization.k8s.io/v1/subjectaccessreviews";
 const METRICS: &str =
     "GET /api/v1/namespaces/kees-system/pods/http:kees-webhook-1:8080/proxy/metrics";
 
@@ -72,12 +76,13 @@ impl FakeApi {
         );
         api.ok(DEPLOYMENT, json!({"metadata": {"name": "kees-webhook"}, "status": {"availableReplicas": 2, "updatedReplicas": 2}, "spec": {
             "replicas": 2, "selector": {}, "template": {"spec": {
+                "serviceAccountName": "kees-webhook",
                 "containers": [{"name": "webhook", "image": "kees-webhook:0.1.0", "envFrom": [{"configMapRef": {"name": "kees-settings"}}]}],
                 "volumes": [{"name": "policy", "configMap": {"name": "kees-policy"}}],
             }},
         }}));
         api.ok(
-            "GET /api/v1/namespaces/kees-system/configmaps/kees-settings",
+            SETTINGS,
             json!({"metadata": {}, "data": {"INIT_IMAGE": "kees-init:0.1.0"}}),
         );
         api.ok(CONFIG_MAP, json!({"metadata": {}, "data": {"policy.yaml": "rules:\n- namespaces: [\"*\"]\n  storagePrefix: /{namespace}\n"}}));
@@ -100,6 +105,41 @@ impl FakeApi {
         api.ok(PODS, json!({"metadata": {"name": "kees-doctor"}, "spec": {"containers": [], "initContainers": [{"name": "kees-init"}]}}));
         api.error(WRONG_PODS, 403, "admission webhook \"kees.bsycorp.com\" denied the request: secret.bsycorp.com/kees-doctor: the size is missing");
         api
+    }
+
+    /// A complete installation that fills volumes of classes, and writes Secrets.
+    fn with_classes() -> Self {
+        let mut api = Self::installed();
+        api.change(
+            SETTINGS,
+            "/data",
+            json!({"SECRET_PROVIDER_CLASSES": "true", "SECRET_SYNC": "true"}),
+        );
+        api.ok(
+            CONTROLLER,
+            json!({"metadata": {"name": "kees-controller"}, "spec": {
+                "selector": {}, "template": {"spec": {
+                    "serviceAccountName": "kees-controller",
+                    "containers": [{"name": "controller", "args": ["--secret-sync"]}],
+                }},
+            }}),
+        );
+        api.ok(CLASSES, json!({"kind": "APIResourceList", "groupVersion": "secrets-store.csi.x-k8s.io/v1", "resources": [
+            {"name": "secretproviderclasses", "singularName": "", "namespaced": true, "kind": "SecretProviderClass", "verbs": []},
+        ]}));
+        api.ok(
+            ACCESS,
+            json!({"metadata": {}, "spec": {}, "status": {"allowed": true}}),
+        );
+        api
+    }
+
+    /// Takes a permission from a ServiceAccount.
+    fn deny(&mut self, account: &str, verb: &str, resource: &str) {
+        self.ok(
+            &format!("{ACCESS} {account} {verb} {resource}"),
+            json!({"metadata": {}, "spec": {}, "status": {"allowed": false}}),
+        );
     }
 
     fn ok(&mut self, request: &str, response: Value) {
@@ -153,7 +193,9 @@ impl FakeApi {
             404,
             json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": format!("{request} not found"), "reason": "NotFound", "code": 404}),
         );
-        let (code, response) = self.0.get(&request).unwrap_or(&not_found);
+        let asked = self.0.get(&format!("{request} {}", access(body)));
+        let answer = asked.or_else(|| self.0.get(&request));
+        let (code, response) = answer.unwrap_or(&not_found);
         let text = match response {
             Value::String(text) => text.clone(),
             object => object.to_string(),
@@ -167,6 +209,17 @@ impl FakeApi {
             .body(Body::from(text.into_bytes()))
             .unwrap()
     }
+}
+
+/// What a review of access asks: the user, the verb and the resource.
+fn access(body: &str) -> String {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let spec = &body["spec"];
+    let attributes = &spec["resourceAttributes"];
+    let texts = [&spec["user"], &attributes["verb"], &attributes["resource"]];
+    texts
+        .map(|text| text.as_str().unwrap_or_default())
+        .join(" ")
 }
 
 fn now() -> k8s_openapi::jiff::Zoned {
@@ -456,4 +509,92 @@ fn before_installing_permissions_and_apis_are_checked() {
     let report = report(api, &["--pre", "--namespace", "other"]);
     assert_eq!(report.status(), 1);
     insta::assert_snapshot!(report.text());
+}
+
+const WEBHOOK_ACCOUNT: &str = "system:serviceaccount:kees-system:kees-webhook";
+const CONTROLLER_ACCOUNT: &str = "system:serviceaccount:kees-system:kees-controller";
+
+#[test]
+fn an_installation_with_classes_and_secrets_passes_every_check() {
+    let report = report(FakeApi::with_classes(), &[]);
+    assert_eq!(report.status(), 0, "{}", report.text());
+    insta::assert_snapshot!(report.text());
+}
+
+#[test]
+fn what_classes_and_secrets_need_is_not_checked_where_they_are_off() {
+    let mut api = FakeApi::with_classes();
+    api.change(
+        SETTINGS,
+        "/data",
+        json!({"SECRET_PROVIDER_CLASSES": "false"}),
+    );
+    api.change(
+        CONTROLLER,
+        "/spec/template/spec/containers/0/args",
+        json!([]),
+    );
+    let checks = report(api, &[]).checks;
+    let names: Vec<_> = checks.iter().map(|check| check.name.as_str()).collect();
+    for name in ["class-definition", "class-permissions", "secret-sync"] {
+        assert!(!names.contains(&name), "{names:?}");
+    }
+}
+
+#[test]
+fn a_missing_definition_and_missing_permissions_are_named_with_the_remedy() {
+    let mut api = FakeApi::with_classes();
+    api.missing(CLASSES);
+    for verb in ["list", "watch"] {
+        api.deny(WEBHOOK_ACCOUNT, verb, "secretproviderclasses");
+    }
+    api.deny(WEBHOOK_ACCOUNT, "get", "serviceaccounts");
+    api.deny(CONTROLLER_ACCOUNT, "update", "secrets");
+    api.deny(CONTROLLER_ACCOUNT, "watch", "secretproviderclasses");
+    insta::assert_snapshot!(findings(api));
+}
+
+#[test]
+fn a_definition_of_another_kind_of_the_group_is_not_that_of_classes() {
+    let mut api = FakeApi::with_classes();
+    api.change(
+        CLASSES,
+        "/resources/0/name",
+        json!("secretproviderclasspodstatuses"),
+    );
+    let findings = findings(api);
+    assert!(
+        findings.starts_with("failed class-definition: "),
+        "{findings}"
+    );
+}
+
+#[test]
+fn a_webhook_that_relies_on_a_controller_that_writes_no_secrets_is_named() {
+    let mut api = FakeApi::with_classes();
+    api.change(
+        CONTROLLER,
+        "/spec/template/spec/containers/0/args",
+        json!([]),
+    );
+    let without_flag = findings(api.clone());
+    api.missing(CONTROLLER);
+    assert_eq!(findings(api), without_flag);
+    insta::assert_snapshot!(without_flag);
+}
+
+#[test]
+fn permissions_that_the_user_may_not_ask_for_are_skipped() {
+    let mut api = FakeApi::with_classes();
+    api.error(ACCESS, 403, "is forbidden: User \"dev\" cannot create it");
+    api.error(CLASSES, 403, "is forbidden: User \"dev\" cannot read it");
+    let report = report(api, &[]);
+    assert_eq!(report.status(), 0, "{}", report.text());
+    let skipped = report.checks.iter();
+    let skipped = skipped.filter(|check| check.status == check::Status::Skipped);
+    let names: Vec<_> = skipped.map(|check| check.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["class-definition", "class-permissions", "secret-sync"]
+    );
 }

@@ -39,11 +39,19 @@ impl Workload {
         client: &Client,
         installation: Installation<'_>,
     ) -> Result<Self, Check> {
+        let workload = Self::named(client, installation, &installation.webhook()).await;
+        workload.map_err(|error| CheckName::Deployment.error(&error))
+    }
+
+    /// Reads a Deployment of the installation and its settings.
+    pub(crate) async fn named(
+        client: &Client,
+        installation: Installation<'_>,
+        name: &str,
+    ) -> kube::Result<Self> {
         let api = Api::<Deployment>::namespaced(client.clone(), installation.namespace);
-        let deployment = api.get_opt(&installation.webhook()).await;
-        let deployment = deployment.map_err(|error| CheckName::Deployment.error(&error))?;
         let mut workload = Self {
-            deployment,
+            deployment: api.get_opt(name).await?,
             settings: BTreeMap::new(),
         };
         let names: Vec<_> = workload.containers().flat_map(config_maps).collect();
@@ -70,6 +78,24 @@ impl Workload {
         self.pod_spec()
             .into_iter()
             .flat_map(|spec| &spec.containers)
+    }
+
+    /// Whether a flag is set, by an argument or by its variable.
+    pub(crate) fn has_flag(&self, flag: &str, variable: &str) -> bool {
+        let mut arguments = self
+            .containers()
+            .flat_map(|container| container.args.iter().flatten());
+        let is_set = self
+            .settings
+            .get(variable)
+            .is_some_and(|text| text == "true");
+        is_set || arguments.any(|argument| argument == flag)
+    }
+
+    /// The ServiceAccount of its pods.
+    pub(crate) fn service_account(&self) -> Option<&str> {
+        let name = self.pod_spec()?.service_account_name.as_deref();
+        Some(name.unwrap_or("default"))
     }
 
     /// Every replica is available, and has the current template.

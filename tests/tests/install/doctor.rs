@@ -73,6 +73,52 @@ fn doctor_passes_a_complete_installation_and_names_what_is_broken() -> anyhow::R
     )
 }
 
+#[test]
+fn doctor_names_what_classes_and_secrets_lack() -> anyhow::Result<()> {
+    const CRD: &str = "crd/secretproviderclasses.secrets-store.csi.x-k8s.io";
+    let world = World::alone()?;
+    let kubectl = world.cluster.kubectl();
+    let definition = Overlay::new("manifests", "secret-provider-class-crd", json!({}))?;
+    kubectl.run(&["apply", "-k", &definition.argument()])?;
+    kubectl.wait_for(CRD, "condition=Established")?;
+    let webhook = Overlay::new("manifests", "secret-provider-class", world.kustomization())?;
+    let apply = || -> anyhow::Result<()> {
+        world.system().run(&["apply", "-k", &webhook.argument()])?;
+        world.system().rolled_out("deployment/kees-webhook")?;
+        expect(&world, &[])
+    };
+    apply()?;
+    let complete = doctor(&world, &[])?;
+    for name in ["class-definition", "class-permissions"] {
+        ensure!(complete.text.contains(name), "{}", complete.text);
+    }
+
+    kubectl.run(&["delete", "clusterrole", "kees-webhook-classes"])?;
+    expect(&world, &["class-permissions"])?;
+    apply()?;
+
+    // The check reads the Deployment of the controller. Whether it runs does not matter to it.
+    let image = json!({
+        "name": "kees-controller", "newName": "localhost/kees-controller", "newTag": "test",
+    });
+    let kustomization = json!({"images": [image]});
+    let controller = Overlay::new("manifests", "controller-sync", kustomization)?;
+    world
+        .system()
+        .run(&["apply", "-k", &controller.argument()])?;
+    expect(&world, &[])?;
+    let complete = doctor(&world, &[])?;
+    ensure!(complete.text.contains("secret-sync"), "{}", complete.text);
+    kubectl.run(&["delete", "clusterrolebinding", "kees-controller-sync"])?;
+    expect(&world, &["secret-sync"])?;
+    world
+        .system()
+        .run(&["delete", "deployment", "kees-controller"])?;
+
+    kubectl.run(&["delete", CRD])?;
+    expect(&world, &["class-definition"])
+}
+
 /// Waits until exactly these checks fail.
 fn expect(world: &World, names: &[&str]) -> anyhow::Result<()> {
     let expected: BTreeSet<_> = names.iter().map(|name| (*name).to_owned()).collect();
