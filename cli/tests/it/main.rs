@@ -18,6 +18,7 @@ mod export_rotation;
 mod folder;
 mod iam;
 mod inject;
+mod kiss_page;
 mod leases_page;
 mod lint;
 mod lint_classes;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use kees_tests::eventually;
+use kees_tests::{REGION, eventually};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -26,7 +26,10 @@ fn a_developer_creates_what_a_pod_reads_and_deletes_it() -> anyhow::Result<()> {
     let world = World::start()?;
     let team = world.cluster.namespace(
         NAMESPACE,
-        &[("pod-security.kubernetes.io/enforce", "restricted")],
+        &[
+            ("pod-security.kubernetes.io/enforce", "restricted"),
+            ("init.bsycorp.com/secret-provider-classes", "enabled"),
+        ],
     )?;
     let ada = world.provider.token("ada@example.com", &[DEVELOPERS])?;
     let eve = world.provider.token("eve@example.com", &["others"])?;
@@ -61,6 +64,20 @@ fn a_developer_creates_what_a_pod_reads_and_deletes_it() -> anyhow::Result<()> {
     let read = team.exec("app", "app", &["cat", "/bsycorp-init/secrets.properties"])?;
     let expected = format!("db_password={}", BASE64_STANDARD.encode(VALUE));
     ensure!(read.lines().any(|line| line == expected), "{read}");
+
+    // A class reads the same secret, and not that of another namespace.
+    team.apply(&class("db", "/k8s-secret/payments/db-password").to_string())?;
+    team.apply(&pod_with_class("with-class", "db").to_string())?;
+    team.wait_for("pod/with-class", "condition=Ready")?;
+    let file = "/mnt/secrets-store/db-password";
+    let read = team.exec("with-class", "app", &["cat", file])?;
+    ensure!(read == VALUE, "{read}");
+    team.apply(&class("foreign", "/k8s-secret/others/db-password").to_string())?;
+    let foreign = team.apply(&pod_with_class("foreign", "foreign").to_string());
+    fails_with(
+        foreign,
+        "does not allow the object /k8s-secret/others/db-password",
+    )?;
 
     let delete = [&["delete"], &secret[..]].concat();
     fails_with(world.kiss(&eve, &delete, ""), denied)?;
@@ -125,6 +142,32 @@ fn role_binding() -> Value {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": DEVELOPERS},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": DEVELOPERS}],
     })
+}
+
+/// A class with one object, in the file `db-password`.
+fn class(name: &str, object: &str) -> Value {
+    let objects =
+        format!("- {{objectName: {object}, objectType: secretsmanager, objectAlias: db-password}}");
+    json!({
+        "apiVersion": "secrets-store.csi.x-k8s.io/v1",
+        "kind": "SecretProviderClass",
+        "metadata": {"name": name},
+        "spec": {"provider": "aws", "parameters": {"region": REGION, "objects": objects}},
+    })
+}
+
+/// A restricted pod with a volume of a class instead of a reference.
+fn pod_with_class(name: &str, class: &str) -> Value {
+    let mut pod = pod();
+    pod["metadata"] = json!({"name": name});
+    pod["spec"]["volumes"] = json!([{"name": "secrets", "csi": {
+        "driver": "secrets-store.csi.k8s.io",
+        "readOnly": true,
+        "volumeAttributes": {"secretProviderClass": class},
+    }}]);
+    pod["spec"]["containers"][0]["volumeMounts"] =
+        json!([{"name": "secrets", "mountPath": "/mnt/secrets-store", "readOnly": true}]);
+    pod
 }
 
 /// A restricted pod with a reference to the secret.

@@ -22,12 +22,8 @@ const SYSTEM: &str = "kees-system";
 /// The server's role, whose token is mounted as the identity webhook of EKS does.
 const ROLE: &str = "arn:aws:iam::123456789012:role/kees-kiss";
 
-/// Each namespace reads below its own path of kiss.
-const POLICY: &str = r#"
-rules:
-- namespaces: ["*"]
-  storagePrefix: /k8s-secret/{namespace}
-"#;
+/// The page that has the policy of the webhook.
+const PAGE: &str = include_str!("../../../docs/kiss.md");
 
 /// The cluster and the servers.
 pub(crate) struct World {
@@ -59,6 +55,7 @@ impl World {
             provider,
             files,
         };
+        world.install_classes()?;
         world.install_webhook()?;
         world.install_kiss(&authority)?;
         balance(listener, world.server()?);
@@ -100,6 +97,17 @@ impl World {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// The kind SecretProviderClass.
+    fn install_classes(&self) -> anyhow::Result<()> {
+        let definition = Overlay::new("manifests", "secret-provider-class-crd", json!({}))?;
+        let kubectl = self.cluster.kubectl();
+        kubectl.run(&["apply", "-k", &definition.argument()])?;
+        kubectl.wait_for(
+            "crd/secretproviderclasses.secrets-store.csi.x-k8s.io",
+            "condition=Established",
+        )
+    }
+
     fn install_webhook(&self) -> anyhow::Result<()> {
         let init_env = format!(
             "AWS_ENDPOINT={}\nAWS_ACCESS_KEY_ID=tests\nAWS_SECRET_ACCESS_KEY=tests\nTIMEOUT=20\n",
@@ -124,8 +132,8 @@ impl World {
                 },
             ],
         });
-        let overlay = Overlay::new("manifests", "own-certificates", kustomization)?;
-        fs::write(overlay.path().join("policy.yaml"), POLICY)?;
+        let overlay = Overlay::new("manifests", "secret-provider-class", kustomization)?;
+        fs::write(overlay.path().join("policy.yaml"), policy()?)?;
         fs::write(overlay.path().join("init-env"), init_env)?;
         self.system().run(&["apply", "-k", &overlay.argument()])?;
         self.system().rolled_out("deployment/kees-webhook")
@@ -176,6 +184,17 @@ impl World {
         let address = address.context("kiss has no pod with an address")?;
         Ok(SocketAddr::new(address.parse()?, 10000))
     }
+}
+
+/// The first policy of the page: each namespace reads below its own path of kiss.
+fn policy() -> anyhow::Result<String> {
+    let (_, section) = PAGE.split_once("\n## With kees\n").context("no section")?;
+    let (_, block) = section.split_once("```yaml\n").context("no policy")?;
+    let (block, _) = block.split_once("```").context("the policy has no end")?;
+    let lines = block
+        .lines()
+        .map(|line| line.strip_prefix("   ").unwrap_or(line));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// A load balancer: the cluster has no kube-proxy, so nothing answers at the address of the Service.
