@@ -136,6 +136,13 @@ pub mod init {
     /// The value of [`CLASSES_LABEL`] that forbids it.
     pub const CLASSES_DISABLED: &str = "disabled";
 
+    /// The label `init.DOMAIN/secret-sync` of a pod, which the webhook adds with `--secret-sync`: kees-controller may write
+    /// Kubernetes Secrets for the pod. The webhook watches the pods with this label.
+    pub const SECRET_SYNC_LABEL: &str = "secret-sync";
+
+    /// The value of [`SECRET_SYNC_LABEL`].
+    pub const SECRET_SYNC_ON: &str = "true";
+
     /// What the name of [`FILE`] begins with, before a dot.
     pub const FILE_PREFIX: &str = "file";
 

@@ -10,6 +10,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use kees_common::{Domain, OnChange, Word, names, restart};
+use kees_inject::workload;
 use kees_store::leases::{self, PodIdentity};
 use kube::Resource;
 use serde::Deserialize;
@@ -45,26 +46,11 @@ impl Sharing {
         let name = metadata.name.as_deref().unwrap_or_default();
         let owners = metadata.owner_references.as_deref().unwrap_or_default();
         let controller = owners.iter().find(|owner| owner.controller == Some(true));
-        let hash = metadata.labels.as_ref();
-        let hash = hash.and_then(|labels| labels.get(TEMPLATE_HASH));
-        let workload = match controller {
-            Some(owner) if owner.kind == "ReplicaSet" => {
-                let deployment = hash.and_then(|hash| owner.name.strip_suffix(hash.as_str()));
-                match deployment.and_then(|name| name.strip_suffix('-')) {
-                    Some(name) => format!("Deployment {name}"),
-                    None => format!("ReplicaSet {}", owner.name),
-                }
-            }
-            Some(owner) if owner.kind == "Job" => match owner.name.rsplit_once('-') {
-                // A CronJob appends the minute.
-                Some((name, at)) if at.len() >= 8 && at.bytes().all(|b| b.is_ascii_digit()) => {
-                    format!("CronJob {name}")
-                }
-                _ => format!("Job {}", owner.name),
-            },
-            Some(owner) => format!("{} {}", owner.kind, owner.name),
-            None => format!("Pod {name}"),
-        };
+        let labels = metadata.labels.as_ref();
+        let of_controller = controller.map(|owner| (owner.kind.as_str(), owner.name.as_str()));
+        let workload = workload(of_controller, name, |key| {
+            labels?.get(key).map(String::as_str)
+        });
         let owner = |owner: &OwnerReference| OwnerReference {
             api_version: owner.api_version.clone(),
             kind: owner.kind.clone(),
@@ -93,9 +79,6 @@ impl Sharing {
         }
     }
 }
-
-/// The label of the pods of a Deployment, with which the name of their `ReplicaSet` ends.
-const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// What decides about a restart of the workload of a pod.
 #[derive(Clone, Debug, Default, PartialEq)]

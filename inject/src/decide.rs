@@ -9,8 +9,10 @@ use crate::{
     audit::EntryList,
     class::{found::Found, plan, readable},
     classes::ClassAccess,
+    cluster::ClusterView,
     error::{Place, PodError, PodErrorKind, excerpt},
     findings::{Findings, PodWarning},
+    late_secret::LateSecret,
     names,
     patch::{
         exec, identity::Identity, injection::Injection, operations::Operations,
@@ -26,7 +28,7 @@ use crate::{
         template::Subject,
     },
     settings::InjectSettings,
-    sync_volumes,
+    sharing::{self, live_pods::OtherPods},
 };
 
 /// The decision about a pod.
@@ -123,14 +125,14 @@ pub fn decide(pod: &PodView<'_>, namespace: &str, settings: &InjectSettings) -> 
     decide_with_classes(pod, namespace, settings, ClassAccess::Off)
 }
 
-/// [`decide`], for a pod whose volumes of `SecretProviderClass` objects may be replaced.
-pub fn decide_with_classes(
+/// [`decide`], for a pod whose volumes of `SecretProviderClass` objects may be replaced, and whose Secrets other pods may want.
+pub fn decide_with_classes<'c>(
     pod: &PodView<'_>,
     namespace: &str,
     settings: &InjectSettings,
-    access: ClassAccess<'_>,
+    cluster: impl Into<ClusterView<'c>>,
 ) -> Decision {
-    decide_and_list(pod, namespace, settings, access).0
+    decide_and_list(pod, namespace, settings, cluster.into()).0
 }
 
 /// [`decide_with_classes`], and the list of the pod's entries for the audit log.
@@ -138,7 +140,7 @@ pub(crate) fn decide_and_list(
     pod: &PodView<'_>,
     namespace: &str,
     settings: &InjectSettings,
-    access: ClassAccess<'_>,
+    cluster: ClusterView<'_>,
 ) -> (Decision, EntryList) {
     let subject = Subject {
         cluster: settings.cluster.as_deref(),
@@ -147,8 +149,14 @@ pub(crate) fn decide_and_list(
     };
     let rule = settings.policy.rule(subject);
     let mut findings = Findings::default();
-    let found = Found::new(pod, settings, access);
-    let outcome = check(pod, subject, rule, settings, found, &mut findings);
+    let found = Found::new(pod, settings, cluster.classes);
+    let surroundings = Surroundings {
+        subject,
+        rule,
+        settings,
+        others: cluster.pods,
+    };
+    let outcome = check(pod, surroundings, found, &mut findings);
     if rule.denies_warnings() {
         findings.deny_warnings();
     }
@@ -185,15 +193,29 @@ enum Outcome {
     Patch(Operations),
 }
 
+/// What is decided with, besides the pod.
+#[derive(Clone, Copy)]
+struct Surroundings<'s> {
+    subject: Subject<'s>,
+    rule: &'s Rule,
+    settings: &'s InjectSettings,
+    /// The other live pods, if they are known.
+    others: Option<&'s dyn OtherPods>,
+}
+
 /// Runs all checks. Returns `None` only if it adds an error.
 fn check(
     pod: &PodView<'_>,
-    subject: Subject<'_>,
-    rule: &Rule,
-    settings: &InjectSettings,
+    surroundings: Surroundings<'_>,
     mut found: Found<'_>,
     findings: &mut Findings,
 ) -> Option<Outcome> {
+    let Surroundings {
+        subject,
+        rule,
+        settings,
+        others,
+    } = surroundings;
     let domain = &settings.domain;
     let entries = pod.annotations().filter(|(key, _)| is_entry(key, domain));
     let entries = entries.count();
@@ -222,22 +244,14 @@ fn check(
         warn_of_wired_classes(&found, findings);
         return Some(Outcome::Skip(SkipReason::WiredByHand));
     }
-    let classes = match wired {
+    let mut classes = match wired {
         None => plan::plan(pod, &found, subject, rule, settings, injected, findings),
         Some(_) => None,
     };
     if entries == 0 && wired.is_none() && classes.is_none() && findings.errors.is_empty() {
         return Some(Outcome::Skip(SkipReason::OtherProvider));
     }
-    let parsed = Parsed::from_annotations(domain, pod.annotations());
-    findings
-        .warnings
-        .extend(parsed.warnings.iter().map(PodWarning::from));
-    let of_previous = kees_template::check_previous(&parsed);
-    let of_previous = of_previous.iter().map(PodWarning::from);
-    findings.warnings.extend(of_previous);
-    let ignored = parsed.ignored.iter().cloned();
-    findings.errors.extend(ignored.map(PodError::from));
+    let parsed = parse(pod, domain, findings);
     let annotated = AnnotatedPod {
         subject,
         parsed: &parsed,
@@ -245,16 +259,16 @@ fn check(
         wired,
     };
     let policy = apply(annotated, rule, settings, findings);
-    sync_volumes::check(pod, &parsed, rule, findings);
-    let mut classes = classes;
+    let late = LateSecret::new(&parsed, rule).inspect(|of| of.check_volumes(pod, findings));
+    if let Some(others) = others {
+        sharing::check::check(pod, subject.namespace, &found, settings, others, findings);
+    }
     if let Some(classes) = &mut classes {
         findings.entries.objects(&classes.objects);
         check_objects(std::mem::take(&mut classes.denied), rule, findings);
     }
     if let Some(wired) = wired {
-        warn_of_wired_variables(&parsed, findings);
-        warn_of_wired_start(&parsed, findings);
-        refresh::warn_if_wired(pod, wired, &parsed, findings);
+        check_wired(pod, wired, late.as_ref(), &parsed, findings);
         warn_of_wired_classes(&found, findings);
         return Some(Outcome::Skip(SkipReason::WiredByHand));
     }
@@ -275,6 +289,10 @@ fn check(
     let identity = Identity::new(pod, options, settings, &scope, findings);
     let placement = Placement::new(pod, &parsed, settings, scope, findings);
     let mut placement = placement?;
+    if let Some(late) = late {
+        let others = pod.other_init_containers(injected).map(|(_, of)| of);
+        late.check_environments(others.take(placement.position), findings);
+    }
     let targets = &placement.targets;
     if has_files {
         placement.commands = exec::wrap(pod, &parsed, settings, injected, targets, findings);
@@ -292,6 +310,20 @@ fn check(
     }
     let injection = Injection::new(pod, options, settings, &policy, placement, identity, owner);
     operations(pod, injection, findings).map(Outcome::Patch)
+}
+
+/// The annotations, and what is wrong with them besides errors.
+fn parse(pod: &PodView<'_>, domain: &Domain, findings: &mut Findings) -> Parsed {
+    let parsed = Parsed::from_annotations(domain, pod.annotations());
+    findings
+        .warnings
+        .extend(parsed.warnings.iter().map(PodWarning::from));
+    let of_previous = kees_template::check_previous(&parsed);
+    let of_previous = of_previous.iter().map(PodWarning::from);
+    findings.warnings.extend(of_previous);
+    let ignored = parsed.ignored.iter().cloned();
+    findings.errors.extend(ignored.map(PodError::from));
+    parsed
 }
 
 /// The options that matter to a pod that asks for no value: it has volumes of classes alone.
@@ -397,6 +429,24 @@ fn deny_variables(pod: &PodView<'_>, domain: &Domain, findings: &mut Findings) {
     for (key, _) in pod.annotations().filter(asks) {
         findings.error(Place::annotation(key), PodErrorKind::WindowsVariables);
     }
+}
+
+/// Checks a pod with the init container `wired`, and warns of what has no effect in it.
+fn check_wired(
+    pod: &PodView<'_>,
+    wired: &ContainerView<'_>,
+    late: Option<&LateSecret<'_>>,
+    parsed: &Parsed,
+    findings: &mut Findings,
+) {
+    if let Some(late) = late {
+        let all = pod.spec.init_containers.iter();
+        let early = all.take_while(|container| !std::ptr::eq(*container, wired));
+        late.check_environments(early, findings);
+    }
+    warn_of_wired_variables(parsed, findings);
+    warn_of_wired_start(parsed, findings);
+    refresh::warn_if_wired(pod, wired, parsed, findings);
 }
 
 /// Warns if a pod that is wired by hand asks for variables: its commands are not changed.

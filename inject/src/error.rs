@@ -241,6 +241,25 @@ pub enum PodErrorKind {
         /// The annotation of the value.
         created: String,
     },
+    /// An init container waits for a Secret with a value that only kees-init creates, which runs after it.
+    #[error(
+        "it runs before kees-init creates {created}, and its environment needs the Secret {secret} ({option}), so the pod \
+         would never start; let kees-init run before it ({order}), let kees-controller create the value (create: creator \
+         in the policy), or set optional: true"
+    )]
+    SyncedEnvironment {
+        /// The Secret.
+        secret: String,
+        /// The annotation that asks for the Secret.
+        option: String,
+        /// The annotation of the value.
+        created: String,
+        /// The annotation that says where kees-init runs.
+        order: String,
+    },
+    /// Another pod wants other contents in the same Secret.
+    #[error(transparent)]
+    SecretConflict(Box<SecretConflict>),
     /// A period of refresh below the operator's minimum.
     #[error(
         "{period} is shorter than {minimum}, the shortest period here, because every pod that reads so \
@@ -476,6 +495,23 @@ pub enum PodErrorKind {
     /// The patch cannot be written as JSON.
     #[error("the patch cannot be written: {0}")]
     Patch(String),
+}
+
+/// Two pods that ask for one Secret with different contents.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{pod} and {other} ask for one Secret, {secret}, with different contents: {difference}; give each of them a Secret \
+     of its own, let both ask for the same, or create the pod when {other} has ended"
+)]
+pub struct SecretConflict {
+    /// The Secret.
+    pub secret: String,
+    /// The pod that is denied, with its workload.
+    pub pod: String,
+    /// The live pod, with its workload.
+    pub other: String,
+    /// How the contents differ.
+    pub difference: String,
 }
 
 /// A name or path of the pod for a message: shortened and escaped, because it is not checked yet,

@@ -29,12 +29,14 @@
 mod audit;
 mod class;
 mod classes;
+mod cluster;
 mod creation;
 mod decide;
 mod decode;
 mod denial;
 mod error;
 mod findings;
+mod late_secret;
 mod names;
 mod patch;
 mod pod;
@@ -42,15 +44,17 @@ mod policy;
 mod review;
 mod secret_sync;
 mod settings;
-mod sync_volumes;
+mod sharing;
+mod workload;
 
 pub use audit::Audit;
 pub use class::{error::ClassVolumeError, permission::class_errors};
 pub use classes::{ClassAccess, Classes, Lookup, ROLE_ANNOTATION};
+pub use cluster::ClusterView;
 pub use creation::{Creation, CreatorPod, NoCreation, creation};
 pub use decide::{Decision, SkipReason, decide, decide_with_classes};
 pub use denial::DenialReason;
-pub use error::{Place, PodError, PodErrorKind};
+pub use error::{Place, PodError, PodErrorKind, SecretConflict};
 pub use patch::operations::Operations;
 pub use pod::{
     quantity::{ParseQuantityError, Quantity},
@@ -73,6 +77,9 @@ pub use settings::{
     ParsePullPolicyError, ParseRunAsError, ParseSkipContainersError, PullPolicy, RunAs,
     SettingsError, SkipContainers, WiredImage,
 };
+
+pub use sharing::live_pods::{LivePod, LivePods, NamespacePods, OtherPods};
+pub use workload::workload;
 
 /// The name of the init container that is injected.
 pub const INIT_CONTAINER: &str = names::CONTAINER;

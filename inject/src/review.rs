@@ -14,6 +14,7 @@ use self::{
 use crate::{
     audit::Audit,
     classes::ClassAccess,
+    cluster::ClusterView,
     decide::{Decision, SkipReason, decide_and_list},
     decode::{error::DecodeError, object::Object},
     pod::{
@@ -38,12 +39,13 @@ pub fn review(body: &[u8], settings: &InjectSettings) -> ReviewResponse {
     review_with_classes(body, settings, ClassAccess::Off)
 }
 
-/// [`review`], for pods whose volumes of `SecretProviderClass` objects may be replaced.
-pub fn review_with_classes(
+/// [`review`], for pods whose volumes of `SecretProviderClass` objects may be replaced, and whose Secrets other pods may want.
+pub fn review_with_classes<'c>(
     body: &[u8],
     settings: &InjectSettings,
-    access: ClassAccess<'_>,
+    cluster: impl Into<ClusterView<'c>>,
 ) -> ReviewResponse {
+    let cluster = cluster.into();
     let text = match std::str::from_utf8(body) {
         Ok(text) => text,
         Err(error) => {
@@ -56,13 +58,13 @@ pub fn review_with_classes(
             if let Some(Object(pod)) = request.and_then(|request| request.object.as_mut()) {
                 pod.source = Source::Review(text);
             }
-            return respond(&review, settings, access, |Object(pod)| Ok(pod));
+            return respond(&review, settings, cluster, |Object(pod)| Ok(pod));
         }
         Err(error) => error,
     };
     match serde_json::from_str::<OtherReview<'_>>(text) {
         // The rest is decoded in the same way, so the error is in the object.
-        Ok(Object(review)) => respond(&review, settings, access, |_| {
+        Ok(Object(review)) => respond(&review, settings, cluster, |_| {
             Err(ParsePodError(DecodeError::new::<PodReview<'_>>(
                 text, error,
             )))
@@ -82,10 +84,10 @@ pub fn review_with_classes(
 fn respond<'p, O>(
     review: &'p Review<'p, O>,
     settings: &InjectSettings,
-    access: ClassAccess<'_>,
+    cluster: ClusterView<'_>,
     pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, ParsePodError>,
 ) -> ReviewResponse {
-    match check(review).and_then(|request| decision(request, settings, access, pod)) {
+    match check(review).and_then(|request| decision(request, settings, cluster, pod)) {
         Ok(response) => response,
         Err(message) => {
             // In the version of the review, if it has one of its group.
@@ -125,7 +127,7 @@ fn check<'r, 'a, O>(review: &'r Review<'a, O>) -> Result<&'r Request<'a, O>, Str
 fn decision<'p, O>(
     request: &'p Request<'p, O>,
     settings: &InjectSettings,
-    access: ClassAccess<'_>,
+    cluster: ClusterView<'_>,
     pod: impl FnOnce(&'p O) -> Result<&'p PodView<'p>, ParsePodError>,
 ) -> Result<ReviewResponse, String> {
     let namespace = request.namespace.as_deref().filter(|name| !name.is_empty());
@@ -149,7 +151,7 @@ fn decision<'p, O>(
     let pod = pod(object).map_err(|error| error.to_string())?;
     check_namespace(pod.namespace())?;
     let namespace = namespace.or(pod.namespace()).unwrap_or("default");
-    let (decision, entries) = decide_and_list(pod, namespace, settings, access);
+    let (decision, entries) = decide_and_list(pod, namespace, settings, cluster);
     let audit = audit.with_pod(pod, entries);
     Ok(ReviewResponse::new(
         &request.uid,

@@ -45,6 +45,17 @@ fn check_leases(source: &str) -> Option<TemplateError> {
     Some(TemplateErrorKind::LeaseOfPod(name).at(Position::of(source, lease.byte)))
 }
 
+/// The entries that the template `source` uses, in the order of `entries`. A template with an error uses none.
+pub fn used_entries<'e>(source: &str, entries: &'e [Entry]) -> Vec<&'e Entry> {
+    let lookups = uses(source).map_or_else(|_| Vec::new(), |uses| uses.lookups);
+    let used: BTreeSet<(Root, &str)> = lookups
+        .iter()
+        .map(|lookup| (lookup.root, lookup.name.as_str()))
+        .collect();
+    let is_used = |entry: &&Entry| used.contains(&(Root::of(entry), entry.name.as_str()));
+    entries.iter().filter(is_used).collect()
+}
+
 /// A warning for each previous value that a template needs. It is absent before the first rotation and after
 /// the previous generation was removed, and the pod cannot start then.
 pub fn check_previous(parsed: &Parsed) -> Vec<Warning> {
@@ -102,6 +113,23 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case("{{ secret.a }} {{ resource[\"a\"] }}", &["resource.d/a", "secret.d/a"])]
+    #[case("{% if secret.b is defined %}{% for k, v in resource.a | items %}{{ k }}{% endfor %}{% endif %}", &["resource.d/a", "secret.d/b"])]
+    #[case("secret.a", &[])]
+    #[case("{{ secret.a", &[])]
+    fn the_entries_that_a_template_uses_are_known(#[case] source: &str, #[case] expected: &[&str]) {
+        let annotations = ["secret.d/a", "secret.d/b", "resource.d/a"];
+        let annotations = annotations.map(|key| {
+            let is_secret = key.starts_with("secret");
+            (key, if is_secret { "kind=REFERENCE" } else { "" })
+        });
+        let parsed = Parsed::from_annotations(&"d".parse().unwrap(), annotations);
+        let used = used_entries(source, &parsed.entries).into_iter();
+        let used: Vec<_> = used.map(|entry| entry.annotation.as_str()).collect();
+        assert_eq!(used, expected);
+    }
 
     #[rstest]
     #[case("{{ secret.a }}", None)]

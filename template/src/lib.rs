@@ -23,7 +23,7 @@ mod render;
 mod tokens;
 mod values;
 
-pub use annotations::{check_annotations, check_previous};
+pub use annotations::{check_annotations, check_previous, used_entries};
 pub use check::{Entries, check};
 pub use error::{TemplateError, TemplateErrorKind};
 pub use render::render;

@@ -14,7 +14,8 @@ use kees_settings::{
 
 use crate::{
     CertificateFiles, CertificateSource, ClassSource, Config, Lifetimes, Limits, OwnCertificates,
-    TlsSettings, TlsVersion, WebhookError, certificates::service_dns_name, policy::PolicyFile,
+    PodSource, TlsSettings, TlsVersion, WebhookError, certificates::service_dns_name,
+    policy::PolicyFile,
 };
 
 /// Where a pod with a ServiceAccount token finds its namespace.
@@ -194,7 +195,8 @@ struct ClassArgs {
     /// watches these objects and the metadata of ServiceAccounts.
     #[arg(long, env)]
     secret_provider_classes: bool,
-    /// kees-controller runs with --secret-sync, so a pod may need a Secret that only it writes.
+    /// kees-controller runs with --secret-sync, so a pod may need a Secret that only it writes. The webhook then watches the
+    /// pods that ask for Secrets, and denies one that wants other contents in the same Secret.
     #[arg(long, env)]
     secret_sync: bool,
 }
@@ -299,6 +301,7 @@ impl Args {
             reload_interval: reload_interval.get(),
             limits,
             classes: secret_provider_classes.then(ClassSource::default),
+            live_pods: secret_sync.then(PodSource::default),
             settings: InjectSettings {
                 secret_sync,
                 ..settings(inject, store)

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use kees_inject::InjectSettings;
 
-use crate::{CertificateFiles, ClassSource, OwnCertificates, PolicyFile, TlsSettings};
+use crate::{CertificateFiles, ClassSource, OwnCertificates, PodSource, PolicyFile, TlsSettings};
 
 /// The configuration of a [`Server`](crate::Server).
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Config {
     pub tls: TlsSettings,
     /// The classes of the cluster, if the CSI volumes of pods that ask for it are replaced.
     pub classes: Option<ClassSource>,
+    /// The live pods with Kubernetes Secrets, if pods that want different contents in one Secret are denied.
+    pub live_pods: Option<PodSource>,
     /// The policy file. It replaces the policy in `settings`.
     pub policy: Option<PolicyFile>,
     /// How often the files are read again.

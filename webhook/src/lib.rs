@@ -5,7 +5,7 @@
 //! args ──> config ────────────────────────┐
 //! files ──> reload ──> policy             │
 //! certificate files, certificates ──> served ──> tls
-//! classes ────────────────────────────────┤
+//! classes, live_pods ─────────────────────┤
 //!                                         v
 //! socket ──> listener ──> connection ──> mutate ──> kees_inject::review
 //!                 │                        │
@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The server does not read the pod itself. It calls Kubernetes only to keep its own certificates, and to know the
-//! classes of CSI volumes where that is switched on. What it logs of a request is in `audit`.
+//! classes of CSI volumes and the pods with Kubernetes Secrets where that is switched on. What it logs of a request is in `audit`.
 
 pub mod admin;
 pub mod args;
@@ -30,6 +30,7 @@ mod handshake;
 pub mod health;
 mod kube_client;
 mod listener;
+mod live_pods;
 pub mod logging;
 mod memory;
 pub mod metrics;
@@ -42,6 +43,7 @@ mod signals;
 mod slots;
 mod tls;
 mod unsent;
+mod watching;
 
 pub use args::Args;
 pub use body::BODY_LIMIT;
@@ -50,7 +52,9 @@ pub use certificates::{Lifetimes, OwnCertificates};
 pub use classes::ClassSource;
 pub use config::{CertificateSource, Config, Limits};
 pub use error::WebhookError;
+pub use live_pods::PodSource;
 pub use policy::PolicyFile;
+pub use reviewer::KnownCluster;
 pub use server::Server;
 pub use signals::{Stop, stop_signal};
 pub use tls::{TlsSettings, TlsVersion};

@@ -3,6 +3,7 @@
 
 mod classes;
 mod labels;
+mod pods;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,6 +20,7 @@ use self::{
     labels::{
         DecisionLabels, FileLabels, HandshakeLabels, PolicyLabels, ReloadLabels, RequestLabels,
     },
+    pods::PodMetrics,
 };
 pub(crate) use self::{classes::LookupResult, labels::ReloadResult};
 use crate::{handshake::HandshakeError, health::now};
@@ -46,6 +48,7 @@ pub struct Metrics {
     policy: Family<PolicyLabels, Gauge>,
     decisions: Family<DecisionLabels, Counter>,
     classes: ClassMetrics,
+    pods: PodMetrics,
     ready: Gauge,
     resident_memory: Gauge,
     registry: Arc<Registry>,
@@ -95,6 +98,7 @@ impl Metrics {
         let connections = register_connections(&mut registry);
         let files = register_files(&mut registry);
         let classes = ClassMetrics::register(&mut registry);
+        let pods = PodMetrics::register(&mut registry);
         let process = register_process(&mut registry);
         for labels in RequestLabels::all() {
             drop(requests.get_or_create(&labels));
@@ -110,6 +114,7 @@ impl Metrics {
             policy: files.policy,
             decisions: files.decisions,
             classes,
+            pods,
             ready: process.ready,
             resident_memory: process.resident_memory,
             registry: Arc::new(registry),
@@ -182,6 +187,18 @@ impl Metrics {
     /// Counts an error of a watch.
     pub(crate) fn class_watch_failed(&self) {
         self.classes.watch_errors.inc();
+    }
+
+    /// Notes how many pods with Kubernetes Secrets are known.
+    pub(crate) fn live_pods(&self, count: usize) {
+        self.pods
+            .known
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts an error of the watch on pods.
+    pub(crate) fn pod_watch_failed(&self) {
+        self.pods.watch_errors.inc();
     }
 
     /// Notes whether `/readyz` answers 200.

@@ -15,11 +15,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    ClassSource, audit,
+    audit,
     body::BodyReader,
     memory::{Deadline, MemoryBudget, Reserved},
     metrics::Metrics,
-    reviewer::Reviewer,
+    reviewer::{KnownCluster, Reviewer},
     slots::{AwaitedBody, ValidRequest},
 };
 
@@ -32,11 +32,11 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// body of a request must arrive within `body_timeout`.
 ///
 /// A request for `POST /mutate` always gets status 200 and an `AdmissionReview`, also when its body
-/// cannot be read. `POST /mutate/classes` is the same for pods whose volumes of classes are replaced, with `classes`. Any
-/// other request gets status 404 or 405.
+/// cannot be read. `POST /mutate/classes` is the same for pods whose volumes of classes are replaced, with the classes of
+/// `cluster`. Any other request gets status 404 or 405.
 pub fn router(
     settings: watch::Receiver<Arc<InjectSettings>>,
-    classes: Option<ClassSource>,
+    cluster: KnownCluster,
     metrics: Metrics,
     body_timeout: Duration,
 ) -> Router {
@@ -44,7 +44,7 @@ pub fn router(
     let mutate_state = Mutate {
         bodies: BodyReader::new(memory.clone()),
         body_timeout,
-        reviewer: Reviewer::new(settings, classes, metrics.clone()),
+        reviewer: Reviewer::new(settings, cluster, metrics.clone()),
         memory,
         metrics,
     };

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use kees_common::names::init::CLASS_VOLUMES;
-use kees_inject::{ClassAccess, InjectSettings, ReviewResponse, review_with_classes};
+use kees_inject::{
+    ClassAccess, ClusterView, InjectSettings, OtherPods, ReviewResponse, review_with_classes,
+};
 use kees_secret_provider_class::DRIVER;
 use tokio::{
     sync::{Semaphore, watch},
@@ -14,6 +16,7 @@ use tokio::{
 use crate::{
     body::{CompleteBody, beginning},
     classes::{ClassSource, Fetched, Lookups},
+    live_pods::{PodSource, Surroundings},
     memory::Deadline,
     metrics::Metrics,
 };
@@ -29,11 +32,36 @@ const ROUNDS: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Reviewer {
     settings: watch::Receiver<Arc<InjectSettings>>,
-    /// The classes, if volumes of classes are replaced.
-    classes: Option<ClassSource>,
+    cluster: KnownCluster,
     metrics: Metrics,
     /// One decision about a long body at a time, because each takes memory besides its body.
     turn: Arc<Semaphore>,
+}
+
+/// What is known of the cluster.
+#[derive(Debug, Clone, Default)]
+pub struct KnownCluster {
+    /// The classes, if volumes of classes are replaced.
+    pub classes: Option<ClassSource>,
+    /// The live pods with Kubernetes Secrets, if pods that want different contents in one Secret are denied.
+    pub live_pods: Option<PodSource>,
+}
+
+impl KnownCluster {
+    /// Decides with these classes, and with the other pods if they are known.
+    fn respond(
+        &self,
+        review: &Review,
+        settings: &InjectSettings,
+        classes: ClassAccess<'_>,
+    ) -> ReviewResponse {
+        let surroundings = self.live_pods.as_ref().map(|pods| Surroundings {
+            pods,
+            classes: self.classes.as_ref(),
+        });
+        let pods = surroundings.as_ref().map(|of| of as &dyn OtherPods);
+        review.respond(settings, ClusterView { classes, pods })
+    }
 }
 
 /// A body, and what its request says of it.
@@ -48,12 +76,12 @@ struct Review {
 impl Reviewer {
     pub(crate) fn new(
         settings: watch::Receiver<Arc<InjectSettings>>,
-        classes: Option<ClassSource>,
+        cluster: KnownCluster,
         metrics: Metrics,
     ) -> Self {
         Self {
             settings,
-            classes,
+            cluster,
             metrics,
             turn: Arc::new(Semaphore::new(1)),
         }
@@ -73,16 +101,18 @@ impl Reviewer {
             is_json,
             for_classes,
         };
-        match &self.classes {
+        match &self.cluster.classes {
             Some(classes) if names_classes(&review.body.bytes) => {
                 self.with_classes(review, classes, deadline).await
             }
             _ if review.body.bytes.len() <= SHORT_BODY => {
-                review.respond(&self.settings.borrow(), ClassAccess::Off)
+                let settings = Arc::clone(&self.settings.borrow());
+                self.cluster.respond(&review, &settings, ClassAccess::Off)
             }
             _ => {
-                let decide = |review: &Review, settings: &InjectSettings| {
-                    review.respond(settings, ClassAccess::Off)
+                let cluster = self.cluster.clone();
+                let decide = move |review: &Review, settings: &InjectSettings| {
+                    cluster.respond(review, settings, ClassAccess::Off)
                 };
                 let decision = self.in_turn(Arc::new(review), deadline, decide).await;
                 decision.unwrap_or_else(|response| response)
@@ -102,13 +132,14 @@ impl Reviewer {
         let mut round = 0;
         loop {
             let (source, known) = (classes.clone(), fetched.clone());
+            let cluster = self.cluster.clone();
             let decide = move |review: &Review, settings: &InjectSettings| {
                 let lookups = Lookups::new(&source, &known);
                 let access = ClassAccess::On {
                     classes: &lookups,
                     requested: review.for_classes,
                 };
-                let response = review.respond(settings, access);
+                let response = cluster.respond(review, settings, access);
                 (response, lookups.missed())
             };
             let decision = self.in_turn(Arc::clone(&review), deadline, decide).await;
@@ -154,9 +185,9 @@ impl Reviewer {
 }
 
 impl Review {
-    fn respond(&self, settings: &InjectSettings, access: ClassAccess<'_>) -> ReviewResponse {
+    fn respond(&self, settings: &InjectSettings, cluster: ClusterView<'_>) -> ReviewResponse {
         if self.is_json {
-            review_with_classes(&self.body.bytes, settings, access)
+            review_with_classes(&self.body.bytes, settings, cluster)
         } else {
             ReviewResponse::malformed(
                 &self.body.bytes,

@@ -27,10 +27,11 @@ use crate::{
     connection::{Plain, Shared, Tls},
     handshake::RejectionWarning,
     health::Health,
-    listener,
+    listener, live_pods,
     metrics::{Metrics, ReloadResult, Watched},
     mutate,
     policy::LoadedPolicy,
+    reviewer::KnownCluster,
     served::Served,
 };
 
@@ -179,8 +180,19 @@ impl Server {
             tasks.spawn(classes::keep(source, Arc::clone(&health), metrics.clone()));
         }
 
+        if let Some(source) = config.live_pods.clone() {
+            live_pods::wait(&health);
+            let domain = settings.borrow().domain.clone();
+            let (health, metrics) = (Arc::clone(&health), metrics.clone());
+            tasks.spawn(live_pods::keep(source, domain, health, metrics));
+        }
+
         let timeout = config.limits.body_timeout;
-        let router = mutate::router(settings, config.classes, metrics.clone(), timeout);
+        let cluster = KnownCluster {
+            classes: config.classes,
+            live_pods: config.live_pods,
+        };
+        let router = mutate::router(settings, cluster, metrics.clone(), timeout);
         let shared = Shared {
             handshake: Tls(served.subscribe()),
             router: router.layer(middleware::map_response_with_state(

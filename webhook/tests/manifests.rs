@@ -112,6 +112,7 @@ fn the_settings_of_the_manifests_are_flags() {
     "app.kubernetes.io/version: ",
     2
 )]
+#[case("webhook-sync/rbac.yaml", "app.kubernetes.io/version: ", 2)]
 #[case(
     "secret-provider-class-crd/kustomization.yaml",
     "app.kubernetes.io/version: ",

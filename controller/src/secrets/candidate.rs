@@ -103,6 +103,24 @@ pub(super) fn workload(pod: &WatchedPod) -> &str {
     pod.sharing().map_or("", |of| &of.workload)
 }
 
+/// For each workload, the candidate of its newest pod, by its place.
+pub(super) fn newest<'c>(
+    candidates: impl Iterator<Item = &'c Candidate>,
+) -> BTreeMap<&'c str, usize> {
+    let mut newest: BTreeMap<&str, (Option<Timestamp>, &str, usize)> = BTreeMap::new();
+    for (index, candidate) in candidates.enumerate() {
+        for pod in &candidate.pods {
+            let age = (created(pod), pod.name(), index);
+            let newest = newest.entry(workload(pod)).or_insert(age);
+            *newest = age.max(*newest);
+        }
+    }
+    let newest = newest.into_iter();
+    newest
+        .map(|(workload, (_, _, index))| (workload, index))
+        .collect()
+}
+
 /// The pods, oldest first.
 pub(super) fn sorted(mut pods: Vec<Arc<WatchedPod>>) -> Vec<Arc<WatchedPod>> {
     pods.sort_by(|a, b| (created(a), a.name()).cmp(&(created(b), b.name())));

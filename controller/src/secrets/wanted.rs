@@ -11,7 +11,7 @@ use std::{
 use super::{
     by_annotations::of_annotations,
     by_class::{Around, of_classes},
-    candidate::{Candidate, Problem, Target, hash},
+    candidate::{Candidate, Problem, Target, hash, newest},
     classes::Classes,
 };
 use crate::pod::WatchedPod;
@@ -20,7 +20,7 @@ use crate::pod::WatchedPod;
 pub(super) struct Job {
     pub(super) targets: BTreeSet<Target>,
     pub(super) candidates: Vec<Candidate>,
-    /// Changes with what is wanted, and with the owners.
+    /// Changes with what is wanted, with the owners, and with what the newest pod of a workload wants.
     pub(super) fingerprint: u64,
 }
 
@@ -95,9 +95,12 @@ fn job(mut candidates: Vec<Candidate>) -> Job {
         let owners: Vec<String> = candidate.owners().into_iter().map(|of| of.uid).collect();
         (candidate.fingerprint, &candidate.sources, owners)
     });
+    let parts: Vec<_> = parts.collect();
+    // A workload may go back to what it wanted before.
+    let newest = newest(candidates.iter());
     Job {
         targets: candidates.iter().flat_map(targets).collect(),
-        fingerprint: hash(parts.collect::<Vec<_>>()),
+        fingerprint: hash((parts, newest)),
         candidates,
     }
 }

@@ -1,12 +1,14 @@
 //! Brings Secrets into the state that a job wants, and tells the pods.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kees_store::protocol::StoreSet;
 
 use super::{
     api::{ApiError, Secrets, Written},
-    candidate::{Candidate, Target},
+    candidate::{Candidate, Target, newest},
     choice::{Choice, Offer, choose},
     fetch::{Contents, FetchError, Fetcher},
     regions::RegionStores,
@@ -45,7 +47,20 @@ pub(super) enum State {
 struct Subject<'a> {
     target: &'a Target,
     /// The candidates that want it, with its content.
-    offers: Vec<(&'a Candidate, &'a Result<Desired, FetchError>)>,
+    offers: Vec<Offered<'a>>,
+}
+
+/// A candidate, and its content of one Secret.
+type Offered<'a> = (&'a Candidate, &'a Result<Desired, FetchError>);
+
+/// The candidates that are what a workload wants now. Candidates by annotations are already, but a workload that is rolled out
+/// may also change its class, or go from annotations to a class.
+fn without_superseded(offers: Vec<Offered<'_>>) -> Vec<Offered<'_>> {
+    let candidates = offers.iter().map(|(candidate, _)| *candidate);
+    let current: BTreeSet<usize> = newest(candidates).into_values().collect();
+    let offers = offers.into_iter().enumerate();
+    let offers = offers.filter(|(index, _)| current.contains(index));
+    offers.map(|(_, offered)| offered).collect()
 }
 
 impl<S, R> SecretWriter<S, R>
@@ -65,9 +80,10 @@ where
             let offers = offers.filter(|(candidate, _)| candidate.namespace == *namespace);
             let offers =
                 offers.filter_map(|(candidate, contents)| Some((candidate, contents.get(name)?)));
+            let offers: Vec<Offered<'_>> = offers.collect();
             let subject = Subject {
                 target,
-                offers: offers.collect(),
+                offers: without_superseded(offers),
             };
             states.push((target.clone(), self.bring(&subject).await));
         }

@@ -53,6 +53,8 @@ pub(crate) struct Injection<'a> {
     pub(crate) commands: Vec<WrappedCommand<'a>>,
     /// The annotations that the webhook sets: which version injected the pod, and the volumes of classes.
     pub(crate) annotations: Vec<(String, Text<'a>)>,
+    /// The key of the label of pods for which the controller may write Secrets, and its value.
+    pub(crate) label: Option<(String, &'static str)>,
 }
 
 /// A volume of a class, and what takes its place.
@@ -91,6 +93,9 @@ impl<'a> Injection<'a> {
         let region = classes
             .as_ref()
             .and_then(|plan| region(&identity, plan, settings));
+        // A class that asks for no Secret may be changed later.
+        let may_ask = options.sync.name.is_some() || classes.is_some();
+        let asks_for_secret = settings.secret_sync && may_ask;
         let path = options.mount_path.clone().unwrap_or_default();
         let mode = options.file_mode.unwrap_or(owner.mode);
         let files = has_files.then_some(path.as_str());
@@ -147,6 +152,10 @@ impl<'a> Injection<'a> {
                 settings.domain.init(init::INJECTED),
                 settings.version.as_str().into(),
             )],
+            label: asks_for_secret.then(|| {
+                let key = settings.domain.init(init::SECRET_SYNC_LABEL);
+                (key, init::SECRET_SYNC_ON)
+            }),
         };
         if let Some(plan) = classes {
             injection.add_classes(pod, plan, settings);

@@ -91,6 +91,7 @@ impl<'a> Existing<'a> {
         write::commands(injection, &mut operations);
         self.containers(injection, &mut operations);
         write::annotations(pod, injection, &mut operations);
+        write::label(pod, injection, &mut operations);
         operations
     }
 

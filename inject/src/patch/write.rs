@@ -21,6 +21,7 @@ pub(crate) fn write<'i>(pod: &PodView<'_>, injection: &'i Injection<'_>) -> Vec<
     commands(injection, &mut operations);
     containers(pod, injection, &mut operations);
     annotations(pod, injection, &mut operations);
+    label(pod, injection, &mut operations);
     operations
 }
 
@@ -141,5 +142,23 @@ pub(crate) fn annotations<'i>(
             let path = format!("/metadata/annotations/{}", pointer_segment(key));
             operations.push(Operation::add(path, Value::Text(value)));
         }
+    }
+}
+
+/// Adds the label by which the webhook finds pods with Secrets, or replaces another value.
+pub(crate) fn label<'i>(
+    pod: &PodView<'_>,
+    injection: &'i Injection<'_>,
+    operations: &mut Vec<Operation<'i>>,
+) {
+    let Some((key, value)) = &injection.label else {
+        return;
+    };
+    if !pod.has_labels() {
+        let all = [(key.as_str(), *value)].into();
+        operations.push(Operation::add("/metadata/labels", Value::Texts(all)));
+    } else if pod.label(key).as_deref() != Some(value) {
+        let path = format!("/metadata/labels/{}", pointer_segment(key));
+        operations.push(Operation::add(path, Value::Text(value)));
     }
 }

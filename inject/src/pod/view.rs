@@ -96,6 +96,11 @@ impl<'a> PodView<'a> {
         label(self.metadata.labels?.get(), key)
     }
 
+    /// Whether the pod has labels, so that one more can be added to them.
+    pub(crate) fn has_labels(&self) -> bool {
+        self.metadata.labels.is_some()
+    }
+
     /// The container at that place.
     pub(crate) fn container(&self, at: ContainerRef) -> Option<&ContainerView<'a>> {
         match at.list {

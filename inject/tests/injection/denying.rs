@@ -1,11 +1,11 @@
 //! Pods that are denied, and the messages.
 
 use kees_common::StoreName;
-use kees_inject::InjectSettings;
+use kees_inject::{Decision, InjectSettings};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::pods::{errors, injected, pod, settings, variable, warnings, with_policy};
+use crate::pods::{decision, errors, injected, pod, settings, variable, warnings, with_policy};
 
 #[test]
 fn every_error_of_a_pod_is_in_one_message() {
@@ -662,4 +662,63 @@ fn a_volume_with_a_secret_of_values_that_exist_is_allowed() {
     let mut pod = with_secret_volume(&json!({"secret": {"secretName": "web"}}));
     pod["metadata"]["annotations"]["secret.bsycorp.com/db-password"] = "kind=REFERENCE".into();
     injected(&pod, &settings());
+}
+
+#[rstest]
+#[case::variable(json!({"env": [{"name": "V", "valueFrom": {"secretKeyRef": {"name": "web", "key": "k"}}}]}), "last", "", true)]
+#[case::all_variables(json!({"envFrom": [{"secretRef": {"name": "web"}}]}), "after=migrate", "", true)]
+#[case::after_kees_init(json!({"envFrom": [{"secretRef": {"name": "web"}}]}), "first", "", false)]
+#[case::optional(json!({"envFrom": [{"secretRef": {"name": "web", "optional": true}}]}), "last", "", false)]
+#[case::other_secret(json!({"envFrom": [{"secretRef": {"name": "other"}}]}), "last", "", false)]
+#[case::creator(json!({"envFrom": [{"secretRef": {"name": "web"}}]}), "last", "create: creator", false)]
+fn an_init_container_before_kees_init_must_not_need_the_secret_that_it_makes_possible(
+    #[case] environment: Value,
+    #[case] order: &str,
+    #[case] create: &str,
+    #[case] is_denied: bool,
+) {
+    let settings = with_policy(&format!(
+        "rules:\n- {{namespaces: ['*'], storagePrefix: /a, {create}}}"
+    ));
+    let mut pod = pod([("sync", "web"), ("order", order)]);
+    let mut migrate = json!({"name": "migrate", "image": "migrate:1"});
+    let fields = environment.as_object().unwrap().clone();
+    migrate.as_object_mut().unwrap().extend(fields);
+    pod["spec"]["initContainers"] = json!([migrate]);
+    if is_denied {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(errors(&pod, &settings).join("\n"), @"spec.initContainers[migrate]: it runs before kees-init creates secret.bsycorp.com/db-password, and its environment needs the Secret web (init.bsycorp.com/sync), so the pod would never start; let kees-init run before it (init.bsycorp.com/order), let kees-controller create the value (create: creator in the policy), or set optional: true");
+        }
+        // A value that exists needs no kees-init.
+        pod["metadata"]["annotations"]["secret.bsycorp.com/db-password"] = "kind=REFERENCE".into();
+    }
+    injected(&pod, &settings);
+}
+
+#[rstest]
+#[case(0, false)]
+#[case(1, true)]
+fn an_init_container_before_one_that_is_wired_by_hand_must_not_need_the_secret_either(
+    #[case] position: usize,
+    #[case] is_denied: bool,
+) {
+    let mut pod = pod([("sync", "web")]);
+    let mut containers = vec![
+        json!({"name": "migrate", "image": "migrate:1", "envFrom": [{"secretRef": {"name": "web"}}]}),
+    ];
+    let wired = json!({"name": "init", "image": "kees-init:1", "env": [{"name": "ENV_LABEL", "value": "dev"}]});
+    containers.insert(position, wired);
+    pod["spec"]["initContainers"] = containers.into();
+    if is_denied {
+        let errors = errors(&pod, &settings());
+        assert!(
+            errors[0].starts_with("spec.initContainers[migrate]: it runs before kees-init creates"),
+            "{errors:?}"
+        );
+    } else {
+        assert!(!matches!(
+            decision(&pod, &settings()),
+            Decision::Deny { .. }
+        ));
+    }
 }

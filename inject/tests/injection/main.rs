@@ -27,6 +27,7 @@ mod refreshing;
 mod repeating;
 mod reviewing;
 mod settings;
+mod sharing;
 mod skipping;
 mod starting;
 mod warnings;

@@ -72,9 +72,9 @@ CA_LIFETIME: {{ include "kees.variable" . | quote }}
 {{- end }}
 {{- if .Values.secretProviderClasses.enabled }}
 SECRET_PROVIDER_CLASSES: "true"
-{{- if and .Values.controller.enabled .Values.controller.secretSync.enabled }}
-SECRET_SYNC: "true"
 {{- end }}
+{{- if include "kees.secretSync" . }}
+SECRET_SYNC: "true"
 {{- end }}
 {{- range $key, $value := .Values.settings }}
 {{- if not (kindIs "invalid" $value) }}
@@ -83,9 +83,14 @@ SECRET_SYNC: "true"
 {{- end }}
 {{- end }}
 
+{{/* Not empty if the controller writes Kubernetes Secrets. */}}
+{{- define "kees.secretSync" -}}
+{{- if and .Values.controller.enabled .Values.controller.secretSync.enabled }}true{{ end }}
+{{- end }}
+
 {{/* Not empty if the webhook calls the API server, and so needs a token. */}}
 {{- define "kees.callsKubernetes" -}}
-{{- if or (eq .Values.certificates.source "own") .Values.secretProviderClasses.enabled }}true{{ end }}
+{{- if or (eq .Values.certificates.source "own") .Values.secretProviderClasses.enabled (include "kees.secretSync" .) }}true{{ end }}
 {{- end }}
 
 {{/* Not empty if a rule of the policy denies pods that opt out. The API server must then send these pods. */}}

@@ -161,6 +161,7 @@ impl World {
         );
         let kustomization = json!({
             "images": [image("webhook")],
+            "components": ["copied/webhook-sync"],
             "configMapGenerator": [
                 {
                     "name": "kees-settings", "namespace": NAMESPACE, "behavior": "merge",
@@ -169,7 +170,6 @@ impl World {
                         "INIT_IMAGE=localhost/kees-init:test",
                         "IMAGE_PULL_POLICY=Never",
                         "STORE=secretsmanager",
-                        "SECRET_SYNC=true",
                         format!("AWS_REGION={REGION}"),
                     ],
                 },

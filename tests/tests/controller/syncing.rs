@@ -168,3 +168,59 @@ fn a_changed_value_is_in_the_secret_after_the_period() -> anyhow::Result<()> {
     world.store("sync-changed", "token", "two")?;
     has("two")
 }
+
+#[test]
+fn a_pod_with_other_contents_is_denied_and_a_rollout_changes_its_secret() -> anyhow::Result<()> {
+    let (world, _turn) = World::alone()?;
+    let namespace = world.namespace("sync-conflict")?;
+    world.store("sync-conflict", "token", "one")?;
+    let key = |template: &'static str| (option("sync-key.k"), template);
+    let annotations = |template| {
+        let token = (entry("token"), "kind=REFERENCE");
+        [token, (option("sync"), "shared"), key(template)]
+    };
+    let first = annotations("{{ secret.token }}");
+    let web = |pod: Value| {
+        let mut template = pod;
+        template["metadata"]["labels"] = json!({"app": "web"});
+        let labels = template["metadata"]["labels"].clone();
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "web"},
+            "spec": {"selector": {"matchLabels": labels}, "template": template},
+        })
+    };
+    namespace.apply(&web(with_variable(pod("web", &first), "shared", "k")).to_string())?;
+    namespace.rolled_out("deployment/web")?;
+    let of_web = "--selector=app=web,init.bsycorp.com/secret-sync=true";
+    let pods = namespace.get(&["pods", of_web])?;
+    assert_eq!(pods["items"].as_array().map(Vec::len), Some(1));
+
+    // The same contents are shared, others are denied. The webhook sees the first pod a moment after its creation.
+    namespace.apply(&pod("same", &first).to_string())?;
+    let other = pod("other", &annotations("other {{ secret.token }}")).to_string();
+    let denial = eventually("the denial", DEADLINE, || {
+        let Err(error) = namespace.apply(&other) else {
+            namespace.run(&["delete", "pod", "other"])?;
+            anyhow::bail!("it is admitted");
+        };
+        Ok(format!("{error:#}"))
+    })?;
+    for part in [
+        "pod other (Pod other) and pod ",
+        "one Secret, shared, with different contents",
+    ] {
+        assert!(denial.contains(part), "{denial}");
+    }
+    namespace.run(&["delete", "pod", "same"])?;
+
+    // The new pod needs a key that the Secret does not have yet.
+    let mut more = annotations("two {{ secret.token }}").to_vec();
+    more.push((option("sync-key.new"), "{{ secret.token }}"));
+    namespace.apply(&web(with_variable(pod("web", &more), "shared", "new")).to_string())?;
+    namespace.rolled_out("deployment/web")?;
+    let now = value(&namespace, "shared", "k")?;
+    assert_eq!(String::from_utf8(now)?, "two one");
+    Ok(())
+}

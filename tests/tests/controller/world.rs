@@ -155,6 +155,7 @@ impl World {
         );
         let kustomization = json!({
             "images": [image("webhook")],
+            "components": ["copied/webhook-sync"],
             "configMapGenerator": [
                 {
                     "name": "kees-settings", "namespace": NAMESPACE, "behavior": "merge",

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{
     objects::{comparable, merged, parsed},
-    rendered::{SERVICE, cert_manager, certificate_files, chart, many, overlay, template},
+    rendered::{
+        SERVICE, cert_manager, certificate_files, chart, many, overlay, template, with_component,
+    },
 };
 
 #[test]
@@ -189,6 +191,33 @@ fn the_chart_has_the_controller_that_writes_kubernetes_secrets() -> anyhow::Resu
     for (name, object) in of_kustomize {
         assert_eq!(Some(&object), of_helm.get(&name), "{name}");
     }
+
+    let of_webhook = comparable(&with_component("own-certificates", "webhook-sync")?)?;
+    assert_eq!(
+        of_webhook["ConfigMap/kees-settings"]["data"]["SECRET_SYNC"],
+        "true"
+    );
+    for name in [
+        "ClusterRole/kees-webhook-sync",
+        "ClusterRoleBinding/kees-webhook-sync",
+        "Deployment/kees-webhook",
+    ] {
+        assert_eq!(of_webhook.get(name), of_helm.get(name), "{name}");
+    }
+    let rules = &of_helm["ClusterRole/kees-webhook-sync"]["rules"];
+    let expected = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]);
+    assert_eq!(*rules, expected);
+    // Who does not use it has neither the permission nor the flag.
+    let without = comparable(&template(&json!({"controller": {"enabled": true}}))?)?;
+    assert!(!without.contains_key("ClusterRole/kees-webhook-sync"));
+    assert_eq!(
+        without["ConfigMap/kees-settings"]["data"].get("SECRET_SYNC"),
+        None
+    );
+    // With certificates of somebody else, the webhook gets a token for it.
+    let of_cert_manager = comparable(&template(&merged(cert_manager(), values.clone()))?)?;
+    let deployment = of_cert_manager["Deployment/kees-webhook"].to_string();
+    assert!(deployment.contains("serviceAccountToken"), "{deployment}");
 
     let period = json!({"controller": {"secretSync": {"period": "10m"}}});
     let longer = comparable(&template(&merged(values, period))?)?;

@@ -44,6 +44,14 @@ pub(crate) fn overlay(name: &str, authority: &Authority) -> anyhow::Result<Strin
     kubectl.run(&["kustomize", &overlay.base().display().to_string()])
 }
 
+/// The manifests of a folder together with a component, which is another folder, as kustomize renders them.
+pub(crate) fn with_component(name: &str, component: &str) -> anyhow::Result<String> {
+    let component = format!("copied/{component}");
+    let overlay = Overlay::new("manifests", name, json!({"components": [component]}))?;
+    let kubectl = Kubectl::without_cluster()?;
+    kubectl.run(&["kustomize", &overlay.argument()])
+}
+
 /// A file of values for Helm. JSON is YAML too.
 pub(crate) struct ValuesFile(TempDir);
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ServiceAccount;
-use kees_common::error_chain;
 use kees_inject::ROLE_ANNOTATION;
 use kees_secret_provider_class::{API_GROUP, ClassSpec, KIND};
 use kube::{
@@ -107,12 +106,4 @@ pub(super) fn role(account: &Account) -> Role {
 pub(super) fn key(metadata: &ObjectMeta) -> Key {
     let namespace = metadata.namespace.clone().unwrap_or_default();
     (namespace, metadata.name.clone().unwrap_or_default())
-}
-
-/// The error of a request in one line. kube would add the whole status of the response.
-pub(super) fn describe(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => error_chain::describe(other),
-    }
 }

@@ -13,11 +13,13 @@ use kees_secret_provider_class::ClassSpec;
 use tokio::time::timeout;
 
 use super::{
-    api::describe,
     cache::{Class, Key, Role},
     source::ClassSource,
 };
-use crate::metrics::{LookupResult, Metrics};
+use crate::{
+    metrics::{LookupResult, Metrics},
+    watching::describe,
+};
 
 /// How long the API server may take. The whole review has `timeoutSeconds`, 3 s by default.
 const DEADLINE: Duration = Duration::from_secs(1);

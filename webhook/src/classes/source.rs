@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use kees_inject::Lookup;
+use kees_secret_provider_class::ClassSpec;
 use kube::Client;
 
 use super::{api::ClusterApi, cache::Cache};
@@ -39,6 +41,16 @@ impl ClassSource {
 
     pub(super) fn cache(&self) -> &Cache {
         &self.inner.cache
+    }
+
+    /// A class, if it is in memory.
+    pub(crate) fn known(&self, namespace: &str, name: &str) -> Lookup<Arc<ClassSpec>> {
+        let key = (namespace.to_owned(), name.to_owned());
+        match self.cache().classes.get(&key) {
+            Some(Ok(class)) => Lookup::Found(class),
+            Some(Err(reason)) => Lookup::Unknown(reason),
+            None => Lookup::Missing,
+        }
     }
 
     /// The API, if there is a client for it by now.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{Stream, StreamExt as _, future::ready, pin_mut, stream};
+use futures_util::{Stream, StreamExt as _, pin_mut};
 use kees_common::error_chain;
 use kube::runtime::{
     WatchStreamExt as _,
@@ -11,11 +11,16 @@ use kube::runtime::{
 use tokio::time::sleep;
 
 use super::{
-    api::{ClusterApi, class, describe, key, role},
+    api::{ClusterApi, class, key, role},
     cache::{Key, Table},
     source::ClassSource,
 };
-use crate::{health::Health, kube_client::client, metrics::Metrics};
+use crate::{
+    health::Health,
+    kube_client::client,
+    metrics::Metrics,
+    watching::{endless, is_start_gone, message_of, status},
+};
 
 /// The most classes in one response of a list, which is decoded as a whole. A class can have a megabyte.
 const CLASS_PAGE: u32 = 20;
@@ -78,7 +83,7 @@ fn class_events(
 ) -> impl Stream<Item = Result<Event<(Key, super::cache::Class)>, watcher::Error>> {
     let api = api.classes();
     let config = watcher::Config::default().page_size(CLASS_PAGE);
-    endless(move || watcher(api.clone(), config.clone()))
+    endless(move || watcher(api.clone(), config.clone()), is_start_gone)
         .map(|event| event.map(|event| map(event, |object| (key(&object.metadata), class(object)))))
 }
 
@@ -87,7 +92,7 @@ fn account_events(
 ) -> impl Stream<Item = Result<Event<(Key, super::cache::Role)>, watcher::Error>> {
     let api = api.service_accounts();
     let config = watcher::Config::default().page_size(ACCOUNT_PAGE);
-    endless(move || watcher(api.clone(), config.clone())).map(|event| {
+    endless(move || watcher(api.clone(), config.clone()), is_start_gone).map(|event| {
         event.map(|event| map(event, |account| (key(&account.metadata), role(&account))))
     })
 }
@@ -100,26 +105,6 @@ fn map<K, T>(event: Event<K>, convert: impl FnOnce(K) -> T) -> Event<T> {
         Event::Apply(object) => Event::Apply(convert(object)),
         Event::Delete(object) => Event::Delete(convert(object)),
     }
-}
-
-/// A watch that begins again with a list if the API server answers its start with 410 Gone. kube's watcher does so itself
-/// if 410 is an event of the watch. After the status 410, it would ask for the same version forever.
-fn endless<T, S>(begin: impl Fn() -> S) -> impl Stream<Item = Result<Event<T>, watcher::Error>>
-where
-    S: Stream<Item = Result<Event<T>, watcher::Error>>,
-{
-    let until_gone = move || {
-        begin().scan(false, |is_gone, event| {
-            let event = (!*is_gone).then_some(event);
-            *is_gone = matches!(&event, Some(Err(error)) if is_start_gone(error));
-            ready(event)
-        })
-    };
-    stream::repeat_with(until_gone).flatten()
-}
-
-fn is_start_gone(error: &watcher::Error) -> bool {
-    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
 }
 
 #[derive(Clone, Copy)]
@@ -184,26 +169,5 @@ impl Watch<'_> {
             tracing::warn!("the {what} cannot be watched, trying again: {message}");
             *logged = Some(message);
         }
-    }
-}
-
-/// The error in one line.
-fn message_of(error: &watcher::Error) -> String {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => describe(error),
-        watcher::Error::WatchError(status) => status.message.clone(),
-        watcher::Error::NoResourceVersion => error.to_string(),
-    }
-}
-
-/// The HTTP status of the response.
-fn status(error: &watcher::Error) -> Option<u16> {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
-        _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! A Kubernetes API with `SecretProviderClass` objects and ServiceAccounts.
+//! A Kubernetes API with `SecretProviderClass` objects, ServiceAccounts and pods.
 
 use std::{
     collections::BTreeMap,
@@ -16,9 +16,10 @@ use kube::client::{Body, Client};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 
-/// The plural names of the two kinds.
+/// The plural names of the kinds.
 pub const CLASSES: &str = "secretproviderclasses";
 pub const ACCOUNTS: &str = "serviceaccounts";
+pub const PODS: &str = "pods";
 
 /// A clone is another handle of the same API.
 #[derive(Clone)]
@@ -39,6 +40,8 @@ pub struct State {
     pub status: BTreeMap<&'static str, StatusCode>,
     /// The paths of single objects that were asked for.
     pub asked: Vec<String>,
+    /// The queries of lists and watches of pods.
+    pub pod_queries: Vec<String>,
 }
 
 impl State {
@@ -92,6 +95,11 @@ impl ClassApi {
         self.state().unseen.insert(key(plural, name), object);
     }
 
+    /// Closes all watches.
+    pub fn close_watches(&self) {
+        let _ = self.events.send((String::new(), Value::Null));
+    }
+
     pub fn delete(&self, plural: &str, name: &str) {
         let object = self.state().objects.remove(&key(plural, name)).unwrap();
         self.send(plural, "DELETED", &object);
@@ -110,6 +118,10 @@ impl ClassApi {
         let path: Vec<&str> = uri.path().split('/').collect();
         let plural = if uri.path().contains(CLASSES) {
             CLASSES
+        } else if path.last() == Some(&PODS) {
+            let query = uri.query().unwrap_or_default().to_owned();
+            self.state().pod_queries.push(query);
+            PODS
         } else {
             ACCOUNTS
         };
@@ -154,7 +166,8 @@ impl ClassApi {
 
     fn watch(&self, plural: &'static str) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
         let events = futures_util::stream::unfold(self.events.subscribe(), |mut events| async {
-            Some((events.recv().await.ok()?, events))
+            let event = events.recv().await.ok()?;
+            (!event.0.is_empty()).then_some((event, events))
         });
         let events = events.filter_map(move |(kind, event)| async move {
             (kind == plural).then(|| Ok(Frame::data(format!("{event}\n").into())))
@@ -172,6 +185,7 @@ fn key(plural: &str, name: &str) -> (String, String, String) {
 fn types(plural: &str) -> (&'static str, &'static str) {
     match plural {
         CLASSES => ("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass"),
+        PODS => ("v1", "Pod"),
         _ => ("meta.k8s.io/v1", "PartialObjectMetadata"),
     }
 }

@@ -29,8 +29,8 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kees_inject::InjectSettings;
 use kees_webhook::{
-    CertificateFiles, CertificateSource, ClassSource, Config, Limits, PolicyFile, Server, Stop,
-    TlsSettings, WebhookError, metrics::Metrics, mutate,
+    CertificateFiles, CertificateSource, ClassSource, Config, KnownCluster, Limits, PodSource,
+    PolicyFile, Server, Stop, TlsSettings, WebhookError, metrics::Metrics, mutate,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -82,7 +82,12 @@ pub fn router() -> (Router, Metrics) {
     let metrics = Metrics::new();
     // The receiver keeps the last value after its sender is dropped.
     let (_, settings) = watch::channel(Arc::new(settings()));
-    let router = mutate::router(settings, None, metrics.clone(), BODY_TIMEOUT);
+    let router = mutate::router(
+        settings,
+        KnownCluster::default(),
+        metrics.clone(),
+        BODY_TIMEOUT,
+    );
     (router, metrics)
 }
 
@@ -386,6 +391,20 @@ impl Running {
         })
     }
 
+    /// A server that denies pods that want different contents in one Secret.
+    pub fn start_with_pods(certificates: &Certificates, pods: PodSource) -> Self {
+        let certificate = CertificateSource::Files(certificates.files());
+        let config = config(certificate);
+        Self::start_config(Config {
+            live_pods: Some(pods),
+            settings: InjectSettings {
+                secret_sync: true,
+                ..config.settings
+            },
+            ..config
+        })
+    }
+
     fn start_config(config: Config) -> Self {
         let server = Server::bind(config).unwrap();
         let (address, admin) = (server.address().unwrap(), server.admin_address().unwrap());
@@ -419,6 +438,7 @@ fn config(certificate: CertificateSource) -> Config {
         certificate,
         tls: TlsSettings::default(),
         classes: None,
+        live_pods: None,
         policy: None,
         reload_interval: Duration::from_millis(10),
         limits: Limits {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{LONG, SHORT, has_event, has_text, owners};
-use crate::support::{Running, api::Api, eventually, stores::TestStores};
+use super::{LONG, SHORT, has_event, has_text, owners, replica_set};
+use crate::support::{Running, api::Api, eventually, prefix, stores::TestStores};
 
 const VOLUMES: &str = "init.bsycorp.com/class-volumes";
 const OF_DB: (&str, &str) = (VOLUMES, r#"{"secrets": {"secretProviderClass": "db"}}"#);
@@ -205,5 +205,44 @@ async fn a_secret_of_the_driver_is_taken_over_by_its_class() {
     assert_eq!(owners(&api, "db").len(), 2);
     let labels = api.secret("team-a", "db").unwrap()["metadata"]["labels"].clone();
     assert_eq!(labels["app.kubernetes.io/managed-by"], "kees");
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn a_rollout_that_changes_the_class_or_goes_to_a_class_ends_with_the_new_content() {
+    let (api, stores) = (Api::new(), TestStores::new());
+    fill(&stores, "eu-west-1", "one");
+    fill(&stores, "eu-west-2", "two");
+    stores.put("/dev/password", b"zero");
+    api.put_class("team-a", "db", &class(&json!({})));
+    api.put_class("team-a", "db-2", &class(&json!({"region": "eu-west-2"})));
+    let set = |uid: &str| replica_set("web-7f9c", uid);
+    let of_annotations = [
+        ("secret.bsycorp.com/password", "kind=REFERENCE"),
+        ("init.bsycorp.com/sync", "db"),
+        prefix("/dev"),
+    ];
+    api.apply_with("team-a", "web-1", &of_annotations, &set("1"), &[]);
+    let controller = Running::syncing(&api, &stores, LONG);
+    has_text(&api, "db", "password", "zero").await;
+    api.apply_with("team-a", "web-2", &[OF_DB], &set("2"), &[]);
+    has_text(&api, "db", "password", "one").await;
+    let of_other = (VOLUMES, r#"{"secrets": {"secretProviderClass": "db-2"}}"#);
+    api.apply_with("team-a", "web-3", &[of_other], &set("3"), &[]);
+    has_text(&api, "db", "password", "two").await;
+    // Back again, with the ReplicaSet that is still there.
+    api.apply_with("team-a", "web-4", &[OF_DB], &set("2"), &[]);
+    has_text(&api, "db", "password", "one").await;
+    for pod in ["web-1", "web-2", "web-3", "web-4"] {
+        let events = api.events_of(pod);
+        assert!(
+            !events.iter().any(|event| event.contains("Conflict")),
+            "{events:?}"
+        );
+    }
+    // A pod of another workload has no say.
+    api.apply("team-a", "other", &[of_other]);
+    has_event(&api, "other", "Warning KeesSecretConflict: Secret db").await;
+    has_text(&api, "db", "password", "one").await;
     controller.stop().await;
 }
