@@ -129,7 +129,8 @@ async fn a_message_that_does_not_end_meets_the_deadline() {
         >())),
         ..RawCall::new("CreateSecret", &create("a", "db", "x"))
     };
-    let answer = call.make(running.address).await;
+    // The time that the caller gives is longer than that of the server.
+    let answer = call.with("grpc-timeout", "1H").make(running.address).await;
     assert_eq!(answer, (Code::DeadlineExceeded, UNCHANGED.to_owned()));
     assert_eq!(running.lines().len(), 1);
     assert_eq!(running.last_line()["outcome"], "DEADLINE_EXCEEDED");
