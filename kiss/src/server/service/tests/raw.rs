@@ -75,7 +75,9 @@ impl RawCall {
             request = request.header(name, value);
         }
         let request = request.body(self.body).unwrap();
-        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+        // Without an answer, the test fails instead of waiting.
+        let answer = tokio::time::timeout(Duration::from_secs(20), sender.send_request(request));
+        let (head, body) = answer.await.unwrap().unwrap().into_parts();
         let body = body.collect().await.unwrap();
         let trailers = body.trailers().cloned().unwrap_or_default();
         let status = Status::from_header_map(&head.headers)
