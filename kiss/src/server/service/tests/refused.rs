@@ -168,8 +168,8 @@ async fn a_call_whose_client_goes_away_early_has_one_audit_line() {
     drop(sender);
 }
 
-/// The implementation of HTTP/2 refuses metadata of several times the limit, and nothing in this server sees it. It is
-/// the one call without an audit line (docs/kiss.md). The connection can be used on.
+/// The implementation of HTTP/2 refuses metadata of several times the limit, and nothing in this server sees it
+/// (docs/kiss.md). The connection can be used on.
 #[tokio::test]
 async fn metadata_of_several_times_the_limit_is_refused_without_an_audit_line() {
     let mut running = start().await;
