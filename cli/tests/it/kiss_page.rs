@@ -103,6 +103,25 @@ fn the_policies_of_the_page_allow_the_secrets_of_the_namespace_alone(
     }
 }
 
+/// The prefix and `classObjects` allow the same.
+#[test]
+fn the_exported_role_names_each_resource_once() {
+    let folder = Folder::new();
+    folder.write("policy.yaml", &policies()[0]);
+    let (_, command) = PAGE.split_once("\nkees export terraform ").unwrap();
+    let (command, _) = command.split_once(" > payments.tf\n").unwrap();
+    let command = command.replace("\\\n", " ");
+    let arguments: Vec<_> = command.split_whitespace().collect();
+    let arguments = [&["export", "terraform"], &arguments[..]].concat();
+    let exported = folder.kees(&arguments).succeeded().stdout;
+    for arn in [
+        "arn:aws:secretsmanager:eu-west-1:111122223333:secret:/k8s-secret/payments/*",
+        "arn:aws:ssm:eu-west-1:111122223333:parameter/k8s-secret/payments/*",
+    ] {
+        assert_eq!(exported.matches(arn).count(), 1, "{exported}");
+    }
+}
+
 /// A reference is read at the path at which kiss stores.
 #[test]
 fn a_reference_is_read_below_the_path_of_the_namespace() {

@@ -3,7 +3,7 @@
 use super::{
     need::{Names, Need},
     pattern::Pattern,
-    statement::{Place, Statement},
+    statement::{Place, Statement, distinct},
 };
 
 /// Adds the statements.
@@ -65,9 +65,6 @@ fn secrets(names: &Names, place: &Place) -> Vec<Pattern> {
         [arn.clone(), arn.then(Pattern::iam("-??????"))]
     });
     let objects = names.objects.iter().flat_map(|name| name.secret(place));
-    below
-        .chain(exact)
-        .chain(names.arns.iter().cloned())
-        .chain(objects)
-        .collect()
+    let arns = names.arns.iter().cloned();
+    distinct(below.chain(exact).chain(arns).chain(objects))
 }

@@ -5,7 +5,7 @@ use kees_common::StoragePath;
 use super::{
     need::{Names, Need},
     pattern::Pattern,
-    statement::{Condition, Place, Statement},
+    statement::{Condition, Place, Statement, distinct},
 };
 
 /// Adds the statements.
@@ -65,8 +65,6 @@ fn parameters(names: &Names, place: &Place) -> Vec<Pattern> {
     let arn = |name: Pattern| place.arn("ssm", Pattern::from("parameter").then(name));
     let below = names.all_below().map(arn);
     let objects = names.objects.iter().map(|name| name.parameter(place));
-    below
-        .chain(names.exact.iter().cloned().map(arn))
-        .chain(objects)
-        .collect()
+    let exact = names.exact.iter().cloned().map(arn);
+    distinct(below.chain(exact).chain(objects))
 }

@@ -1,5 +1,7 @@
 //! The statements of a policy, and the place of the stores in their ARNs.
 
+use std::collections::BTreeSet;
+
 use super::pattern::Pattern;
 
 /// One statement that allows something.
@@ -13,6 +15,18 @@ pub struct Statement {
     pub resources: Vec<Pattern>,
     /// Under which conditions, all of them.
     pub conditions: Vec<Condition>,
+}
+
+/// The resources of a statement, each once: a prefix and the objects of classes may allow the same.
+pub(super) fn distinct(resources: impl Iterator<Item = Pattern>) -> Vec<Pattern> {
+    let mut seen = BTreeSet::new();
+    // The texts are compared, because one text can be put together in several ways. No other text has this sign.
+    let text = |resource: &Pattern| {
+        resource.render(|variable| format!("\0{}\0", variable.0), str::to_owned)
+    };
+    resources
+        .filter(|resource| seen.insert(text(resource)))
+        .collect()
 }
 
 /// One condition of a statement.
