@@ -150,6 +150,19 @@ impl Kubectl {
         Err(error.context(described))
     }
 
+    /// Ends every pod of the controller.
+    pub fn stop_controller(&self) -> anyhow::Result<()> {
+        self.run(&["scale", "deployment/kees-controller", "--replicas=0"])?;
+        self.run(&[
+            "wait",
+            "--for=delete",
+            "pods",
+            "--selector=app.kubernetes.io/component=controller",
+            "--timeout=60s",
+        ])?;
+        Ok(())
+    }
+
     /// Waits until every replica of a workload (`deployment/web`) runs with the current template.
     pub fn rolled_out(&self, workload: &str) -> anyhow::Result<()> {
         let result = self.run(&["rollout", "status", workload, "--timeout=120s"]);

@@ -26,6 +26,7 @@ mod paths;
 pub mod prometheus;
 pub mod proxy;
 mod server;
+mod shared;
 mod webhook;
 
 pub use authority::{Authority, Issued};
@@ -41,8 +42,9 @@ pub use moto::Moto;
 pub use namespace::Namespace;
 pub use oidc::OidcProvider;
 pub use original::OriginalCreator;
-pub use overlay::Overlay;
+pub use overlay::{Overlay, image};
 pub use paths::{definitions, kees, kees_init};
+pub use shared::Shared;
 pub use webhook::Webhook;
 
 use std::{

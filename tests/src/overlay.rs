@@ -12,6 +12,15 @@ use tempfile::TempDir;
 
 use crate::here;
 
+/// The namespace of kees in the manifests.
+const NAMESPACE: &str = "kees-system";
+
+/// The image of `kees-NAME` that `tests/images` builds, as an element of `images` of a kustomization.
+pub fn image(name: &str) -> Value {
+    let name = format!("kees-{name}");
+    json!({"name": name, "newName": format!("localhost/{name}"), "newTag": "test"})
+}
+
 /// A folder for kustomize. The test adds the files that the kustomization names.
 #[derive(Debug)]
 pub struct Overlay {
@@ -36,6 +45,43 @@ impl Overlay {
         )?;
         let base = folder.path().join("copied").join(base);
         Ok(Self { folder, base })
+    }
+
+    /// Creates an overlay of a folder in `manifests` that installs the webhook with the images of the tests. `components`
+    /// are folders in `manifests`, `settings` further variables of the webhook, and `init_env` the lines of `INIT_ENV`.
+    pub fn of_webhook(
+        base: &str,
+        components: &[&str],
+        settings: &[&str],
+        init_env: &str,
+        policy: &str,
+    ) -> anyhow::Result<Self> {
+        let images = [
+            "INIT_IMAGE=localhost/kees-init:test",
+            "IMAGE_PULL_POLICY=Never",
+        ];
+        let literals = [&images[..], settings].concat();
+        let components = components.iter().map(|name| format!("copied/{name}"));
+        let components: Vec<_> = components.collect();
+        let kustomization = json!({
+            "images": [image("webhook")],
+            "components": components,
+            "configMapGenerator": [
+                {
+                    "name": "kees-settings", "namespace": NAMESPACE, "behavior": "merge",
+                    "files": ["INIT_ENV=init-env"],
+                    "literals": literals,
+                },
+                {
+                    "name": "kees-policy", "namespace": NAMESPACE, "behavior": "replace",
+                    "files": ["policy.yaml"], "options": {"disableNameSuffixHash": true},
+                },
+            ],
+        });
+        let overlay = Self::new("manifests", base, kustomization)?;
+        fs::write(overlay.path().join("policy.yaml"), policy)?;
+        fs::write(overlay.path().join("init-env"), init_env)?;
+        Ok(overlay)
     }
 
     /// The folder of the overlay.

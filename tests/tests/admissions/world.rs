@@ -1,12 +1,9 @@
 //! A cluster with kees, whose webhook keeps its own certificates. The tests use it one after the other.
 
-use std::{
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Duration,
-};
+use std::{sync::MutexGuard, time::Duration};
 
-use anyhow::{Context as _, anyhow, ensure};
-use kees_tests::{Cluster, Kubectl, Overlay, eventually};
+use anyhow::{Context as _, ensure};
+use kees_tests::{Cluster, Kubectl, Overlay, Shared, eventually};
 use serde_json::{Value, json};
 
 pub(crate) struct World {
@@ -16,12 +13,8 @@ pub(crate) struct World {
 impl World {
     /// The world, until the guard is dropped.
     pub(crate) fn alone() -> anyhow::Result<(&'static Self, MutexGuard<'static, ()>)> {
-        static TURN: Mutex<()> = Mutex::new(());
-        static WORLD: OnceLock<Result<World, String>> = OnceLock::new();
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let world = WORLD.get_or_init(|| Self::start().map_err(|error| format!("{error:?}")));
-        let world = world.as_ref().map_err(|error| anyhow!(error.clone()))?;
-        Ok((world, turn))
+        static WORLD: Shared<World> = Shared::new();
+        WORLD.alone(Self::start)
     }
 
     fn start() -> anyhow::Result<Self> {

@@ -1,12 +1,8 @@
 //! A cluster with the webhook and the controller, which replace the CSI driver and AWS's provider, and moto behind a proxy.
 
-use std::{
-    fs,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
-};
+use std::sync::MutexGuard;
 
-use anyhow::anyhow;
-use kees_tests::{AwsFront, Cluster, Kubectl, Moto, Namespace, Overlay};
+use kees_tests::{AwsFront, Cluster, Kubectl, Moto, Namespace, Overlay, Shared, image};
 use serde_json::{Value, json};
 
 /// The Region of the classes that name none.
@@ -40,12 +36,8 @@ pub(crate) struct World {
 impl World {
     /// The world, until the guard is dropped.
     pub(crate) fn alone() -> anyhow::Result<(&'static Self, MutexGuard<'static, ()>)> {
-        static TURN: Mutex<()> = Mutex::new(());
-        static WORLD: OnceLock<Result<World, String>> = OnceLock::new();
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let world = WORLD.get_or_init(|| Self::start().map_err(|error| format!("{error:?}")));
-        let world = world.as_ref().map_err(|error| anyhow!(error.clone()))?;
-        Ok((world, turn))
+        static WORLD: Shared<World> = Shared::new();
+        WORLD.alone(Self::start)
     }
 
     fn start() -> anyhow::Result<Self> {
@@ -68,14 +60,8 @@ impl World {
 
     /// Installs the controller, once.
     pub(crate) fn controller(&self) -> anyhow::Result<()> {
-        static INSTALLED: OnceLock<Result<(), String>> = OnceLock::new();
-        let install = || {
-            let installed = self.install_controller();
-            installed.map_err(|error| format!("{error:?}"))
-        };
-        let installed = INSTALLED.get_or_init(install);
-        installed.as_ref().map_err(|error| anyhow!(error.clone()))?;
-        Ok(())
+        static INSTALLED: Shared<()> = Shared::new();
+        INSTALLED.get(|| self.install_controller()).copied()
     }
 
     /// kubectl in the namespace of kees.
@@ -138,20 +124,13 @@ impl World {
 
     /// Ends every controller, or starts one.
     pub(crate) fn scale_controller(&self, replicas: u8) -> anyhow::Result<()> {
+        if replicas == 0 {
+            return self.system().stop_controller();
+        }
         let count = format!("--replicas={replicas}");
         self.system()
             .run(&["scale", "deployment/kees-controller", &count])?;
-        if replicas > 0 {
-            return self.system().rolled_out("deployment/kees-controller");
-        }
-        self.system().run(&[
-            "wait",
-            "--for=delete",
-            "pods",
-            "--selector=app.kubernetes.io/component=controller",
-            "--timeout=60s",
-        ])?;
-        Ok(())
+        self.system().rolled_out("deployment/kees-controller")
     }
 
     fn install_webhook(&self) -> anyhow::Result<()> {
@@ -159,29 +138,14 @@ impl World {
             "AWS_ENDPOINT={url}\nAWS_STS_ENDPOINT={url}\nTIMEOUT=20\n",
             url = self.aws.endpoint()
         );
-        let kustomization = json!({
-            "images": [image("webhook")],
-            "components": ["copied/webhook-sync"],
-            "configMapGenerator": [
-                {
-                    "name": "kees-settings", "namespace": NAMESPACE, "behavior": "merge",
-                    "files": ["INIT_ENV=init-env"],
-                    "literals": [
-                        "INIT_IMAGE=localhost/kees-init:test",
-                        "IMAGE_PULL_POLICY=Never",
-                        "STORE=secretsmanager",
-                        format!("AWS_REGION={REGION}"),
-                    ],
-                },
-                {
-                    "name": "kees-policy", "namespace": NAMESPACE, "behavior": "replace",
-                    "files": ["policy.yaml"], "options": {"disableNameSuffixHash": true},
-                },
-            ],
-        });
-        let overlay = Overlay::new("manifests", "secret-provider-class", kustomization)?;
-        fs::write(overlay.path().join("policy.yaml"), POLICY)?;
-        fs::write(overlay.path().join("init-env"), init_env)?;
+        let settings = ["STORE=secretsmanager", &format!("AWS_REGION={REGION}")];
+        let overlay = Overlay::of_webhook(
+            "secret-provider-class",
+            &["webhook-sync"],
+            &settings,
+            &init_env,
+            POLICY,
+        )?;
         self.system().run(&["apply", "-k", &overlay.argument()])?;
         self.system().rolled_out("deployment/kees-webhook")
     }
@@ -218,10 +182,4 @@ pub(crate) fn service_account(name: &str, role: &str) -> Value {
         "kind": "ServiceAccount",
         "metadata": {"name": name, "annotations": {"eks.amazonaws.com/role-arn": role}},
     })
-}
-
-/// The image of `kees-NAME` that `tests/images` builds.
-fn image(name: &str) -> Value {
-    let name = format!("kees-{name}");
-    json!({"name": name, "newName": format!("localhost/{name}"), "newTag": "test"})
 }

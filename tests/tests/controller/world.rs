@@ -1,20 +1,14 @@
 //! A cluster with the webhook and the controller. The init containers can only read DynamoDB; the
 //! controller can write to it, and Secrets Manager denies it everything.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::MutexGuard, time::Duration};
 
-use anyhow::anyhow;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use kees_tests::{
-    Cluster, DenyingStore, DynamoDbLocal, Kubectl, Namespace, Overlay, REGION,
+    Cluster, DenyingStore, DynamoDbLocal, Kubectl, Namespace, Overlay, REGION, Shared, image,
     proxy::{Counts, Proxy, Rates},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The environment label of the table.
 const ENV_LABEL: &str = "test";
@@ -45,12 +39,8 @@ pub(crate) struct World {
 impl World {
     /// The world, until the guard is dropped.
     pub(crate) fn alone() -> anyhow::Result<(&'static Self, MutexGuard<'static, ()>)> {
-        static TURN: Mutex<()> = Mutex::new(());
-        static WORLD: OnceLock<Result<World, String>> = OnceLock::new();
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let world = WORLD.get_or_init(|| Self::start().map_err(|error| format!("{error:?}")));
-        let world = world.as_ref().map_err(|error| anyhow!(error.clone()))?;
-        Ok((world, turn))
+        static WORLD: Shared<World> = Shared::new();
+        WORLD.alone(Self::start)
     }
 
     fn start() -> anyhow::Result<Self> {
@@ -106,15 +96,7 @@ impl World {
 
     /// Ends every controller.
     pub(crate) fn stop_controller(&self) -> anyhow::Result<()> {
-        self.scale_controller(0)?;
-        self.system().run(&[
-            "wait",
-            "--for=delete",
-            "pods",
-            "--selector=app.kubernetes.io/component=controller",
-            "--timeout=60s",
-        ])?;
-        Ok(())
+        self.system().stop_controller()
     }
 
     /// Sets the number of controllers.
@@ -153,32 +135,14 @@ impl World {
             "AWS_ENDPOINT_URL_DYNAMODB={}\nAWS_ACCESS_KEY_ID=tests\nAWS_SECRET_ACCESS_KEY=tests\nTIMEOUT=60\n",
             self.proxies[0].url()
         );
-        let kustomization = json!({
-            "images": [image("webhook")],
-            "components": ["copied/webhook-sync"],
-            "configMapGenerator": [
-                {
-                    "name": "kees-settings", "namespace": NAMESPACE, "behavior": "merge",
-                    "files": ["INIT_ENV=init-env"],
-                    "literals": [
-                        "INIT_IMAGE=localhost/kees-init:test",
-                        "IMAGE_PULL_POLICY=Never",
-                        "CLUSTER=test",
-                        "STORES=secretsmanager",
-                        "REFRESH_MINIMUM=1s",
-                        format!("ENV_LABEL={ENV_LABEL}"),
-                        format!("AWS_REGION={REGION}"),
-                    ],
-                },
-                {
-                    "name": "kees-policy", "namespace": NAMESPACE, "behavior": "replace",
-                    "files": ["policy.yaml"], "options": {"disableNameSuffixHash": true},
-                },
-            ],
-        });
-        let overlay = Overlay::new("manifests", ".", kustomization)?;
-        fs::write(overlay.path().join("policy.yaml"), POLICY)?;
-        fs::write(overlay.path().join("init-env"), init_env)?;
+        let settings = [
+            "CLUSTER=test",
+            "STORES=secretsmanager",
+            "REFRESH_MINIMUM=1s",
+            &format!("ENV_LABEL={ENV_LABEL}"),
+            &format!("AWS_REGION={REGION}"),
+        ];
+        let overlay = Overlay::of_webhook(".", &["webhook-sync"], &settings, &init_env, POLICY)?;
         self.system().run(&["apply", "-k", &overlay.argument()])?;
         self.system().rolled_out("deployment/kees-webhook")
     }
@@ -224,10 +188,4 @@ impl World {
         self.system().run(&["apply", "-k", &overlay.argument()])?;
         self.system().rolled_out("deployment/kees-controller")
     }
-}
-
-/// The image of `kees-NAME` that `tests/images` builds.
-fn image(name: &str) -> Value {
-    let name = format!("kees-{name}");
-    json!({"name": name, "newName": format!("localhost/{name}"), "newTag": "test"})
 }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use kees_tests::{Authority, Overlay, eventually, kees};
+use kees_tests::{Authority, Overlay, eventually, image, kees};
 use serde_json::{Value, json};
 
 use crate::{
@@ -98,10 +98,7 @@ fn doctor_names_what_classes_and_secrets_lack() -> anyhow::Result<()> {
     apply()?;
 
     // The check reads the Deployment of the controller. Whether it runs does not matter to it.
-    let image = json!({
-        "name": "kees-controller", "newName": "localhost/kees-controller", "newTag": "test",
-    });
-    let kustomization = json!({"images": [image]});
+    let kustomization = json!({"images": [image("controller")]});
     let controller = Overlay::new("manifests", "controller-sync", kustomization)?;
     world
         .system()

@@ -1,13 +1,8 @@
 //! The cluster without kees, for one test alone.
 
-use std::{
-    collections::BTreeMap,
-    process::Command,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
-};
+use std::{collections::BTreeMap, process::Command, sync::MutexGuard};
 
-use anyhow::anyhow;
-use kees_tests::{Cluster, DynamoDbLocal, Helm, Kubectl, Namespace, REGION, definitions};
+use kees_tests::{Cluster, DynamoDbLocal, Helm, Kubectl, Namespace, REGION, Shared, definitions};
 use serde_json::{Value, json};
 
 use crate::{
@@ -46,11 +41,8 @@ impl std::ops::Deref for Alone {
 impl World {
     /// The world without kees, while no other test uses it. The first call starts the cluster.
     pub(crate) fn alone() -> anyhow::Result<Alone> {
-        static TURN: Mutex<()> = Mutex::new(());
-        static WORLD: OnceLock<Result<World, String>> = OnceLock::new();
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let world = WORLD.get_or_init(|| World::start().map_err(|error| format!("{error:?}")));
-        let world = world.as_ref().map_err(|error| anyhow!(error.clone()))?;
+        static WORLD: Shared<World> = Shared::new();
+        let (world, turn) = WORLD.alone(World::start)?;
         world.without_kees()?;
         Ok(Alone { world, _turn: turn })
     }

@@ -1,17 +1,18 @@
 //! What fails, and what is not allowed.
 
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex},
-};
-
 use hyper::StatusCode;
 use kees_common::SecretValue;
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::{LONG, SHORT, SYNC, TOKEN, has_event, has_text};
-use crate::support::{PASSWORD, Running, api::Api, eventually, prefix, stores::TestStores};
+use crate::support::{
+    PASSWORD, Running,
+    api::Api,
+    eventually,
+    log::{Log, assert_hides},
+    prefix,
+    stores::TestStores,
+};
 
 #[tokio::test]
 async fn a_value_that_does_not_exist_is_waited_for() {
@@ -118,37 +119,9 @@ async fn the_policy_denies_another_prefix() {
     controller.stop().await;
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn no_value_of_a_secret_is_logged_or_shown() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-
+    let (log, _guard) = Log::begin();
     let (api, stores) = (Api::new(), TestStores::new());
     let marker = "canary-of-secrets";
     stores.put("/dev/token", marker.as_bytes());
@@ -193,14 +166,13 @@ async fn no_value_of_a_secret_is_logged_or_shown() {
     let (_, metrics) = controller.get("/metrics").await;
     controller.stop().await;
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("watching pods"), "{log}");
     let shown = format!("{log}\n{metrics}\n{:?}", api.state().events);
     let created = stores.stored("/dev/password").unwrap();
     for value in [marker, &created] {
-        assert!(!shown.contains(value), "a value is shown");
-        let base64 = SecretValue::new(value.as_bytes().to_vec()).to_base64();
-        assert!(!shown.contains(&*base64), "the base64 of a value is shown");
+        let value = SecretValue::new(value.as_bytes().to_vec());
+        assert_hides(&shown, "a value", &value);
     }
     assert!(!shown.contains(&*old), "a stored value is shown");
 }

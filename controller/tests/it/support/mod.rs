@@ -1,6 +1,7 @@
 //! A controller in this process, with an API server and a store in memory.
 
 pub mod api;
+pub mod log;
 mod secrets;
 pub mod stores;
 
