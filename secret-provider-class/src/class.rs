@@ -54,7 +54,46 @@ pub struct SecretDataSpec {
     pub key: Option<String>,
 }
 
+/// The parameters that are read.
+const PARAMETERS: [&str; 6] = [
+    "objects",
+    "region",
+    "failoverRegion",
+    "pathTranslation",
+    "usePodIdentity",
+    "preferredAddressType",
+];
+
 impl ClassSpec {
+    /// Drops the values of parameters that are not read, so that a program that holds many classes needs less memory.
+    /// Their names stay: a class without parameters is wrong in another way.
+    pub fn drop_unread(&mut self) {
+        for (name, value) in self.parameters.iter_mut().flatten() {
+            if !PARAMETERS.contains(&name.as_str()) {
+                *value = String::new();
+            }
+        }
+    }
+
+    /// The bytes of all its texts.
+    pub fn bytes(&self) -> usize {
+        let of_map = |map: &Option<BTreeMap<String, String>>| -> usize {
+            let texts = map.iter().flatten();
+            texts.map(|(key, value)| key.len() + value.len()).sum()
+        };
+        let of_text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let objects = self.secret_objects.iter().flatten().map(|object| {
+            let data = object.data.iter().flatten();
+            let data = data.map(|of| of_text(&of.object_name) + of_text(&of.key));
+            of_text(&object.secret_name)
+                + of_text(&object.secret_type)
+                + of_map(&object.labels)
+                + of_map(&object.annotations)
+                + data.sum::<usize>()
+        });
+        of_text(&self.provider) + of_map(&self.parameters) + objects.sum::<usize>()
+    }
+
     /// Whether the class is for AWS's provider. Others are left to their providers.
     pub fn is_aws(&self) -> bool {
         self.provider.as_deref() == Some(PROVIDER)

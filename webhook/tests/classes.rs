@@ -297,3 +297,50 @@ async fn a_cluster_without_the_kind_serves_annotated_pods_and_waits_for_it() {
             > 0.0
     );
 }
+
+#[tokio::test]
+async fn a_class_that_is_too_long_denies_its_pods_and_parameters_that_are_not_read_do_not_count() {
+    let api = ClassApi::new();
+    let mut long = class("team-a/db");
+    long["spec"]["parameters"]["note"] = "x".repeat(600 << 10).into();
+    api.put(CLASSES, "db", long.clone());
+    let webhook = Webhook::start(&api).await;
+    webhook.ready().await;
+    assert!(webhook.class_volumes().await.is_ok());
+    let objects = long["spec"]["parameters"]["objects"].as_str().unwrap();
+    long["spec"]["parameters"]["objects"] = format!("{objects}\n{}", "#".repeat(600 << 10)).into();
+    api.put(CLASSES, "db", long);
+    let error = eventually("the class is too long", || async {
+        webhook.class_volumes().await.err()
+    })
+    .await;
+    let expected = "SecretProviderClass db cannot be read: its spec has ";
+    assert!(
+        error.contains(expected) && error.contains("524288 at most; make several classes"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn classes_that_do_not_fit_into_the_memory_are_asked_for() {
+    let api = ClassApi::new();
+    for number in 0..30 {
+        let mut class = class("team-a/other");
+        let objects = class["spec"]["parameters"]["objects"].as_str().unwrap();
+        let objects = format!("{objects}\n{}", "#".repeat(400 << 10));
+        class["spec"]["parameters"]["objects"] = objects.into();
+        // They come before the class of the pod.
+        api.put(CLASSES, &format!("a-{number}"), class);
+    }
+    let mut long = class("team-a/db");
+    let objects = long["spec"]["parameters"]["objects"].as_str().unwrap();
+    long["spec"]["parameters"]["objects"] = format!("{objects}\n{}", "#".repeat(400 << 10)).into();
+    api.put(CLASSES, "db", long);
+    let webhook = Webhook::start(&api).await;
+    webhook.ready().await;
+    let known = "kees_webhook_secret_provider_classes";
+    assert!((metric(webhook.running.admin, known).await - 25.0).abs() < f64::EPSILON);
+    let patch = webhook.class_volumes().await.unwrap();
+    assert!(patch.contains("team-a/db"), "{patch}");
+    assert_eq!(api.state().asked.len(), 1);
+}

@@ -78,6 +78,9 @@ fn is_name(name: &str) -> bool {
         && bytes.last().is_some_and(is_end)
 }
 
+/// The most bytes of a class. What is made of it for the init container has 127 KiB at most, so a longer one is useless.
+const MAX_CLASS: usize = 512 << 10;
+
 /// What is held of a class.
 pub(super) fn class(object: DynamicObject) -> Class {
     let mut data = object.data;
@@ -85,6 +88,14 @@ pub(super) fn class(object: DynamicObject) -> Class {
     let spec: ClassSpec = serde_json::from_value(spec.unwrap_or_default())
         .map_err(|error| format!("its spec cannot be read: {error}"))?;
     let spec = if spec.is_aws() {
+        let mut spec = spec;
+        spec.drop_unread();
+        let bytes = spec.bytes();
+        if bytes > MAX_CLASS {
+            return Err(format!(
+                "its spec has {bytes} bytes, and the webhook reads {MAX_CLASS} at most; make several classes of it"
+            ));
+        }
         spec
     } else {
         ClassSpec {

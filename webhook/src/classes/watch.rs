@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::{
     api::{ClusterApi, class, key, role},
-    cache::{Key, Table},
+    cache::{Key, Table, Texts},
     source::ClassSource,
 };
 use crate::{
@@ -116,7 +116,7 @@ struct Watch<'w> {
 
 impl Watch<'_> {
     /// Keeps a table. `changed` is called after each change.
-    async fn keep<T: Clone>(
+    async fn keep<T: Texts>(
         self,
         events: impl Stream<Item = Result<Event<(Key, T)>, watcher::Error>>,
         table: &Table<T>,
@@ -124,20 +124,27 @@ impl Watch<'_> {
     ) {
         let events = events.default_backoff();
         pin_mut!(events);
-        let mut logged = None;
+        let (mut logged, mut is_full) = (None, false);
         while let Some(event) = events.next().await {
+            let mut has_room = true;
             match event {
                 Ok(Event::Init) => table.list_begins(),
-                Ok(Event::InitApply((key, object))) => table.listed(key, object),
+                Ok(Event::InitApply((key, object))) => has_room = table.listed(key, object),
                 Ok(Event::InitDone) => {
                     table.list_ends();
                     self.health.arrived(self.what);
                     logged = None;
                     tracing::info!(count = table.len(), "the {} are listed", self.what);
                 }
-                Ok(Event::Apply((key, object))) => table.put(key, object),
+                Ok(Event::Apply((key, object))) => has_room = table.put(key, object),
                 Ok(Event::Delete((key, _))) => table.remove(&key),
                 Err(error) => self.failed(&error, &mut logged),
+            }
+            if !has_room && !std::mem::replace(&mut is_full, true) {
+                tracing::warn!(
+                    "there are more {} than the webhook holds in memory; the API server is asked for the others, one by one",
+                    self.what
+                );
             }
             changed();
         }
