@@ -8,7 +8,7 @@ use kees_secret_provider_class::API_GROUP;
 use kube::{Api, Client, api::PostParams};
 
 use super::{
-    check::{Check, CheckName},
+    check::{Check, CheckName, Status},
     objects::Installation,
     workload::Workload,
 };
@@ -26,6 +26,8 @@ type Access = (&'static str, &'static str, &'static [&'static str]);
 
 /// What the webhook needs: ServiceAccounts name the roles.
 const OF_WEBHOOK: [Access; 2] = [(API_GROUP, CLASSES, READ), ("", "serviceaccounts", READ)];
+/// What the webhook needs with `--secret-sync`, to compare pods that ask for one Secret.
+const OF_WEBHOOK_SYNC: [Access; 1] = [("", "pods", &["list", "watch"])];
 /// What the controller needs to write Secrets.
 const OF_CONTROLLER: [Access; 2] = [("", "secrets", WRITE), (API_GROUP, CLASSES, READ)];
 
@@ -79,7 +81,8 @@ async fn class_permissions(
     permissions(client, installation, webhook, &OF_WEBHOOK, name, remedy).await
 }
 
-/// The controller writes Secrets, if the webhook relies on it, and may do so. `None` if nobody asks for it.
+/// The controller writes Secrets, if the webhook relies on it, and both may do what they need for it. `None` if nobody asks
+/// for it.
 async fn secret_sync(
     client: &Client,
     installation: Installation<'_>,
@@ -89,6 +92,15 @@ async fn secret_sync(
     const VARIABLE: &str = "SECRET_SYNC";
     let name = CheckName::SecretSync;
     let is_expected = webhook.has_flag(FLAG, VARIABLE);
+    if is_expected {
+        let remedy = "install kees again with controller.secretSync.enabled: true in the values of the chart, or with \
+                      manifests/webhook-sync among the components of your kustomization";
+        let access = &OF_WEBHOOK_SYNC;
+        let check = permissions(client, installation, webhook, access, name, remedy).await;
+        if check.status != Status::Passed {
+            return Some(check);
+        }
+    }
     let deployment = installation.controller();
     let controller = match Workload::named(client, installation, &deployment).await {
         Ok(controller) => controller,

@@ -598,3 +598,13 @@ fn permissions_that_the_user_may_not_ask_for_are_skipped() {
         ["class-definition", "class-permissions", "secret-sync"]
     );
 }
+
+#[test]
+fn a_webhook_that_may_not_compare_pods_with_secrets_is_named() {
+    let mut api = FakeApi::with_classes();
+    api.deny(WEBHOOK_ACCOUNT, "watch", "pods");
+    let findings = findings(api);
+    let expected = "failed secret-sync: the ServiceAccount kees-system/kees-webhook may not watch pods in all namespaces";
+    assert!(findings.starts_with(expected), "{findings}");
+    assert!(findings.contains("manifests/webhook-sync"), "{findings}");
+}
