@@ -149,7 +149,11 @@ impl<C: Cloud> Operations<C> {
         id: &SecretId,
         deadline: Deadline,
     ) -> Result<(), OperationError> {
-        let arn = self.policy(id, "delete policy", &deadline).await?;
+        let arn = self.policy(id, "delete policy", &deadline).await;
+        let arn = arn.map_err(|error| match error {
+            OperationError::NoPolicy(id) => OperationError::PolicyIsGone(id),
+            other => other,
+        })?;
         let roles = every_page("delete policy", &deadline, |token| {
             self.cloud.roles(&arn, token)
         });
@@ -165,7 +169,7 @@ impl<C: Cloud> Operations<C> {
         }
         let deleted = self.cloud.delete_policy(&arn).await;
         deleted.map_err(|error| match error.kind {
-            CloudErrorKind::NotFound => OperationError::NoPolicy(id.clone()),
+            CloudErrorKind::NotFound => OperationError::PolicyIsGone(id.clone()),
             CloudErrorKind::Attached => OperationError::State(format!(
                 "the policy for '{id}' is attached to something that is no role, or was attached to a role just \
                  now: detach it, and delete the policy again"

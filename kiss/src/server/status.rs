@@ -25,6 +25,7 @@ pub(super) fn of_operation(error: &OperationError) -> Status {
         OperationError::NotFound(_)
         | OperationError::NoSecret(_)
         | OperationError::NoPolicy(_)
+        | OperationError::PolicyIsGone(_)
         | OperationError::Role { .. }
         | OperationError::NotManaged(_) => Status::not_found(message),
         OperationError::State(_) => Status::failed_precondition(message),

@@ -267,7 +267,7 @@ fn a_policy_is_bound_unbound_and_deleted_with_its_bindings() {
     assert!(set.policies_of("k8s-sa_a_api").is_empty());
     assert_eq!(
         message(wait(set.operations.delete_policy(&db, soon()))),
-        "policy for 'a/db' not found: create the policy first"
+        "policy for 'a/db' not found"
     );
 }
 

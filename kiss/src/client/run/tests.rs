@@ -260,6 +260,7 @@ async fn the_deletion_of_a_secret_without_a_policy_leaves_nothing() {
             .kiss(&format!("delete -namespace a -name {name} -policy"))
             .await;
         let error = deleted.unwrap_err();
+        assert!(!error.contains("create the policy"), "{error}");
         let end = "; kiss has no policy for it, so nothing is left to do";
         assert!(error.starts_with("the secret is deleted, but its IAM policy is not: "));
         assert!(error.ends_with(end), "{error}");

@@ -52,6 +52,9 @@ pub enum OperationError {
     /// The policy does not exist.
     #[error("policy for '{0}' not found: create the policy first")]
     NoPolicy(SecretId),
+    /// The policy that is to be deleted does not exist.
+    #[error("policy for '{0}' not found")]
+    PolicyIsGone(SecretId),
     /// The role does not exist, or has not got the policy.
     #[error("role '{role}' {problem}")]
     Role {

@@ -195,7 +195,7 @@ async fn a_policy_is_bound_and_detached_when_it_is_deleted() {
     assert!(operations.cloud.state().policies.is_empty());
     assert_eq!(
         message(operations.delete_policy(&db, soon()).await),
-        "policy for 'a/db' not found: create the policy first"
+        "policy for 'a/db' not found"
     );
 }
 
