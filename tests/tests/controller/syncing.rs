@@ -181,9 +181,9 @@ fn a_pod_with_other_contents_is_denied_and_a_rollout_changes_its_secret() -> any
     };
     let first = annotations("{{ secret.token }}");
     let web = |pod: Value| {
-        let mut template = pod;
-        template["metadata"]["labels"] = json!({"app": "web"});
-        let labels = template["metadata"]["labels"].clone();
+        let labels = json!({"app": "web"});
+        let mut template = json!({"metadata": pod["metadata"], "spec": pod["spec"]});
+        template["metadata"]["labels"] = labels.clone();
         json!({
             "apiVersion": "apps/v1",
             "kind": "Deployment",
