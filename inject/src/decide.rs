@@ -1,8 +1,17 @@
 //! The decision about a pod: skip it, deny it, or patch it.
 
-use kees_common::{
-    Domain, Options, Parsed, Start, Word, misspelled_prefix,
-    names::init::{self, is_env},
+mod files;
+mod init_container;
+mod skip;
+mod wired;
+
+use kees_common::{Domain, Parsed};
+
+pub use self::skip::SkipReason;
+use self::{
+    files::{warn_of_narrow_mode, warn_of_options_for_files, without_files},
+    init_container::InitContainer,
+    skip::{deny_variables, is_entry, skip_reason, warn_of_skip},
 };
 
 use crate::{
@@ -10,16 +19,15 @@ use crate::{
     class::{found::Found, plan, readable},
     classes::ClassAccess,
     cluster::ClusterView,
-    error::{Place, PodError, PodErrorKind, excerpt},
+    error::{Place, PodError, PodErrorKind},
     findings::{Findings, PodWarning},
     late_secret::LateSecret,
-    names,
     patch::{
         exec, identity::Identity, injection::Injection, operations::Operations,
         placement::Placement, reconcile::Existing, refresh, scope::Scope,
         security_context::FileOwner, write,
     },
-    pod::{container::ContainerView, injected::Injected, limits::is_too_large, view::PodView},
+    pod::{limits::is_too_large, view::PodView},
     policy::{
         apply::{apply, check_objects, check_opt_out},
         evaluation::AnnotatedPod,
@@ -69,51 +77,6 @@ impl Decision {
         let (Self::Skip { policy, .. } | Self::Deny { policy, .. } | Self::Patch { policy, .. }) =
             self;
         policy.as_ref()
-    }
-}
-
-/// Why a pod is not injected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SkipReason {
-    /// The request does not create a pod.
-    NotPodCreation,
-    /// The pod has no annotation that asks for a value.
-    NotAnnotated,
-    /// `init.DOMAIN/inject: "false"`.
-    OptedOut,
-    /// The mirror pod of a static pod. A patch would keep it in the phase Pending.
-    Mirror,
-    /// A Windows pod.
-    Windows,
-    /// The pod author wired the init container by hand. The annotations are still checked.
-    WiredByHand,
-    /// The pod has no annotation that asks for a value, and its classes are those of other providers.
-    OtherProvider,
-}
-
-impl SkipReason {
-    /// Every reason.
-    pub const ALL: [Self; 7] = [
-        Self::NotPodCreation,
-        Self::NotAnnotated,
-        Self::OptedOut,
-        Self::Mirror,
-        Self::Windows,
-        Self::WiredByHand,
-        Self::OtherProvider,
-    ];
-
-    /// The reason in metrics and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotPodCreation => "not_pod_creation",
-            Self::NotAnnotated => "not_annotated",
-            Self::OptedOut => "opted_out",
-            Self::Mirror => "mirror",
-            Self::Windows => "windows",
-            Self::WiredByHand => "wired_by_hand",
-            Self::OtherProvider => "other_provider",
-        }
     }
 }
 
@@ -241,7 +204,7 @@ fn check(
     let injected = existing.injected();
     if entries == 0 && wired.is_some() {
         // Only its volumes brought it here, and they stay.
-        warn_of_wired_classes(&found, findings);
+        wired::warn_of_classes(&found, findings);
         return Some(Outcome::Skip(SkipReason::WiredByHand));
     }
     let mut classes = match wired {
@@ -268,8 +231,8 @@ fn check(
         check_objects(std::mem::take(&mut classes.denied), rule, findings);
     }
     if let Some(wired) = wired {
-        check_wired(pod, wired, late.as_ref(), &parsed, findings);
-        warn_of_wired_classes(&found, findings);
+        wired::check(pod, wired, late.as_ref(), &parsed, findings);
+        wired::warn_of_classes(&found, findings);
         return Some(Outcome::Skip(SkipReason::WiredByHand));
     }
     let has_files = entries > 0;
@@ -326,29 +289,6 @@ fn parse(pod: &PodView<'_>, domain: &Domain, findings: &mut Findings) -> Parsed 
     parsed
 }
 
-/// The options that matter to a pod that asks for no value: it has volumes of classes alone.
-fn without_files(options: &Options) -> Options {
-    Options {
-        order: options.order.clone(),
-        ..Options::default()
-    }
-}
-
-/// Warns of options for files of annotations that a pod author could expect to count for volumes of classes too.
-fn warn_of_options_for_files(options: &Options, domain: &Domain, findings: &mut Findings) {
-    let is_fast = options.start == Start::Fast;
-    let asked = [
-        (is_fast, init::START),
-        (options.refresh.is_some(), init::REFRESH),
-    ];
-    for (_, name) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {
-        let place = Place::Annotation(domain.init(name));
-        let message =
-            "has no effect on a pod that has volumes of SecretProviderClass objects alone";
-        findings.warn(place, message);
-    }
-}
-
 /// The operations for a pod that is not injected, or those that reconcile one that is.
 fn operations<'a>(
     pod: &PodView<'a>,
@@ -370,187 +310,4 @@ fn operations<'a>(
             findings.error(Place::field("spec"), PodErrorKind::Patch(error.to_string()));
         })
         .ok()
-}
-
-/// Whether the key of an annotation asks for a value.
-fn is_entry(key: &str, domain: &Domain) -> bool {
-    matches!(
-        domain.split(key),
-        Some((Word::Secret | Word::Resource | Word::Lease, _))
-    )
-}
-
-fn skip_reason(
-    pod: &PodView<'_>,
-    entries: usize,
-    found: &Found<'_>,
-    domain: &Domain,
-) -> Option<SkipReason> {
-    // The values are compared exactly, as in the `matchConditions`.
-    if entries == 0 && found.is_empty() && !pod.metadata.annotations.is_too_large() {
-        Some(SkipReason::NotAnnotated)
-    } else if pod.annotation(&domain.init(init::INJECT)) == Some("false") {
-        Some(SkipReason::OptedOut)
-    } else if pod.annotation("kubernetes.io/config.mirror").is_some() {
-        Some(SkipReason::Mirror)
-    } else if pod.is_windows() {
-        Some(SkipReason::Windows)
-    } else {
-        None
-    }
-}
-
-/// Warns if the pod author probably expects the pod to be injected.
-fn warn_of_skip(reason: SkipReason, pod: &PodView<'_>, domain: &Domain, findings: &mut Findings) {
-    match reason {
-        SkipReason::Windows => {
-            let message = "kees has no init container for Windows, so nothing is injected";
-            findings.warn(Place::field("spec.os"), message);
-        }
-        SkipReason::NotAnnotated => {
-            // The number of annotations is not checked yet.
-            const LIMIT: usize = 64;
-            let keys = pod.annotations().map(|(key, _)| key);
-            let misspelled = keys.filter_map(|key| misspelled_prefix(domain, key));
-            let warnings = misspelled.map(|warning| PodWarning::from(&warning));
-            findings.warnings.extend(warnings.take(LIMIT));
-        }
-        _ => {}
-    }
-}
-
-/// Denies a pod of Windows that asks for variables: its containers would start without them.
-fn deny_variables(pod: &PodView<'_>, domain: &Domain, findings: &mut Findings) {
-    let asks = |(key, value): &(&str, &str)| {
-        let option = domain.split(key).filter(|(word, _)| *word == Word::Init);
-        let is_env = option.is_some_and(|(_, name)| is_env(name));
-        is_env && value.trim() != "false"
-    };
-    for (key, _) in pod.annotations().filter(asks) {
-        findings.error(Place::annotation(key), PodErrorKind::WindowsVariables);
-    }
-}
-
-/// Checks a pod with the init container `wired`, and warns of what has no effect in it.
-fn check_wired(
-    pod: &PodView<'_>,
-    wired: &ContainerView<'_>,
-    late: Option<&LateSecret<'_>>,
-    parsed: &Parsed,
-    findings: &mut Findings,
-) {
-    if let Some(late) = late {
-        let all = pod.spec.init_containers.iter();
-        let early = all.take_while(|container| !std::ptr::eq(*container, wired));
-        late.check_environments(early, findings);
-    }
-    warn_of_wired_variables(parsed, findings);
-    warn_of_wired_start(parsed, findings);
-    refresh::warn_if_wired(pod, wired, parsed, findings);
-}
-
-/// Warns if a pod that is wired by hand asks for variables: its commands are not changed.
-fn warn_of_wired_variables(parsed: &Parsed, findings: &mut Findings) {
-    if parsed.options.environments.is_some() {
-        let place = Place::Annotation(parsed.domain.init(init::ENV));
-        let message = "commands are not changed in a pod that is wired by hand; set EXEC_FOLDER there, \
-                       and start the commands with kees-init exec";
-        findings.warn(place, message);
-    }
-}
-
-/// Warns that CSI volumes of a pod that is wired by hand are not replaced.
-fn warn_of_wired_classes(found: &Found<'_>, findings: &mut Findings) {
-    if let Some(volume) = found.volumes.first() {
-        let place = Place::field(format!("spec.volumes[{}]", excerpt(&volume.name)));
-        let message = "it is left to the CSI driver, because the pod is wired by hand";
-        findings.warn(place, message);
-    }
-}
-
-/// Warns if a pod that is wired by hand asks for a fast start: its containers are not changed.
-fn warn_of_wired_start(parsed: &Parsed, findings: &mut Findings) {
-    if parsed.options.start == Start::Fast {
-        let place = Place::Annotation(parsed.domain.init(init::START));
-        let message = "has no effect on a pod that is wired by hand; give its init container the argument \
-                       start, restartPolicy: Always, and a postStart hook with /kees-init wait";
-        findings.warn(place, message);
-    }
-}
-
-/// Warns if the mode that the pod sets may keep one of its containers from reading the files.
-fn warn_of_narrow_mode(parsed: &Parsed, owner: FileOwner, findings: &mut Findings) {
-    let of_all = parsed.options.file_mode.iter();
-    let of_all = of_all.map(|mode| (parsed.domain.init(init::FILE_MODE), *mode));
-    let placed = parsed.options.files.placed.values();
-    let placed = placed.filter_map(|file| Some((file.annotation.clone(), file.mode?)));
-    let needed = owner.mode;
-    for (annotation, requested) in of_all.chain(placed) {
-        if requested.bits() & needed.bits() == needed.bits() {
-            continue;
-        }
-        let place = Place::Annotation(annotation);
-        let message = format!(
-            "a container may be unable to read files of mode {requested}; {needed} is enough"
-        );
-        findings.warn(place, message);
-    }
-}
-
-/// The init container of kees that a pod already has.
-#[derive(Clone, Copy)]
-enum InitContainer {
-    Absent,
-    /// From an earlier call, or from an injected manifest.
-    Injected(Injected),
-    /// From the pod author, by its index.
-    WiredByHand(usize),
-}
-
-impl InitContainer {
-    fn find(pod: &PodView<'_>, settings: &InjectSettings) -> Self {
-        let containers = || pod.spec.init_containers.iter();
-        // A pod with volumes of classes alone has no volume for the files of annotations.
-        let recorded = settings.domain.init(init::CLASS_VOLUMES);
-        let has_classes = pod.annotation(&recorded).is_some();
-        let is_injected = |c: &ContainerView<'_>| {
-            c.mounts(names::SECRETS) || (has_classes && c.mounts(names::PODINFO))
-        };
-        let injected = containers().position(|c| &*c.name == names::CONTAINER && is_injected(c));
-        let wired = || {
-            containers().position(|c| {
-                let mut image = c.image.iter();
-                image.any(|image| settings.wired_image.matches(image))
-            })
-        };
-        match injected {
-            Some(init) => Self::Injected(Injected {
-                init,
-                sidecar: sidecar(pod),
-            }),
-            None => wired().map_or(Self::Absent, Self::WiredByHand),
-        }
-    }
-
-    /// The containers from an earlier call.
-    fn injected(self) -> Option<Injected> {
-        match self {
-            Self::Injected(injected) => Some(injected),
-            Self::Absent | Self::WiredByHand(_) => None,
-        }
-    }
-
-    /// The container of a pod that is wired by hand.
-    fn wired_by_hand<'p, 'a>(self, pod: &'p PodView<'a>) -> Option<&'p ContainerView<'a>> {
-        match self {
-            Self::WiredByHand(index) => pod.spec.init_containers.get(index),
-            Self::Absent | Self::Injected(_) => None,
-        }
-    }
-}
-
-/// The index of the sidecar from an earlier call.
-fn sidecar(pod: &PodView<'_>) -> Option<usize> {
-    let is_sidecar = |c: &ContainerView<'_>| &*c.name == names::SIDECAR && c.mounts(names::SECRETS);
-    pod.spec.init_containers.iter().position(is_sidecar)
 }
