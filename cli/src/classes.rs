@@ -33,7 +33,7 @@ pub(crate) struct Classes {
     pub(crate) invalid: Vec<Location>,
     pub(crate) errors: Vec<CliError>,
     pub(crate) warnings: Vec<(Location, String)>,
-    /// The classes of AWS's provider without an error, for the decision about pods.
+    /// The classes of AWS's provider, for the decision about pods.
     pub(crate) known: KnownClasses,
     /// The volumes of classes that the manifests do not have, and the names of these classes.
     pub(crate) absent: Vec<(Location, String)>,
@@ -62,9 +62,16 @@ pub(crate) fn check(input: &Input, namespace: &str) -> Classes {
                     .insert(object.namespace(), object.name(), class);
                 by_name.insert((object.namespace(), object.name()), Some(spec));
             }
-            Err(errors) => {
+            Err(Invalid {
+                errors,
+                denies_pods,
+            }) => {
                 classes.invalid.push(object.location.clone());
                 classes.errors.extend(errors);
+                if denies_pods {
+                    let known = &mut classes.known;
+                    known.insert_invalid(object.namespace(), object.name());
+                }
                 by_name.insert((object.namespace(), object.name()), None);
             }
         }
@@ -83,6 +90,13 @@ struct Object<'d> {
     pointer: String,
     value: &'d Value,
     location: Location,
+}
+
+/// The errors of a class.
+struct Invalid {
+    errors: Vec<CliError>,
+    /// Whether the webhook denies the pods of the class. It admits them if only `secretObjects` is wrong.
+    denies_pods: bool,
 }
 
 /// The classes by namespace and name. Those with errors, and those of other providers, are `None`.
@@ -157,7 +171,7 @@ impl Object<'_> {
     }
 
     /// The class if it is for AWS's provider, or all errors.
-    fn check(&self) -> Result<Option<ClassSpec>, Vec<CliError>> {
+    fn check(&self) -> Result<Option<ClassSpec>, Invalid> {
         let spec = self.value.get("spec").unwrap_or(&Value::Null);
         let spec: Option<ClassSpec> = serde_path_to_error::deserialize(spec).map_err(|error| {
             let field = match error.path().to_string().as_str() {
@@ -165,7 +179,10 @@ impl Object<'_> {
                 path => format!("spec.{path}"),
             };
             let location = self.locate(&Place::field(&field, Part::Value));
-            vec![CliErrorKind::WrongType(field).at(&location)]
+            Invalid {
+                errors: vec![CliErrorKind::WrongType(field).at(&location)],
+                denies_pods: true,
+            }
         })?;
         let spec = spec.unwrap_or_default();
         let is_foreign = spec.provider.as_ref().is_some_and(|name| !name.is_empty());
@@ -176,6 +193,7 @@ impl Object<'_> {
         let secrets = secret_objects(&spec, mount.as_ref().ok());
         let too_large = mount.as_ref().ok();
         let too_large = too_large.and_then(|mount| self.too_large(mount));
+        let denies_pods = mount.is_err() || too_large.is_some();
         let errors = mount.err().into_iter().chain(secrets.err()).flatten();
         let errors = errors.map(|error| {
             let location = self.locate(&place(&error, ""));
@@ -185,7 +203,10 @@ impl Object<'_> {
         if errors.is_empty() {
             Ok(Some(spec))
         } else {
-            Err(errors)
+            Err(Invalid {
+                errors,
+                denies_pods,
+            })
         }
     }
 

@@ -174,8 +174,8 @@ pub enum InitError {
     NoRegion {
         /// The volume.
         volume: VolumeOfClass,
-        /// What else could have named one.
-        source: RegionError,
+        /// A wrong Region of the environment, if there is one. That there is none needs no further words.
+        source: Option<RegionError>,
     },
     /// The stores of a volume cannot be used.
     #[cfg(feature = "classes")]

@@ -9,7 +9,7 @@ use kees_secret_provider_class::{
 };
 use kees_store::{
     ErrorKind, Store, StoreError, StoreSettings, Stores,
-    aws::{AgentAddresses, CredentialSource, region_of_environment},
+    aws::{AgentAddresses, CredentialSource, RegionError, region_of_environment},
 };
 
 use crate::{
@@ -209,8 +209,10 @@ async fn located(
         (None, Some(region)) => region.to_string(),
         (None, None) => {
             let region = region_of_environment().await;
-            let region = region.map_err(|source| {
+            let region = region.map_err(|error| {
                 let volume = volume.clone();
+                let is_wrong = matches!(error, RegionError::Invalid { .. });
+                let source = is_wrong.then_some(error);
                 vec![InitError::NoRegion { volume, source }]
             })?;
             region.to_string()

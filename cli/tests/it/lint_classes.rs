@@ -45,9 +45,14 @@ spec:
 #[test]
 fn a_class_and_a_pod_without_errors_are_counted() {
     let folder = Folder::with(&(VALID.to_owned() + &pod("db", "      readOnly: true\n")));
-    let lint = folder.kees(&["lint", "web.yaml"]);
+    let lint = folder.kees(&["lint", "--secret-sync", "web.yaml"]);
     assert_eq!(lint.status, 0);
     assert_snapshot!(lint.all());
+    let lint = folder.kees(&["lint", "web.yaml"]);
+    assert_eq!(lint.status, 0);
+    let warning = "web.yaml:22:3: Pod team-a/web: warning: spec.volumes: SecretProviderClass db: its secretObjects have no \
+                   effect";
+    assert!(lint.stdout.contains(warning), "{}", lint.all());
 }
 
 #[test]
@@ -262,10 +267,47 @@ fn an_error_of_a_class_is_reported_once_with_a_policy() {
     let lint = lint.kees(WITH_POLICY);
     assert_eq!(lint.status, 65);
     assert!(
-        lint.stdout.contains("; 1 error, 0 warnings"),
+        lint.stdout
+            .contains("1 workload: 0 admitted, 1 denied; 1 error, 0 warnings"),
         "{}",
         lint.all()
     );
+}
+
+#[rstest]
+#[case::of_the_objects(
+    "objectType: secretsmanager",
+    "objectType: ssm",
+    "",
+    "0 admitted, 1 denied"
+)]
+#[case::of_an_annotated_pod(
+    "objectType: secretsmanager",
+    "objectType: ssm",
+    "annotations: {secret.bsycorp.com/a: kind=REFERENCE}, ",
+    "0 admitted, 1 denied"
+)]
+#[case::of_the_type("provider: aws", "provider: [aws]", "", "0 admitted, 1 denied")]
+#[case::only_of_the_secrets("type: Opaque", "type: ''", "", "0 admitted, 0 denied")]
+#[case::of_a_pod_that_stays_with_the_driver(
+    "objectType: secretsmanager",
+    "objectType: ssm",
+    "labels: {init.bsycorp.com/secret-provider-classes: disabled}, ",
+    "0 admitted, 0 denied"
+)]
+fn a_pod_whose_class_has_an_error_is_denied(
+    #[case] right: &str,
+    #[case] wrong: &str,
+    #[case] metadata: &str,
+    #[case] counts: &str,
+) {
+    let pod = pod("db", "      readOnly: true\n")
+        .replace("metadata: {", &format!("metadata: {{{metadata}"));
+    let lint = Folder::with(&(VALID.replace(right, wrong) + &pod));
+    let lint = lint.kees(&["lint", "web.yaml"]);
+    assert_eq!(lint.status, 65, "{}", lint.all());
+    assert!(lint.stdout.contains(counts), "{}", lint.all());
+    assert!(lint.stdout.contains("; 1 error,"), "{}", lint.all());
 }
 
 #[test]

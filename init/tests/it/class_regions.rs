@@ -126,6 +126,8 @@ fn a_pod_without_a_region_is_told_the_parameter_of_the_class() {
         assert!(message.contains(&expected), "{message}");
     }
     assert!(!message.contains("the volume located"), "{message}");
+    // A pod has no profile and no flags.
+    assert!(!message.contains("--aws-region"), "{message}");
     assert!(calls(&pod).is_empty());
 }
 

@@ -1,7 +1,7 @@
 //! Secrets that a class becomes, and that the same pod needs before its containers start. The kubelet mounts all volumes
 //! before kees-init runs, so somebody else must write the Secret: kees-controller.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kees_secret_provider_class::{ClassSpec, Mount, secret_objects};
 
@@ -11,6 +11,9 @@ use crate::{
     findings::Findings,
     pod::{injected::Injected, view::PodView},
 };
+
+/// The most Secrets that a warning names.
+const MOST: usize = 3;
 
 /// The Secrets that a pod needs, each with the fields that name it.
 pub(crate) struct SecretUses<'p, 'a> {
@@ -62,12 +65,19 @@ impl<'p, 'a> SecretUses<'p, 'a> {
         }
         let secrets = class.secret_objects.iter().flatten();
         let secrets = secrets.filter_map(|secret| secret.secret_name.as_deref());
-        let secrets: Vec<&str> = secrets.map(str::trim).collect();
+        let secrets: BTreeSet<&str> = secrets.map(str::trim).collect();
         let uses = self.uses();
+        let mut unused = Vec::new();
         for secret in secrets {
-            for used in uses.get(secret).into_iter().flatten() {
-                report(secret, name, used, findings);
+            match uses.get(secret) {
+                Some(uses) => uses
+                    .iter()
+                    .for_each(|used| report(secret, name, used, findings)),
+                None => unused.push(secret),
             }
+        }
+        if !unused.is_empty() {
+            findings.warn(Place::field("spec.volumes"), unwritten(&unused, name));
         }
     }
 
@@ -101,6 +111,25 @@ fn collect(pod: &PodView<'_>, injected: Option<Injected>) -> BTreeMap<String, Ve
         }
     }
     uses
+}
+
+/// Says that nobody writes Secrets which other objects than the pod may need, such as an Ingress.
+fn unwritten(secrets: &[&str], class: &str) -> String {
+    let mut names: Vec<String> = secrets
+        .iter()
+        .take(MOST)
+        .map(|name| excerpt(name))
+        .collect();
+    let more = secrets.len() - names.len();
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    format!(
+        "SecretProviderClass {}: its secretObjects have no effect, so nobody keeps their Secrets up to date ({}); let \
+         kees-controller write them (controller.secretSync of the chart, --secret-sync)",
+        excerpt(class),
+        names.join(", ")
+    )
 }
 
 fn report(secret: &str, class: &str, used: &Use, findings: &mut Findings) {

@@ -664,19 +664,20 @@ fn the_policy_says_which_objects_a_namespace_may_use() {
     );
 }
 
+/// What is said of a Secret that the environment of the pod needs, and of one that the pod does not need.
+const NEEDED: &str = "its environment needs the Secret db,";
+const UNWRITTEN: &str = "spec.volumes: SecretProviderClass db: its secretObjects have no effect, so nobody keeps their \
+                         Secrets up to date (db); let kees-controller write them";
+
 #[rstest]
-#[case::volume(json!({"volumes": [{"name": "s", "secret": {"secretName": "db"}}]}), true, false)]
-#[case::projection(json!({"volumes": [{"name": "s", "projected": {"sources": [{"secret": {"name": "db"}}]}}]}), true, false)]
-#[case::optional(json!({"volumes": [{"name": "s", "secret": {"secretName": "db", "optional": true}}]}), false, false)]
-#[case::other(json!({"volumes": [{"name": "s", "secret": {"secretName": "other"}}]}), false, false)]
-#[case::variable(json!({"env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "db", "key": "k"}}}]}), false, true)]
-#[case::variables(json!({"envFrom": [{"secretRef": {"name": "db"}}]}), false, true)]
-#[case::optional_variable(json!({"envFrom": [{"secretRef": {"name": "db", "optional": true}}]}), false, false)]
-fn a_secret_that_nobody_writes_in_time_is_found(
-    #[case] uses: Value,
-    #[case] is_denied: bool,
-    #[case] is_warned: bool,
-) {
+#[case::volume(json!({"volumes": [{"name": "s", "secret": {"secretName": "db"}}]}), "")]
+#[case::projection(json!({"volumes": [{"name": "s", "projected": {"sources": [{"secret": {"name": "db"}}]}}]}), "")]
+#[case::optional(json!({"volumes": [{"name": "s", "secret": {"secretName": "db", "optional": true}}]}), UNWRITTEN)]
+#[case::other(json!({"volumes": [{"name": "s", "secret": {"secretName": "other"}}]}), UNWRITTEN)]
+#[case::variable(json!({"env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "db", "key": "k"}}}]}), NEEDED)]
+#[case::variables(json!({"envFrom": [{"secretRef": {"name": "db"}}]}), NEEDED)]
+#[case::optional_variable(json!({"envFrom": [{"secretRef": {"name": "db", "optional": true}}]}), UNWRITTEN)]
+fn a_secret_that_nobody_writes_in_time_is_found(#[case] uses: Value, #[case] warning: &str) {
     let objects = "- {objectName: team-a/db, objectType: secretsmanager}";
     let secret = json!({"secretName": " db ", "type": "Opaque", "data": [{"objectName": "team-a_db", "key": "k"}]});
     let cluster = Cluster::new().with_spec(
@@ -696,10 +697,13 @@ fn a_secret_that_nobody_writes_in_time_is_found(
         .unwrap()
         .remove("volumes");
     let mut settings = settings();
+    let warnings = cluster.warnings(&pod, &settings);
+    assert_eq!(warnings.len(), usize::from(!warning.is_empty()));
+    assert!(warnings.concat().contains(warning), "{warnings:?}");
+    // Without a warning there is an error.
     let denied = matches!(cluster.decision(&pod, &settings), Decision::Deny { .. });
-    assert_eq!(denied, is_denied);
-    assert_eq!(!cluster.warnings(&pod, &settings).is_empty(), is_warned);
-    if is_denied {
+    assert_eq!(denied, warning.is_empty());
+    if denied {
         let errors = cluster.errors(&pod, &settings);
         assert!(errors[0].starts_with("spec.volumes[s]: the Secret db is one of the secretObjects of SecretProviderClass db"), "{errors:?}");
         assert!(errors[0].contains("controller.secretSync"), "{errors:?}");
@@ -707,6 +711,20 @@ fn a_secret_that_nobody_writes_in_time_is_found(
     settings.secret_sync = true;
     cluster.injected(&pod, &settings);
     assert_eq!(cluster.warnings(&pod, &settings), Vec::<String>::new());
+}
+
+#[test]
+fn a_warning_names_the_first_secrets_that_nobody_writes() {
+    let objects = "- {objectName: team-a/db, objectType: secretsmanager}";
+    let secret = |name: String| json!({"secretName": name, "type": "Opaque", "data": [{"objectName": "team-a_db", "key": "k"}]});
+    let secrets: Vec<_> = (1..=5).map(|number| secret(format!("s{number}"))).collect();
+    let cluster = Cluster::new().with_spec(
+        "db",
+        json!({"provider": "aws", "parameters": {"objects": objects}, "secretObjects": secrets}),
+    );
+    let warnings = cluster.warnings(&pod(), &settings());
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("(s1, s2, s3, 2 more)"), "{warnings:?}");
 }
 
 #[test]
