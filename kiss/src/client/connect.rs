@@ -6,6 +6,9 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use super::{args::ClientArgs, error::ClientError};
 
+/// What a certificate in PEM begins with.
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 /// Connects to the server that the flags name.
 pub(super) async fn connect(args: &ClientArgs) -> Result<Channel, ClientError> {
     let ClientArgs {
@@ -29,6 +32,9 @@ pub(super) async fn connect(args: &ClientArgs) -> Result<Channel, ClientError> {
                     path: path.display().to_string(),
                     source,
                 })?;
+                if !pem.windows(BEGIN.len()).any(|part| part == BEGIN) {
+                    return Err(ClientError::NoCertificate(path.clone()));
+                }
                 ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
             }
         };

@@ -1,6 +1,6 @@
 //! Why a command fails, and what to do.
 
-use std::{io, path::PathBuf};
+use std::{error::Error as _, io, path::PathBuf};
 
 use tonic::{Code, Status};
 
@@ -56,6 +56,9 @@ pub enum ClientError {
         /// The most characters.
         longest: usize,
     },
+    /// The file has no certificate.
+    #[error("{0} has no certificate: --ca-file names a file with root certificates in PEM")]
+    NoCertificate(PathBuf),
     /// The address or a certificate cannot be used.
     #[error("the server {0} cannot be used")]
     Endpoint(String, #[source] tonic::transport::Error),
@@ -85,10 +88,12 @@ pub enum ClientError {
         source: Box<Status>,
     },
     /// The first of two steps is done.
-    #[error("{done}, but its IAM policy is not: {source}; {next}")]
+    #[error("{done}, {policy}: {source}; {next}")]
     Half {
         /// What is done.
         done: &'static str,
+        /// What is known of the second step.
+        policy: &'static str,
         /// What the caller can do.
         next: String,
         /// The error of the second step.
@@ -113,6 +118,12 @@ impl From<Status> for ClientError {
     }
 }
 
+/// What to do if the time was too short.
+const LATE: &str = "look with `kiss list` what is done, and give more time with --timeout";
+
+/// The message of tonic's own timer. It has the code `CANCELLED`, as a connection that breaks may have.
+const TIMER: &str = "Timeout expired";
+
 /// The server's message, and what the caller can do.
 fn describe(status: &Status) -> String {
     let message = status.message();
@@ -123,10 +134,13 @@ fn describe(status: &Status) -> String {
             "ask those who administer the namespace to add a group of yours to the subjects of that RoleBinding, \
              and log in again if you were added to the group just now"
         }
-        Code::DeadlineExceeded | Code::Cancelled => {
-            "look with `kiss list` what is done, and give more time with --timeout"
-        }
+        Code::DeadlineExceeded => LATE,
+        Code::Cancelled if message == TIMER => LATE,
         Code::Unavailable => "check --server-addr and --secure, and try again",
+        // The answer of a server has no source, and the report of a broken connection has one.
+        _ if status.source().is_some() => {
+            "check --server-addr and --secure, and look with `kiss list` what is done"
+        }
         _ => "",
     };
     let message = if message.is_empty() {

@@ -1,5 +1,7 @@
 //! The second call of `create -policy` and `delete -policy`: what is left if it is not made or fails.
 
+use std::error::Error as _;
+
 use tonic::Code;
 
 use super::error::ClientError;
@@ -38,8 +40,14 @@ impl PolicyStep<'_> {
         } else {
             "the secret is deleted"
         };
+        let policy = if is_open(&source) {
+            "and it is not known whether its IAM policy is, too"
+        } else {
+            "but its IAM policy is not"
+        };
         ClientError::Half {
             done,
+            policy,
             next: self.next(&source),
             source: Box::new(source),
         }
@@ -83,5 +91,20 @@ impl PolicyStep<'_> {
             namespace, name, ..
         } = self;
         format!("kiss {command} -namespace {namespace} -name {name}")
+    }
+}
+
+/// Whether the server may have done what it was asked for, in spite of this error.
+fn is_open(error: &ClientError) -> bool {
+    match error {
+        ClientError::Interrupted => true,
+        ClientError::Status(status) => match status.code() {
+            Code::DeadlineExceeded => !status.message().ends_with("nothing was changed"),
+            // The client's timer.
+            Code::Cancelled => true,
+            // The connection is broken.
+            _ => status.source().is_some(),
+        },
+        _ => false,
     }
 }

@@ -28,7 +28,11 @@ use super::{
 };
 
 /// Services whose calls need no token, show nothing of a namespace, and are not audited.
-const NOT_AUDITED: [&str; 2] = ["/grpc.health.v1.", "/grpc.reflection.v1."];
+const NOT_AUDITED: [&str; 3] = [
+    "/grpc.health.v1.",
+    "/grpc.reflection.v1.",
+    "/grpc.reflection.v1alpha.",
+];
 /// What the paths of our calls begin with.
 const PATH: &str = "/kiss.resources.KISS/";
 /// What a header counts in addition to its name and value (RFC 9113, section 10.5.1).
@@ -125,7 +129,7 @@ where
         Box::pin(async move {
             let response = tokio::select! {
                 biased;
-                response = answer => response?,
+                response = answer => with_code_of_grpc(response?),
                 late = deadline.passed() => status::of_operation(&late).into_http(),
             };
             unaudited.answered(&response);
@@ -159,6 +163,17 @@ fn size(headers: &HeaderMap) -> usize {
     sizes
         .map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD)
         .sum()
+}
+
+/// The answer to a message that is too large has the code that other servers of gRPC have for it. Other answers stay as
+/// they are. tonic's code is `OUT_OF_RANGE`, which no handler returns.
+fn with_code_of_grpc(response: Response<Body>) -> Response<Body> {
+    match Status::from_header_map(response.headers()) {
+        Some(status) if status.code() == Code::OutOfRange => {
+            Status::resource_exhausted(status.message()).into_http()
+        }
+        _ => response,
+    }
 }
 
 fn metadata_is_too_large(size: usize, largest: usize) -> Status {

@@ -109,8 +109,8 @@ pub fn check_namespace(namespace: &str) -> Result<(), NameError> {
     check("namespace", namespace, LONGEST_LABEL)
 }
 
-/// The name of the secret with these tags if kiss created it for `namespace`.
-pub fn listed<'a>(namespace: &str, tags: &'a [(String, String)]) -> Option<&'a str> {
+/// The name of the secret with these tags if they are those of a secret of `namespace`.
+fn named<'a>(namespace: &str, tags: &'a [(String, String)]) -> Option<&'a str> {
     let is_ours =
         tag(tags, MANAGED_BY) == Some(MANAGER) && tag(tags, NAMESPACE_TAG) == Some(namespace);
     tag(tags, NAME_TAG).filter(|_| is_ours)
@@ -185,6 +185,19 @@ impl Naming {
         let separator = self.separator.character();
         let name = joined(&self.secret_prefix, separator, &id.namespace, &id.name);
         no_longer("name of the secret", name, LONGEST_SECRET)
+    }
+
+    /// The name that callers know of a secret of `namespace` with this name and these tags in AWS. `None`: kiss did
+    /// not create it for `namespace` with these prefixes, so other calls do not find it either.
+    pub fn listed<'a>(
+        &self,
+        namespace: &str,
+        secret: &str,
+        tags: &'a [(String, String)],
+    ) -> Option<&'a str> {
+        let separator = self.separator.character();
+        named(namespace, tags)
+            .filter(|name| joined(&self.secret_prefix, separator, namespace, name) == secret)
     }
 
     /// `[PREFIX_]NAMESPACE_NAME`. The name of a policy has no slashes, so those of the prefix are left out or

@@ -11,11 +11,11 @@ pub use deadline::Deadline;
 pub use error::{LARGEST_VALUE, OperationError, shown};
 
 use super::{
-    cloud::{Cloud, CloudError, CloudErrorKind, Found, Page, Tags, Value},
+    cloud::{Cloud, CloudError, CloudErrorKind, Found, Listed, Page, Value},
     names::{self, Naming, SecretId},
 };
 use document::document;
-use error::{changed, exists, invalid, state, unfinished, unknown};
+use error::{changed, exists, invalid, state, unclear, unfinished, unknown};
 
 /// The operations, on the secrets of one account.
 pub struct Operations<C> {
@@ -55,7 +55,7 @@ impl<C: Cloud> Operations<C> {
                 Err(exists(id, name, found))
             }
             CloudErrorKind::State => Err(state(id, &error)),
-            _ => Err(unknown("create secret", error)),
+            _ => Err(unclear("create secret", error)),
         }
     }
 
@@ -103,12 +103,13 @@ impl<C: Cloud> Operations<C> {
         let all = every_page("list secrets", &deadline, |token| {
             self.cloud.secrets(namespace, token)
         });
-        let all: Vec<Tags> = all.await?;
-        let ours = all.iter();
-        let ours = ours.filter_map(|tags| names::listed(namespace, tags).map(str::to_owned));
-        let mut listed: Vec<_> = ours.collect();
+        let all: Vec<Listed> = all.await?;
+        let ours = all
+            .iter()
+            .filter_map(|secret| self.naming.listed(namespace, &secret.name, &secret.tags));
+        let mut listed: Vec<_> = ours.map(str::to_owned).collect();
         listed.sort();
-        // Two secrets can have the same tags only if somebody has copied them.
+        // A secret that is created meanwhile can move another one to the next page.
         listed.dedup();
         Ok(listed)
     }
@@ -133,7 +134,7 @@ impl<C: Cloud> Operations<C> {
         let created = self.cloud.create_policy(&name, document, tags(id)).await;
         let Err(error) = created else { return Ok(()) };
         if error.kind != CloudErrorKind::Exists {
-            return Err(unknown("create policy", error));
+            return Err(unclear("create policy", error));
         }
         let arn = self.cloud.policy_arn(&name);
         let found = deadline.limit(self.cloud.policy(&arn)).await?;
@@ -197,7 +198,7 @@ impl<C: Cloud> Operations<C> {
                 role,
                 problem: "not found: create the role of the ServiceAccount first",
             },
-            _ => unknown("bind secret", error),
+            _ => unclear("bind secret", error),
         })
     }
 
@@ -220,7 +221,7 @@ impl<C: Cloud> Operations<C> {
                 role,
                 problem: "does not exist or has not got the policy",
             },
-            _ => unknown("unbind secret", error),
+            _ => unclear("unbind secret", error),
         })
     }
 

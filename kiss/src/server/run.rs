@@ -110,14 +110,17 @@ pub async fn serve<S: KeySource, C: Cloud>(
     reporter
         .set_serving::<KissServer<Service<S, WatchedBindings, C>>>()
         .await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTOR)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTOR)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let services = Routes::new(kiss)
         .add_service(health)
-        .add_service(reflection);
+        .add_service(reflection().build_v1()?)
+        // Many clients know only this version.
+        .add_service(reflection().build_v1alpha()?);
     let server = http2(settings.max_streams, settings.max_metadata).serve_with_incoming_shutdown(
         frame(services),
         connections(listener, tls, settings.max_connections),

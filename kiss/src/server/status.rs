@@ -33,7 +33,10 @@ pub(super) fn of_operation(error: &OperationError) -> Status {
             Status::deadline_exceeded(message)
         }
         OperationError::Cloud { source, .. } => {
-            if source.kind == CloudErrorKind::Other {
+            if matches!(
+                source.kind,
+                CloudErrorKind::Other | CloudErrorKind::NoAnswer
+            ) {
                 tracing::warn!(
                     action = source.action,
                     code = source.code,

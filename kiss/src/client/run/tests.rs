@@ -340,8 +340,64 @@ async fn an_interruption_between_the_calls_says_what_is_left() {
     assert_eq!(output.lines, ["Successfully created secret"]);
     assert_eq!(
         result.unwrap_err(),
-        "the secret is created, but its IAM policy is not: interrupted; to finish: kiss create-policy -namespace a \
-         -name db"
+        "the secret is created, and it is not known whether its IAM policy is, too: interrupted; to finish: kiss \
+         create-policy -namespace a -name db"
+    );
+}
+
+#[tokio::test]
+async fn a_policy_that_takes_too_long_is_not_called_absent() {
+    let set = Set::new().await;
+    set.running.cloud().fail_slowly("create_policy");
+    let (_, result) = set
+        .kiss("create -namespace a -name db -value x -policy -timeout 300ms")
+        .await;
+    let error = result.unwrap_err();
+    let expected = "the secret is created, and it is not known whether its IAM policy is, too: ";
+    assert!(error.starts_with(expected), "{error}");
+    let finish = "; to finish: kiss create-policy -namespace a -name db";
+    assert!(error.ends_with(finish), "{error}");
+}
+
+/// A server with TLS, for example, answers with an alert and ends the connection.
+#[rstest]
+#[case(&[])]
+#[case(&[0x15, 3, 3, 0, 2, 2, 70])]
+#[tokio::test]
+async fn a_connection_that_breaks_has_a_remedy(#[case] alert: &'static [u8]) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let mut set = Set::new().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    set.running.address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let _ = connection.read_u8().await;
+            let _ = connection.write_all(alert).await;
+        }
+    });
+    let (_, result) = set.kiss("ping -namespace a -timeout 5s").await;
+    let error = result.unwrap_err();
+    let remedy = ": check --server-addr and --secure, and look with `kiss list` what is done";
+    assert!(error.ends_with(remedy), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_without_a_root_certificate_is_named() {
+    let set = Set::new().await;
+    let text = set.folder.path().join("value").display().to_string();
+    let client = Program::try_parse_from([
+        "kiss",
+        "ping",
+        "--namespace=a",
+        &format!("--ca-file={text}"),
+        &format!("--token-path={}", set.folder.path().join("token").display()),
+    ]);
+    let command = client.unwrap().command;
+    let result = run(command, &mut Output::default(), std::future::pending()).await;
+    assert_eq!(
+        result.unwrap_err().to_string(),
+        format!("{text} has no certificate: --ca-file names a file with root certificates in PEM")
     );
 }
 

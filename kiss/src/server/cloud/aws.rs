@@ -8,7 +8,7 @@ use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use kees_common::{Region, error_chain};
 use kees_store::aws::{Aws, AwsSettings};
 
-use super::{Cloud, CloudError, CloudErrorKind, Found, Page, Tags, Value};
+use super::{Cloud, CloudError, CloudErrorKind, Found, Listed, Page, Tags, Value};
 use crate::server::names::NAMESPACE_TAG;
 
 /// The most attempts of one call: AWS limits the rate of IAM calls for a whole account.
@@ -169,7 +169,7 @@ impl Cloud for AwsCloud {
         &self,
         namespace: &str,
         token: Option<String>,
-    ) -> Result<Page<Tags>, CloudError> {
+    ) -> Result<Page<Listed>, CloudError> {
         // Both filters compare beginnings, and they need not meet in one tag.
         let filter = |key, value: &str| Filter::builder().key(key).values(value).build();
         let answer = self
@@ -183,8 +183,12 @@ impl Cloud for AwsCloud {
             .await
             .map_err(|error| cloud_error("secretsmanager:ListSecrets", &error, Shown::All))?;
         let listed = answer.secret_list.unwrap_or_default().into_iter();
+        let listed = listed.map(|secret| Listed {
+            name: secret.name.unwrap_or_default(),
+            tags: secret_tags(secret.tags),
+        });
         Ok(Page {
-            items: listed.map(|secret| secret_tags(secret.tags)).collect(),
+            items: listed.collect(),
             next: answer.next_token,
         })
     }
@@ -294,6 +298,7 @@ where
 {
     let code = error.code();
     let kind = match code.unwrap_or_default() {
+        "" => CloudErrorKind::NoAnswer,
         "ResourceExistsException" | "EntityAlreadyExists" => CloudErrorKind::Exists,
         "ResourceNotFoundException" | "NoSuchEntity" => CloudErrorKind::NotFound,
         "InvalidRequestException" => CloudErrorKind::State,

@@ -157,13 +157,16 @@ impl Cloud for MemoryCloud {
     }
 
     /// All secrets, whatever the namespace is: the caller must compare.
-    async fn secrets(&self, _: &str, token: Option<String>) -> Result<Page<Tags>, CloudError> {
+    async fn secrets(&self, _: &str, token: Option<String>) -> Result<Page<Listed>, CloudError> {
         self.called("secrets").await?;
         let state = self.state();
         let all: Vec<_> = state
             .secrets
-            .values()
-            .map(|secret| secret.tags.clone())
+            .iter()
+            .map(|(name, secret)| Listed {
+                name: name.clone(),
+                tags: secret.tags.clone(),
+            })
             .collect();
         Ok(paged(&all, token))
     }

@@ -24,6 +24,15 @@ pub struct Found {
     pub tags: Tags,
 }
 
+/// A secret in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name in AWS.
+    pub name: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
 /// Some of several things, and how to get the next ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
@@ -59,12 +68,12 @@ pub trait Cloud: Send + Sync + 'static {
     /// Deletes a secret without recovery.
     fn delete_secret(&self, arn: &str) -> impl Future<Output = Result<(), CloudError>> + Send;
 
-    /// The tags of all secrets that may belong to `namespace`, and perhaps of others.
+    /// All secrets that may belong to `namespace`, and perhaps others.
     fn secrets(
         &self,
         namespace: &str,
         token: Option<String>,
-    ) -> impl Future<Output = Result<Page<Tags>, CloudError>> + Send;
+    ) -> impl Future<Output = Result<Page<Listed>, CloudError>> + Send;
 
     /// The ARN of the policy of a name, in this account.
     fn policy_arn(&self, name: &str) -> String;
@@ -108,6 +117,8 @@ pub enum CloudErrorKind {
     State,
     /// The policy is still attached to something.
     Attached,
+    /// There is no answer: AWS may have done what it was asked for.
+    NoAnswer,
     /// Anything else.
     Other,
 }

@@ -107,9 +107,18 @@ fn a_missing_or_different_tag_is_not_owned() {
         tags.remove(index);
         assert!(!id.owns(&tags), "{tags:?}");
     }
-    assert_eq!(listed("a", &owned(&id)), Some("b"));
-    assert_eq!(listed("ab", &owned(&id)), None);
-    assert_eq!(listed("a", &owned(&id)[1..]), None);
+}
+
+#[test]
+fn a_secret_is_listed_by_its_tags_and_its_name_in_aws() {
+    let id = SecretId::new("a", "b").unwrap();
+    let (tags, name) = (owned(&id), "k8s-secret-a-b");
+    let naming = naming(Separator::Dash);
+    assert_eq!(naming.listed("a", name, &tags), Some("b"));
+    assert_eq!(naming.listed("ab", name, &tags), None);
+    assert_eq!(naming.listed("a", name, &tags[1..]), None);
+    assert_eq!(naming.listed("a", "k8s-secret/a/b", &tags), None);
+    assert_eq!(naming.listed("a", "other-cluster-a-b", &tags), None);
 }
 
 fn owned(id: &SecretId) -> Vec<(String, String)> {

@@ -56,6 +56,11 @@ impl Deadline {
         Ok(())
     }
 
+    /// Whether a change has begun.
+    pub fn has_begun_change(&self) -> bool {
+        self.first.get() == Some(&First::Change)
+    }
+
     /// Waits for the deadline, and returns the error of the call. Afterwards no change begins any more, so the
     /// error can say whether there was one.
     pub async fn passed(&self) -> OperationError {

@@ -95,7 +95,7 @@ pub(super) fn changed(id: &SecretId, verb: &'static str, error: CloudError) -> O
     match error.kind {
         CloudErrorKind::NotFound => OperationError::NotFound(id.clone()),
         CloudErrorKind::State => state(id, &error),
-        _ => unknown(verb, error),
+        _ => unclear(verb, error),
     }
 }
 
@@ -139,13 +139,34 @@ pub(super) fn unknown(verb: &'static str, source: CloudError) -> OperationError 
     }
 }
 
-pub(super) fn unfinished(source: CloudError, detached: usize, roles: usize) -> OperationError {
-    let rest = if detached == 0 {
-        String::new()
+/// The error of a change. Without an answer of AWS it can be made all the same.
+pub(super) fn unclear(verb: &'static str, source: CloudError) -> OperationError {
+    let rest = if source.kind == CloudErrorKind::NoAnswer {
+        ": AWS may have done it all the same; make the call again to know"
     } else {
-        format!(
-            ": the policy still exists, detached from {detached} of {roles} roles; delete it again to finish"
-        )
+        ""
+    };
+    OperationError::Cloud {
+        verb,
+        rest: rest.to_owned(),
+        source,
+    }
+}
+
+pub(super) fn unfinished(source: CloudError, detached: usize, roles: usize) -> OperationError {
+    let exists = if source.kind == CloudErrorKind::NoAnswer {
+        "perhaps still exists"
+    } else {
+        "still exists"
+    };
+    let rest = match (detached, source.kind) {
+        (0, CloudErrorKind::NoAnswer) => {
+            ": AWS may have done it all the same; delete the policy again to know".to_owned()
+        }
+        (0, _) => String::new(),
+        _ => format!(
+            ": the policy {exists}, detached from {detached} of {roles} roles; delete it again to finish"
+        ),
     };
     OperationError::Cloud {
         verb: "delete policy",

@@ -146,6 +146,15 @@ async fn only_the_secrets_with_all_three_tags_are_listed() {
             .secrets
             .insert(name.to_owned(), secret);
     }
+    // A secret of another cluster, whose server has another prefix.
+    {
+        let mut state = operations.cloud.state();
+        let other = state.secrets["k8s-secret-a-b"].clone();
+        let mut tags = other.tags.clone();
+        tags[2].1 = "elsewhere".to_owned();
+        let name = "other-cluster-a-elsewhere".to_owned();
+        state.secrets.insert(name, Secret { tags, ..other });
+    }
     assert_eq!(operations.list("a", soon()).await.unwrap(), ["0", "b", "z"]);
     assert_eq!(operations.list("ab", soon()).await.unwrap(), ["c"]);
     assert!(operations.list("b", soon()).await.unwrap().is_empty());
@@ -258,6 +267,11 @@ async fn a_deletion_that_fails_in_the_middle_says_how_to_finish() {
     CloudErrorKind::Other,
     "failed to create secret for unknown reasons (create_secret: Other)"
 )]
+#[case(
+    "create_secret",
+    CloudErrorKind::NoAnswer,
+    "failed to create secret for unknown reasons (create_secret: NoAnswer): AWS may have done it all the same; make the call again to know"
+)]
 #[tokio::test]
 async fn an_error_of_a_creation_has_its_text(
     #[case] action: &'static str,
@@ -270,6 +284,33 @@ async fn an_error_of_a_creation_has_its_text(
         .create(&id("a/db"), value("marker"), soon())
         .await;
     assert_eq!(message(created), text);
+}
+
+/// Without an answer of AWS it is not known what is left.
+#[tokio::test]
+async fn a_deletion_without_an_answer_does_not_say_that_the_policy_exists() {
+    let operations = operations();
+    let db = id("a/db");
+    operations.create(&db, value("x"), soon()).await.unwrap();
+    operations.create_policy(&db, soon()).await.unwrap();
+    let fail = |action| operations.cloud.fail(action, 0, CloudErrorKind::NoAnswer);
+    fail("delete_policy");
+    assert_eq!(
+        message(operations.delete_policy(&db, soon()).await),
+        "failed to delete policy for unknown reasons (delete_policy: NoAnswer): AWS may have done it all the same; \
+         delete the policy again to know"
+    );
+    operations.bind(&db, "web", soon()).await.unwrap();
+    assert_eq!(
+        message(operations.delete_policy(&db, soon()).await),
+        "failed to delete policy for unknown reasons (delete_policy: NoAnswer): the policy perhaps still exists, \
+         detached from 1 of 1 roles; delete it again to finish"
+    );
+    fail("policy");
+    assert_eq!(
+        message(operations.bind(&db, "web", soon()).await),
+        "failed to bind secret for unknown reasons (policy: NoAnswer)"
+    );
 }
 
 #[tokio::test]

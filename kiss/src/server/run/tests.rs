@@ -181,6 +181,26 @@ fn meta() -> Option<ClientMeta> {
     })
 }
 
+/// The services as reflection of the older version names them, which is all that many clients know.
+async fn services_of_v1alpha(running: &Running) -> Vec<String> {
+    use tonic_reflection::pb::v1alpha::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+    let mut reflection = ServerReflectionClient::new(running.channel().await.unwrap());
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let answers = reflection.server_reflection_info(tokio_stream::once(list));
+    let mut answers = answers.await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap();
+    let Some(MessageResponse::ListServicesResponse(listed)) = answer.message_response else {
+        panic!("{answer:?}");
+    };
+    listed.service.into_iter().map(|each| each.name).collect()
+}
+
 #[tokio::test]
 async fn calls_health_reflection_and_the_admin_port_answer() {
     let running = start(None).await;
@@ -220,6 +240,9 @@ async fn calls_health_reflection_and_the_admin_port_answer() {
         names.contains(&"kiss.resources.KISS".to_owned()),
         "{names:?}"
     );
+
+    let older = services_of_v1alpha(&running).await;
+    assert!(older.contains(&names[0]), "{older:?}");
 
     // Those of health and reflection are not audited.
     let lines = running.lines.lock().unwrap().clone();

@@ -2,15 +2,16 @@
 
 mod admit;
 mod calls;
+mod open;
 mod target;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
-use tonic::{Code, Request, Response, Status, service::Routes};
+use tonic::{Request, Response, Status, service::Routes};
 
-use self::target::Target;
+use self::{open::OpenCall, target::Target};
 use super::{
     audit::{AuditLog, Call},
     authorization::Rules,
@@ -134,7 +135,7 @@ impl<S: KeySource, B: Bindings, C: Cloud> Service<S, B, C> {
             secret,
             account,
         } = request.into_inner().into();
-        let mut call = Call {
+        let call = Call {
             method: method.into(),
             client: arrival.client,
             namespace: metadata.as_ref().map(|metadata| metadata.namespace.clone()),
@@ -147,8 +148,11 @@ impl<S: KeySource, B: Bindings, C: Cloud> Service<S, B, C> {
             begun, deadline, ..
         } = arrival.clone();
         let core = Arc::clone(&self.core);
+        let log = (core.parts.audit.clone(), core.parts.metrics.clone());
+        let mut open = OpenCall::new(log, call, begun, deadline.clone());
         let task = self.calls.spawn(async move {
-            let result = match core.admit(token, metadata, &deadline, &mut call).await {
+            let admitted = core.admit(token, metadata, &deadline, open.call());
+            let result = match admitted.await {
                 Ok((namespace, _place)) => {
                     let admitted = Admitted {
                         core: Arc::clone(&core),
@@ -162,7 +166,7 @@ impl<S: KeySource, B: Bindings, C: Cloud> Service<S, B, C> {
                 }
                 Err(status) => Err(status),
             };
-            core.finish(&call, &result, begun.elapsed());
+            open.finish(&result);
             result.map(Response::new)
         });
         // The task fails only if it panics.
@@ -170,17 +174,6 @@ impl<S: KeySource, B: Bindings, C: Cloud> Service<S, B, C> {
             arrival.give_back();
             Err(Status::internal("the call ended by a defect of the server"))
         })
-    }
-}
-
-impl<S, B, C> Core<S, B, C> {
-    fn finish<T>(&self, call: &Call, result: &Result<T, Status>, took: Duration) {
-        let (code, message) = match result {
-            Ok(_) => (Code::Ok, None),
-            Err(status) => (status.code(), Some(status.message())),
-        };
-        self.parts.audit.log(call, code, message, took);
-        self.parts.metrics.called(&call.method, code, took);
     }
 }
 

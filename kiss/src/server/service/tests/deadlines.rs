@@ -165,3 +165,50 @@ async fn an_answer_at_the_deadline_is_never_wrong() {
         }
     }
 }
+
+/// The runtime ends with the server, and the call with it.
+#[rstest::rstest]
+#[case(
+    "a",
+    "the server has ended before the call, and the change may be done"
+)]
+#[case(
+    "slow",
+    "the server has ended before the call, and nothing was changed"
+)]
+fn a_call_that_is_open_when_the_server_ends_has_an_audit_line(
+    #[case] namespace: &'static str,
+    #[case] error: &str,
+) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().unwrap();
+    let running = runtime.block_on(async {
+        let running = start_with(|parts| {
+            let cloud = MemoryCloud::default();
+            cloud.fail_slowly("create_secret");
+            parts.operations = Operations::new(cloud, Naming::default());
+        })
+        .await;
+        let token = token_of("ada@example.com", &["oidc:team-a", "oidc:team-slow"]);
+        let mut client = running.client.clone();
+        tokio::spawn(async move {
+            let create = create(namespace, "db", MARKER);
+            client.create_secret(with_token(&token, create)).await
+        });
+        // The first wait of the call is for the RoleBinding or for AWS, with its place among the calls.
+        while running.core.places.available_permits() == 2000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(running.lines().is_empty());
+        running
+    });
+    drop(runtime);
+    let lines = running.lines();
+    let [line] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(line["outcome"], "UNAVAILABLE");
+    assert_eq!(line["error"], error);
+    assert_eq!(line["user"], "ada@example.com");
+    assert_eq!(line["secret"], "db");
+}

@@ -18,7 +18,7 @@ async fn a_value_of_64_kib_is_stored_and_one_byte_more_is_not() {
     assert_eq!(status.code(), Code::InvalidArgument);
     let huge = of_team_a(create("a", "more", &"x".repeat(1 << 20)));
     let status = client.create_secret(huge).await.unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange);
+    assert_eq!(status.code(), Code::ResourceExhausted);
 }
 
 /// The token of somebody with ten thousand groups.

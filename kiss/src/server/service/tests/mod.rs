@@ -16,7 +16,7 @@ use std::sync::{
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tonic::{metadata::MetadataValue, transport::Channel};
+use tonic::{Code, metadata::MetadataValue, transport::Channel};
 use zeroize::Zeroizing;
 
 use super::*;

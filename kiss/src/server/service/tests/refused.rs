@@ -69,7 +69,7 @@ fn of_a_defect() -> RawCall {
 }
 
 #[rstest]
-#[case(too_large(), "CreateSecret", "OUT_OF_RANGE", Some("too large"))]
+#[case(too_large(), "CreateSecret", "RESOURCE_EXHAUSTED", Some("too large"))]
 #[case(no_protobuf(), "CreateSecret", "INTERNAL", Some("decode"))]
 #[case(no_utf8(), "CreateSecret", "INTERNAL", Some("UTF-8"))]
 #[case(
