@@ -79,12 +79,13 @@ fn is_final(error: &StoreError) -> bool {
 /// Reports why the failover Region is asked, each reason once.
 fn report(fetch: &Fetch<'_, VolumeReadError>, read: &Read, mount: &Mount, progress: &dyn Progress) {
     let region = mount.region.as_deref().unwrap_or("the default Region");
-    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, cause) in fetch.first_causes(read) {
         let reason = format!("in {region}: {cause}");
         reasons.entry(reason).or_default().push(name);
     }
     for (reason, names) in reasons {
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
         progress.failing_over(&names, &reason);
     }
 }

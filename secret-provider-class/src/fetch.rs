@@ -221,12 +221,12 @@ impl<'m, E> Fetch<'m, E> {
 
     /// Why the objects of a read of the failover Region were not fetched from the first one: the name of each there, and
     /// the cause.
-    pub fn first_causes(&self, read: &Read) -> Vec<(&'m str, &Cause<E>)> {
+    pub fn first_causes(&self, read: &Read) -> Vec<(String, &Cause<E>)> {
         let indexes = read.objects.iter().flatten();
         let causes = indexes.filter_map(|index| {
             let object = self.mount.objects.get(*index)?;
             let (site, cause) = self.slots.get(*index)?.causes.first()?;
-            Some((selector(object, *site).name.as_str(), cause))
+            Some((named(object.service, selector(object, *site)), cause))
         });
         causes.collect()
     }
@@ -271,16 +271,23 @@ fn selector(object: &Object, site: Site) -> &Selector {
     }
 }
 
-/// The name of an object in messages. Of a parameter, the version or label is a part of it, as in Parameter Store's own.
+/// The name of an object in messages, with its version and label. Those of a parameter are a part of its name, as in
+/// Parameter Store's own messages.
 fn named(service: Service, selector: &Selector) -> String {
     let Selector {
         name,
         version,
         label,
     } = selector;
-    match (service, version.as_ref().or(label.as_ref())) {
-        (Service::ParameterStore, Some(version)) => format!("{name}:{version}"),
-        _ => name.clone(),
+    match (service, version, label) {
+        (_, None, None) => name.clone(),
+        (Service::ParameterStore, Some(version), _) => format!("{name}:{version}"),
+        (Service::ParameterStore, None, Some(label)) => format!("{name}:{label}"),
+        (Service::SecretsManager, Some(version), None) => format!("{name} (version {version})"),
+        (Service::SecretsManager, None, Some(label)) => format!("{name} (label {label})"),
+        (Service::SecretsManager, Some(version), Some(label)) => {
+            format!("{name} (version {version}, label {label})")
+        }
     }
 }
 

@@ -124,6 +124,34 @@ fn an_error_has_the_causes_of_both_regions() {
 }
 
 #[test]
+fn an_error_names_the_version_and_the_label_that_were_asked_for() {
+    let objects = "\
+- {objectName: s, objectType: secretsmanager, objectAlias: a}
+- {objectName: s, objectType: secretsmanager, objectAlias: b, objectVersionLabel: AWSPREVIOUS}
+- {objectName: s, objectType: secretsmanager, objectAlias: c, objectVersion: v1}
+- {objectName: s, objectType: secretsmanager, objectAlias: d, objectVersion: v1, objectVersionLabel: good}
+- {objectName: p, objectType: ssmparameter, objectAlias: e, objectVersion: 3}
+- {objectName: p, objectType: ssmparameter, objectAlias: f, objectVersionLabel: good}
+";
+    let (result, _) = fetch(&parse_objects(objects).unwrap(), |_, _| Ok(None));
+    let names: Vec<_> = messages(result)
+        .iter()
+        .map(|message| message.split(" in ").next().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "secretsmanager s",
+            "secretsmanager s (label AWSPREVIOUS)",
+            "secretsmanager s (version v1)",
+            "secretsmanager s (version v1, label good)",
+            "ssmparameter p:3",
+            "ssmparameter p:good",
+        ]
+    );
+}
+
+#[test]
 fn the_failover_region_is_not_asked_after_a_final_error() {
     let objects = "- {objectName: s, objectType: secretsmanager}\n\
                    - {objectName: p, objectType: ssmparameter}\n";

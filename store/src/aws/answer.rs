@@ -87,7 +87,7 @@ impl Answer<'_> {
             | "ServiceUnavailable"
             | "ServiceUnavailableException" => server(),
             "RequestTimeout" | "RequestTimeoutException" => {
-                (ErrorKind::TimedOut, "nothing: it is tried again until the deadline".to_owned())
+                (ErrorKind::TimedOut, "it is tried again until the deadline".to_owned())
             }
             _ => self.kind_of_status(),
         }
@@ -116,7 +116,7 @@ impl Answer<'_> {
 fn server() -> (ErrorKind, String) {
     (
         ErrorKind::Server,
-        "nothing: it is tried again until the deadline".to_owned(),
+        "it is tried again until the deadline".to_owned(),
     )
 }
 

@@ -96,7 +96,7 @@ fn broken_off(answer: &HttpResponse) -> AwsError {
     AwsError::new(
         kind,
         format!("the answer (HTTP status {status}) broke off or cannot be parsed"),
-        "nothing: it is tried again until the deadline; if it stays, see what stands between here and AWS",
+        "it is tried again until the deadline; if it does not pass, see what stands between here and AWS",
     )
 }
 

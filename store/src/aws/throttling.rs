@@ -6,6 +6,6 @@ use crate::ErrorKind;
 pub(super) fn throttled() -> (ErrorKind, String) {
     (
         ErrorKind::Throttled,
-        "nothing if it passes: it is tried again until the deadline; else raise the table's capacity or the account's quota".to_owned(),
+        "it is tried again until the deadline; if it does not pass, raise the table's capacity or the account's quota".to_owned(),
     )
 }

@@ -207,9 +207,7 @@ fn is_about_keys(message: &str) -> bool {
 fn contended(error: StoreError) -> StoreError {
     StoreError {
         kind: ErrorKind::Throttled,
-        remedy: "nothing: another transaction is under way, and it is tried again until the \
-                 deadline"
-            .to_owned(),
+        remedy: "another transaction is under way; it is tried again until the deadline".to_owned(),
         ..error
     }
 }
@@ -217,8 +215,8 @@ fn contended(error: StoreError) -> StoreError {
 fn throttled(error: StoreError) -> StoreError {
     StoreError {
         kind: ErrorKind::Throttled,
-        remedy: "nothing if it passes: it is tried again until the deadline; else raise the \
-                 table's capacity"
+        remedy: "it is tried again until the deadline; if it does not pass, raise the capacity of \
+                 the table"
             .to_owned(),
         ..error
     }

@@ -112,13 +112,13 @@ pub(super) fn explain(error: &CredentialsError, status: Option<u16>) -> AwsError
         Some(429) => AwsError::new(
             ErrorKind::Throttled,
             message,
-            "nothing if it passes: it is tried again until the deadline; else raise the account's \
+            "it is tried again until the deadline; if it does not pass, raise the account's \
              quota of EKS Auth (AssumeRoleForPodIdentity)",
         ),
         Some(500..) => AwsError::new(
             ErrorKind::Server,
             message,
-            "nothing if it passes: it is tried again until the deadline; else see the log of the \
+            "it is tried again until the deadline; if it does not pass, see the log of the \
              eks-pod-identity-agent on the node",
         ),
         _ => credentials_error(

@@ -123,7 +123,7 @@ impl WebIdentity {
             "IDPCommunicationError" => (
                 ErrorKind::TokenNotAccepted,
                 "STS could not reach the OIDC provider".to_owned(),
-                "nothing if it passes: it is tried again until the deadline; else check that the cluster's OIDC issuer can be reached from the internet".to_owned(),
+                "it is tried again until the deadline; if it does not pass, check that the cluster's OIDC issuer can be reached from the internet".to_owned(),
             ),
             _ if matches!(general.kind, ErrorKind::Unreachable | ErrorKind::TimedOut) => (
                 general.kind,
