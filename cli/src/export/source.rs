@@ -318,7 +318,11 @@ fn manifests(
     errors.extend(found.errors);
     if exported.subjects.is_empty() && errors.is_empty() {
         let nothing = admission::nothing_to_do(&input.settings.domain);
-        errors.push(ExportError::NotAnnotated(nothing).into());
+        let nothing = format!("{nothing}, or a volume of a SecretProviderClass in the manifests");
+        // A warning may say why: the manifests do not have the class.
+        let lines = exported.messages.drain(..).chain([nothing]);
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        errors.push(ExportError::NotAnnotated(lines).into());
     }
     exported.subjects.sort();
     exported.subjects.dedup();

@@ -181,6 +181,26 @@ fn a_class_that_is_not_in_the_manifests_is_a_warning() {
 }
 
 #[test]
+fn pods_alone_and_classes_alone_are_an_error_that_says_what_is_missing() {
+    let nothing = "or a volume of a SecretProviderClass in the manifests";
+    let arguments = [&["export", "iam-policy", "web.yaml"][..], &PLACE].concat();
+    let without = |kind: &str| {
+        let documents = MANIFEST.split("---\n");
+        let documents: Vec<_> = documents.filter(|one| !one.contains(kind)).collect();
+        let folder = Folder::with(&documents.join("---\n"));
+        folder.kees(&arguments).failed(65)
+    };
+    let pods = without("kind: SecretProviderClass");
+    assert!(pods.contains(nothing), "{pods}");
+    assert!(
+        pods.contains("warning: the class settings is not in the manifests"),
+        "{pods}"
+    );
+    let classes = without("kind: Deployment");
+    assert!(classes.contains(nothing), "{classes}");
+}
+
+#[test]
 fn the_errors_of_classes_and_of_the_policy_file_are_reported() {
     let manifest = MANIFEST.replace("objectName: plain,", "");
     let folder = Folder::with(&manifest);
