@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -20,7 +20,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
-    time::{sleep, timeout},
+    time::{Sleep, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::ReceiverStream;
@@ -30,6 +30,10 @@ use super::frame::Peer;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long the beginning of HTTP/2 may take. Afterwards, the server's pings find connections without a client.
+const BEGINNING: Duration = Duration::from_secs(10);
+/// The bytes of the client's connection preface (RFC 9113, section 3.4).
+const PREFACE: usize = 24;
 /// The pause after an error of `accept`: the process has too few file descriptors, for example.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -133,8 +137,17 @@ impl Source for TlsFiles {
 /// A connection, with its place among the most that are allowed.
 pub struct Connection {
     stream: Stream,
+    /// Until the preface is read.
+    beginning: Option<Beginning>,
     peer: SocketAddr,
     _place: OwnedSemaphorePermit,
+}
+
+/// The limit for clients that connect and send nothing. Each would keep a place for ever.
+struct Beginning {
+    timer: Pin<Box<Sleep>>,
+    /// The bytes of the preface that are not read yet.
+    left: usize,
 }
 
 enum Stream {
@@ -174,6 +187,10 @@ pub fn connections(
                 if let Some(stream) = shake_hands(stream, tls).await {
                     let connection = Connection {
                         stream,
+                        beginning: Some(Beginning {
+                            timer: Box::pin(sleep(BEGINNING)),
+                            left: PREFACE,
+                        }),
                         peer,
                         _place: place,
                     };
@@ -215,10 +232,25 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let filled = buffer.filled().len();
+        let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        let Some(beginning) = &mut self.beginning else {
+            return polled;
+        };
+        if polled.is_pending() && beginning.timer.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
+        ready!(polled)?;
+        beginning.left = beginning
+            .left
+            .saturating_sub(buffer.filled().len() - filled);
+        if beginning.left == 0 {
+            self.beginning = None;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -252,6 +284,8 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_stream::StreamExt as _;
 
     use super::*;
 
@@ -278,6 +312,28 @@ mod tests {
         TcpStream::connect((local.ip(), local.port()))
             .await
             .unwrap();
+    }
+
+    /// Otherwise connections that send nothing keep all places.
+    #[rstest]
+    #[case(0, true)]
+    #[case(PREFACE - 1, true)]
+    #[case(PREFACE, false)]
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_does_not_begin_ends(#[case] sent: usize, #[case] ends: bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut connections = connections(listener, None, 1);
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(&[b'x'; PREFACE][..sent]).await.unwrap();
+        let mut connection = connections.next().await.unwrap().unwrap();
+        let mut read = vec![0; sent];
+        connection.read_exact(&mut read).await.unwrap();
+        let next = timeout(2 * BEGINNING, connection.read_u8()).await;
+        assert_eq!(next.is_ok(), ends);
+        if let Ok(error) = next {
+            assert_eq!(error.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        }
     }
 
     #[tokio::test]
