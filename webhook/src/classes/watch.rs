@@ -22,11 +22,12 @@ use crate::{
     watching::{endless, is_start_gone, message_of, status},
 };
 
-/// The most classes in one response of a list, which is decoded as a whole. A class can have a megabyte.
-const CLASS_PAGE: u32 = 20;
+/// The most classes in one response of a list, which is decoded as a whole and takes about four times its length. A class
+/// can have more than a megabyte, and the webhook has 64 MiB.
+const CLASS_PAGE: u32 = 4;
 
-/// The most ServiceAccounts in one response of a list.
-const ACCOUNT_PAGE: u32 = 500;
+/// The most ServiceAccounts in one response of a list. The annotations of each can have 256 KiB.
+const ACCOUNT_PAGE: u32 = 16;
 
 /// The pause before the next attempt to get a client.
 const RETRY: Duration = Duration::from_secs(5);

@@ -25,8 +25,9 @@ use crate::{
     watching::{endless, is_denied, is_watch_denied, message_of, status},
 };
 
-/// The most pods in one response of a list, which is decoded as a whole.
-const PAGE: u32 = 250;
+/// The most pods in one response of a list, which is decoded as a whole. The annotations of each can have 256 KiB, and the
+/// webhook has 64 MiB.
+const PAGE: u32 = 16;
 
 /// Pods that have ended need no Secret.
 const LIVE: &str = "status.phase!=Succeeded,status.phase!=Failed";
