@@ -16,8 +16,9 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::{health::Health, metrics::Metrics, pod::WatchedPod, records::Records};
 
-/// The most pods in one response of a list. A page is decoded as a whole.
-const PAGE: u32 = 250;
+/// The most pods in one response of a list, which is decoded as a whole and takes about four times its length. The annotations of
+/// each pod can have 256 KiB, and the controller has 128 MiB.
+const PAGE: u32 = 64;
 
 /// Pods that have ended need no secrets.
 const LIVE: &str = "status.phase!=Succeeded,status.phase!=Failed";
