@@ -1,5 +1,5 @@
-//! What surrounds every call, before and after its handler: the address of the caller, the deadline, the limit for
-//! metadata, and the audit line of a call that no handler gets.
+//! What surrounds every call, before and after its handler: the address of the caller, the deadline, the limits for
+//! metadata and for calls at the same time, and the audit line of a call that no handler gets.
 //!
 //! A message that is too large or no protobuf, or a method that does not exist, is answered before a handler is
 //! called. Here is the only place that sees all of these calls.
@@ -16,7 +16,10 @@ use std::{
 };
 
 use hyper::{HeaderMap, Request, Response};
-use tokio::time::Instant;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tonic::{Code, Status, body::Body, codegen::Service};
 
 use super::{
@@ -50,6 +53,8 @@ pub struct FrameSettings {
     pub longest: Duration,
     /// The most bytes of the metadata of a call.
     pub largest_metadata: usize,
+    /// As many permits as there may be calls at the same time.
+    pub places: Arc<Semaphore>,
     /// The audit log.
     pub audit: AuditLog,
     /// The counters.
@@ -67,6 +72,11 @@ pub struct Arrival {
     pub deadline: Deadline,
     is_taken: Arc<AtomicBool>,
 }
+
+/// The place of a call among those that are open, which the handler finds in the extensions of its request. It is taken before
+/// the message is read: otherwise whoever can connect could fill the memory of the server with messages, without a token.
+#[derive(Debug, Clone)]
+pub struct Place(#[expect(dead_code, reason = "the permit is held")] Arc<OwnedSemaphorePermit>);
 
 impl Arrival {
     /// From now on the handler audits the call, even if the caller goes away.
@@ -124,7 +134,13 @@ where
             unaudited.answered(&refused);
             return Box::pin(async move { Ok(refused) });
         }
+        let Ok(place) = Arc::clone(&self.settings.places).try_acquire_owned() else {
+            let refused = too_many_calls().into_http();
+            unaudited.answered(&refused);
+            return Box::pin(async move { Ok(refused) });
+        };
         request.extensions_mut().insert(arrival);
+        request.extensions_mut().insert(Place(Arc::new(place)));
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = tokio::select! {
@@ -181,6 +197,10 @@ fn metadata_is_too_large(size: usize, largest: usize) -> Status {
         "the metadata of the call has {size} bytes, and this server takes {largest}: the token is too large, because \
          its user has many groups; ask for a token with fewer groups, or raise --max-metadata of the server"
     ))
+}
+
+fn too_many_calls() -> Status {
+    Status::resource_exhausted("the server has too many calls just now: try again")
 }
 
 /// A call that has no audit line yet. If it is dropped, the client has ended the call.

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -49,6 +52,8 @@ pub(crate) struct MemoryCloud {
     fails: Mutex<Option<(&'static str, u32, CloudErrorKind)>>,
     /// The action that takes long.
     slow: Mutex<Option<&'static str>>,
+    /// How many actions that take long have begun.
+    pub(crate) slow_actions: AtomicUsize,
     /// How long each call takes.
     pub(crate) delay: Duration,
 }
@@ -74,6 +79,7 @@ impl MemoryCloud {
         tokio::time::sleep(self.delay).await;
         let is_slow = *self.slow.lock().unwrap() == Some(action);
         if is_slow {
+            self.slow_actions.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
         let mut fails = self.fails.lock().unwrap();

@@ -36,6 +36,7 @@ async fn a_call_that_is_dropped_has_an_audit_line_unless_its_handler_writes_it()
             proxies: Vec::new(),
             longest: Duration::from_mins(1),
             largest_metadata: 1000,
+            places: Arc::new(Semaphore::new(1)),
             audit: AuditLog::new(move |line| written.lock().unwrap().push(line.to_owned())),
             metrics: Metrics::new(),
         };

@@ -1,8 +1,7 @@
-//! Whether a call is made: a place among the calls, the token, the rate of the user, and the RoleBinding.
+//! Whether a call is made: the token, the rate of the user, and the RoleBinding.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokio::sync::SemaphorePermit;
 use tonic::{Status, metadata::MetadataMap};
 use zeroize::Zeroizing;
 
@@ -19,17 +18,14 @@ use crate::{
 };
 
 impl<S: KeySource, B: Bindings, C: Cloud> Core<S, B, C> {
-    /// The namespace of the call, if the caller may use it, and the call's place.
+    /// The namespace of the call, if the caller may use it.
     pub(super) async fn admit(
         &self,
         token: Result<Zeroizing<String>, TokenError>,
         metadata: Option<ClientMeta>,
         deadline: &Deadline,
         call: &mut Call,
-    ) -> Result<(String, SemaphorePermit<'_>), Status> {
-        let place = self.places.try_acquire().map_err(|_| {
-            Status::resource_exhausted("the server has too many calls just now: try again")
-        })?;
+    ) -> Result<String, Status> {
         let late = |error: OperationError| status::of_operation(&error);
         let claims = deadline.limit(self.authenticate(token)).await;
         let claims = claims
@@ -49,7 +45,7 @@ impl<S: KeySource, B: Bindings, C: Cloud> Core<S, B, C> {
         let decision = deadline.limit(self.authorize(&claims, &namespace)).await;
         decision.map_err(late)??;
         call.is_authorized = true;
-        Ok((namespace, place))
+        Ok(namespace)
     }
 
     async fn authenticate(

@@ -18,7 +18,7 @@ use super::{
     bindings::Bindings,
     client_address::Network,
     cloud::Cloud,
-    frame::{Arrival, Frame, FrameSettings},
+    frame::{Arrival, Frame, FrameSettings, Place},
     metrics::Metrics,
     names::SecretId,
     operations::{Deadline, OperationError, Operations, shown},
@@ -65,7 +65,7 @@ pub struct Service<S, B, C> {
 
 struct Core<S, B, C> {
     parts: Parts<S, B, C>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 /// A call whose caller may use the namespace.
@@ -82,7 +82,7 @@ struct Admitted<S, B, C> {
 impl<S: KeySource, B: Bindings, C: Cloud> Service<S, B, C> {
     /// A service of these parts.
     pub fn new(parts: Parts<S, B, C>) -> Self {
-        let places = Semaphore::new(parts.concurrency);
+        let places = Arc::new(Semaphore::new(parts.concurrency));
         Self {
             core: Arc::new(Core { parts, places }),
             calls: TaskTracker::new(),
@@ -109,6 +109,7 @@ impl<S: KeySource, B: Bindings, C: Cloud> Service<S, B, C> {
             proxies: parts.proxies.clone(),
             longest: parts.longest,
             largest_metadata: largest_metadata.try_into().unwrap_or(usize::MAX),
+            places: Arc::clone(&self.core.places),
             audit: parts.audit.clone(),
             metrics: parts.metrics.clone(),
         };
@@ -126,8 +127,10 @@ impl<S: KeySource, B: Bindings, C: Cloud> Service<S, B, C> {
         T: Send + 'static,
         F: Future<Output = Result<T, OperationError>> + Send,
     {
-        let arrival = request.extensions_mut().remove::<Arrival>();
-        let arrival = arrival.ok_or_else(|| Status::internal("the call has no frame"))?;
+        let extensions = request.extensions_mut();
+        let framed = extensions.remove::<Arrival>().zip(extensions.remove());
+        let (arrival, place): (Arrival, Place) =
+            framed.ok_or_else(|| Status::internal("the call has no frame"))?;
         let token = admit::token(request.metadata());
         let Target {
             method,
@@ -151,9 +154,10 @@ impl<S: KeySource, B: Bindings, C: Cloud> Service<S, B, C> {
         let log = (core.parts.audit.clone(), core.parts.metrics.clone());
         let mut open = OpenCall::new(log, call, begun, deadline.clone());
         let task = self.calls.spawn(async move {
+            let _place = place;
             let admitted = core.admit(token, metadata, &deadline, open.call());
             let result = match admitted.await {
-                Ok((namespace, _place)) => {
+                Ok(namespace) => {
                     let admitted = Admitted {
                         core: Arc::clone(&core),
                         namespace,

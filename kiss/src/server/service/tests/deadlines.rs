@@ -195,8 +195,10 @@ fn a_call_that_is_open_when_the_server_ends_has_an_audit_line(
             let create = create(namespace, "db", MARKER);
             client.create_secret(with_token(&token, create)).await
         });
-        // The first wait of the call is for the RoleBinding or for AWS, with its place among the calls.
-        while running.core.places.available_permits() == 2000 {
+        // The first wait of the call is for the RoleBinding or for AWS.
+        let bindings = &running.core.parts.bindings.open;
+        let actions = &running.cloud().slow_actions;
+        while bindings.load(Ordering::SeqCst) + actions.load(Ordering::SeqCst) == 0 {
             tokio::task::yield_now().await;
         }
         assert!(running.lines().is_empty());

@@ -1,8 +1,10 @@
 //! Sizes, numbers and rates.
 
 use futures_util::future::join_all;
+use http_body_util::StreamBody;
+use tonic::body::Body;
 
-use super::*;
+use super::{raw::RawCall, *};
 
 #[tokio::test]
 async fn a_value_of_64_kib_is_stored_and_one_byte_more_is_not() {
@@ -66,6 +68,39 @@ async fn a_server_without_a_place_says_so() {
     let mut running = start_with(|parts| parts.concurrency = 0).await;
     let status = running.client.ping(of_team_a(ping("a"))).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
+}
+
+/// Messages that are read take memory. So a call has its place before that, and nobody needs a token to find out.
+#[tokio::test]
+async fn calls_whose_messages_do_not_end_have_places_until_their_deadlines() {
+    let mut running = start_with(|parts| parts.concurrency = 2).await;
+    let endless = || {
+        let call = RawCall {
+            headers: vec![("content-type", "application/grpc".to_owned())],
+            body: Body::new(StreamBody::new(tokio_stream::pending::<
+                Result<hyper::body::Frame<hyper::body::Bytes>, Status>,
+            >())),
+            ..RawCall::new("CreateSecret", &create("a", "db", "x"))
+        };
+        let made = call.with("grpc-timeout", "500m").make(running.address);
+        tokio::spawn(made)
+    };
+    let calls = [endless(), endless()];
+    let taken = async {
+        while running.core.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(20), taken).await;
+    taken.expect("a call takes its place before its message");
+    let status = running.client.ping(of_team_a(ping("a"))).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("too many calls"), "{status}");
+    for call in calls {
+        assert_eq!(call.await.unwrap().0, Code::DeadlineExceeded);
+    }
+    running.client.ping(of_team_a(ping("a"))).await.unwrap();
+    assert_eq!(running.core.places.available_permits(), 2);
 }
 
 #[tokio::test]
