@@ -5,7 +5,8 @@ use std::{
     io::{self, Read as _, Write as _},
     net::TcpStream,
     os::unix::process::CommandExt as _,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -85,15 +86,31 @@ fn restart(program: &str, signal: Signal) -> anyhow::Result<()> {
         ensure!(processes(program)?.is_empty(), "{program} still runs");
         Ok(())
     })?;
-    Command::new(file)
+    let mut command = Command::new(file);
+    command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("cannot start {program}"))?;
+        .process_group(0);
+    let first = command.spawn();
+    let first = first.with_context(|| format!("cannot start {program}"))?;
+    thread::spawn(move || supervise(&mut command, first));
     Ok(())
+}
+
+/// Starts a process again while it ends with an error, as an init system does. The kubelet, for example, ends if it finds the mount of
+/// a container that is gone a moment later. Whoever ends a process with a signal starts it again.
+fn supervise(command: &mut Command, first: Child) {
+    let mut process = first;
+    while process
+        .wait()
+        .is_ok_and(|status| status.code().unwrap_or_default() != 0)
+    {
+        thread::sleep(Duration::from_secs(1));
+        let Ok(next) = command.spawn() else { return };
+        process = next;
+    }
 }
 
 /// Deletes the history of etcd. A watch from an earlier version then gets 410 Gone.
