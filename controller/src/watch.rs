@@ -65,11 +65,13 @@ fn endless(
     config: watcher::Config,
 ) -> impl Stream<Item = Result<Event<WatchedPod>, watcher::Error>> + Send {
     let until_gone = move || {
-        let events = watcher(pods.clone(), config.clone());
-        events.scan(false, |is_gone, event| {
-            let event = (!*is_gone).then_some(event);
-            *is_gone = matches!(&event, Some(Err(error)) if is_start_gone(error));
-            ready(event)
+        let events = Box::pin(watcher(pods.clone(), config.clone()));
+        stream::unfold(Some(events), |events| async move {
+            let mut events = events?;
+            let event = events.next().await?;
+            // The watch is dropped at once. It might start, and then say nothing for a long time.
+            let is_gone = matches!(&event, Err(error) if is_start_gone(error));
+            Some((event, (!is_gone).then_some(events)))
         })
     };
     stream::repeat_with(until_gone).flatten()

@@ -1,14 +1,12 @@
 //! Keeps the memory up to date: a list, and then a watch, of the classes and of the ServiceAccounts.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _, pin_mut};
-use kees_common::error_chain;
 use kube::runtime::{
     WatchStreamExt as _,
     watcher::{self, Event, watcher},
 };
-use tokio::time::sleep;
 
 use super::{
     api::{ClusterApi, class, key, role},
@@ -17,7 +15,7 @@ use super::{
 };
 use crate::{
     health::Health,
-    kube_client::client,
+    kube_client::connect,
     metrics::Metrics,
     watching::{endless, is_start_gone, message_of, status},
 };
@@ -29,16 +27,14 @@ const CLASS_PAGE: u32 = 4;
 /// The most ServiceAccounts in one response of a list. The annotations of each can have 256 KiB.
 const ACCOUNT_PAGE: u32 = 16;
 
-/// The pause before the next attempt to get a client.
-const RETRY: Duration = Duration::from_secs(5);
-
 /// What is watched, as messages and `/readyz` name it.
 const CLASSES: &str = "SecretProviderClass objects";
 const ACCOUNTS: &str = "ServiceAccounts";
 
 /// Keeps the classes and the roles until it is dropped.
 pub(crate) async fn keep(source: ClassSource, health: Arc<Health>, metrics: Metrics) {
-    let api = connect(&source).await;
+    let client = connect(|| source.given(), "--secret-provider-classes").await;
+    let api = source.connected(client);
     let classes = Watch {
         what: CLASSES,
         health: &health,
@@ -59,23 +55,6 @@ pub(crate) async fn keep(source: ClassSource, health: Arc<Health>, metrics: Metr
 pub(crate) fn wait(health: &Health) {
     for what in [CLASSES, ACCOUNTS] {
         health.wait_for(what, format!("the {what} are not listed yet"));
-    }
-}
-
-/// The API, as soon as there are credentials for it.
-async fn connect(source: &ClassSource) -> &ClusterApi {
-    loop {
-        match client(source.given()) {
-            Ok(client) => return source.connected(client),
-            Err(error) => {
-                let message = error_chain::describe(&*error);
-                tracing::warn!(
-                    "the Kubernetes API cannot be used for --secret-provider-classes, trying again; the pod needs a \
-                     ServiceAccount token: {message}"
-                );
-                sleep(RETRY).await;
-            }
-        }
     }
 }
 

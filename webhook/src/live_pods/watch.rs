@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, pin_mut};
 use kees_common::{
-    Domain, error_chain,
+    Domain,
     names::init::{SECRET_SYNC_LABEL, SECRET_SYNC_ON},
 };
 use kees_inject::LivePods;
@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use super::{pod::WatchedPod, source::PodSource};
 use crate::{
     health::Health,
-    kube_client::client,
+    kube_client::connect,
     metrics::Metrics,
     watching::{endless, is_denied, is_watch_denied, message_of, status},
 };
@@ -32,11 +32,8 @@ const PAGE: u32 = 16;
 /// Pods that have ended need no Secret.
 const LIVE: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
-/// The pause before the next attempt to get a client.
-const RETRY: Duration = Duration::from_secs(5);
-
 /// How long the webhook is not ready because the pods are not known. Then it works without them.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What is watched, as messages and `/readyz` name it.
 const PODS: &str = "pods with Kubernetes Secrets";
@@ -49,11 +46,11 @@ pub(crate) fn wait(health: &Health) {
 /// Keeps the pods until it is dropped.
 pub(crate) async fn keep(source: PodSource, domain: Domain, health: Arc<Health>, metrics: Metrics) {
     let give_up = async {
-        sleep(PATIENCE).await;
+        sleep(LONGEST_WAIT).await;
         health.arrived(PODS);
     };
     let watch = async {
-        let client = connect(&source).await;
+        let client = connect(|| source.given(), "--secret-sync").await;
         let keeper = Keeper {
             source: &source,
             domain: &domain,
@@ -63,23 +60,6 @@ pub(crate) async fn keep(source: PodSource, domain: Domain, health: Arc<Health>,
         keeper.keep(client).await;
     };
     tokio::join!(watch, give_up);
-}
-
-/// The client, as soon as there are credentials for it.
-async fn connect(source: &PodSource) -> Client {
-    loop {
-        match client(source.given()) {
-            Ok(client) => return client,
-            Err(error) => {
-                let message = error_chain::describe(&*error);
-                tracing::warn!(
-                    "the Kubernetes API cannot be used for --secret-sync, trying again; the pod needs a ServiceAccount \
-                     token: {message}"
-                );
-                sleep(RETRY).await;
-            }
-        }
-    }
 }
 
 struct Keeper<'k> {
